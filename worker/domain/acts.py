@@ -1,0 +1,60 @@
+"""Acts: what somebody did with an order, as one record on a topic told it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+START_HANDLING = "start-handling"
+CANCELED = "canceled"
+DISPUTE_OPENED = "dispute-opened"
+DISPUTE_RESOLVED = "dispute-resolved"
+
+# None of the later statuses can be reached without start-handling, so each counts as it: an
+# upstream that loses or compacts the first event must not cost the seller the order.
+HANDLING = frozenset({START_HANDLING, "handling", "ready-for-invoicing", "invoice", "invoiced"})
+
+# The statuses a verdict can rest on. Every other status is recorded and ignored.
+DECISIVE = HANDLING | {CANCELED, DISPUTE_OPENED, DISPUTE_RESOLVED}
+
+# Ties in event time are broken by meaning, never by order of arrival: a dispute that was opened
+# and resolved in the same microsecond is resolved.
+_RANK = {DISPUTE_OPENED: 1, DISPUTE_RESOLVED: 2, CANCELED: 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a record stands: the identity of an act."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One status change of an order.
+
+    ``stock_ok`` is what its validation says: ``True`` nothing wrong, ``False`` out of stock,
+    defective or incomplete, ``None`` no validation. ``form_complete`` says whether its dispute
+    form had all three fields, ``None`` where it carried no form.
+    """
+
+    status: str
+    occurred_at: datetime
+    received_at: datetime
+    place: Place
+    stock_ok: bool | None = None
+    form_complete: bool | None = None
+
+    @property
+    def rank(self) -> tuple[datetime, int]:
+        """Sort key: event time, then meaning."""
+        return self.occurred_at, _RANK.get(self.status, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A record that named the order and could not be read: it shields the order."""
+
+    place: Place
+    received_at: datetime
+    error: str

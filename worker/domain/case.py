@@ -1,0 +1,114 @@
+"""The case of one order: everything known of it when a verdict is sought."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from .acts import Act, Place, Refusal
+from .policy import AtLapse
+
+
+class Finding(StrEnum):
+    """What the acts in time say of an order."""
+
+    VALIDATED = "validated"
+    CANCELLED = "cancelled"
+    CANCELLED_INCOMPLETE = "cancelled-incomplete-form"
+    WITHOUT_STOCK = "without-stock"
+    DISPUTED = "disputed"
+    SILENT = "silent"
+
+
+class Outcome(StrEnum):
+    """Where an order stands once its deadline was decided."""
+
+    KEPT = "kept"
+    CANCELLED = "cancelled"
+    CANCELLED_INCOMPLETE = "incomplete_form"
+    CANCELLED_LATE = "cancelled_late"
+    AUTO_CANCELLED = "auto_cancelled"
+    ESCALATED = "escalated"
+
+
+class Kind(StrEnum):
+    """The three events Plazo emits."""
+
+    AUTO_CANCEL = "auto-cancel"
+    ESCALATION = "escalation"
+    REVOKED = "decision-revoked"
+
+
+class Reason(StrEnum):
+    """Why a decision was made."""
+
+    STOCK_NOT_VALIDATED = "stock-not-validated"
+    HANDLING_WITHOUT_STOCK = "handling-without-stock"
+    DISPUTE_OPEN = "dispute-open"
+    UNREADABLE_EVIDENCE = "unreadable-evidence"
+    EVIDENCE_INCOMPLETE = "evidence-incomplete"
+    POLICY = "policy"
+    HANDLED_AFTER_DEADLINE = "handled-after-deadline"
+    LATE_DISPUTE = "late-dispute"
+    LATE_EVIDENCE = "late-evidence"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order as its order-created told it, with the terms fixed at entry."""
+
+    order_id: str
+    seller_id: str
+    fulfilment: str
+    entered_at: datetime
+    due: datetime
+    policy: str
+    at_lapse: AtLapse
+    place: Place
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A decision already made for this order and not revoked since."""
+
+    ordinal: int
+    id: str
+    kind: Kind
+    reason: Reason
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """All that is known of an order.
+
+    ``finding`` is what the acts in time said when it was last decided, ``None`` before the first
+    verdict. ``decided`` counts the decisions ever made for it; ``standing`` holds those not
+    revoked, oldest first.
+    """
+
+    order: Order
+    acts: tuple[Act, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    finding: Finding | None = None
+    decided: int = 0
+    standing: tuple[Given, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One event to emit. ``ordinal`` counts the order's decisions from 1."""
+
+    ordinal: int
+    kind: Kind
+    reason: Reason
+    revokes: Given | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What follows from a case: where the order stands, and the events to emit, in order."""
+
+    finding: Finding
+    outcome: Outcome
+    decisions: tuple[Decision, ...]

@@ -1,0 +1,123 @@
+"""Settings: the only place that reads the environment.
+
+Every field is one ``PLAZO_…`` variable (or a line in ``.env``); README.md lists them, generated
+from here. All faults are reported at once.
+"""
+
+from datetime import timedelta
+from typing import Annotated, Literal, Self
+
+import isodate
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _duration(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            parsed = isodate.parse_duration(value)
+        except isodate.ISO8601Error as error:
+            raise ValueError("not an ISO 8601 duration such as PT24H or PT30S") from error
+        if not isinstance(parsed, timedelta):
+            raise ValueError("years and months have no fixed length: use days or hours")
+        return parsed
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Positive = Annotated[Duration, Field(gt=timedelta(0), le=timedelta(days=3650))]
+
+
+class Settings(BaseSettings):
+    """What an operator can set. Durations are ISO 8601."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PLAZO_", env_file=".env", extra="ignore", hide_input_in_errors=True
+    )
+
+    kafka_bootstrap_servers: str = Field("127.0.0.1:9092", description="Brokers, `host:port,…`.")
+    kafka_idempotence: bool = Field(
+        True, description="Idempotent producer. Off only for brokers that have no producer ids."
+    )
+    database_url: SecretStr = Field(
+        SecretStr("postgresql://postgres@127.0.0.1:5432/plazo"), description="Postgres, as a URL."
+    )
+    group_id: str = Field("plazo", min_length=1, description="Consumer group of the workers.")
+    order_created_topic: str = Field(
+        "marketplace.order-created", min_length=1, description="Input: orders."
+    )
+    order_status_changed_topic: str = Field(
+        "marketplace.order-status-changed", min_length=1, description="Input: status changes."
+    )
+    decisions_topic: str = Field(
+        "marketplace.stock-deadline-decisions", min_length=1, description="Output: verdicts."
+    )
+    dead_letters_topic: str = Field(
+        "marketplace.stock-deadline-dead-letters", min_length=1, description="Output: refusals."
+    )
+    stock_window: Positive = Field(
+        timedelta(hours=24), description="Time a seller has to validate stock."
+    )
+    grace: Annotated[Duration, Field(ge=timedelta(0), le=timedelta(days=30))] = Field(
+        timedelta(seconds=30), description="Wait after the deadline before a verdict may fall."
+    )
+    max_clock_skew: Annotated[Duration, Field(ge=timedelta(0))] = Field(
+        timedelta(minutes=5), description="Event times further ahead of the clock are refused."
+    )
+    max_record_bytes: int = Field(
+        1_000_000, ge=1_000, le=100_000_000, description="Larger values are refused, unread."
+    )
+    proof: Literal["all", "lane"] = Field(
+        "all",
+        description="What a verdict must have read: `all` input partitions, or its own `lane`'s "
+        "only (safe only where every publisher partitions alike).",
+    )
+    batch_size: int = Field(
+        2_000, ge=1, le=20_000, description="Most records or deadlines in one transaction."
+    )
+    fetch_bytes_per_partition: int = Field(
+        524_288, ge=16_384, description="Records read ahead, per partition: bounds the memory."
+    )
+    session_timeout: Positive = Field(
+        timedelta(seconds=10), description="A worker silent for this long loses its lanes."
+    )
+    drain_timeout: Positive = Field(
+        timedelta(seconds=25), description="Most time between SIGTERM and the end."
+    )
+    database_connections: int = Field(8, ge=2, le=200, description="Most connections to Postgres.")
+    database_timeout: Positive = Field(
+        timedelta(seconds=30), description="Most time for one statement."
+    )
+    http_host: str = Field("127.0.0.1", description="Address of /metrics, /livez and /readyz.")
+    http_port: int = Field(9464, ge=0, le=65535, description="Their port; 0 takes a free one.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least level that is logged."
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="`auto` is `console` on a terminal, else `json`."
+    )
+
+    @property
+    def input_topics(self) -> tuple[str, str]:
+        """Every topic that carries records; each may carry evidence."""
+        return self.order_created_topic, self.order_status_changed_topic
+
+    @model_validator(mode="after")
+    def _topics_differ(self) -> Self:
+        topics = [*self.input_topics, self.decisions_topic, self.dead_letters_topic]
+        if len(set(topics)) < len(topics):
+            raise ValueError("the four topics must differ")
+        return self
+
+    @classmethod
+    def documentation(cls) -> list[tuple[str, str, str]]:
+        """Rows of variable, default and description, for README.md."""
+        rows = []
+        for name, field in cls.model_fields.items():
+            default = field.default
+            if isinstance(default, timedelta):
+                default = isodate.duration_isoformat(default)
+            elif isinstance(default, SecretStr):
+                default = default.get_secret_value()
+            rows.append((f"PLAZO_{name.upper()}", str(default), field.description or ""))
+        return rows
