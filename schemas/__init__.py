@@ -1,0 +1,1 @@
+"""What crosses Kafka: models, the JSON Schemas and AsyncAPI made from them, and examples."""

@@ -1,0 +1,91 @@
+"""Input: what upstream systems publish.
+
+Unknown fields are ignored, so that publishers may add theirs; a field known here is strict. Of a
+field that a JSON object holds twice the last one counts. Optional fields may also be ``null``.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from .types import Currency, Money, Name, Text, Time
+
+
+class _Input(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+class Line(_Input):
+    """One line of an order."""
+
+    sku: Name
+    quantity: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    unit_price: Money
+
+
+class OrderCreated(_Input):
+    """An order entered the system: the seller's window opens."""
+
+    order_id: Name
+    seller_id: Name
+    fulfilment: Literal["courier", "dropshipping"]
+    entered_at: Time
+    total: Money | None = None
+    currency: Currency | None = None
+    # One bad line is enough: a list of a million faults would hold up the lane.
+    lines: Annotated[tuple[Line, ...], Field(fail_fast=True)] | None = None
+
+
+class Validation(_Input):
+    """What the seller found when validating stock; left out means not reported."""
+
+    in_stock: bool | None = Field(None, description="The stock exists.")
+    functional: bool | None = Field(
+        None, description="The products work and are in perfect condition, as described."
+    )
+    complete: bool | None = Field(None, description="The products are complete, as described.")
+
+    @property
+    def stock_ok(self) -> bool | None:
+        """False if anything is wrong, None if nothing was reported at all."""
+        reported = (self.in_stock, self.functional, self.complete)
+        if False in reported:
+            return False
+        return True if True in reported else None
+
+
+class Dispute(_Input):
+    """The form a seller fills in to cancel or to open a dispute. Personal data."""
+
+    text: Text | None = Field(None, description="Text for the dispute: names the stock break.")
+    type: Text | None = Field(None, description="`CS`: Canceled by seller.")
+    responsible: Text | None = Field(None, description="Name and surname of who left it.")
+
+    @property
+    def complete(self) -> bool:
+        """Whether all three fields say something."""
+        return all(field and field.strip() for field in (self.text, self.type, self.responsible))
+
+
+class OrderStatusChanged(_Input):
+    """Somebody did something with an order.
+
+    ``status`` uses the vocabulary of the order management system; a status that Plazo does not
+    know is recorded and ignored.
+    """
+
+    order_id: Name
+    status: Annotated[Name, Field(examples=["start-handling", "canceled", "dispute-opened"])]
+    occurred_at: Time
+    validation: Validation | None = None
+    dispute: Dispute | None = None
+
+    @property
+    def stock_ok(self) -> bool | None:
+        """What the validation says of the stock, None where there is none."""
+        return None if self.validation is None else self.validation.stock_ok
+
+    @property
+    def form_complete(self) -> bool | None:
+        """Whether the dispute form is complete, None where there is no form."""
+        return None if self.dispute is None else self.dispute.complete

@@ -1,0 +1,120 @@
+"""Values with rules of their own: identifiers, texts, times and money.
+
+The checks run inside pydantic-core wherever it has them; Python is called once per time or amount.
+Each rule has an error type of its own, so that a reader can tell them apart without the message,
+which may hold personal data.
+"""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Final
+
+from pydantic import Field, GetPydanticSchema
+from pydantic_core import PydanticCustomError, core_schema
+
+# Error types, beside pydantic's own.
+TIME_FORMAT: Final = "time_format"
+TIME_OUT_OF_RANGE: Final = "time_out_of_range"
+MONEY_OUT_OF_RANGE: Final = "money_out_of_range"
+
+# Patterns mean the same to pydantic-core (Rust), to ECMA 262 and to Python: `\d` does not.
+# Postgres cannot store NUL in text. Lone surrogates never get here: the JSON parser refuses them.
+NO_NUL: Final = r"^[^\x00]*$"
+_OFFSET = r"([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
+TIME: Final = (
+    r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+    r"[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?" + _OFFSET + "$"
+)
+_AMOUNT = r"^[0-9]+(\.[0-9]+)?$"
+MONEY: Final = r"^[0-9]{1,16}(\.[0-9]{1,9})?$"
+
+
+def _to_utc(text: str) -> datetime:
+    """Parse what :data:`TIME` let through; digits finer than a microsecond are cut."""
+    try:
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except ValueError:  # 30 February, year 0
+        raise PydanticCustomError(TIME_FORMAT, "Input should be a date of the calendar") from None
+    except OverflowError:  # the offset leads out of the years 1 to 9999
+        raise PydanticCustomError(
+            TIME_OUT_OF_RANGE, "Input should be within the years 1 to 9999 in UTC"
+        ) from None
+
+
+def _wire(value: datetime) -> str:
+    return value.isoformat().replace("+00:00", "Z")
+
+
+def _schema(core: core_schema.CoreSchema, json_schema: dict[str, Any]) -> GetPydanticSchema:
+    """Give a field its core schema whole, and what JSON Schema says of it."""
+    return GetPydanticSchema(lambda _source, _handler: core, lambda _core, _handler: json_schema)
+
+
+_TIME_TEXT = core_schema.no_info_after_validator_function(
+    _to_utc,
+    core_schema.custom_error_schema(
+        core_schema.str_schema(pattern=TIME, strict=True),
+        TIME_FORMAT,
+        custom_error_message="Input should be a string: an RFC 3339 time with an offset",
+    ),
+)
+_TIME = core_schema.json_or_python_schema(
+    _TIME_TEXT,
+    # From Python an aware datetime will do as well.
+    core_schema.union_schema(
+        [
+            core_schema.no_info_after_validator_function(
+                lambda value: value.astimezone(UTC),
+                core_schema.datetime_schema(strict=True, tz_constraint="aware"),
+            ),
+            _TIME_TEXT,
+        ]
+    ),
+    serialization=core_schema.plain_serializer_function_ser_schema(
+        _wire, return_schema=core_schema.str_schema(), when_used="json"
+    ),
+)
+
+_MONEY_TEXT = core_schema.no_info_after_validator_function(
+    Decimal,
+    core_schema.chain_schema(
+        [
+            core_schema.str_schema(pattern=_AMOUNT, strict=True),
+            core_schema.custom_error_schema(
+                core_schema.str_schema(pattern=MONEY),
+                MONEY_OUT_OF_RANGE,
+                custom_error_message="Input should have at most 16 digits, and 9 after the point",
+            ),
+        ]
+    ),
+    serialization=core_schema.to_string_ser_schema(when_used="json"),
+)
+
+Time = Annotated[
+    datetime,
+    _schema(
+        _TIME,
+        {
+            "type": "string",
+            "format": "date-time",
+            "pattern": TIME,
+            "examples": ["2026-11-22T15:04:05.123Z", "2026-11-22T10:04:05-05:00"],
+        },
+    ),
+]
+"""An instant: RFC 3339 with an offset, up to 9 fractional digits; kept in UTC, in microseconds."""
+
+Money = Annotated[
+    Decimal,
+    _schema(_MONEY_TEXT, {"type": "string", "pattern": MONEY, "examples": ["120.00"]}),
+]
+"""A non-negative amount as a decimal string."""
+
+Text = Annotated[str, Field(max_length=10_000, pattern=NO_NUL)]
+"""What a person wrote."""
+
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NUL)]
+"""An identifier or a status: short, and compared as it stands."""
+
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["PEN"])]
+"""ISO 4217."""

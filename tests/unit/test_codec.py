@@ -1,0 +1,323 @@
+"""The codec: examples from the contract, then whatever Hypothesis can think of."""
+
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+import schemas
+from schemas import events
+from schemas.models import OrderCreated, OrderStatusChanged
+from worker.codec import MAX_MESSAGE, MAX_ORDER_IDS, Codec
+from worker.records import Record, RefusalClass, Refused
+
+EXAMPLES = Path(schemas.__file__).parent / "examples"
+VALID = sorted((EXAMPLES / "valid").glob("*.json"))
+INVALID = sorted((EXAMPLES / "invalid").glob("*.json"))
+
+NOW = datetime(2026, 11, 22, 20, tzinfo=UTC)
+ID = "v40484048naf-01"
+CREATED = "order-created"
+CHANGED = "order-status-changed"
+SECRET = "Zoraida Quispe"  # a person's name, planted where it must not come out
+
+codec = Codec(
+    order_created_topic=CREATED,
+    order_status_changed_topic=CHANGED,
+    max_record_bytes=1000,
+    max_clock_skew=timedelta(minutes=5),
+    longest_wait=timedelta(hours=24, seconds=30),
+)
+roomy = Codec(CREATED, CHANGED, 100_000, timedelta(minutes=5), timedelta(hours=24))
+
+
+def record(
+    value: bytes | None,
+    topic: str = CHANGED,
+    key: bytes | None = ID.encode(),
+    headers: tuple[tuple[str, bytes], ...] = (),
+) -> Record:
+    return Record(topic, 0, 0, 0, key, value, headers)
+
+
+def load(path: Path) -> tuple[dict[str, Any], Record]:
+    example = json.loads(path.read_text(encoding="utf-8"))
+    headers = example["headers"]
+    pairs = headers.items() if isinstance(headers, dict) else headers
+    value: bytes | None
+    if "value_text" in example:
+        value = example["value_text"].encode()
+    elif "value_base64" in example:
+        value = base64.b64decode(example["value_base64"])
+    else:
+        value = None if example["value"] is None else json.dumps(example["value"]).encode()
+    key: bytes | None
+    if "key_base64" in example:
+        key = base64.b64decode(example["key_base64"])
+    else:
+        key = None if example["key"] is None else example["key"].encode()
+    return example, record(
+        value, example["topic"], key, tuple((name, text.encode()) for name, text in pairs)
+    )
+
+
+def changed(**fields: object) -> bytes:
+    value = {"order_id": ID, "status": "canceled", "occurred_at": "2026-11-22T18:00:00Z"}
+    return json.dumps(value | fields).encode()
+
+
+def refused(given: Record, using: Codec = codec) -> Refused:
+    outcome = using.decode(given, NOW)
+    assert isinstance(outcome, Refused)
+    assert len(outcome.message) <= MAX_MESSAGE
+    return outcome
+
+
+@pytest.mark.parametrize("path", VALID, ids=lambda path: path.stem)
+def test_valid_example_is_read(path: Path) -> None:
+    example, given = load(path)
+    event = codec.decode(given, NOW)
+    assert type(event) is {CREATED: OrderCreated, CHANGED: OrderStatusChanged}[example["topic"]]
+    assert event.order_id == ID
+
+
+@pytest.mark.parametrize("path", INVALID, ids=lambda path: path.stem)
+def test_invalid_example_is_refused(path: Path) -> None:
+    example, given = load(path)
+    using = codec if path.stem == "oversize" else roomy
+    outcome = refused(given, using)
+    assert outcome.error == example["refused"]
+    assert outcome.order_ids == tuple(example["order_ids"])
+    assert outcome.message
+
+
+def test_examples_cover_every_class() -> None:
+    shown = {load(path)[0]["refused"] for path in INVALID}
+    assert shown == set(RefusalClass) - {RefusalClass.DATABASE}
+
+
+def test_fields_of_an_order() -> None:
+    event = codec.decode(load(EXAMPLES / "valid" / "order-created-nine-digits.json")[1], NOW)
+    assert isinstance(event, OrderCreated)
+    assert event.entered_at == datetime(2026, 11, 22, 15, 4, 5, 123456, tzinfo=UTC)
+    assert event.entered_at.tzinfo is UTC
+    assert event.total is None
+
+
+@pytest.mark.parametrize(("ahead", "taken"), [(300, True), (300.000001, False)])
+def test_clock_skew_is_inclusive(ahead: float, taken: bool) -> None:
+    moment = NOW + timedelta(seconds=ahead)
+    outcome = codec.decode(record(changed(occurred_at=moment.isoformat())), NOW)
+    assert isinstance(outcome, OrderStatusChanged) is taken
+
+
+def test_size_limit_is_inclusive() -> None:
+    body = changed()
+    exact = body + b" " * (1000 - len(body))
+    assert isinstance(codec.decode(record(exact), NOW), OrderStatusChanged)
+    assert refused(record(exact + b" ")).error == RefusalClass.OVERSIZE
+
+
+def test_oversize_is_searched_up_to_the_limit() -> None:
+    named = b'{"order_id":"near"' + b" " * 990 + b',"order_id":"far"}'
+    assert refused(record(named)).order_ids == (ID, "near")
+
+
+def test_topic_that_is_no_input() -> None:
+    assert refused(record(changed(), topic="else")).error == RefusalClass.UNKNOWN_TYPE
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"order_id": "hidden", ',
+        b'{"order_id": 12, "order_id": "hidden"}',
+        b'{"x": "\xff", "order_id" :\n"hidden"}',
+        b'{"x": "\xff", "order_id": "hidd\\u0065n"}',
+        b'{"lines": [{"order_id": "hidden"}]}',
+        b'"{\\"order_id\\":\\"hidden\\"}"',
+        b'\xef\xbb\xbf{"order_id": "hidden"}',
+        '{"order_id": "hidden"}'.encode("utf-16"),
+        b'{"order_id": "hidden", "x": ' + b"[" * 5000,
+        b'{"data": {"order_id": "hidden"}}',
+        b'{"data_base64": "' + base64.b64encode(b'{"order_id": "hidden"}') + b'"}',
+        b'{"data_base64": "' + base64.b64encode(b'{"order_id": "hidden"') + b'",,}',
+    ],
+    ids=lambda body: body[:40].decode("latin-1"),
+)
+def test_orders_are_found_in_ruins(body: bytes) -> None:
+    assert "hidden" in refused(record(body, key=None), roomy).order_ids
+
+
+@pytest.mark.parametrize("name", [r"a\u0000", r"\ud800", "", "x" * 201], ids=repr)
+def test_what_is_no_order_id_is_not_named(name: str) -> None:
+    body = b'{"order_id": "' + name.encode() + b'"}'
+    assert refused(record(body, key=b"\xff")).order_ids == ()
+
+
+def test_orders_named_are_bounded() -> None:
+    body = json.dumps([{"order_id": str(i)} for i in range(1000)]).encode()
+    assert len(refused(record(body), roomy).order_ids) == MAX_ORDER_IDS
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        changed(occurred_at=SECRET, validation=SECRET, dispute=[SECRET]),
+        changed(order_id=[SECRET], dispute={SECRET: SECRET, "text": 1, "responsible": [SECRET]}),
+        changed(dispute={"responsible": SECRET + "\0"}),
+        changed(dispute={"responsible": SECRET})[:-1],
+        f'{{"{SECRET}": NaN}}'.encode(),
+        f'{{"x": "{SECRET}\\ud800"}}'.encode(),
+        f'"{SECRET}"'.encode(),
+    ],
+    ids=range(7),
+)
+@pytest.mark.parametrize("mode", ["application/json", "application/cloudevents+json", SECRET])
+def test_no_personal_data_in_a_message(body: bytes, mode: str) -> None:
+    headers = (("content-type", mode.encode()),)
+    envelope = b'{"specversion":"1.0","type":"%s","data":%s}' % (
+        events.ORDER_STATUS_CHANGED.encode(),
+        body,
+    )
+    for value in (body, envelope):
+        assert SECRET not in refused(record(value, headers=headers)).message
+
+
+def test_a_readable_record_names_its_order_too() -> None:
+    assert codec.named_orders(record(changed(order_id="b"), key=b"a")) == ("a", "b")
+    assert codec.named_orders(record(changed())) == (ID,)
+
+
+def test_many_faults_make_one_short_message() -> None:
+    body = json.dumps({"order_id": ID, "lines": [{}] * 500}).encode()
+    assert refused(record(body, topic=CREATED), roomy).error == RefusalClass.INVALID
+
+
+# Fuzzing.
+
+header_names = st.sampled_from(
+    ["ce_type", "CE_TYPE", "ce_specversion", "ce_id", "content-type", "Content-Type", "x", ""]
+)
+header_values = st.sampled_from(
+    [
+        b"1.0",
+        b"application/json",
+        b"application/cloudevents+json",
+        events.ORDER_CREATED.encode(),
+        events.ORDER_STATUS_CHANGED.encode(),
+        b"\xff",
+        None,
+    ]
+) | st.binary(max_size=20)
+all_headers = st.lists(st.tuples(header_names, header_values), max_size=5).map(tuple)
+topics = st.sampled_from([CREATED, CHANGED])
+
+texts = st.sampled_from([ID, SECRET, SECRET + "\0", "2026-11-22T18:00:00Z", "1.00"]) | st.text(
+    st.characters(), max_size=8
+)
+scalars = st.none() | st.booleans() | st.integers() | st.just(10**4000) | st.floats() | texts
+names = st.sampled_from(
+    [
+        *OrderCreated.model_fields,
+        *OrderStatusChanged.model_fields,
+        "text",
+        "responsible",
+        "in_stock",
+        "quantity",
+        "specversion",
+        "type",
+        "data",
+        "data_base64",
+        SECRET,
+    ]
+)
+jsons = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=8),
+    max_leaves=25,
+)
+
+
+@st.composite
+def bodies(draw: st.DrawFn) -> bytes:
+    """JSON that is nearly right, whole or cut, alone or in an envelope."""
+    right: dict[str, object] = json.loads(changed()) | {
+        "seller_id": "s",
+        "fulfilment": "courier",
+        "entered_at": "2026-11-22T15:04:05Z",
+    }
+    value: object = right | draw(st.dictionaries(names, jsons, max_size=3))
+    if draw(st.booleans()):
+        value = {
+            "specversion": "1.0",
+            "type": draw(st.sampled_from([events.ORDER_CREATED, events.ORDER_STATUS_CHANGED])),
+            "data": value,
+        } | draw(st.dictionaries(names, jsons, max_size=2))
+    body = json.dumps(value, ensure_ascii=draw(st.booleans())).encode("utf-8", "surrogatepass")
+    return body[: draw(st.integers(0, len(body)))] if draw(st.booleans()) else body
+
+
+def check(outcome: object) -> None:
+    assert isinstance(outcome, OrderCreated | OrderStatusChanged | Refused)
+    if isinstance(outcome, Refused):
+        assert 0 < len(outcome.message) <= MAX_MESSAGE
+        assert SECRET not in outcome.message
+        assert len(set(outcome.order_ids)) == len(outcome.order_ids)
+        for order_id in outcome.order_ids:
+            assert 1 <= len(order_id) <= 200
+            assert "\0" not in order_id
+            order_id.encode()
+
+
+@given(
+    topic=topics,
+    key=st.none() | st.binary(max_size=250),
+    value=st.none() | st.binary(),
+    headers=all_headers,
+)
+@example(CREATED, None, b"[" * 90_000, ())
+@example(CREATED, b"k", b'{"data_base64":' * 5_000, ())
+@example(
+    CREATED, b"k", b'{"order_id":' * 5_000, (("content-type", b"application/cloudevents+json"),)
+)
+def test_no_bytes_raise(
+    topic: str, key: bytes | None, value: bytes | None, headers: tuple[tuple[str, bytes], ...]
+) -> None:
+    check(roomy.decode(record(value, topic, key, headers), NOW))
+
+
+@given(
+    topic=topics,
+    key=st.sampled_from([ID.encode(), SECRET.encode()]),
+    body=bodies(),
+    headers=all_headers,
+)
+def test_no_json_raises(
+    topic: str, key: bytes, body: bytes, headers: tuple[tuple[str, bytes], ...]
+) -> None:
+    check(roomy.decode(record(body, topic, key, headers), NOW))
+
+
+@given(body=bodies() | jsons.map(lambda value: json.dumps(value).encode()))
+def test_no_envelope_raises(body: bytes) -> None:
+    headers = (("content-type", b"application/cloudevents+json"),)
+    check(roomy.decode(record(body, headers=headers), NOW))
+
+
+@given(body=bodies())
+def test_a_whole_body_that_names_its_order_shields_it(body: bytes) -> None:
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return
+    named = value.get("order_id")
+    outcome = roomy.decode(record(body, key=None), NOW)
+    assert isinstance(outcome, Refused)
+    if named == ID:
+        assert ID in outcome.order_ids

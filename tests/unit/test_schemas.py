@@ -1,0 +1,345 @@
+"""The contract on the wire: the models, and the documents made from them."""
+
+import contextlib
+import json
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, get_args
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
+
+import schemas
+from schemas import decisions, events, generate
+from schemas.models import Dispute, OrderCreated, OrderStatusChanged, Validation
+from worker.domain.case import Reason
+from worker.records import RefusalClass
+from worker.settings import Settings
+
+HERE = Path(schemas.__file__).parent
+MODELS: dict[str, type[BaseModel]] = {name: model for name, _, model in generate.EVENTS}
+
+PLACE = {"topic": "marketplace.order-status-changed", "partition": 3, "offset": 12}
+COMMON = {
+    "order_id": "v40484048naf-01",
+    "seller_id": "s-123",
+    "fulfilment": "courier",
+    "entered_at": "2026-11-22T15:04:05.123000Z",
+    "due": "2026-11-23T15:04:05.123000Z",
+    "decided_at": "2026-11-23T15:04:36Z",
+    "policy": "standard",
+    "evidence": {
+        "acts": [
+            {
+                **PLACE,
+                "status": "start-handling",
+                "occurred_at": "2026-11-22T18:00:00Z",
+                "received_at": "2026-11-22T18:00:01Z",
+                "stock_ok": False,
+                "error": None,
+            },
+            {
+                **PLACE,
+                "status": "refused",
+                "occurred_at": None,
+                "received_at": "2026-11-22T18:00:01Z",
+                "error": "not-json",
+            },
+        ],
+        "read_to": {"marketplace.order-created": [4, 0], "marketplace.order-status-changed": []},
+    },
+}
+OUTPUTS: dict[str, dict[str, Any]] = {
+    "auto-cancel": {
+        **COMMON,
+        "reason": "stock-not-validated",
+        "dispute": {"text": "Stock not validated in time.", "type": "CS", "responsible": "Plazo"},
+    },
+    "escalation": {**COMMON, "reason": "dispute-open"},
+    "decision-revoked": {
+        **COMMON,
+        "reason": "late-evidence",
+        "revokes": {
+            "id": "0f3a",
+            "type": events.AUTO_CANCEL,
+            "reason": "stock-not-validated",
+            "sequence": 7,
+        },
+    },
+}
+
+
+def schema(name: str) -> Any:
+    document = json.loads((HERE / "json" / f"{name}.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(document)
+    return jsonschema.Draft202012Validator(document)
+
+
+def examples(kind: str) -> list[Any]:
+    """Examples whose value is the event itself."""
+    found = []
+    for path in sorted((HERE / "examples" / kind).glob("*.json")):
+        example = json.loads(path.read_text(encoding="utf-8"))
+        if "value" in example and "structured" not in path.stem:
+            found.append(pytest.param(example, id=path.stem))
+    return found
+
+
+def created(**fields: object) -> OrderCreated:
+    order = {
+        "order_id": "a",
+        "seller_id": "s",
+        "fulfilment": "courier",
+        "entered_at": "2026-11-22T15:04:05Z",
+    }
+    return OrderCreated.model_validate_json(json.dumps(order | fields))
+
+
+# The documents.
+
+
+def test_documents_are_what_the_models_say() -> None:
+    outcome = subprocess.run(
+        [sys.executable, "-m", "schemas.generate", "--check"],
+        cwd=HERE.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+
+
+def test_a_stale_document_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(generate, "HERE", tmp_path / "schemas")
+    (tmp_path / "schemas").mkdir()
+    assert generate.main(["--check"]) == 1
+    assert "stale: schemas/json/order-created.json" in capsys.readouterr().err
+    assert generate.main([]) == 0
+    assert generate.main(["--check"]) == 0
+    assert generate.main(["--chekc"]) == 2
+
+
+@pytest.mark.parametrize("example", examples("valid"))
+def test_json_schema_takes_valid_examples(example: dict[str, Any]) -> None:
+    schema(example["topic"]).validate(example["value"])
+    MODELS[example["topic"]].model_validate_json(json.dumps(example["value"]))
+
+
+@pytest.mark.parametrize("example", examples("invalid"))
+def test_json_schema_refuses_invalid_examples(example: dict[str, Any]) -> None:
+    kind = RefusalClass(example["refused"])
+    value = example["value"]
+    calendar = "2026-02-30" in str(value)  # a JSON Schema knows none
+    if kind in (RefusalClass.INVALID, RefusalClass.TIME, RefusalClass.TEXT) and not calendar:
+        assert not schema(example["topic"]).is_valid(value)
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_output_round_trip(name: str) -> None:
+    schema(name).validate(OUTPUTS[name])
+    event = MODELS[name].model_validate_json(json.dumps(OUTPUTS[name]))
+    written = event.model_dump_json(exclude_unset=True)
+    assert json.loads(written) == OUTPUTS[name]
+    schema(name).validate(json.loads(written))
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_output_may_gain_fields_but_not_by_accident(name: str) -> None:
+    more = OUTPUTS[name] | {"more": 1}
+    schema(name).validate(more)
+    with pytest.raises(ValidationError):
+        MODELS[name].model_validate_json(json.dumps(more))
+
+
+def test_reasons_are_those_of_the_domain() -> None:
+    said = [
+        *get_args(decisions.AutoCancelReason),
+        *get_args(decisions.EscalationReason),
+        *get_args(decisions.RevocationReason),
+    ]
+    assert sorted(said) == sorted(reason.value for reason in Reason)
+
+
+def test_error_classes_are_those_of_the_codec() -> None:
+    assert list(events.ERROR_CLASSES) == [error.value for error in RefusalClass]
+
+
+def test_schemas_stand_alone() -> None:
+    for path in HERE.glob("*.py"):
+        assert not re.search(r"^\s*(from|import) worker\b", path.read_text("utf-8"), re.MULTILINE)
+
+
+# AsyncAPI.
+
+
+def asyncapi() -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((HERE / "asyncapi.json").read_text(encoding="utf-8"))
+    return document
+
+
+def test_asyncapi_references_resolve() -> None:
+    document = asyncapi()
+
+    def walk(part: Any) -> None:
+        if isinstance(part, dict):
+            reference = part.get("$ref")
+            if reference is not None:
+                file, _, pointer = reference.partition("#")
+                if file:
+                    assert (HERE / file).is_file()
+                found = document
+                for step in pointer.split("/")[1:]:
+                    found = found[step]
+            for inner in part.values():
+                walk(inner)
+        elif isinstance(part, list):
+            for inner in part:
+                walk(inner)
+
+    walk(document)
+
+
+def test_asyncapi_covers_every_topic() -> None:
+    defaults = Settings.model_fields
+    assert {channel["address"] for channel in asyncapi()["channels"].values()} == {
+        defaults[name].default
+        for name in (
+            "order_created_topic",
+            "order_status_changed_topic",
+            "decisions_topic",
+            "dead_letters_topic",
+        )
+    }
+
+
+def test_asyncapi_names_types_and_headers() -> None:
+    messages = asyncapi()["components"]["messages"]
+    for name, ce_type, _ in generate.EVENTS:
+        assert messages[name]["headers"]["properties"]["ce_type"]["const"] == ce_type
+    assert set(messages["dead-letter"]["headers"]["required"]) == {
+        "plazo-source-topic",
+        "plazo-source-partition",
+        "plazo-source-offset",
+        "plazo-source-timestamp",
+        "plazo-error-class",
+        "plazo-error-message",
+    }
+
+
+# The models.
+
+
+@pytest.mark.parametrize(
+    ("text", "instant"),
+    [
+        ("2026-11-22T15:04:05Z", datetime(2026, 11, 22, 15, 4, 5, tzinfo=UTC)),
+        ("2026-11-22t15:04:05.5z", datetime(2026, 11, 22, 15, 4, 5, 500_000, tzinfo=UTC)),
+        ("2026-11-22T10:04:05.1234567-05:00", datetime(2026, 11, 22, 15, 4, 5, 123456, tzinfo=UTC)),
+        (
+            "2026-11-23T04:49:05.999999999+13:45",
+            datetime(2026, 11, 22, 15, 4, 5, 999999, tzinfo=UTC),
+        ),
+        ("2026-11-22T15:04:05-00:00", datetime(2026, 11, 22, 15, 4, 5, tzinfo=UTC)),
+        ("2024-02-29T00:00:00Z", datetime(2024, 2, 29, tzinfo=UTC)),
+    ],
+)
+def test_times(text: str, instant: datetime) -> None:
+    entered_at = created(entered_at=text).entered_at
+    assert entered_at == instant
+    assert entered_at.tzinfo is UTC
+
+
+@given(
+    st.datetimes(timezones=st.just(UTC)), st.timedeltas(timedelta(hours=-23), timedelta(hours=23))
+)
+def test_every_instant_survives(instant: datetime, offset: timedelta) -> None:
+    zone = timezone(timedelta(minutes=offset // timedelta(minutes=1)))
+    try:
+        text = instant.astimezone(zone).isoformat()
+    except OverflowError:
+        return
+    assert created(entered_at=text).entered_at == instant
+
+
+@given(st.text("0123456789-:.+TtZz ", max_size=36))
+def test_no_text_breaks_the_time_parser(text: str) -> None:
+    with contextlib.suppress(ValidationError):
+        assert created(entered_at=text).entered_at.tzinfo is UTC
+
+
+def test_models_may_be_made_in_python() -> None:
+    lima = timezone(timedelta(hours=-5))
+    order = OrderCreated(
+        order_id="a",
+        seller_id="s",
+        fulfilment="courier",
+        entered_at=datetime(2026, 11, 22, 10, tzinfo=lima),
+    )
+    assert order.entered_at == datetime(2026, 11, 22, 15, tzinfo=UTC)
+    assert json.loads(order.model_dump_json())["entered_at"] == "2026-11-22T15:00:00Z"
+    assert OrderCreated.model_validate_json(order.model_dump_json()) == order
+    with pytest.raises(ValidationError):
+        OrderCreated(
+            order_id="a",
+            seller_id="s",
+            fulfilment="courier",
+            entered_at=datetime(2026, 11, 22),  # noqa: DTZ001
+        )
+
+
+def test_money_is_exact() -> None:
+    order = created(total="0000000000000001.100000001")
+    assert order.total == Decimal("1.100000001")
+    assert OrderCreated.model_validate_json(order.model_dump_json()).total == order.total
+
+
+def test_errors_hide_input() -> None:
+    with pytest.raises(ValidationError) as caught:
+        created(order_id={"x": "Zoraida Quispe"}, entered_at="Zoraida Quispe")
+    assert "Zoraida" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("reported", "stock_ok"),
+    [
+        ({}, None),
+        ({"in_stock": None}, None),
+        ({"in_stock": True}, True),
+        ({"in_stock": True, "functional": True, "complete": True}, True),
+        ({"in_stock": True, "functional": False}, False),
+        ({"complete": False}, False),
+    ],
+)
+def test_stock_ok(reported: dict[str, bool | None], stock_ok: bool | None) -> None:
+    assert Validation(**reported).stock_ok is stock_ok
+
+
+@pytest.mark.parametrize(
+    ("form", "complete"),
+    [
+        ({}, False),
+        ({"text": "t", "type": "CS", "responsible": "r"}, True),
+        ({"text": "t", "type": "CS", "responsible": " \n"}, False),
+        ({"text": "t", "type": "CS"}, False),
+        ({"text": "", "type": "CS", "responsible": "r"}, False),
+    ],
+)
+def test_form_complete(form: dict[str, str], complete: bool) -> None:
+    assert Dispute(**form).complete is complete
+
+
+def test_absent_objects_report_nothing() -> None:
+    changed = OrderStatusChanged.model_validate_json(
+        '{"order_id":"a","status":"s","occurred_at":"2026-11-22T15:04:05Z","validation":null}'
+    )
+    assert changed.stock_ok is None
+    assert changed.form_complete is None

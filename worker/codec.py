@@ -1,0 +1,369 @@
+"""From a record's bytes to an event, or to the reason why there is none.
+
+What is accepted:
+
+- CloudEvents in **binary mode**: ``ce_type`` must be the type of the topic and
+  ``ce_specversion`` 1.x. ``ce_id`` and ``ce_source`` may be missing: a record is known by its
+  place in the log, so nothing rests on them.
+- **Plain JSON** without any ``ce_`` header, read as the topic's own type.
+- CloudEvents in **structured mode** (``application/cloudevents+json``), with ``data`` or
+  ``data_base64``.
+
+Names of headers are compared without case. A header may be repeated, but not with another value.
+Of a JSON field given twice the last one counts. NaN and Infinity are not JSON. A lone surrogate
+escape anywhere in the JSON is class ``text``; raw bytes that are not UTF-8 are ``not-json``.
+
+Of several faults in one record the first, in the order of the checks below, names the class.
+"""
+
+import base64
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple, NoReturn
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails, from_json, to_json
+
+from schemas import events, types
+from schemas.models import OrderCreated, OrderStatusChanged
+
+from .records import Record, RefusalClass, Refused
+
+MAX_MESSAGE: Final = 300
+# A record is about one order; one that names more is broken, and may not grow without limit.
+MAX_ORDER_IDS: Final = 64
+
+_JSON: Final = events.CONTENT_TYPE.encode()
+_STRUCTURED: Final = events.STRUCTURED_CONTENT_TYPE.encode()
+_READ_HEADERS = frozenset({events.CE_TYPE, events.CE_SPECVERSION, events.CONTENT_TYPE_HEADER})
+_SPECVERSION = re.compile(r"1\.[0-9]{1,9}")
+_POSITION = re.compile(r" at (line [0-9]+ column [0-9]+)$")
+_ID_IN_TEXT = re.compile(r'"order_id"\s*:\s*(?:"((?:[^"\\]|\\.){1,1200})"|([0-9]{1,200}))')
+_BASE64_IN_TEXT = re.compile(r'"data_base64"\s*:\s*"([^"]*)"')
+
+_CLASS_OF_ERROR = {
+    types.TIME_FORMAT: RefusalClass.TIME,
+    types.TIME_OUT_OF_RANGE: RefusalClass.OUT_OF_RANGE,
+    types.MONEY_OUT_OF_RANGE: RefusalClass.OUT_OF_RANGE,
+    "greater_than_equal": RefusalClass.OUT_OF_RANGE,
+    "less_than_equal": RefusalClass.OUT_OF_RANGE,
+    "int_parsing_size": RefusalClass.OUT_OF_RANGE,
+    "string_unicode": RefusalClass.TEXT,
+}
+
+Event = OrderCreated | OrderStatusChanged
+
+
+class _Contract(NamedTuple):
+    """What a topic carries."""
+
+    type: str
+    type_header: bytes
+    validate: Callable[[bytes], Event]
+
+
+class _RefusedError(Exception):
+    def __init__(self, error: RefusalClass, message: str) -> None:
+        super().__init__(message)
+        self.error = error
+        self.message = message
+
+
+class Codec:
+    """Decodes the records of the two input topics.
+
+    ``longest_wait`` is the longest window and grace of any policy: an order whose deadline lies
+    beyond the calendar is refused here, where it still has a name for it.
+    """
+
+    def __init__(
+        self,
+        order_created_topic: str,
+        order_status_changed_topic: str,
+        max_record_bytes: int,
+        max_clock_skew: timedelta,
+        longest_wait: timedelta,
+    ) -> None:
+        self._contracts = {
+            order_created_topic: _Contract(
+                events.ORDER_CREATED,
+                events.ORDER_CREATED.encode(),
+                OrderCreated.model_validate_json,
+            ),
+            order_status_changed_topic: _Contract(
+                events.ORDER_STATUS_CHANGED,
+                events.ORDER_STATUS_CHANGED.encode(),
+                OrderStatusChanged.model_validate_json,
+            ),
+        }
+        self._max_record_bytes = max_record_bytes
+        self._max_clock_skew = max_clock_skew
+        self._longest_wait = longest_wait
+
+    def decode(self, record: Record, now: datetime) -> Event | Refused:
+        """Read one record. Raises for no bytes whatever; ``now`` must be aware."""
+        try:
+            return self._read(record, now)
+        except _RefusedError as refused:
+            message = refused.message[:MAX_MESSAGE]
+            return Refused(refused.error, message, self.named_orders(record))
+
+    def named_orders(self, record: Record) -> tuple[str, ...]:
+        """Every order that a record names, readable or not, by its key or in its body.
+
+        Each must be shielded when the record is refused, so this looks hard.
+        """
+        found: dict[str, None] = {}
+        for candidate in _candidates(record, self._max_record_bytes):
+            if _is_order_id(candidate):
+                found[candidate] = None
+                if len(found) == MAX_ORDER_IDS:
+                    break
+        return tuple(found)
+
+    def _read(self, record: Record, now: datetime) -> Event:
+        contract = self._contracts.get(record.topic)
+        if contract is None:
+            _refuse(RefusalClass.UNKNOWN_TYPE, "topic: carries no input")
+        if not record.key:
+            _refuse(RefusalClass.NO_KEY, "key: missing")
+        value = record.value
+        if not value:
+            _refuse(RefusalClass.EMPTY_VALUE, "value: missing")
+        if len(value) > self._max_record_bytes:
+            _refuse(RefusalClass.OVERSIZE, f"value: more than {self._max_record_bytes} bytes")
+        where = ""
+        if _structured(record.headers, contract):
+            value = _data(value, contract)
+            where = "data."
+        _refuse_constants(value)
+        try:
+            event = contract.validate(value)
+        except ValidationError as error:
+            raise _from_validation(error, value, where) from None
+        if record.key != event.order_id.encode():
+            _refuse(RefusalClass.KEY_MISMATCH, f"key: not {where}order_id in UTF-8")
+        self._check_time(event, now, where)
+        return event
+
+    def _check_time(self, event: Event, now: datetime, where: str) -> None:
+        if isinstance(event, OrderCreated):
+            field, moment = "entered_at", event.entered_at
+            try:
+                moment + self._longest_wait
+            except OverflowError:
+                message = f"{where}entered_at: the deadline lies beyond the calendar"
+                raise _RefusedError(RefusalClass.OUT_OF_RANGE, message) from None
+        else:
+            field, moment = "occurred_at", event.occurred_at
+        # A future `entered_at` would hide its deadline for ever.
+        if moment - now > self._max_clock_skew:
+            _refuse(RefusalClass.FUTURE_TIME, f"{where}{field}: ahead of the clock")
+
+
+def _refuse(error: RefusalClass, message: str) -> NoReturn:
+    raise _RefusedError(error, message)
+
+
+# The envelope.
+
+
+def _structured(headers: Iterable[tuple[str, bytes]], contract: _Contract) -> bool:
+    """Check the headers; whether the value holds the envelope too."""
+    found: dict[str, bytes] = {}
+    cloud_event = False
+    for name, raw in headers:
+        lowered = name.lower()
+        cloud_event = cloud_event or lowered.startswith(events.CE_PREFIX)
+        # Kafka allows null for a header's value, whatever the client's types say.
+        if lowered in _READ_HEADERS and found.setdefault(lowered, raw or b"") != (raw or b""):
+            _refuse(RefusalClass.ENVELOPE, f"{lowered}: given twice, with different values")
+    media_type = _media_type(found.get(events.CONTENT_TYPE_HEADER, b""))
+    if media_type not in (b"", _JSON, _STRUCTURED):
+        _refuse(RefusalClass.ENVELOPE, f"{events.CONTENT_TYPE_HEADER}: not JSON of one event")
+    structured = media_type == _STRUCTURED
+    if cloud_event:
+        version, kind = found.get(events.CE_SPECVERSION), found.get(events.CE_TYPE)
+        if version is not None or not structured:
+            _check_specversion(events.CE_SPECVERSION, (version or b"").decode("latin-1"))
+        if kind is not None and kind != contract.type_header:
+            _refuse(RefusalClass.UNKNOWN_TYPE, f"{events.CE_TYPE}: not the type of this topic")
+        if kind is None and not structured:
+            _refuse(RefusalClass.ENVELOPE, f"{events.CE_TYPE}: missing")
+    return structured
+
+
+def _media_type(content_type: bytes) -> bytes:
+    return content_type.partition(b";")[0].strip().lower()
+
+
+def _check_specversion(where: str, version: object) -> None:
+    if not isinstance(version, str) or _SPECVERSION.fullmatch(version) is None:
+        _refuse(RefusalClass.ENVELOPE, f"{where}: not 1.x")
+
+
+def _data(value: bytes, contract: _Contract) -> bytes:
+    """The data inside a structured envelope, as JSON again."""
+    try:
+        envelope = from_json(value, allow_inf_nan=False)
+    except ValueError as error:
+        raise _from_json(str(error), value, "value") from None
+    if not isinstance(envelope, dict):
+        _refuse(RefusalClass.ENVELOPE, "value: not an object")
+    _check_specversion("specversion", envelope.get("specversion"))
+    if not isinstance(envelope.get("type"), str):
+        _refuse(RefusalClass.ENVELOPE, "type: missing")
+    if envelope["type"] != contract.type:
+        _refuse(RefusalClass.UNKNOWN_TYPE, "type: not the type of this topic")
+    content_type = envelope.get("datacontenttype") or events.CONTENT_TYPE
+    if not isinstance(content_type, str) or _media_type(content_type.encode()) != _JSON:
+        _refuse(RefusalClass.ENVELOPE, "datacontenttype: not application/json")
+    data, encoded = envelope.get("data"), envelope.get("data_base64")
+    if data is not None and encoded is not None:
+        _refuse(RefusalClass.ENVELOPE, "data: given twice, also as data_base64")
+    if encoded is not None:
+        try:
+            data_bytes = base64.b64decode(encoded, validate=True)
+        except (ValueError, TypeError):
+            message = "data_base64: not Base64"
+            raise _RefusedError(RefusalClass.ENVELOPE, message) from None
+        if not data_bytes:
+            _refuse(RefusalClass.EMPTY_VALUE, "data_base64: empty")
+        return data_bytes
+    if data is None:
+        _refuse(RefusalClass.EMPTY_VALUE, "data: missing")
+    return to_json(data)
+
+
+# Faults.
+
+
+class _ConstantError(Exception):
+    """NaN or Infinity stands in the JSON."""
+
+
+def _refuse_constants(value: bytes) -> None:
+    """The models' parser lets NaN and Infinity pass in fields it does not know."""
+    if b"NaN" not in value and b"Infinity" not in value:
+        return
+    try:
+        json.loads(value, parse_constant=_raise_constant, parse_int=str, parse_float=str)
+    except _ConstantError:
+        _refuse(RefusalClass.NOT_JSON, "value: NaN or Infinity")
+    except (ValueError, RecursionError):
+        return  # broken otherwise: the models' parser says how
+
+
+def _raise_constant(_name: str) -> NoReturn:
+    raise _ConstantError
+
+
+def _from_validation(error: ValidationError, value: bytes, where: str) -> _RefusedError:
+    # Never `str(error)` nor a message: they may print input, and so personal data.
+    faults = error.errors(include_url=False, include_input=False)
+    first = faults[0]
+    if first["type"] == "json_invalid":
+        return _from_json(str(first.get("ctx", {}).get("error", "")), value, where + "value")
+    return _RefusedError(_class_of(first), "; ".join(_described(faults, where)))
+
+
+def _class_of(fault: ErrorDetails) -> RefusalClass:
+    if fault["type"] == "string_pattern_mismatch" and fault["ctx"]["pattern"] == types.NO_NUL:
+        return RefusalClass.TEXT
+    return _CLASS_OF_ERROR.get(fault["type"], RefusalClass.INVALID)
+
+
+def _described(faults: list[ErrorDetails], where: str) -> Iterator[str]:
+    # Unknown fields are ignored, so that a location can only hold names from the models.
+    for fault in faults[:MAX_MESSAGE]:
+        yield f"{where}{'.'.join(map(str, fault['loc'])) or 'value'}: {fault['type']}"
+
+
+def _from_json(fault: str, value: bytes, where: str) -> _RefusedError:
+    """``fault`` is the parser's: it says what and at which position, in words of its own."""
+    position = _POSITION.search(fault)
+    at = f" at {position[1]}" if position else ""
+    if ("hex escape" in fault or "surrogate" in fault) and _parses(value):
+        return _RefusedError(RefusalClass.TEXT, f"{where}: lone surrogate{at}")
+    if "number out of range" in fault:
+        return _RefusedError(RefusalClass.OUT_OF_RANGE, f"{where}: number too long{at}")
+    return _RefusedError(RefusalClass.NOT_JSON, f"{where}: not JSON in UTF-8{at}")
+
+
+def _parses(value: bytes) -> bool:
+    """Whether a parser that allows lone surrogates can read it."""
+    try:
+        json.loads(value.decode(), parse_int=str, parse_float=str)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+# The orders a broken record names.
+
+
+def _candidates(record: Record, limit: int) -> Iterator[str]:
+    if record.key:
+        yield record.key.decode("utf-8", "surrogateescape")
+    if record.value:
+        # What is oversize is not parsed, only searched, and not beyond the limit.
+        yield from _named_in(record.value[:limit], parse=len(record.value) <= limit)
+
+
+def _named_in(body: bytes, *, parse: bool, within: bool = False) -> Iterator[str]:
+    """Whatever stands under ``order_id`` at any depth, in readable JSON or in its ruins."""
+    encoding = json.detect_encoding(body)
+    # Bytes that are not UTF-8 become surrogates, and the name that holds them no order id.
+    text = body.decode(encoding, "surrogateescape" if encoding.startswith("utf-8") else "replace")
+    named: list[str] = []
+    encoded: list[str] = []
+    if parse and _gather(text, named, encoded) and (named or encoded):
+        yield from named
+    else:
+        # Broken, or JSON inside a string.
+        for ruin in (text, text.replace('\\"', '"')):
+            yield from map(_unescaped, _ID_IN_TEXT.finditer(ruin))
+            encoded += _BASE64_IN_TEXT.findall(ruin)
+    if not within:
+        for data in list(dict.fromkeys(encoded))[:MAX_ORDER_IDS]:
+            yield from _named_in(_decoded(data), parse=parse, within=True)
+
+
+def _gather(text: str, named: list[str], encoded: list[str]) -> bool:
+    """Parse leniently, and keep nothing but what stands under the two names."""
+
+    def keep(pairs: list[tuple[str, Any]]) -> None:
+        for name, value in pairs:
+            if isinstance(value, str) and name in ("order_id", "data_base64"):
+                (named if name == "order_id" else encoded).append(value)
+
+    try:
+        json.loads(text, strict=False, parse_int=str, parse_float=str, object_pairs_hook=keep)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    raw: str = found[1] or found[2]
+    try:
+        return str(json.loads(f'"{raw}"', strict=False))
+    except ValueError:
+        return raw
+
+
+def _decoded(data: str) -> bytes:
+    try:
+        return base64.b64decode(data.replace("\\/", "/") + "==")
+    except ValueError:
+        return b""
+
+
+def _is_order_id(candidate: str) -> bool:
+    try:
+        candidate.encode()
+    except UnicodeEncodeError:
+        return False
+    return 1 <= len(candidate) <= 200 and "\0" not in candidate
