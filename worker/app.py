@@ -1,0 +1,287 @@
+"""The worker: puts the parts together, keeps them alive, and drains on a signal.
+
+consumer ─ lane_runner ─ lane ── one transaction ──▶ Postgres
+               │  ▲                                      │
+    freshness ─┘  └── what is due                 relay ─┴─▶ decisions topic
+"""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from itertools import groupby
+from uuid import uuid4
+
+from worker.backoff import Backoff
+from worker.batch import Partition
+from worker.clock import Clock, SystemClock
+from worker.codec import Codec
+from worker.consumer import Consumer
+from worker.domain.policy import Policy
+from worker.errors import DatabaseUnavailable, KafkaUnavailable, PlazoError, TopicsNotFit
+from worker.freshness import Freshness
+from worker.http import Health, HttpServer
+from worker.lane import Lane
+from worker.lane_runner import LaneRunner
+from worker.logs import logger
+from worker.metrics import Metrics
+from worker.migrations import HEAD
+from worker.monitor import Monitor
+from worker.probe import KafkaProbe
+from worker.publisher import Publisher
+from worker.relay import Relay
+from worker.settings import Settings
+from worker.store import Store
+
+log = logger(__name__)
+
+# A lane that is taken from us gets this long to finish its transaction and publish; well below
+# the time after which the group would throw the whole worker out.
+_REVOKE = 8.0
+_NOTICES = 1.0
+
+
+class Worker:
+    """One `plazo run`."""
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self.metrics = Metrics(settings)
+        self.health = Health()
+        self.store = Store(settings, self.metrics)
+        self.probe = KafkaProbe(settings)
+        self.publisher = Publisher(settings)
+        self.http = HttpServer(
+            settings.http_host, settings.http_port, self.metrics.registry, self.health
+        )
+        # A probe of its own: no other question may keep a proof waiting.
+        self._proof_probe = KafkaProbe(settings)
+        self.freshness = Freshness(
+            self._proof_probe,
+            self.store,
+            self.clock,
+            self.metrics,
+            topics=settings.input_topics,
+            evidence_topic=settings.order_status_changed_topic,
+            narrow=settings.proof == "lane",
+        )
+        self.policy = Policy("default", settings.stock_window, settings.grace)
+        self.codec = Codec(
+            order_created_topic=settings.order_created_topic,
+            order_status_changed_topic=settings.order_status_changed_topic,
+            max_record_bytes=settings.max_record_bytes,
+            max_clock_skew=settings.max_clock_skew,
+            longest_wait=self.policy.window + self.policy.grace,
+        )
+        self.owner = f"{socket.gethostname()}/{os.getpid()}/{uuid4().hex[:8]}"
+        self.runners: dict[int, LaneRunner] = {}
+        self.joined = False
+        self.consumer: Consumer | None = None
+        self._broken = asyncio.Event()
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Ask the worker to drain and end."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Run until :meth:`stop` or a signal.
+
+        Raises:
+            SchemaNotCurrent, CannotListen: nothing that waiting would mend.
+        """
+        self._on_signals()
+        await self.http.start()
+        log.info("worker_started", owner=self.owner, port=self.http.port)
+        self.health.set_not_ready("worker", "starting")
+        main = asyncio.create_task(self._main())
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait({main, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if main.done():
+                main.result()
+        finally:
+            self.health.set_not_ready("worker", "stopping")
+            within = self.settings.drain_timeout.total_seconds()
+            await self._stop_lanes(max(0.5, within - 8))
+            for task in (main, stopping):
+                task.cancel()
+            await asyncio.gather(main, stopping, return_exceptions=True)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(3):
+                    await self.publisher.close()
+                    await self.probe.close()
+                    await self._proof_probe.close()
+            await self.store.close()
+            await self.http.stop()
+            log.info("worker_stopped")
+
+    async def _main(self) -> None:
+        await self._open_store()
+        await self._await_topics()
+        background = [
+            asyncio.create_task(self.freshness.run(), name="freshness"),
+            asyncio.create_task(self._watch_notices(), name="notices"),
+            asyncio.create_task(Monitor(self).run(), name="monitor"),
+            asyncio.create_task(self._consume(), name="consume"),
+        ]
+        try:
+            # None of them ends but by a fault of ours: then the process ends too, loudly.
+            done, _ = await asyncio.wait(background, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
+
+    async def _open_store(self) -> None:
+        backoff = Backoff()
+        while True:
+            try:
+                await self.store.open()
+            except DatabaseUnavailable as error:
+                await self._not_ready_yet("database", error, backoff)
+            else:
+                self.health.set_ready("database")
+                self.metrics.set_schema(HEAD)
+                return
+
+    async def _await_topics(self) -> None:
+        backoff = Backoff()
+        while True:
+            try:
+                await self.check_topics()
+            except (KafkaUnavailable, TopicsNotFit) as error:
+                await self._not_ready_yet("kafka", error, backoff)
+            else:
+                self.health.set_ready("kafka")
+                return
+
+    async def check_topics(self) -> dict[str, int]:
+        """Number of partitions of each of our topics.
+
+        Raises:
+            KafkaUnavailable: cannot tell now.
+            TopicsNotFit: one is missing, or the decisions topic is too narrow.
+        """
+        settings = self.settings
+        wanted = [*settings.input_topics, settings.decisions_topic, settings.dead_letters_topic]
+        widths = await self.probe.widths(wanted)
+        if missing := [topic for topic in wanted if topic not in widths]:
+            raise TopicsNotFit(
+                f"missing: {', '.join(missing)}; make them or run `plazo topics create`"
+            )
+        orders, decisions = settings.order_created_topic, settings.decisions_topic
+        if widths[decisions] < widths[orders]:
+            raise TopicsNotFit(
+                f"{decisions} has {widths[decisions]} partitions, fewer than {orders} with "
+                f"{widths[orders]}: add partitions to it"
+            )
+        return widths
+
+    async def _not_ready_yet(self, part: str, error: PlazoError, backoff: Backoff) -> None:
+        self.health.set_not_ready(part, str(error))
+        wait = backoff.next()
+        log.warning("waiting", part=part, reason=str(error), seconds=round(wait, 2))
+        await self.clock.sleep(wait)
+
+    async def _consume(self) -> None:
+        backoff = Backoff()
+        while True:
+            self._broken.clear()
+            consumer = Consumer(self.settings, self._assigned, self._revoked)
+            self.consumer = consumer
+            started = self.clock.monotonic()
+            try:
+                await consumer.start()
+                await self._broken.wait()
+            except KafkaUnavailable as error:
+                await self._not_ready_yet("kafka", error, backoff)
+            finally:
+                self.joined = False
+                await self._stop_lanes(_REVOKE)
+                await consumer.stop()
+            if self.clock.monotonic() - started > 30:
+                backoff.reset()
+            await self.clock.sleep(backoff.next())
+
+    def restart_consumer(self, reason: str) -> None:
+        """Make a new consumer: this one reports a fault, or stands still."""
+        if not self._broken.is_set():
+            log.warning("consumer_restarts", reason=reason)
+            self.metrics.restarts.labels("consumer").inc()
+            self._broken.set()
+
+    def _assigned(self, partitions: Sequence[Partition]) -> None:
+        assert self.consumer is not None
+        self.metrics.rebalances.inc()
+        self.joined = True
+        log.info("lanes_assigned", lanes=sorted({number for _, number in partitions}))
+        ordered = sorted(partitions, key=lambda partition: (partition[1], partition[0]))
+        for number, own in groupby(ordered, key=lambda partition: partition[1]):
+            self.runners[number] = LaneRunner(
+                number,
+                list(own),
+                make_lane=self._make_lane,
+                make_relay=self._make_relay,
+                consumer=self.consumer,
+                probe=self.probe,
+                freshness=self.freshness,
+                clock=self.clock,
+                metrics=self.metrics,
+                owner=self.owner,
+                batch_size=self.settings.batch_size,
+                noticed=self._on_notice,
+                consumer_broken=self.restart_consumer,
+            )
+        self.metrics.lanes.set(len(self.runners))
+
+    async def _revoked(self) -> None:
+        self.joined = False
+        await self._stop_lanes(_REVOKE)
+
+    async def _stop_lanes(self, within: float) -> None:
+        runners, self.runners = self.runners, {}
+        self.metrics.lanes.set(0)
+        await asyncio.gather(*(runner.stop(within) for runner in runners.values()))
+
+    def _make_lane(self, number: int) -> Lane:
+        return Lane(
+            number,
+            self.store,
+            self.codec,
+            self.policy,
+            self.clock,
+            self.metrics,
+            self.settings.batch_size,
+        )
+
+    def _make_relay(self, lane: Lane) -> Relay:
+        return Relay(
+            lane, self.settings, self.store, self.publisher, self.probe, self.clock, self.metrics
+        )
+
+    def _on_notice(self, lanes: Collection[int]) -> None:
+        for number in lanes:
+            if runner := self.runners.get(number):
+                runner.notice()
+
+    async def _watch_notices(self) -> None:
+        """Find what other workers have left for our lanes."""
+        while True:
+            await self.clock.sleep(_NOTICES)
+            if self.runners:
+                with suppress(DatabaseUnavailable):
+                    async with self.store.session() as session:
+                        rows = await session.rows("lanes_with_notices", list(self.runners))
+                    self._on_notice([row["lane"] for row in rows])
+
+    def _on_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with suppress(NotImplementedError, RuntimeError):
+                loop.add_signal_handler(number, self.stop)

@@ -1,0 +1,86 @@
+"""Loads the cases of orders: the rows of five tables, put together."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from worker.domain.acts import DECISIVE, Act, Place, Refusal
+from worker.domain.case import Case, Finding, Given, Kind, Order, Reason
+from worker.domain.policy import AtLapse
+from worker.store import Transaction
+
+
+async def load(tx: Transaction, lane: int, order_ids: Sequence[str]) -> list[Case]:
+    """The cases of those orders whose home is this lane, in the order asked for.
+
+    Read in the caller's transaction, behind the fence: nothing can change an order of this lane
+    between the reading and the verdict.
+    """
+    if not order_ids:
+        return []
+    orders = {r["order_id"]: r for r in await tx.rows("case_orders", order_ids, lane)}
+    acts: defaultdict[str, list[Act]] = defaultdict(list)
+    for row in await tx.rows("case_acts", order_ids, list(DECISIVE)):
+        acts[row["order_id"]].append(_act(row))
+    refusals: defaultdict[str, list[Refusal]] = defaultdict(list)
+    for row in await tx.rows("case_refusals", order_ids):
+        refusal = Refusal(_place(row), row["received_at"], row["error"])
+        refusals[row["order_id"]].append(refusal)
+    decided = [order_id for order_id, row in orders.items() if row["decisions"]]
+    given: defaultdict[str, dict[int, Given]] = defaultdict(dict)
+    for row in await tx.rows("case_decisions", decided) if decided else ():
+        if row["revokes"] is not None:
+            given[row["order_id"]].pop(row["revokes"], None)
+        else:
+            given[row["order_id"]][row["ordinal"]] = _given(row)
+    return [
+        Case(
+            order=_order(row),
+            acts=tuple(acts[order_id]),
+            refusals=tuple(refusals[order_id]),
+            finding=Finding(row["finding"]) if row["finding"] else None,
+            decided=row["decisions"],
+            standing=tuple(given[order_id].values()),
+        )
+        for order_id in order_ids
+        if (row := orders.get(order_id)) is not None
+    ]
+
+
+def _order(row: Any) -> Order:
+    return Order(
+        order_id=row["order_id"],
+        seller_id=row["seller_id"],
+        fulfilment=row["fulfilment"],
+        entered_at=row["entered_at"],
+        due=row["due"],
+        policy=row["policy"],
+        at_lapse=AtLapse(row["at_lapse"]),
+        place=_place(row),
+        received_at=row["received_at"],
+    )
+
+
+def _act(row: Any) -> Act:
+    return Act(
+        status=row["status"],
+        occurred_at=row["occurred_at"],
+        received_at=row["received_at"],
+        place=_place(row),
+        stock_ok=row["stock_ok"],
+        form_complete=row["form_complete"],
+    )
+
+
+def _given(row: Any) -> Given:
+    return Given(
+        ordinal=row["ordinal"],
+        id=str(row["id"]),
+        kind=Kind(row["kind"]),
+        reason=Reason(row["reason"]),
+        sequence=row["sequence"],
+    )
+
+
+def _place(row: Any) -> Place:
+    return Place(row["topic"], row["partition"], row["offset"])

@@ -1,0 +1,1 @@
+"""The commands of ``plazo``: one module each, loaded only when it is called."""

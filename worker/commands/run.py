@@ -1,0 +1,37 @@
+"""``plazo run``: the worker."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from worker import logs
+from worker.settings import Settings
+
+_T = TypeVar("_T")
+
+
+def run(settings: Settings) -> None:
+    """Run the worker until a signal.
+
+    Raises:
+        SchemaNotCurrent, CannotListen: nothing that waiting would mend.
+    """
+    from worker.app import Worker
+
+    logs.configure(settings.log_level, settings.log_format)
+
+    async def main() -> None:
+        logs.catch_loop_errors(asyncio.get_running_loop())
+        await Worker(settings).run()
+
+    on_loop(main)
+
+
+def on_loop(main: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+    """Run a coroutine on the fastest event loop there is here."""
+    try:
+        import uvloop
+    except ImportError:  # Windows has none
+        return asyncio.run(main())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main())

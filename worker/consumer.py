@@ -1,0 +1,187 @@
+"""Membership in the consumer group, and the records of the lanes that it gives us.
+
+Kafka decides who reads a lane; Postgres decides from where. What the group stores as committed
+offsets is for lag tools only.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
+
+from worker.assignor import LaneAssignor
+from worker.batch import Batch, Partition
+from worker.errors import Halted, KafkaUnavailable
+from worker.kafka import client_options
+from worker.logs import logger
+from worker.records import Record
+from worker.settings import Settings
+
+log = logger(__name__)
+
+# Longest time stop() may take: with the broker down it would not come back at all.
+_STOP = 5.0
+
+
+class PositionLost(Exception):
+    """The log no longer holds the position: take the lane anew and look."""
+
+
+class NotAssigned(Exception):
+    """The partition is not ours (any more)."""
+
+
+class Consumer:
+    """One member of the group. Used once: after :meth:`stop` make a new one."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        assigned: Callable[[Sequence[Partition]], None],
+        revoked: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._topics = settings.input_topics
+        session_ms = int(settings.session_timeout.total_seconds() * 1000)
+        self._consumer = AIOKafkaConsumer(
+            **client_options(settings, "consumer"),
+            group_id=settings.group_id,
+            partition_assignment_strategy=(LaneAssignor,),
+            enable_auto_commit=False,
+            # A lane seeks to its stored position before it reads; a reset would skip or repeat.
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+            session_timeout_ms=session_ms,
+            heartbeat_interval_ms=max(100, min(1_000, session_ms // 4)),
+            rebalance_timeout_ms=max(session_ms, 15_000),
+            # Whether lanes make progress is for our own watchdog: losing them to another worker
+            # mends nothing while Postgres is away.
+            max_poll_interval_ms=86_400_000,
+            max_partition_fetch_bytes=settings.fetch_bytes_per_partition,
+            fetch_max_wait_ms=250,
+        )
+        self._listener = _Listener(self._consumer, assigned, revoked)
+
+    @property
+    def assignment(self) -> int:
+        """Counts the assignments; one that changed makes every earlier seek void."""
+        return self._listener.assignment
+
+    async def start(self) -> None:
+        """Join the group.
+
+        Raises:
+            KafkaUnavailable: try again later, with a new consumer.
+        """
+        try:
+            await self._consumer.start()
+            self._consumer.subscribe(self._topics, listener=self._listener)
+        except (KafkaError, OSError) as error:
+            await self.stop()
+            raise KafkaUnavailable(f"{type(error).__name__} on joining the group") from None
+
+    async def stop(self) -> None:
+        """Leave the group, or give up on it after a while."""
+        with suppress(Exception):
+            await asyncio.wait_for(self._consumer.stop(), _STOP)
+
+    def seek(self, positions: Mapping[Partition, int]) -> None:
+        """Go to stored positions and let their partitions flow.
+
+        Raises:
+            NotAssigned: a rebalance took them away.
+        """
+        try:
+            for partition, offset in positions.items():
+                self._consumer.seek(TopicPartition(*partition), offset)
+            self._consumer.resume(*(TopicPartition(*p) for p in positions))
+        except IllegalStateError:
+            raise NotAssigned from None
+
+    async def pull(
+        self, positions: Mapping[Partition, int], assignment: int, limit: int, wait: float
+    ) -> Batch:
+        """The next records behind ``positions``; an empty batch when none come in ``wait`` s.
+
+        ``assignment`` is the one under which the lane sought: the client starts every new one at
+        the group's committed offset, and what it then delivers may leave a gap.
+
+        Raises:
+            NotAssigned, PositionLost
+            KafkaUnavailable: the client reports a fault; make a new consumer.
+        """
+        partitions = [TopicPartition(*partition) for partition in positions]
+        try:
+            found = await self._consumer.getmany(
+                *partitions, timeout_ms=int(wait * 1000), max_records=limit
+            )
+            after = {
+                (tp.topic, tp.partition): await self._consumer.position(tp) for tp in partitions
+            }
+            if assignment != self.assignment:
+                raise NotAssigned
+        except IllegalStateError:
+            raise NotAssigned from None
+        except OffsetOutOfRangeError:
+            raise PositionLost from None
+        except KafkaError as error:
+            raise KafkaUnavailable(f"{type(error).__name__} on reading") from None
+        except UnicodeError:
+            # The client cannot hand over a record whose header name is no UTF-8, not even its
+            # bytes. To step over it would lose it, and perhaps the evidence it is.
+            at = [await self._consumer.position(tp) for tp in partitions]
+            raise Halted(f"a header name is not UTF-8, at or after offsets {at}") from None
+        records = tuple(
+            Record(r.topic, r.partition, r.offset, r.timestamp, r.key, r.value, tuple(r.headers))
+            for partition in found.values()
+            for r in partition
+        )
+        moved = {p: offset for p, offset in after.items() if offset > positions[p]}
+        return Batch(records, moved)
+
+    async def commit(self, positions: Mapping[Partition, int]) -> None:
+        """Tell the group how far we are: for lag tools; nothing of ours reads it."""
+        offsets = {TopicPartition(*p): offset for p, offset in positions.items()}
+        with suppress(KafkaError, IllegalStateError, TimeoutError):
+            await asyncio.wait_for(self._consumer.commit(offsets), 5)
+
+    async def stable_ends(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
+        """How far a read-committed consumer could read now.
+
+        Raises:
+            KafkaUnavailable
+        """
+        try:
+            ends = await asyncio.wait_for(
+                self._consumer.end_offsets([TopicPartition(*p) for p in partitions]), 10
+            )
+        except (KafkaError, TimeoutError) as error:
+            raise KafkaUnavailable(f"{type(error).__name__} on asking for ends") from None
+        return {(tp.topic, tp.partition): offset for tp, offset in ends.items()}
+
+
+class _Listener(ConsumerRebalanceListener):
+    def __init__(
+        self,
+        consumer: AIOKafkaConsumer,
+        assigned: Callable[[Sequence[Partition]], None],
+        revoked: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._consumer = consumer
+        self._assigned = assigned
+        self._revoked = revoked
+        self.assignment = 0
+
+    async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
+        self.assignment += 1
+        try:
+            await self._revoked()
+        except Exception:  # the client would swallow it without a word
+            log.exception("revocation_failed")
+
+    def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
+        # First of all: until the lane has sought its stored position, nothing may flow.
+        self._consumer.pause(*assigned)
+        self.assignment += 1
+        self._assigned([(tp.topic, tp.partition) for tp in assigned])

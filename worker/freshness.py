@@ -1,0 +1,242 @@
+"""Freshness: no verdict falls before everything that could speak against it has been read.
+
+A probe made at or after the deadline's grace takes the end offsets of every input partition; the
+proof is there once the *stored* positions, of all workers, have reached them. Stored, because
+only what is committed is seen by the verdict's transaction. No time-out ever replaces the proof.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from worker.batch import Partition
+from worker.clock import Clock
+from worker.errors import DatabaseUnavailable, KafkaUnavailable
+from worker.logs import logger
+from worker.metrics import Guard, Metrics
+from worker.proof import Proof
+from worker.store import Store
+
+log = logger(__name__)
+
+Ends = dict[Partition, int]
+
+# A proof that is not there after this long is looked at again: a log that was truncated
+# meanwhile ends before the offset we wait for.
+_REPROBE = 5.0
+_POLL = 0.05
+_POLL_SLOW = 0.5
+_SKEW_WAIT = 1.0
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+class Probe(Protocol):
+    """Where the logs end."""
+
+    async def ends(self) -> Ends:
+        """End offset (high watermark) of every input partition.
+
+        Raises:
+            KafkaUnavailable: some end cannot be had now.
+        """
+        ...
+
+
+@dataclass(slots=True)
+class _Pending:
+    at: datetime
+    ends: Ends
+    probed: float  # monotonic seconds
+    started: float
+
+
+class Freshness:
+    """Proofs for the lanes of one worker.
+
+    With ``narrow`` a lane waits for its own partitions only.
+    """
+
+    def __init__(
+        self,
+        probe: Probe,
+        store: Store,
+        clock: Clock,
+        metrics: Metrics,
+        *,
+        topics: Sequence[str],
+        evidence_topic: str,
+        narrow: bool,
+    ) -> None:
+        self._probe = probe
+        self._store = store
+        self._clock = clock
+        self._metrics = metrics
+        self._topics = frozenset(topics)
+        # A log of orders that retention has cut loses orders, but no evidence of a known one.
+        self._evidence_topic = evidence_topic
+        self._narrow = narrow
+        # Scope: None for all partitions, else one partition number.
+        self._proofs: dict[int | None, Proof] = {}
+        self._pending: dict[int | None, _Pending] = {}
+        self._waiting: dict[int, datetime] = {}  # lane -> the instant it needs proven
+        self._wanted = asyncio.Event()
+        self._proven = asyncio.Condition()
+        self._progress = asyncio.Event()
+        self.held_by: Guard | None = None
+        self.behind: list[tuple[str, int, int]] = []  # topic, partition, records missing
+
+    def progressed(self) -> None:
+        """Tell that a position of ours was committed: a proof may be there now."""
+        self._progress.set()
+
+    async def proven(self, lane: int, at: datetime) -> Proof:
+        """Wait for a proof made at or after ``at``; as long as it takes."""
+        scope = self._scope(lane)
+        self._waiting[lane] = at
+        try:
+            while (proof := self._proofs.get(scope)) is None or proof.at < at:
+                self._wanted.set()
+                async with self._proven:
+                    await self._proven.wait()
+            return proof
+        finally:
+            self._waiting.pop(lane, None)
+            self._show()
+
+    async def latest(self, lane: int) -> Proof:
+        """What has been read by now, proven or not: for a correction, which must not wait.
+
+        Raises:
+            DatabaseUnavailable: try again later.
+        """
+        positions, since = await self._positions(self._scope(lane))
+        return _proof(_NEVER, positions, since)
+
+    async def run(self) -> None:
+        """Serve the waiting lanes until cancelled."""
+        while True:
+            await self._wanted.wait()
+            if not self._waiting:
+                self._wanted.clear()
+                continue
+            pause = await self._cycle()
+            self._show()
+            if pause:
+                self._progress.clear()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._progress.wait(), pause)
+
+    async def _cycle(self) -> float:
+        """Probe what needs probing, prove what can be proven; returns seconds to wait."""
+        try:
+            await self._probe_for_waiting()
+            positions, since = await self._positions()
+        except KafkaUnavailable as error:
+            return self._hold(Guard.PROBE, str(error), 1.0)
+        except DatabaseUnavailable as error:
+            return self._hold(Guard.DATABASE, str(error), 1.0)
+        reached = [
+            scope
+            for scope, pending in self._pending.items()
+            if all(positions.get(p, -1) >= end for p, end in pending.ends.items())
+        ]
+        for scope in reached:
+            pending = self._pending.pop(scope)
+            self._proofs[scope] = _proof(pending.at, positions, since)
+            self._metrics.proof_seconds.observe(self._clock.monotonic() - pending.started)
+        if reached:
+            self._metrics.proven_at.set(min(p.at.timestamp() for p in self._proofs.values()))
+            async with self._proven:
+                self._proven.notify_all()
+            # Let the lanes that have their proof leave the queue before it is looked at again.
+            await asyncio.sleep(0)
+        if not self._pending:
+            self.behind = []
+            if self._short_of_time():
+                # Our clock says it is time, the database's does not yet.
+                return self._hold(Guard.CLOCK, "clocks differ", _SKEW_WAIT)
+            self._release()
+            return 0.0
+        self.behind = sorted(
+            (topic, number, end - positions.get((topic, number), 0))
+            for pending in self._pending.values()
+            for (topic, number), end in pending.ends.items()
+            if positions.get((topic, number), -1) < end
+        )
+        waited = self._clock.monotonic() - min(p.started for p in self._pending.values())
+        return self._hold(
+            Guard.BEHIND, str(self.behind[:5]), _POLL if waited < _REPROBE else _POLL_SLOW
+        )
+
+    async def _probe_for_waiting(self) -> None:
+        scopes = {self._scope(lane) for lane in self._waiting}
+        now = self._clock.monotonic()
+        fresh = [s for s in scopes if s not in self._pending]
+        stale = [s for s, pending in self._pending.items() if now - pending.probed > _REPROBE]
+        if not fresh and not stale:
+            return
+        # The earlier of two clocks, read *before* the ends: a verdict needs both to say that
+        # the deadline is over, so a worker whose clock runs ahead cancels nobody.
+        at = min(self._clock.now(), await self._store.now())
+        ends = await self._probe.ends()
+        known, _ = await self._positions()
+        if missing := known.keys() - ends.keys():
+            # Metadata of a broker that lags: what it does not name may hold evidence.
+            raise KafkaUnavailable(f"no end offset for {sorted(missing)[:5]}")
+        for scope in fresh:
+            chosen = {p: end for p, end in ends.items() if scope is None or p[1] == scope}
+            self._pending[scope] = _Pending(at, chosen, now, now)
+        for scope in stale:
+            pending = self._pending[scope]
+            pending.probed = now
+            # Never later ends: under a steady flow a moving target would not be reached.
+            pending.ends = {p: min(end, ends.get(p, end)) for p, end in pending.ends.items()}
+
+    async def _positions(self, scope: int | None = None) -> tuple[Ends, datetime | None]:
+        async with self._store.session() as session:
+            rows: list[Any] = await session.rows("positions")
+        rows = [row for row in rows if row["topic"] in self._topics]
+        positions = {(r["topic"], r["partition"]): r["next_offset"] for r in rows}
+        since = [
+            r["covered_since"]
+            for r in rows
+            if r["covered_since"] is not None
+            and r["topic"] == self._evidence_topic
+            and scope in (None, r["partition"])
+        ]
+        return positions, max(since, default=None)
+
+    def _scope(self, lane: int) -> int | None:
+        return lane if self._narrow else None
+
+    def _short_of_time(self) -> bool:
+        return any(
+            (proof := self._proofs.get(self._scope(lane))) is not None
+            and proof.at < at <= self._clock.now() - timedelta(milliseconds=50)
+            for lane, at in self._waiting.items()
+        )
+
+    def _hold(self, guard: Guard, detail: str, pause: float) -> float:
+        if guard != self.held_by:
+            self.held_by = guard
+            if guard != Guard.BEHIND:
+                log.warning("verdicts_held", guard=guard.value, detail=detail)
+        return pause
+
+    def _release(self) -> None:
+        self.held_by = None
+
+    def _show(self) -> None:
+        for guard in (Guard.BEHIND, Guard.PROBE, Guard.DATABASE, Guard.CLOCK):
+            held = len(self._waiting) if guard == self.held_by else 0
+            self._metrics.guard.labels(guard.value).set(held)
+
+
+def _proof(at: datetime, positions: Ends, evidence_since: datetime | None) -> Proof:
+    read_to: dict[str, dict[int, int]] = {}
+    for (topic, number), offset in sorted(positions.items()):
+        read_to.setdefault(topic, {})[number] = offset
+    return Proof(at, read_to, evidence_since)

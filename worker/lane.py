@@ -1,0 +1,329 @@
+"""A lane's transactions: the only place where anything takes effect.
+
+Each begins at the fence (``sql/lock_lane.sql``) and moves positions, deadlines and sequence
+together with what they stand for, so it happens whole or not at all.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from worker import cases
+from worker.batch import ACT_COLUMNS, Batch, Partition, Rows, refuse, sort_out
+from worker.clock import Clock
+from worker.codec import Codec
+from worker.domain.case import Case, Judgement
+from worker.domain.decide import decide
+from worker.domain.policy import Policy
+from worker.errors import Fenced, RowRefused
+from worker.logs import logger
+from worker.metrics import Metrics
+from worker.proof import Proof
+from worker.records import RefusalClass, Refused
+from worker.store import Store, Transaction
+from worker.verdicts import Event, events
+
+log = logger(__name__)
+
+# How long an order that our own code failed on waits for its next attempt.
+_RETRY = timedelta(minutes=1)
+
+DECISION_COLUMNS = ("lane", "sequence", *Event._fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a batch did beyond its records: which lanes have orders to look at again."""
+
+    noticed: frozenset[int]
+    dead_letters: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a sweep did. ``more``: it was cut at the batch size."""
+
+    orders: int
+    events: tuple[Event, ...]
+    more: bool
+
+
+class Lane:
+    """One lane under one epoch. Not usable after :class:`Fenced` or any fault: take it anew."""
+
+    def __init__(
+        self,
+        number: int,
+        store: Store,
+        codec: Codec,
+        policy: Policy,
+        clock: Clock,
+        metrics: Metrics,
+        batch_size: int,
+    ) -> None:
+        self.number = number
+        self.epoch = 0
+        self.sequence = 0
+        self.published = 0
+        self.open_deadlines = 0
+        self.positions: dict[Partition, int] = {}
+        self.next_fires_at: datetime | None = None
+        self._store = store
+        self._codec = codec
+        self._policy = policy
+        self._clock = clock
+        self._metrics = metrics
+        self._batch_size = batch_size
+        # Two transactions of one lane would only wait for each other at the fence, each with a
+        # connection in hand.
+        self._turn = asyncio.Lock()
+
+    async def take(self, owner: str) -> None:
+        """Take the lane over: from here on every older epoch fails.
+
+        Raises:
+            DatabaseUnavailable: try again later.
+        """
+        async with self._store.transaction() as tx:
+            row = await tx.row("take_lane", self.number, owner)
+            due = await tx.row("next_deadline", self.number)
+        assert row is not None
+        assert due is not None
+        self.epoch = row["epoch"]
+        self.sequence = row["sequence"]
+        self.published = row["published"]
+        self.open_deadlines = row["open_deadlines"]
+        self.next_fires_at = due[0]
+        self._metrics.take_overs.inc()
+
+    async def stored_positions(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
+        """Where this lane goes on; partitions that were never read are missing."""
+        async with self._store.session() as session:
+            rows = await session.rows(
+                "lane_positions", self.number, [topic for topic, _ in partitions]
+            )
+        self.positions = {(r["topic"], r["partition"]): r["next_offset"] for r in rows}
+        return dict(self.positions)
+
+    async def start_position(
+        self, partition: Partition, next_offset: int, covered_since: datetime | None
+    ) -> None:
+        """Set a position that was never stored, or that the log has left behind."""
+        async with self._turn, self._store.transaction() as tx:
+            await self._fence(tx)
+            await tx.execute("start_position", *partition, next_offset, covered_since)
+        self.positions[partition] = next_offset
+
+    async def release(self) -> None:
+        """Say that nobody owns the lane now; a later owner need not wait for us."""
+        async with self._turn, self._store.session() as session:
+            await session.execute("release_lane", self.number, self.epoch)
+
+    async def apply(self, batch: Batch) -> Applied:
+        """Let a batch take effect, once.
+
+        A record whose row Postgres refuses becomes a dead letter; the others go on.
+
+        Raises:
+            Fenced: another worker owns the lane.
+            DatabaseUnavailable: the outcome is not known; take the lane anew.
+        """
+        async with self._turn:
+            return await self._apply(batch)
+
+    async def lapse(self, proof: Proof) -> Settled:
+        """Decide the orders whose deadline fired at or before the proof, up to a batch.
+
+        Raises: as :meth:`apply`.
+        """
+        async with self._turn:
+            return await self._settle(proof, lapsing=True)
+
+    async def reconsider(self, proof: Proof) -> Settled:
+        """Look again at orders with new acts after their verdict, up to a batch.
+
+        Raises: as :meth:`apply`.
+        """
+        async with self._turn:
+            return await self._settle(proof, lapsing=False)
+
+    async def _fence(self, tx: Transaction) -> tuple[int, int]:
+        row = await tx.row("lock_lane", self.number, self.epoch)
+        if row is None:
+            self._metrics.fenced.inc()
+            raise Fenced(f"lane {self.number}: another worker has taken it over")
+        return row["sequence"], row["open_deadlines"]
+
+    async def _apply(self, batch: Batch) -> Applied:
+        now = self._clock.now()
+        rows = sort_out(batch.records, self.number, self._codec, self._policy, now)
+        try:
+            return await self._write(batch, rows)
+        except RowRefused as error:
+            if len(batch.records) > 1:
+                return await self._apply_halves(batch)
+            if not batch.records:
+                raise
+            rows = Rows()
+            record = batch.records[0]
+            named = self._codec.named_orders(record)
+            refused = Refused(RefusalClass.DATABASE, f"SQLSTATE {error.sqlstate}", named)
+            refuse(rows, record, refused, self.number, now)
+            return await self._write(batch, rows)
+
+    async def _apply_halves(self, batch: Batch) -> Applied:
+        """One bad row spoils the whole batch: halve it until the row stands alone."""
+        middle = len(batch.records) // 2
+        head = batch.records[:middle]
+        after = {(r.topic, r.partition): r.offset + 1 for r in head}
+        first = await self._apply(Batch(head, after))
+        second = await self._apply(replace(batch, records=batch.records[middle:]))
+        return Applied(first.noticed | second.noticed, first.dead_letters + second.dead_letters)
+
+    async def _write(self, batch: Batch, rows: Rows) -> Applied:
+        started = self._clock.monotonic()
+        entered, fires_at, noticed = 0, None, []
+        async with self._store.transaction() as tx:
+            sequence, open_deadlines = await self._fence(tx)
+            await self._move(tx, batch)
+            if columns := rows.order_columns():
+                row = await tx.row("enter_orders", *columns)
+                assert row is not None
+                entered, fires_at = row["entered"], row["first_fires_at"]
+            if rows.acts:
+                await tx.copy("acts", ACT_COLUMNS, rows.acts)
+            if rows.touched:
+                noticed = await tx.rows("leave_notices", list(rows.touched), self.number)
+            for letter in rows.dead_letters:
+                await tx.execute("insert_dead_letters", *letter)
+            if entered:
+                open_deadlines += entered
+                await tx.execute("update_lane", self.number, sequence, open_deadlines)
+        self.positions.update(batch.after)
+        self.open_deadlines = open_deadlines
+        if fires_at is not None and (self.next_fires_at is None or fires_at < self.next_fires_at):
+            self.next_fires_at = fires_at
+        self._count(rows, entered, started)
+        foreign = [row["lane"] for row in noticed if row["lane"] != self.number]
+        self._metrics.handed_over.inc(len(foreign))
+        return Applied(frozenset(row["lane"] for row in noticed), len(rows.dead_letters))
+
+    async def _move(self, tx: Transaction, batch: Batch) -> None:
+        moves = [
+            (topic, number, self.positions[topic, number], after)
+            for (topic, number), after in batch.after.items()
+        ]
+        moved = await tx.execute(
+            "move_positions", *(list(column) for column in zip(*moves, strict=True))
+        )
+        if moved != len(moves):
+            self._metrics.fenced.inc()
+            raise Fenced(f"lane {self.number}: a stored position is not where it was left")
+
+    def _count(self, rows: Rows, entered: int, started: float) -> None:
+        for (topic, outcome), number in rows.counts.items():
+            # A repeat of an order of an earlier batch shows only in the database.
+            known = number - entered if outcome == "created" else 0
+            self._metrics.records.labels(topic, "repeat").inc(known)
+            self._metrics.records.labels(topic, outcome).inc(number - known)
+        for error, number in rows.refusals.items():
+            self._metrics.dead_letters.labels(error).inc(number)
+        if rows.counts:
+            self._metrics.batch_records.observe(sum(rows.counts.values()))
+        elapsed = self._clock.monotonic() - started
+        self._metrics.transaction_seconds.labels("apply").observe(elapsed)
+
+    async def _settle(self, proof: Proof, *, lapsing: bool) -> Settled:
+        started = self._clock.monotonic()
+        async with self._store.transaction() as tx:
+            sequence, open_deadlines = await self._fence(tx)
+            source = ("due_orders", proof.at) if lapsing else ("waiting_notices",)
+            taken = await tx.rows(source[0], self.number, *source[1:], self._batch_size)
+            wanted = list(dict.fromkeys(row["order_id"] for row in taken))
+            found = await cases.load(tx, self.number, wanted)
+            if not lapsing:
+                # A notice on an order that is not decided yet needs nothing: the act it speaks
+                # of is read with the others when the deadline fires.
+                found = [case for case in found if case.finding is not None]
+            now = self._clock.now()
+            judged, made, faulty = self._judge(found, proof, now)
+            if made:
+                rows = [(self.number, sequence + n, *event) for n, event in enumerate(made, 1)]
+                await tx.copy("decisions", DECISION_COLUMNS, rows)
+            if judged:
+                await tx.execute("settle_orders", *_settlements(judged), now)
+            if not lapsing:
+                await tx.execute("take_notices", [row["id"] for row in taken])
+            elif taken:
+                done = [row for row in taken if row["order_id"] not in faulty]
+                fired_at = [row["fires_at"] for row in done]
+                done_ids = [row["order_id"] for row in done]
+                open_deadlines -= await tx.execute(
+                    "disarm_deadlines", self.number, fired_at, done_ids
+                )
+            if faulty:
+                await tx.execute("postpone_deadlines", self.number, now + _RETRY, sorted(faulty))
+            sequence += len(made)
+            await tx.execute("update_lane", self.number, sequence, open_deadlines)
+            next_due = await tx.row("next_deadline", self.number) if lapsing else None
+        self.sequence = sequence
+        self.open_deadlines = open_deadlines
+        if next_due is not None:
+            self.next_fires_at = next_due[0]
+        self._observe(judged, made, {row["order_id"]: row["fires_at"] for row in taken}
+                      if lapsing else {}, started)  # fmt: skip
+        return Settled(len(judged), tuple(made), len(taken) >= self._batch_size)
+
+    def _judge(
+        self, found: Sequence[Case], proof: Proof, now: datetime
+    ) -> tuple[list[tuple[Case, Judgement]], list[Event], set[str]]:
+        judged: list[tuple[Case, Judgement]] = []
+        made: list[Event] = []
+        faulty: set[str] = set()
+        for case in found:
+            try:
+                judgement = decide(case, proof.evidence_since)
+                told = list(events(case, judgement, proof, now))
+            except Exception:
+                # One order that our own code cannot judge must not hold the others.
+                faulty.add(case.order.order_id)
+                log.exception("order_not_judged", lane=self.number, order=case.order.order_id)
+            else:
+                judged.append((case, judgement))
+                made += told
+        return judged, made, faulty
+
+    def _observe(
+        self,
+        judged: Sequence[tuple[Case, Judgement]],
+        made: Sequence[Event],
+        fired_at: Mapping[str, datetime],
+        started: float,
+    ) -> None:
+        now = self._clock.now()
+        for event in made:
+            self._metrics.decisions.labels(event.kind, event.reason).inc()
+            log.info(
+                "verdict", order=event.order_id, kind=event.kind, reason=event.reason,
+                lane=self.number, id=str(event.id),
+            )  # fmt: skip
+        for case, judgement in judged:
+            if (fires_at := fired_at.get(case.order.order_id)) is not None:
+                self._metrics.outcomes.labels(judgement.outcome.value).inc()
+                self._metrics.lateness.observe(max(0.0, (now - fires_at).total_seconds()))
+        elapsed = self._clock.monotonic() - started
+        self._metrics.transaction_seconds.labels("decide").observe(elapsed)
+
+
+def _settlements(judged: Sequence[tuple[Case, Judgement]]) -> list[list[object]]:
+    rows = [
+        (
+            case.order.order_id,
+            judgement.finding.value,
+            judgement.outcome.value,
+            case.decided + len(judgement.decisions),
+        )
+        for case, judgement in judged
+    ]
+    return [list(column) for column in zip(*rows, strict=True)]

@@ -1,0 +1,277 @@
+"""The life of one lane in this worker: take over, read, decide, publish, release.
+
+Any fault ends the attempt, and the next one takes the lane anew from what is stored. There is no
+second way to recover, so there is none that is rarely used.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from worker.backoff import Backoff
+from worker.batch import Partition
+from worker.clock import Clock
+from worker.consumer import Consumer, NotAssigned, PositionLost
+from worker.errors import Fenced, Halted, KafkaUnavailable, PlazoError
+from worker.freshness import Freshness
+from worker.lane import Lane, Settled
+from worker.logs import logger
+from worker.metrics import Metrics
+from worker.probe import KafkaProbe
+from worker.relay import Relay
+
+log = logger(__name__)
+_T = TypeVar("_T")
+
+_PULL_WAIT = 0.5
+# Longer than a heartbeat: by then whoever lost the lane to us in the group knows it.
+_FENCED_WAIT = 3.0
+_HALTED_WAIT = 30.0
+
+
+class LaneRunner:
+    """Runs lane ``number``, which reads ``partitions``, until stopped."""
+
+    def __init__(
+        self,
+        number: int,
+        partitions: Sequence[Partition],
+        *,
+        make_lane: Callable[[int], Lane],
+        make_relay: Callable[[Lane], Relay],
+        consumer: Consumer,
+        probe: KafkaProbe,
+        freshness: Freshness,
+        clock: Clock,
+        metrics: Metrics,
+        owner: str,
+        batch_size: int,
+        noticed: Callable[[Collection[int]], None],
+        consumer_broken: Callable[[str], None],
+    ) -> None:
+        self.number = number
+        self.partitions = tuple(partitions)
+        self.lane: Lane | None = None
+        self.relay: Relay | None = None
+        self.fault: str | None = "starting"
+        self.halted = False
+        self.last_timestamp: dict[Partition, int] = {}
+        self._make_lane = make_lane
+        self._make_relay = make_relay
+        self._consumer = consumer
+        self._probe = probe
+        self._freshness = freshness
+        self._clock = clock
+        self._metrics = metrics
+        self._owner = owner
+        self._batch_size = batch_size
+        self._noticed = noticed
+        self._consumer_broken = consumer_broken
+        self._stopping = asyncio.Event()
+        self._rearmed = asyncio.Event()
+        self._reconsider = asyncio.Event()
+        self._task = asyncio.create_task(self._run(), name=f"lane-{number}")
+
+    def notice(self) -> None:
+        """Tell that orders of this lane are to be looked at again."""
+        self._reconsider.set()
+
+    async def stop(self, within: float) -> None:
+        """Finish the transaction at hand, publish what is committed, release the lane."""
+        self._stopping.set()
+        _, late = await asyncio.wait({self._task}, timeout=within)
+        if late:
+            # The fence makes it safe to drop a lane at any point; it only costs the successor
+            # a look at the tail.
+            log.warning("lane_dropped", lane=self.number, within_seconds=within)
+            self._task.cancel()
+            await asyncio.wait({self._task}, timeout=1)
+
+    async def _run(self) -> None:
+        backoff = Backoff()
+        while not self._stopping.is_set():
+            started = self._clock.monotonic()
+            try:
+                await self._live()
+            except PositionLost:
+                wait = 0.0
+            except (NotAssigned, Fenced) as error:
+                # In the group's hands: either it takes the lane from us, or it is ours and
+                # whoever fenced us is about to find out.
+                self.fault = str(error) or "not assigned"
+                wait = _FENCED_WAIT if isinstance(error, Fenced) else 0.2
+            except Halted as error:
+                self.halted = True
+                self.fault = str(error)
+                log.error("lane_halted", lane=self.number, reason=str(error))
+                wait = _HALTED_WAIT
+            except PlazoError as error:
+                if self._clock.monotonic() - started > 30:
+                    backoff.reset()
+                self.fault = str(error)
+                wait = backoff.next()
+                log.warning("lane_waits", lane=self.number, reason=str(error), seconds=wait)
+                self._metrics.restarts.labels("lane").inc()
+            except Exception:
+                self.fault = "a fault of our own, see the log"
+                wait = backoff.next()
+                log.exception("lane_failed", lane=self.number)
+                self._metrics.restarts.labels("lane").inc()
+            else:
+                continue
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), wait)
+            self.halted = False
+
+    async def _live(self) -> None:
+        assignment = self._consumer.assignment
+        lane = self._make_lane(self.number)
+        await lane.take(self._owner)
+        await self._find_positions(lane)
+        self._consumer.seek(lane.positions)
+        relay = self._make_relay(lane)
+        self.lane, self.relay = lane, relay
+        self.fault = None
+        self._reconsider.set()
+        log.info("lane_taken", lane=self.number, epoch=lane.epoch)
+        working = asyncio.gather(
+            self._read(lane, relay, assignment),
+            self._lapse(lane, relay),
+            self._look_again(lane, relay),
+        )
+        relaying = asyncio.create_task(self._relay(relay))
+        try:
+            # Reading and deciding end by themselves when the lane is stopped; then, and not
+            # before, the relay has everything that they committed.
+            await _first(working, relaying)
+            await _first(asyncio.ensure_future(relay.drained()), relaying)
+        finally:
+            working.cancel()
+            relaying.cancel()
+            await asyncio.gather(working, relaying, return_exceptions=True)
+            self.lane = self.relay = None
+            self._metrics.forget_lane(self.number, sorted({topic for topic, _ in self.partitions}))
+        await self._consumer.commit(lane.positions)
+        await lane.release()
+        log.info("lane_released", lane=self.number, epoch=lane.epoch)
+
+    async def _find_positions(self, lane: Lane) -> None:
+        """Load the stored positions and hold them against the logs."""
+        stored = await lane.stored_positions(self.partitions)
+        for partition, (begin, end, first_at) in (
+            await self._probe.starts(self.partitions)
+        ).items():
+            position = stored.get(partition)
+            if position is not None and position > end:
+                # Truncated or created anew: what stands there now is not what we read, and
+                # records below our position would never be seen.
+                raise Halted(
+                    f"lane {self.number}: stored position {position} of {partition} lies behind "
+                    f"the end of the log, {end}"
+                )
+            if position is None or position < begin:
+                lost = begin - (position or 0)
+                since = (first_at or datetime.now(UTC)) if lost else None
+                if lost:
+                    log.error(
+                        "records_gone", lane=self.number, topic=partition[0], records=lost,
+                        first_start=position is None,
+                    )  # fmt: skip
+                if lost and position is not None:
+                    self._metrics.records_lost.labels(partition[0]).inc(lost)
+                await lane.start_position(partition, begin, since)
+
+    async def _read(self, lane: Lane, relay: Relay, assignment: int) -> None:
+        while not self._stopping.is_set():
+            try:
+                batch = await self._unless_stopped(
+                    self._consumer.pull(lane.positions, assignment, self._batch_size, _PULL_WAIT)
+                )
+            except KafkaUnavailable as error:
+                self._consumer_broken(str(error))
+                raise
+            if batch is None or not batch.after:
+                continue
+            fires_at = lane.next_fires_at
+            applied = await lane.apply(batch)
+            self._freshness.progressed()
+            for record in batch.records:
+                self.last_timestamp[record.topic, record.partition] = record.timestamp
+            if lane.next_fires_at != fires_at:
+                self._rearmed.set()
+            if applied.noticed:
+                self._noticed(applied.noticed)
+            if applied.dead_letters:
+                relay.committed(dead_letters=True)
+
+    async def _lapse(self, lane: Lane, relay: Relay) -> None:
+        await self._unless_stopped(relay.tail_known.wait())
+        while not self._stopping.is_set():
+            fires_at = lane.next_fires_at
+            if fires_at is None or fires_at > self._clock.now():
+                await self._sleep_until(fires_at)
+                continue
+            proof = await self._unless_stopped(self._freshness.proven(self.number, fires_at))
+            if proof is not None:
+                self._tell(relay, await lane.lapse(proof))
+
+    async def _look_again(self, lane: Lane, relay: Relay) -> None:
+        await self._unless_stopped(relay.tail_known.wait())
+        while not self._stopping.is_set():
+            await self._unless_stopped(self._reconsider.wait())
+            self._reconsider.clear()
+            more = not self._stopping.is_set()
+            while more:
+                settled = await lane.reconsider(await self._freshness.latest(self.number))
+                self._tell(relay, settled)
+                more = settled.more
+
+    def _tell(self, relay: Relay, settled: Settled) -> None:
+        if settled.events:
+            relay.committed()
+
+    async def _relay(self, relay: Relay) -> None:
+        """Publish; a fault of the relay does not keep the lane from reading and deciding."""
+        backoff = Backoff()
+        while True:
+            try:
+                await relay.run()
+            except (Halted, Fenced):
+                raise
+            except PlazoError as error:
+                wait = backoff.next()
+                self._metrics.restarts.labels("relay").inc()
+                log.warning("relay_waits", lane=self.number, reason=str(error), seconds=wait)
+                await self._clock.sleep(wait)
+
+    async def _sleep_until(self, instant: datetime | None) -> None:
+        """Sleep to the next deadline, or to news of an earlier one.
+
+        At most a while at a time: the wall clock may be set while we sleep.
+        """
+        self._rearmed.clear()
+        wait = 5.0
+        if instant is not None:
+            wait = min(wait, max(0.0, (instant - self._clock.now()).total_seconds()))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._unless_stopped(self._rearmed.wait()), wait)
+
+    async def _unless_stopped(self, work: Awaitable[_T]) -> _T | None:
+        task = asyncio.ensure_future(work)
+        stopped = asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            return task.result() if task.done() else None
+        finally:
+            task.cancel()
+            stopped.cancel()
+
+
+async def _first(work: "asyncio.Future[Any]", guard: "asyncio.Future[None]") -> None:
+    """Wait for ``work``; ``guard`` never ends but by a fault, which ends the waiting too."""
+    waiting: set[asyncio.Future[Any]] = {work, guard}
+    done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for future in done:
+        future.result()

@@ -1,0 +1,10 @@
+"""Migrations of the schema, applied by ``plazo migrate``.
+
+Each step is one SQL file in ``versions/`` beside a revision of the same number. The worker only
+compares numbers, so it starts without loading the migration tool.
+"""
+
+from pathlib import Path
+
+VERSIONS = Path(__file__).parent / "versions"
+HEAD = max(file.stem.split("_")[0] for file in VERSIONS.glob("*.sql"))

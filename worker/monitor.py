@@ -1,0 +1,154 @@
+"""Looks at the worker from the side: gauges, readiness, and the watchdog over its progress."""
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from worker.batch import Partition
+from worker.errors import DatabaseUnavailable, KafkaUnavailable
+from worker.lane_runner import LaneRunner
+
+if TYPE_CHECKING:
+    from worker.app import Worker
+
+_INTERVAL = 2.0
+_LOOP_INTERVAL = 0.5
+
+# Records stand in the log, the lane is waiting for them, and none came for this long: the client
+# may have lost its way after a broker restart, alive but fetching nothing.
+_STANDSTILL = 30.0
+
+
+class Monitor:
+    """Observes one worker until cancelled; it changes nothing but the watchdog's restart."""
+
+    def __init__(self, worker: "Worker") -> None:
+        self._worker = worker
+        self._stood: dict[Partition, tuple[int, float]] = {}
+
+    async def run(self) -> None:
+        """Observe until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._observe())
+            group.create_task(self._observe_loop())
+
+    async def _observe_loop(self) -> None:
+        clock = self._worker.clock
+        while True:
+            before = clock.monotonic()
+            await clock.sleep(_LOOP_INTERVAL)
+            late = clock.monotonic() - before - _LOOP_INTERVAL
+            self._worker.metrics.observe_loop_lag(max(0.0, late))
+
+    async def _observe(self) -> None:
+        worker = self._worker
+        while True:
+            worker.health.beat()
+            runners = list(worker.runners.values())
+            worker.store.observe()
+            self._lanes(runners)
+            self._outbox(runners)
+            await self._database(runners)
+            await self._kafka(runners)
+            self._readiness(runners)
+            await worker.clock.sleep(_INTERVAL)
+
+    def _lanes(self, runners: list[LaneRunner]) -> None:
+        metrics = self._worker.metrics
+        halted = sum(runner.halted for runner in runners)
+        metrics.lanes_halted.set(halted)
+        metrics.guard.labels("halted").set(halted)
+        for runner in runners:
+            if runner.lane is not None:
+                metrics.open_deadlines.labels(runner.number).set(runner.lane.open_deadlines)
+
+    def _outbox(self, runners: list[LaneRunner]) -> None:
+        metrics = self._worker.metrics
+        oldest = None
+        for runner in runners:
+            if runner.lane is None or runner.relay is None:
+                continue
+            pending = runner.lane.sequence - runner.lane.published
+            metrics.outbox_pending.labels(runner.number).set(pending)
+            if pending and runner.relay.oldest is not None:
+                oldest = min(oldest or runner.relay.oldest, runner.relay.oldest)
+        now = self._worker.clock.now().timestamp()
+        metrics.outbox_age.set(0 if oldest is None else max(0.0, now - oldest))
+
+    async def _database(self, runners: list[LaneRunner]) -> None:
+        worker = self._worker
+        now = worker.clock.now()
+        try:
+            async with worker.store.session() as session:
+                lanes = [runner.number for runner in runners]
+                row = await session.row("overdue", lanes, now)
+        except DatabaseUnavailable as error:
+            worker.health.set_not_ready("database", str(error))
+            return
+        worker.health.set_ready("database")
+        assert row is not None
+        worker.metrics.overdue.set(row["overdue"])
+        age = (now - row["oldest"]).total_seconds() if row["oldest"] else 0.0
+        worker.metrics.overdue_age.set(age)
+
+    async def _kafka(self, runners: list[LaneRunner]) -> None:
+        worker = self._worker
+        try:
+            ends = await worker.probe.ends()
+        except KafkaUnavailable as error:
+            worker.health.set_not_ready("kafka", str(error))
+            self._stood.clear()  # with the broker away nothing can move
+            return
+        worker.health.set_ready("kafka")
+        now = worker.clock.now().timestamp()
+        waiting: list[Partition] = []
+        for runner in runners:
+            lane = runner.lane
+            if lane is None:
+                continue
+            for partition, position in lane.positions.items():
+                lag = max(0, ends.get(partition, 0) - position)
+                last = runner.last_timestamp.get(partition)
+                age = 0.0 if not lag or last is None else max(0.0, now - last / 1000)
+                worker.metrics.lag_records.labels(*partition).set(lag)
+                worker.metrics.lag_seconds.labels(*partition).set(age)
+                if lag:
+                    waiting.append(partition)
+        self._watch(runners, waiting)
+        await self._watchdog(waiting)
+
+    def _watch(self, runners: list[LaneRunner], waiting: list[Partition]) -> None:
+        now = self._worker.clock.monotonic()
+        stood = {}
+        for runner in runners:
+            for partition, position in runner.lane.positions.items() if runner.lane else ():
+                if partition in waiting:
+                    before = self._stood.get(partition)
+                    same = before is not None and before[0] == position
+                    stood[partition] = before if before and same else (position, now)
+        self._stood = stood
+
+    async def _watchdog(self, waiting: list[Partition]) -> None:
+        worker = self._worker
+        now = worker.clock.monotonic()
+        still = [p for p in waiting if p in self._stood and now - self._stood[p][1] > _STANDSTILL]
+        consumer = worker.consumer
+        if not still or consumer is None:
+            return
+        with suppress(KafkaUnavailable):
+            # An open transaction holds everybody back: only what a consumer may read counts.
+            ends = await consumer.stable_ends(still)
+            if stuck := [p for p in still if ends[p] > self._stood[p][0]]:
+                self._stood.clear()
+                worker.restart_consumer(f"nothing fetched from {stuck[:5]}")
+
+    def _readiness(self, runners: list[LaneRunner]) -> None:
+        health = self._worker.health
+        if not self._worker.joined:
+            health.set_not_ready("worker", "not in the consumer group yet")
+            return
+        faults = [f"{runner.number}: {runner.fault}" for runner in runners if runner.fault]
+        if faults:
+            health.set_not_ready("worker", f"lanes not running: {'; '.join(faults[:5])}")
+        else:
+            health.set_ready("worker")

@@ -1,0 +1,141 @@
+"""Asks brokers about logs, outside the consumer group: ends, starts, and the tail of our own."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from worker.batch import Partition
+from worker.errors import KafkaUnavailable
+from worker.kafka import client_options
+from worker.settings import Settings
+
+_TIMEOUT = 15.0
+_TAIL = 100
+
+
+class KafkaProbe:
+    """Clients that are made at need and thrown away on any fault."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._topics = settings.input_topics
+        self._admin: Any = None
+        self._reader: Any = None
+        # One question at a time: the reader's assignment is its own state.
+        self._turn = asyncio.Lock()
+
+    async def ends(self) -> dict[Partition, int]:
+        """High watermark of every input partition that exists now.
+
+        The high watermark and not the last stable offset: an open transaction may hide evidence
+        that its producer already sent.
+
+        Raises:
+            KafkaUnavailable: an end cannot be had now.
+        """
+        widths = await self.widths(self._topics)
+        if missing := [topic for topic in self._topics if topic not in widths]:
+            raise KafkaUnavailable(f"no such topic: {', '.join(missing)}")
+        partitions = [TopicPartition(t, p) for t in self._topics for p in range(widths[t])]
+        ends = await self._ask(lambda: self._reader.end_offsets(partitions))
+        return {(tp.topic, tp.partition): offset for tp, offset in ends.items()}
+
+    async def widths(self, topics: Sequence[str]) -> dict[str, int]:
+        """Number of partitions of each topic that exists, from fresh metadata.
+
+        Raises:
+            KafkaUnavailable
+        """
+        described = await self._ask(lambda: self._admin.describe_topics(list(topics)))
+        return {
+            topic["topic"]: len(topic["partitions"])
+            for topic in described
+            if not topic["error_code"]
+        }
+
+    async def starts(
+        self, partitions: Sequence[Partition]
+    ) -> Mapping[Partition, tuple[int, int, datetime | None]]:
+        """First offset, end offset, and time of the first record of each partition.
+
+        Raises:
+            KafkaUnavailable
+        """
+        asked = [TopicPartition(*p) for p in partitions]
+        begins = await self._ask(lambda: self._reader.beginning_offsets(asked))
+        ends = await self._ask(lambda: self._reader.end_offsets(asked))
+        firsts = await self._ask(lambda: self._reader.offsets_for_times(dict.fromkeys(asked, 0)))
+        return {
+            (tp.topic, tp.partition): (
+                begins[tp],
+                ends[tp],
+                datetime.fromtimestamp(first.timestamp / 1000, UTC)
+                if (first := firsts.get(tp)) is not None
+                else None,
+            )
+            for tp in asked
+        }
+
+    async def tail(self, topic: str, partition: int) -> list[tuple[tuple[str, bytes], ...]]:
+        """Headers of the last records of a partition, oldest first; empty if it holds none.
+
+        Raises:
+            KafkaUnavailable
+        """
+        tp = TopicPartition(topic, partition)
+        headers: list[tuple[tuple[str, bytes], ...]] = await self._ask(lambda: self._read_tail(tp))
+        return headers
+
+    async def close(self) -> None:
+        """Drop the clients."""
+        admin, self._admin = self._admin, None
+        reader, self._reader = self._reader, None
+        for client, stop in ((admin, "close"), (reader, "stop")):
+            if client is not None:
+                with suppress(Exception):
+                    await asyncio.wait_for(getattr(client, stop)(), 2)
+
+    async def _read_tail(self, tp: TopicPartition) -> list[tuple[tuple[str, bytes], ...]]:
+        begin = (await self._reader.beginning_offsets([tp]))[tp]
+        end = (await self._reader.end_offsets([tp]))[tp]
+        if begin == end:
+            return []
+        self._reader.assign([tp])
+        try:
+            self._reader.seek(tp, max(begin, end - _TAIL))
+            headers: list[tuple[tuple[str, bytes], ...]] = []
+            while await self._reader.position(tp) < end:
+                found = await self._reader.getmany(tp, timeout_ms=1000)
+                headers += [record.headers for record in found.get(tp, ())]
+            return headers
+        finally:
+            self._reader.unsubscribe()
+
+    async def _ask(self, question: Any) -> Any:
+        async with self._turn:
+            try:
+                async with asyncio.timeout(_TIMEOUT):
+                    await self._connect()
+                    return await question()
+            except (KafkaError, OSError, TimeoutError, ValueError) as error:
+                await self.close()
+                raise KafkaUnavailable(f"{type(error).__name__} on asking for offsets") from None
+
+    async def _connect(self) -> None:
+        if self._admin is None:
+            self._admin = AIOKafkaAdminClient(**client_options(self._settings, "admin"))
+            await self._admin.start()
+        if self._reader is None:
+            self._reader = AIOKafkaConsumer(
+                **client_options(self._settings, "probe"),
+                enable_auto_commit=False,
+                auto_offset_reset="none",
+                isolation_level="read_uncommitted",
+            )
+            await self._reader.start()

@@ -1,0 +1,102 @@
+"""The producer: appends to a given partition, in order, and says when it is certain."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+
+from worker.errors import PublishFailed
+from worker.kafka import client_options
+from worker.settings import Settings
+
+# An idempotent batch never expires on its own.
+_DEADLINE = 30.0
+
+
+class Message(NamedTuple):
+    """A record to append. ``partition`` ``None`` lets the key choose."""
+
+    topic: str
+    partition: int | None
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+class TooLarge(Exception):
+    """The broker takes no record of this size."""
+
+
+class Publisher:
+    """One producer for all lanes; made at need, thrown away on any doubt.
+
+    No Kafka transactions: from Python they can commit what was refused. Order and repeats are
+    the relay's business, which reads the topic's tail after every doubt.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._producer: Any = None
+        self._turn = asyncio.Lock()
+
+    async def publish(self, messages: Sequence[Message]) -> None:
+        """Append messages, in order per partition, and wait for all acknowledgements.
+
+        Raises:
+            PublishFailed: some may have been appended and some not.
+            TooLarge: one is larger than the client or the broker allows.
+        """
+        producer = None
+        try:
+            async with asyncio.timeout(_DEADLINE):
+                producer = await self._connected()
+                sent = [
+                    await producer.send(
+                        m.topic, m.value, key=m.key, partition=m.partition, headers=m.headers
+                    )
+                    for m in messages
+                ]
+                # All of them, even after a failure: an exception nobody fetched is logged late.
+                results = await asyncio.gather(*sent, return_exceptions=True)
+            for result in results:
+                if isinstance(result, BaseException):
+                    raise result
+        except MessageSizeTooLargeError:
+            raise TooLarge from None
+        except (KafkaError, OSError, TimeoutError, AssertionError) as error:
+            await self._discard(producer)
+            raise PublishFailed(f"{type(error).__name__} on publishing") from None
+
+    async def close(self) -> None:
+        """Stop the producer; what it holds was acknowledged or will be read from the tail."""
+        await self._discard(self._producer)
+
+    async def _connected(self) -> Any:
+        async with self._turn:
+            if self._producer is None:
+                producer = AIOKafkaProducer(
+                    **client_options(self._settings, "relay"),
+                    acks="all",
+                    enable_idempotence=self._settings.kafka_idempotence,
+                    # Room for a dead letter of the largest record and its headers.
+                    max_request_size=self._settings.max_record_bytes + 1_048_576,
+                    linger_ms=2,
+                )
+                try:
+                    await producer.start()
+                except BaseException:
+                    with suppress(Exception):
+                        await asyncio.wait_for(producer.stop(), 2)
+                    raise
+                self._producer = producer
+            return self._producer
+
+    async def _discard(self, producer: Any) -> None:
+        if producer is None or producer is not self._producer:
+            return
+        self._producer = None
+        with suppress(Exception):
+            await asyncio.wait_for(producer.stop(), 2)

@@ -1,0 +1,180 @@
+"""The relay: from the decisions table to the decisions topic, in the order of the sequence.
+
+What was published is written in the topic itself. On take-over and after every doubt the relay
+reads the tail of the lane's partition and goes on behind the last sequence that stands there.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from schemas import events as names
+from worker.clock import Clock
+from worker.errors import Halted
+from worker.lane import Lane
+from worker.metrics import Metrics
+from worker.probe import KafkaProbe
+from worker.publisher import Message, Publisher, TooLarge
+from worker.settings import Settings
+from worker.store import Store
+
+_BATCH = 1000
+_LETTERS = 50
+
+
+class Relay:
+    """Publishes what one lane has committed."""
+
+    def __init__(
+        self,
+        lane: Lane,
+        settings: Settings,
+        store: Store,
+        publisher: Publisher,
+        probe: KafkaProbe,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self._lane = lane
+        self._settings = settings
+        self._store = store
+        self._publisher = publisher
+        self._probe = probe
+        self._clock = clock
+        self._metrics = metrics
+        self._source = f"/plazo/{settings.group_id}".encode()
+        self._committed = asyncio.Event()
+        self._letters = True
+        self._idle = asyncio.Event()
+        # No verdict may fall before the tail was read: it could take a sequence that is taken.
+        self.tail_known = asyncio.Event()
+        self.oldest: float | None = None  # epoch seconds of the oldest unpublished decision
+
+    def committed(self, *, dead_letters: bool = False) -> None:
+        """Tell that there may be something to publish."""
+        self._letters = self._letters or dead_letters
+        self._idle.clear()
+        self._committed.set()
+
+    async def drained(self) -> None:
+        """Wait until everything committed so far is published."""
+        await self._idle.wait()
+
+    async def run(self) -> None:
+        """Publish until cancelled.
+
+        Raises:
+            PublishFailed, KafkaUnavailable, DatabaseUnavailable: start again, with a new tail.
+            Halted: the topic is ahead of the database.
+        """
+        self._idle.clear()
+        self._letters = True
+        await self._find_tail()
+        self.tail_known.set()
+        while True:
+            self._committed.clear()
+            while await self._publish_decisions():
+                pass
+            while self._letters and await self._publish_dead_letters():
+                pass
+            if not self._committed.is_set():
+                self._idle.set()
+            await self._committed.wait()
+            self._idle.clear()
+
+    async def _find_tail(self) -> None:
+        headers = await self._probe.tail(self._settings.decisions_topic, self._lane.number)
+        last = max((_sequence(one) for one in headers), default=0)
+        if last > self._lane.sequence:
+            # An older back-up of the database was restored: its next decisions would carry
+            # sequences that downstream has seen, for other orders.
+            raise Halted(
+                f"lane {self._lane.number}: the decisions topic holds sequence {last}, "
+                f"the database only {self._lane.sequence}"
+            )
+        # The table's figure counts where retention has emptied the topic.
+        if last > self._lane.published:
+            await self._mark(last)
+
+    async def _publish_decisions(self) -> bool:
+        lane = self._lane
+        if lane.published >= lane.sequence:
+            self.oldest = None
+            return False
+        async with self._store.session() as session:
+            rows = await session.rows("unpublished_decisions", lane.number, lane.published, _BATCH)
+        self.oldest = rows[0]["decided_at"].timestamp()
+        await self._publisher.publish([self._message(row) for row in rows])
+        await self._mark(rows[-1]["sequence"])
+        self._metrics.published.inc(len(rows))
+        return True
+
+    async def _mark(self, sequence: int) -> None:
+        async with self._store.session() as session:
+            await session.execute("mark_published", self._lane.number, sequence)
+        self._lane.published = sequence
+
+    def _message(self, row: Any) -> Message:
+        order = row["order_id"].encode()
+        headers = [
+            (names.CE_SPECVERSION, b"1.0"),
+            (names.CE_ID, str(row["id"]).encode()),
+            (names.CE_TYPE, f"marketplace.order.{row['kind']}.v1".encode()),
+            (names.CE_SOURCE, self._source),
+            (names.CE_TIME, row["decided_at"].isoformat().replace("+00:00", "Z").encode()),
+            (names.CE_PARTITIONKEY, order),
+            (names.CE_SEQUENCE, str(row["sequence"]).encode()),
+            (names.CONTENT_TYPE_HEADER, names.CONTENT_TYPE.encode()),
+        ]
+        return Message(
+            self._settings.decisions_topic, self._lane.number, order, row["value"].encode(), headers
+        )
+
+    async def _publish_dead_letters(self) -> bool:
+        async with self._store.session() as session:
+            rows = await session.rows("unpublished_dead_letters", self._lane.number, _LETTERS)
+        if not rows:
+            self._letters = False
+            return False
+        letters = [self._letter(row) for row in rows]
+        try:
+            await self._publisher.publish(letters)
+        except TooLarge:
+            for letter in letters:
+                await self._publish_alone(letter)
+        async with self._store.session() as session:
+            await session.execute("mark_dead_letters_published", [row["id"] for row in rows])
+        return True
+
+    async def _publish_alone(self, message: Message) -> None:
+        try:
+            await self._publisher.publish([message])
+        except TooLarge:
+            # The topic allows less than the one it came from. The bytes are in Postgres.
+            bare = message._replace(
+                value=None, headers=[*message.headers[-6:], ("plazo-value-omitted", b"too-large")]
+            )
+            await self._publisher.publish([bare])
+
+    def _letter(self, row: Any) -> Message:
+        came = [
+            (name.decode("utf-8", "surrogatepass"), value)
+            for name, value in zip(row["header_names"], row["header_values"], strict=True)
+        ]
+        ours = {
+            names.SOURCE_TOPIC: row["topic"],
+            names.SOURCE_PARTITION: str(row["partition"]),
+            names.SOURCE_OFFSET: str(row["offset"]),
+            names.SOURCE_TIMESTAMP: row["timestamp"].isoformat().replace("+00:00", "Z"),
+            names.ERROR_CLASS: row["error"],
+            names.ERROR_MESSAGE: row["message"],
+        }
+        headers = came + [(name, value.encode()) for name, value in ours.items()]
+        return Message(self._settings.dead_letters_topic, None, row["key"], row["value"], headers)
+
+
+def _sequence(headers: Sequence[tuple[str, bytes]]) -> int:
+    for name, value in headers:
+        if name == names.CE_SEQUENCE and value.isdigit():
+            return int(value)
+    return 0

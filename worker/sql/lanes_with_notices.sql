@@ -1,0 +1,1 @@
+SELECT DISTINCT lane FROM notices WHERE lane = ANY ($1::int[])

@@ -1,0 +1,6 @@
+-- After the acts, in a statement of its own: it must see an order that another lane committed
+-- while enter_orders waited for its key.
+INSERT INTO notices (lane, order_id)
+SELECT lane, order_id FROM orders
+WHERE order_id = ANY ($1::text[]) AND lane IS NOT NULL AND (lane <> $2 OR finding IS NOT NULL)
+RETURNING lane

@@ -1,0 +1,1 @@
+UPDATE lanes SET published = greatest(published, $2) WHERE lane = $1

@@ -1,0 +1,1 @@
+SELECT min(fires_at) FROM deadlines WHERE lane = $1

@@ -1,0 +1,1 @@
+UPDATE lanes SET owner = NULL WHERE lane = $1 AND epoch = $2

@@ -1,0 +1,3 @@
+INSERT INTO lanes AS l (lane, epoch, owner, taken_at) VALUES ($1, 1, $2, now())
+ON CONFLICT (lane) DO UPDATE SET epoch = l.epoch + 1, owner = $2, taken_at = now()
+RETURNING epoch, sequence, published, open_deadlines

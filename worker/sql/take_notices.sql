@@ -1,0 +1,1 @@
+DELETE FROM notices WHERE id = ANY ($1::bigint[])

@@ -1,0 +1,2 @@
+SELECT sequence, order_id, id, kind, decided_at, value FROM decisions
+WHERE lane = $1 AND sequence > $2 ORDER BY sequence LIMIT $3

@@ -1,0 +1,182 @@
+"""The pool of connections to Postgres, and what its errors mean to us."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from worker.errors import DatabaseUnavailable, RowRefused, SchemaNotCurrent
+from worker.metrics import Metrics
+from worker.migrations import HEAD
+from worker.settings import Settings
+
+_SQL = Path(__file__).parent / "sql"
+
+# A worker that is stopped in mid-transaction holds its lane's row: the server must end that
+# transaction long before an operator would, or the successor waits for the dead.
+_SESSION = {
+    "application_name": "plazo",
+    "timezone": "UTC",
+    "idle_in_transaction_session_timeout": "10s",
+    "lock_timeout": "20s",
+    # Estimates of unnest() are the same for one row and two thousand; a generic plan made for
+    # neither may scan a whole table.
+    "plan_cache_mode": "force_custom_plan",
+}
+
+
+@cache
+def sql(name: str) -> str:
+    """The text of ``sql/<name>.sql``."""
+    return (_SQL / f"{name}.sql").read_text(encoding="utf-8")
+
+
+class Transaction:
+    """One transaction: the statements of ``sql/`` by name."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    async def rows(self, name: str, *arguments: object) -> list[Any]:
+        """Run a statement and return its rows."""
+        rows: list[Any] = await self._connection.fetch(sql(name), *arguments)
+        return rows
+
+    async def row(self, name: str, *arguments: object) -> Any | None:
+        """Run a statement and return its first row."""
+        return await self._connection.fetchrow(sql(name), *arguments)
+
+    async def execute(self, name: str, *arguments: object) -> int:
+        """Run a statement and return the number of rows it touched."""
+        status: str = await self._connection.execute(sql(name), *arguments)
+        return int(status.rsplit(" ", 1)[-1])
+
+    async def copy(
+        self, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
+    ) -> None:
+        """Append rows to a table by binary COPY."""
+        await self._connection.copy_records_to_table(table, columns=columns, records=rows)
+
+
+class Store:
+    """Connections to one database."""
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._pool: Any = None
+
+    async def open(self) -> None:
+        """Connect and check the schema.
+
+        Raises:
+            DatabaseUnavailable: no connection to be had now.
+            SchemaNotCurrent: the schema is older or newer than this worker.
+        """
+        timeout = self._settings.database_timeout.total_seconds()
+        async with self._translated():
+            self._pool = await asyncpg.create_pool(
+                self._settings.database_url.get_secret_value(),
+                min_size=1,
+                max_size=self._settings.database_connections,
+                timeout=10,
+                command_timeout=timeout,
+                server_settings=_SESSION,
+            )
+        self._metrics.pool_limit.set(self._settings.database_connections)
+        try:
+            await self._check_schema()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Close every connection; those that do not answer are cut."""
+        if self._pool is not None:
+            self._pool.terminate()
+            self._pool = None
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """A transaction, committed when the block ends well.
+
+        Raises:
+            DatabaseUnavailable: try again later; whether it was committed is not known.
+            RowRefused: Postgres refuses a value; nothing was written.
+        """
+        async with (
+            self._translated(),
+            self._pool.acquire(timeout=10) as connection,
+            connection.transaction(),
+        ):
+            yield Transaction(connection)
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[Transaction]:
+        """Single statements, each committed by itself."""
+        async with self._translated(), self._pool.acquire(timeout=10) as connection:
+            yield Transaction(connection)
+
+    async def now(self) -> datetime:
+        """The server's clock."""
+        async with self._translated(), self._pool.acquire(timeout=10) as connection:
+            moment: datetime = await connection.fetchval("SELECT clock_timestamp()")
+            return moment
+
+    def observe(self) -> None:
+        """Set the gauges of the pool."""
+        if self._pool is not None:
+            idle = self._pool.get_idle_size()
+            self._metrics.pool.labels("idle").set(idle)
+            self._metrics.pool.labels("busy").set(self._pool.get_size() - idle)
+
+    async def _check_schema(self) -> None:
+        try:
+            async with self.session() as session:
+                row = await session.row("schema_version")
+        except DatabaseUnavailable as error:
+            if error.sqlstate != "42P01":  # no such table: a new database
+                raise
+            row = None
+        found = row["version_num"] if row else "none"
+        if found != HEAD:
+            raise SchemaNotCurrent(
+                f"the database's schema is {found}, this worker needs {HEAD}: run `plazo migrate`"
+            )
+
+    @asynccontextmanager
+    async def _translated(self) -> AsyncIterator[None]:
+        """Turn the driver's errors into ours: theirs may quote a row, and so personal data."""
+        try:
+            yield
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            state = getattr(error, "sqlstate", None) or "-"
+            kind = _kind(error, state)
+            self._metrics.database_errors.labels(kind).inc()
+            if kind == "readonly" and self._pool is not None:
+                # A primary that became a standby: the pool would hand it out for ever.
+                await self._pool.expire_connections()
+            fault = RowRefused if kind == "data" else DatabaseUnavailable
+            raise fault(type(error).__name__, state) from None
+        except (OverflowError, UnicodeError) as error:  # a value the wire format cannot carry
+            self._metrics.database_errors.labels("data").inc()
+            raise RowRefused(type(error).__name__, "22000") from None
+
+
+def _kind(error: Exception, state: str) -> str:
+    """Class of a database error, by SQLSTATE.
+
+    Only what a value in a row can cause is ``data``. A breach of integrity (class 23) is not: it
+    would mean a fault of ours, and must stop the lane rather than refuse the record.
+    """
+    if state == "25006":
+        return "readonly"
+    if state.startswith(("22", "54")) or isinstance(error, ValueError):
+        return "data"
+    if state == "-" or state.startswith(("08", "25P", "40", "53", "55", "57", "58")):
+        return "transient"
+    return "other"

@@ -1,0 +1,125 @@
+"""From a judgement to the events it emits: ids and JSON values, no I/O."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID, uuid5
+
+from pydantic_core import to_json
+
+from worker.domain.case import Case, Decision, Given, Judgement, Kind
+from worker.proof import Proof
+
+# Fixed for ever: ids of decisions derive from it.
+_NAMESPACE = UUID("6f1c1f0e-2b1d-5c7e-9f62-70a1d2c0de24")
+
+RESPONSIBLE = "Plazo (automatic)"
+DISPUTE_TYPE = "CS"
+DISPUTE_TEXT = "Stock break: the seller did not validate stock in time."
+
+
+class Event(NamedTuple):
+    """One row of the decisions table, but for its lane and sequence."""
+
+    order_id: str
+    ordinal: int
+    id: UUID
+    kind: str
+    reason: str
+    revokes: int | None
+    decided_at: datetime
+    value: str
+
+
+def decision_id(order_id: str, decision: Decision) -> UUID:
+    """The same verdict always has the same id, whoever computes it and how often."""
+    return uuid5(_NAMESPACE, f"{decision.ordinal}/{decision.kind}/{decision.reason}/{order_id}")
+
+
+def events(case: Case, judgement: Judgement, proof: Proof, now: datetime) -> Iterator[Event]:
+    """The events of a judgement, in the order in which they are to be published."""
+    if not judgement.decisions:
+        return
+    evidence = f',"evidence":{{"acts":{_acts(case)},"read_to":{proof.read_to_json}}}}}'
+    for decision in judgement.decisions:
+        head = to_json(_head(case, decision, now)).decode()
+        yield Event(
+            case.order.order_id,
+            decision.ordinal,
+            decision_id(case.order.order_id, decision),
+            decision.kind.value,
+            decision.reason.value,
+            decision.revokes.ordinal if decision.revokes else None,
+            now,
+            head[:-1] + evidence,
+        )
+
+
+def _head(case: Case, decision: Decision, now: datetime) -> dict[str, Any]:
+    order = case.order
+    head: dict[str, Any] = {
+        "order_id": order.order_id,
+        "seller_id": order.seller_id,
+        "fulfilment": order.fulfilment,
+        "entered_at": order.entered_at,
+        "due": order.due,
+        "decided_at": now,
+        "reason": decision.reason,
+        "policy": order.policy,
+    }
+    if decision.kind == Kind.AUTO_CANCEL:
+        head["dispute"] = {
+            "text": DISPUTE_TEXT,
+            "type": DISPUTE_TYPE,
+            "responsible": RESPONSIBLE,
+        }
+    if decision.revokes is not None:
+        head["revokes"] = _given(decision.revokes)
+    return head
+
+
+def _given(given: Given) -> dict[str, Any]:
+    return {
+        "id": given.id,
+        "type": f"marketplace.order.{given.kind}.v1",
+        "reason": given.reason,
+        "sequence": given.sequence,
+    }
+
+
+def _acts(case: Case) -> str:
+    order = case.order
+    acts: list[dict[str, Any]] = [
+        {
+            "status": "order-created",
+            "occurred_at": order.entered_at,
+            "received_at": order.received_at,
+            **_place(order.place),
+        }
+    ]
+    for act in sorted(case.acts, key=lambda act: act.rank):
+        told = {} if act.stock_ok is None else {"stock_ok": act.stock_ok}
+        acts.append(
+            {
+                "status": act.status,
+                "occurred_at": act.occurred_at,
+                "received_at": act.received_at,
+                **_place(act.place),
+                **told,
+            }
+        )
+    for refusal in case.refusals:
+        acts.append(
+            {
+                "status": "refused",
+                "occurred_at": None,
+                "received_at": refusal.received_at,
+                **_place(refusal.place),
+                "error": refusal.error,
+            }
+        )
+    return to_json(acts).decode()
+
+
+def _place(place: Any) -> dict[str, Any]:
+    return {"topic": place.topic, "partition": place.partition, "offset": place.offset}
