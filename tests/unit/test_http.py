@@ -1,0 +1,160 @@
+"""The three pages, and what strangers may do to them."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+from prometheus_client import CollectorRegistry, Counter
+
+from worker import http
+from worker.errors import CannotListen
+from worker.http import Health, HttpServer
+
+
+@pytest.fixture
+def health() -> Health:
+    return Health(["consumer", "database"])
+
+
+@pytest.fixture
+async def server(health: Health) -> AsyncIterator[HttpServer]:
+    registry = CollectorRegistry()
+    Counter("plazo_published", "Published.", registry=registry).inc(3)
+    server = HttpServer("127.0.0.1", 0, registry, health)
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+async def get(server: HttpServer) -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as session:
+        yield session
+
+
+async def raw(server: HttpServer, data: bytes) -> bytes:
+    """What comes back until the server closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    try:
+        writer.write(data)
+        return await asyncio.wait_for(reader.read(), 5)
+    except ConnectionResetError:
+        return b""
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type", "ends"),
+    [
+        (None, "text/plain; version=0.0.4", b""),
+        ("application/openmetrics-text;version=1.0.0", "application/openmetrics-text", b"# EOF\n"),
+        ("application/openmetrics-text;version=one.two", "text/plain", b""),
+    ],
+)
+async def test_metrics_come_in_the_format_asked_for(
+    get: aiohttp.ClientSession, accept: str | None, content_type: str, ends: bytes
+) -> None:
+    headers = {"Accept": accept} if accept else {}
+    async with get.get("/metrics", headers=headers) as response:
+        body = await response.read()
+        assert response.status == 200
+        assert response.headers["Content-Type"].startswith(content_type)
+        assert b"plazo_published_total 3.0\n" in body
+        assert body.endswith(ends)
+
+
+async def test_ready_once_every_part_is(get: aiohttp.ClientSession, health: Health) -> None:
+    health.set_ready("consumer")
+    health.set_not_ready("database", "read-only")
+    async with get.get("/readyz") as response:
+        assert response.status == 503
+        assert await response.json() == {"ready": False, "reasons": ["database: read-only"]}
+    health.set_ready("database")
+    async with get.get("/readyz") as response:
+        assert response.status == 200
+        assert await response.json() == {"ready": True, "reasons": []}
+
+
+async def test_live_while_the_main_loop_beats(server: HttpServer) -> None:
+    now = 0.0
+    health = Health(patience=10, monotonic=lambda: now)
+    assert health.live()  # starting
+    health.beat()
+    now = 10.0
+    assert health.live()
+    now = 10.1
+    assert not health.live()
+    server._health = health
+    reply = await raw(server, b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert reply.startswith(b"HTTP/1.1 503 ")
+    assert json.loads(reply.rpartition(b"\r\n")[2]) == {"live": False}
+    health.beat()
+    reply = await raw(server, b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert reply.startswith(b"HTTP/1.1 200 ")
+
+
+async def test_other_pages_and_methods_are_refused(get: aiohttp.ClientSession) -> None:
+    async with get.get("/") as response:
+        assert response.status == 404
+    async with get.post("/metrics", data=b"x" * 100_000) as response:
+        assert response.status == 405
+    async with get.head("/metrics") as response:
+        assert response.status == 200
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GET /" + b"x" * 10_000 + b" HTTP/1.1\r\n\r\n",
+        b"GET /livez HTTP/1.1\r\nA: " + b"x" * 10_000 + b"\r\n\r\n",
+        b"\x16\x03\x01 not http\r\n\r\n",
+    ],
+)
+async def test_requests_beyond_bounds_are_refused_without_a_word(
+    server: HttpServer, data: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert b" 400 " in (await raw(server, data)).partition(b"\r\n")[0]
+    assert caplog.records == []
+
+
+async def test_a_fault_of_our_own_is_logged(
+    get: aiohttp.ClientSession, server: HttpServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    del server._health
+    async with get.get("/readyz") as response:
+        assert response.status == 500
+    assert len(caplog.records) == 1
+
+
+async def test_a_silent_connection_is_closed(
+    server: HttpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "_CONNECTION_SECONDS", 0.1)
+    assert await raw(server, b"") == b""
+    assert await raw(server, b"GET /livez HTTP/1.1\r\nA: ") == b""
+
+
+async def test_a_crowd_leaves_room(server: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "_CONNECTIONS", 1)
+    _, first = await asyncio.open_connection("127.0.0.1", server.port)
+    assert await raw(server, b"") == b""  # the second goes at once
+    first.close()
+
+
+async def test_a_taken_port_is_named(server: HttpServer, health: Health) -> None:
+    second = HttpServer("127.0.0.1", server.port, CollectorRegistry(), health)
+    with pytest.raises(CannotListen, match=rf"port {server.port}: .*in use; set PLAZO_HTTP_HOST"):
+        await second.start()
+    await second.stop()
+
+
+async def test_it_stops_twice_and_with_connections_open(server: HttpServer) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    await asyncio.wait_for(server.stop(), 5)
+    await server.stop()
+    writer.close()
+    with pytest.raises(OSError, match=r".*"):
+        await asyncio.open_connection("127.0.0.1", server.port)

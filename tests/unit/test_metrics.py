@@ -1,0 +1,111 @@
+"""Metrics: one catalogue, bounded labels, zeroes from the start."""
+
+import re
+
+import pytest
+from prometheus_client import generate_latest
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.parser import text_string_to_metric_families
+
+from worker.domain.case import Kind, Outcome, Reason
+from worker.metrics import Connection, Effect, Guard, Metrics, Part
+from worker.records import RefusalClass
+from worker.settings import Settings
+
+ROWS = Metrics.documentation()
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics(Settings.model_construct())
+
+
+def series(metrics: Metrics, name: str) -> list[dict[str, str]]:
+    return [
+        sample.labels
+        for family in metrics.registry.collect()
+        for sample in family.samples
+        if sample.name == name
+    ]
+
+
+def test_two_workers_in_one_process_do_not_collide(metrics: Metrics) -> None:
+    metrics.published.inc()
+    other = Metrics(Settings.model_construct())
+    assert other.registry.get_sample_value("plazo_published_total") == 0
+    assert metrics.registry.get_sample_value("plazo_published_total") == 1
+
+
+def test_known_label_sets_start_at_zero(metrics: Metrics) -> None:
+    topics = Settings.model_construct().input_topics
+    for name, expected in {
+        "plazo_records_total": len(topics) * len(Effect),
+        "plazo_dead_letters_total": len(RefusalClass),
+        "plazo_records_lost_total": len(topics),
+        "plazo_outcomes_total": len(Outcome),
+        "plazo_guard_held_lanes": len(Guard),
+        "plazo_database_connections": len(Connection),
+        "plazo_restarts_total": len(Part),
+        "plazo_lateness_seconds_count": 1,
+        "plazo_transaction_seconds_count": 2,
+    }.items():
+        found = series(metrics, name)
+        assert len(found) == expected, name
+        assert all(metrics.registry.get_sample_value(name, labels) == 0 for labels in found)
+
+
+def test_only_decisions_that_exist_have_a_series(metrics: Metrics) -> None:
+    pairs = {(found["kind"], found["reason"]) for found in series(metrics, "plazo_decisions_total")}
+    assert (Kind.AUTO_CANCEL, Reason.STOCK_NOT_VALIDATED) in pairs
+    assert (Kind.REVOKED, Reason.LATE_EVIDENCE) in pairs
+    assert {reason for _, reason in pairs} == set(Reason)
+    assert len(pairs) == len(Reason)
+
+
+def test_a_lane_that_left_is_forgotten(metrics: Metrics) -> None:
+    for lane in (1, 2):
+        metrics.open_deadlines.labels(lane).set(5)
+        metrics.outbox_pending.labels(lane).set(5)
+        metrics.lag_records.labels("orders", lane).set(5)
+        metrics.lag_seconds.labels("orders", lane).set(5)
+    metrics.forget_lane(1, ["orders", "never-seen"])
+    metrics.forget_lane(1, ["orders"])
+    for name in ("plazo_open_deadlines", "plazo_outbox_pending"):
+        assert series(metrics, name) == [{"lane": "2"}]
+    for name in ("plazo_lag_records", "plazo_lag_seconds"):
+        assert series(metrics, name) == [{"topic": "orders", "partition": "2"}]
+
+
+def test_the_build_names_its_versions(metrics: Metrics) -> None:
+    metrics.set_schema("0001")
+    (build,) = series(metrics, "plazo_build_info")
+    assert set(build) == {"version", "python", "schema"}
+    assert build["schema"] == "0001"
+
+
+def test_the_loop_lag_shows_now_and_as_a_distribution(metrics: Metrics) -> None:
+    metrics.observe_loop_lag(0.2)
+    assert metrics.registry.get_sample_value("plazo_loop_lag_seconds") == 0.2
+    assert metrics.registry.get_sample_value("plazo_loop_delay_seconds_count") == 1
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_names_follow_the_conventions(row: tuple[str, str, tuple[str, ...], str]) -> None:
+    name, kind, labels, text = row
+    assert re.fullmatch(r"plazo_[a-z][a-z_]*[a-z]", name)
+    assert name.endswith("_total") == (kind == "counter")
+    assert not re.search(r"_(ms|milliseconds|minutes|hours|kb)(_|$)", name)
+    assert not {"order", "order_id", "seller", "seller_id"} & set(labels)
+    assert text.endswith(".")
+
+
+def test_the_catalogue_names_what_is_exposed(metrics: Metrics) -> None:
+    text = generate_latest(metrics.registry).decode()
+    exposed = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE plazo_")}
+    assert exposed == {row.name for row in ROWS}
+    assert len(list(text_string_to_metric_families(text))) > len(ROWS)  # and the process's own
+    assert "process_cpu_seconds_total" in text
+    assert "python_info" in text
+    assert "_created" not in text
+    encode, _ = choose_encoder("application/openmetrics-text")
+    assert encode(metrics.registry).endswith(b"# EOF\n")
