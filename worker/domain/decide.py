@@ -127,9 +127,7 @@ def _wrong(last: Act, reported: list[Act]) -> bool:
 
 
 def _disputed_since(act: Act, disputes: list[Act]) -> bool:
-    return any(
-        d.status == DISPUTE_OPENED and d.occurred_at >= act.occurred_at for d in disputes
-    )
+    return any(d.status == DISPUTE_OPENED and d.occurred_at >= act.occurred_at for d in disputes)
 
 
 def _rank(act: Act) -> tuple[datetime, int]:
