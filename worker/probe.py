@@ -16,7 +16,6 @@ from worker.kafka import client_options
 from worker.settings import Settings
 
 _TIMEOUT = 15.0
-_TAIL = 100
 
 
 class KafkaProbe:
@@ -82,14 +81,18 @@ class KafkaProbe:
             for tp in asked
         }
 
-    async def tail(self, topic: str, partition: int) -> list[tuple[tuple[str, bytes], ...]]:
-        """Headers of the last records of a partition, oldest first; empty if it holds none.
+    async def tail(
+        self, topic: str, partition: int, count: int
+    ) -> list[tuple[tuple[str, bytes], ...]]:
+        """Headers of the last ``count`` records of a partition, oldest first; empty if it holds none.
 
         Raises:
             KafkaUnavailable
         """
         tp = TopicPartition(topic, partition)
-        headers: list[tuple[tuple[str, bytes], ...]] = await self._ask(lambda: self._read_tail(tp))
+        headers: list[tuple[tuple[str, bytes], ...]] = await self._ask(
+            lambda: self._read_tail(tp, count)
+        )
         return headers
 
     async def close(self) -> None:
@@ -101,14 +104,16 @@ class KafkaProbe:
                 with suppress(Exception):
                     await asyncio.wait_for(getattr(client, stop)(), 2)
 
-    async def _read_tail(self, tp: TopicPartition) -> list[tuple[tuple[str, bytes], ...]]:
+    async def _read_tail(
+        self, tp: TopicPartition, count: int
+    ) -> list[tuple[tuple[str, bytes], ...]]:
         begin = (await self._reader.beginning_offsets([tp]))[tp]
         end = (await self._reader.end_offsets([tp]))[tp]
         if begin == end:
             return []
         self._reader.assign([tp])
         try:
-            self._reader.seek(tp, max(begin, end - _TAIL))
+            self._reader.seek(tp, max(begin, end - count))
             headers: list[tuple[tuple[str, bytes], ...]] = []
             while await self._reader.position(tp) < end:
                 found = await self._reader.getmany(tp, timeout_ms=1000)

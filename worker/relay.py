@@ -20,6 +20,8 @@ from worker.store import Store
 
 _BATCH = 1000
 _LETTERS = 50
+# Repeats of a hung predecessor may stand behind the last of its successor, a batch at the most.
+_TAIL = 2 * _BATCH
 
 
 class Relay:
@@ -45,6 +47,9 @@ class Relay:
         self._source = f"/plazo/{settings.group_id}".encode()
         self._committed = asyncio.Event()
         self._letters = True
+        # A lane has one partition of the dead-letter topic, so that it can find there again
+        # what it published before a crash.
+        self._letter_partition = 0
         self._idle = asyncio.Event()
         # No verdict may fall before the tail was read: it could take a sequence that is taken.
         self.tail_known = asyncio.Event()
@@ -71,6 +76,7 @@ class Relay:
         self._letters = True
         await self._find_tail()
         self.tail_known.set()
+        await self._find_letters()
         while True:
             self._committed.clear()
             while await self._publish_decisions():
@@ -83,7 +89,7 @@ class Relay:
             self._idle.clear()
 
     async def _find_tail(self) -> None:
-        headers = await self._probe.tail(self._settings.decisions_topic, self._lane.number)
+        headers = await self._probe.tail(self._settings.decisions_topic, self._lane.number, _TAIL)
         last = max((_sequence(one) for one in headers), default=0)
         if last > self._lane.sequence:
             # An older back-up of the database was restored: its next decisions would carry
@@ -95,6 +101,20 @@ class Relay:
         # The table's figure counts where retention has emptied the topic.
         if last > self._lane.published:
             await self._mark(last)
+
+    async def _find_letters(self) -> None:
+        """Which unpublished dead letters stand in their topic already: a crash came between."""
+        topic = self._settings.dead_letters_topic
+        self._letter_partition = self._lane.number % (await self._probe.widths([topic]))[topic]
+        rows = await self._unpublished_letters()
+        if not rows:
+            return
+        # Several lanes may share the partition, each with a batch on the way.
+        headers = await self._probe.tail(topic, self._letter_partition, _LETTERS * 20)
+        there = {_place(one) for one in headers}
+        await self._mark_letters(
+            [r["id"] for r in rows if (r["topic"], r["partition"], r["offset"]) in there]
+        )
 
     async def _publish_decisions(self) -> bool:
         lane = self._lane
@@ -131,8 +151,7 @@ class Relay:
         )
 
     async def _publish_dead_letters(self) -> bool:
-        async with self._store.session() as session:
-            rows = await session.rows("unpublished_dead_letters", self._lane.number, _LETTERS)
+        rows = await self._unpublished_letters()
         if not rows:
             self._letters = False
             return False
@@ -142,9 +161,16 @@ class Relay:
         except TooLarge:
             for letter in letters:
                 await self._publish_alone(letter)
-        async with self._store.session() as session:
-            await session.execute("mark_dead_letters_published", [row["id"] for row in rows])
+        await self._mark_letters([row["id"] for row in rows])
         return True
+
+    async def _unpublished_letters(self) -> Sequence[Any]:
+        async with self._store.session() as session:
+            return await session.rows("unpublished_dead_letters", self._lane.number, _LETTERS)
+
+    async def _mark_letters(self, ids: Sequence[int]) -> None:
+        async with self._store.session() as session:
+            await session.execute("mark_dead_letters_published", ids)
 
     async def _publish_alone(self, message: Message) -> None:
         try:
@@ -152,7 +178,7 @@ class Relay:
         except TooLarge:
             # The topic allows less than the one it came from. The bytes are in Postgres.
             bare = message._replace(
-                value=None, headers=[*message.headers[-6:], ("plazo-value-omitted", b"too-large")]
+                value=None, headers=[*message.headers[-6:], (names.VALUE_OMITTED, b"too-large")]
             )
             await self._publisher.publish([bare])
 
@@ -170,7 +196,13 @@ class Relay:
             names.ERROR_MESSAGE: row["message"],
         }
         headers = came + [(name, value.encode()) for name, value in ours.items()]
-        return Message(self._settings.dead_letters_topic, None, row["key"], row["value"], headers)
+        return Message(
+            self._settings.dead_letters_topic,
+            self._letter_partition,
+            row["key"],
+            row["value"],
+            headers,
+        )
 
 
 def _sequence(headers: Sequence[tuple[str, bytes]]) -> int:
@@ -178,3 +210,15 @@ def _sequence(headers: Sequence[tuple[str, bytes]]) -> int:
         if name == names.CE_SEQUENCE and value.isdigit():
             return int(value)
     return 0
+
+
+def _place(headers: Sequence[tuple[str, bytes]]) -> tuple[str, int, int] | None:
+    found = dict(headers)  # ours stand last, so they win over headers of the refused record
+    try:
+        return (
+            found[names.SOURCE_TOPIC].decode(),
+            int(found[names.SOURCE_PARTITION]),
+            int(found[names.SOURCE_OFFSET]),
+        )
+    except (KeyError, ValueError):
+        return None
