@@ -1,0 +1,70 @@
+# Everything a developer does here. Needs Python 3.11 or later with venv; nothing else.
+# Java and Maven are used when they are there: then the tests run against a real Apache Kafka.
+
+PYTHON ?= python3
+ARGS ?=
+
+VENV := .venv
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
+REQUIREMENTS := deploy/requirements
+DEV := $(VENV)/.installed-dev
+TEST := $(VENV)/.installed-test
+SOURCES := worker schemas tests
+HAVE_KAFKA := $(and $(shell command -v java),$(shell command -v mvn))
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test kafka lint format schemas lock clean
+
+help: ## Show this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(DEV) ## Run the worker with an embedded Postgres, broker and marketplace (ARGS=--help)
+	$(VENV)/bin/plazo dev $(ARGS)
+
+test: $(TEST) $(if $(HAVE_KAFKA),kafka) ## Run all tests, or some (ARGS=tests/unit)
+	$(VENV)/bin/python -m pytest $(ARGS)
+
+kafka: $(TEST) ## Fetch Apache Kafka for the tests (needs Java 17 and Maven)
+	@$(VENV)/bin/python -m tests.support.apache_kafka
+
+lint: $(TEST) ## Check style and types
+	$(VENV)/bin/ruff check $(SOURCES)
+	$(VENV)/bin/ruff format --check $(SOURCES)
+	$(VENV)/bin/mypy
+
+format: $(TEST) ## Mend the style
+	$(VENV)/bin/ruff check --fix $(SOURCES)
+	$(VENV)/bin/ruff format $(SOURCES)
+
+schemas: $(DEV) ## Write the JSON Schemas and AsyncAPI from the models
+	$(VENV)/bin/python -m schemas.generate
+
+# One resolution, from which the smaller sets are taken, so that tests run what production runs.
+COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-annotate --no-header pyproject.toml
+
+lock: $(DEV) ## Resolve the dependencies anew (ARGS=--upgrade for the newest)
+	$(PIP) install uv
+	$(COMPILE) $(ARGS) --extra dev --extra test --output-file $(REQUIREMENTS)/test.txt > /dev/null
+	$(COMPILE) --extra dev --constraint $(REQUIREMENTS)/test.txt --output-file $(REQUIREMENTS)/dev.txt > /dev/null
+	$(COMPILE) --constraint $(REQUIREMENTS)/test.txt --output-file $(REQUIREMENTS)/worker.txt > /dev/null
+
+clean: ## Remove everything that was made here
+	rm -rf $(VENV) .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache dist
+	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+# The stamps say what is installed. The test set holds the dev set, so it counts for both; the
+# checkout is installed in place and without a look at any index.
+$(DEV): $(REQUIREMENTS)/dev.txt pyproject.toml | $(VENV)/bin/python
+	$(PIP) install --require-hashes -r $(REQUIREMENTS)/dev.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(TEST): $(REQUIREMENTS)/test.txt pyproject.toml | $(VENV)/bin/python
+	$(PIP) install --require-hashes -r $(REQUIREMENTS)/test.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@ $(DEV)

@@ -1,0 +1,1 @@
+"""What the tests stand on: real parts, processes to hurt, and ways to wait."""

@@ -1,0 +1,1 @@
+"""Parts for `plazo dev`: everything the worker needs, started from wheels alone."""
