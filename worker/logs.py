@@ -188,7 +188,7 @@ def _text(text: str) -> str:
     return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
-def _safe(value: object, depth: int = _DEPTH) -> object:  # noqa: PLR0911, PLR0912
+def _safe(value: object, depth: int = _DEPTH) -> object:  # noqa: PLR0912
     """A value as it may be shown. No code of an unknown class runs: not even its repr."""
     match value:
         case Enum():
@@ -364,7 +364,7 @@ def _on_unraisable(args: "sys.UnraisableHookArgs") -> None:
     logger(__name__).error("error_in_finalizer", exc_info=args.exc_value, of=type(args.object))
 
 
-def _on_warning(  # noqa: PLR0917
+def _on_warning(
     message: Warning | str,
     category: type[Warning],
     filename: str,

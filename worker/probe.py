@@ -84,7 +84,7 @@ class KafkaProbe:
     async def tail(
         self, topic: str, partition: int, count: int
     ) -> list[tuple[tuple[str, bytes], ...]]:
-        """Headers of the last ``count`` records of a partition, oldest first; empty if it holds none.
+        """Headers of the last ``count`` records of a partition, oldest first.
 
         Raises:
             KafkaUnavailable

@@ -50,7 +50,10 @@ class Relay:
         # A lane has one partition of the dead-letter topic, so that it can find there again
         # what it published before a crash.
         self._letter_partition = 0
+        # Nothing to drain if nothing was left over, even while the broker is away.
         self._idle = asyncio.Event()
+        if lane.published >= lane.sequence:
+            self._idle.set()
         # No verdict may fall before the tail was read: it could take a sequence that is taken.
         self.tail_known = asyncio.Event()
         self.oldest: float | None = None  # epoch seconds of the oldest unpublished decision
@@ -72,7 +75,6 @@ class Relay:
             PublishFailed, KafkaUnavailable, DatabaseUnavailable: start again, with a new tail.
             Halted: the topic is ahead of the database.
         """
-        self._idle.clear()
         self._letters = True
         await self._find_tail()
         self.tail_known.set()
