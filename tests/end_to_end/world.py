@@ -1,0 +1,833 @@
+"""A marketplace that publishes: orders, and the many ways in which sellers and systems behave.
+
+Each behaviour says what is published, when, and through which partitioner, and beside it what
+that record means to the judge. Everything follows from the seed, except the clock.
+"""
+
+import asyncio
+import heapq
+import json
+import random
+import zlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, timezone
+from importlib.util import find_spec
+from itertools import count
+from typing import Any, Literal
+
+from aiokafka import AIOKafkaProducer
+
+from tests.support.topics import Topics
+
+from .oracle import Act, Published, Unreadable
+
+CREATED = "marketplace.order.created.v1"
+STATUS_CHANGED = "marketplace.order.status-changed.v1"
+
+# Workers under test are told to refuse larger records.
+MAX_RECORD_BYTES = 20_000
+
+TICK = timedelta(microseconds=1)
+LIMA = timezone(timedelta(hours=-5))
+
+Partitioner = Literal["murmur2", "crc32", "foreign"]
+
+
+@dataclass(frozen=True)
+class Message:
+    """A record to publish, and what it means: the facts it tells, by order."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+    partitioner: Partitioner = "murmur2"
+    enters: "Order | None" = None
+    tells: tuple[tuple["Order", Act | Unreadable], ...] = ()
+    poison: bool = False
+
+
+@dataclass(eq=False)
+class Order:
+    """An order of this world, and what was published of it."""
+
+    order_id: str
+    behaviour: str
+    entered_at: datetime
+    fulfilment: str
+    partitioner: Partitioner = "murmur2"
+    exists: bool = True  # whether a readable order-created was planned
+    facts: list[Published] = field(default_factory=list)
+    created_at: datetime | None = None  # when the broker had its order-created
+    home: int | None = None  # the partition in which it arrived
+
+
+@dataclass(order=True)
+class _Step:
+    at: float
+    number: int
+    message: Message = field(compare=False)
+
+
+class Plan:
+    """What a behaviour writes down for one order. Seconds count from the order's entry."""
+
+    def __init__(self, world: "World", order: Order, start: float) -> None:
+        self.world = world
+        self.order = order
+        self.start = start
+        self.random = world.random
+        self.steps: list[tuple[float, Message]] = []
+        self.after_verdict: list[tuple[float, Message]] = []
+
+    @property
+    def window(self) -> float:
+        return self.world.window.total_seconds()
+
+    @property
+    def in_time(self) -> float:
+        """Some instant before the deadline."""
+        return self.random.uniform(0.0, self.window)
+
+    @property
+    def soon(self) -> float:
+        """A time to publish at which is well before the verdict."""
+        return self.random.uniform(0.0, self.window * 0.8)
+
+    def created(self, at: float = 0.0, **changes: Any) -> Message:
+        """Publish the order-created."""
+        return self._add(at, self.world.created(self.order, **changes))
+
+    def act(
+        self,
+        status: str,
+        occurred: float | timedelta,
+        published: float | None = None,
+        *,
+        after_verdict: bool = False,
+        **details: Any,
+    ) -> Message:
+        """Publish a status change, by default soon after the order entered.
+
+        ``after_verdict`` counts ``published`` from the moment a verdict of this order was read.
+        """
+        offset = occurred if isinstance(occurred, timedelta) else timedelta(seconds=occurred)
+        message = self.world.act(self.order, status, self.order.entered_at + offset, **details)
+        if after_verdict:
+            self.after_verdict.append((published or 0.0, message))
+            return message
+        return self._add(self.soon if published is None else published, message)
+
+    def poison(self, at: float | None = None) -> Message:
+        """Publish a record of this order that nobody can read."""
+        return self._add(self.soon if at is None else at, self.world.poison(self.order))
+
+    def again(self, message: Message, at: float) -> None:
+        """Publish the same record once more."""
+        self._add(at, message)
+
+    def _add(self, at: float, message: Message) -> Message:
+        self.steps.append((self.start + at, message))
+        return message
+
+
+Behaviour = Callable[[Plan], None]
+BEHAVIOURS: dict[str, Behaviour] = {}
+
+
+def behaviour(of: Behaviour) -> Behaviour:
+    """Name a way in which a seller or a system behaves."""
+    BEHAVIOURS[of.__name__.replace("_", " ")] = of
+    return of
+
+
+class World:
+    """Plans the orders, publishes them, and remembers what the broker acknowledged."""
+
+    def __init__(
+        self,
+        seed: int,
+        orders: int,
+        topics: Topics,
+        window: timedelta,
+        grace: timedelta,
+        spread: float,
+        behaviours: Sequence[str] = (),
+    ) -> None:
+        self.random = random.Random(seed)
+        self.topics = topics
+        self.window = window
+        self.grace = grace
+        self.orders: dict[str, Order] = {}
+        self.poisoned: dict[tuple[str, int, int], str] = {}
+        self.published: Counter[str] = Counter()
+        self.last_stored_at = datetime.now(UTC)
+        self._seed = seed
+        self._size = orders
+        self._spread = spread
+        self._names = list(behaviours) or list(BEHAVIOURS)
+        self._numbers = count()
+        self._nonces = count()
+        self._steps: list[_Step] = []
+        self._waiting: dict[str, list[tuple[float, Message]]] = {}
+        self._librdkafka: Any = None
+
+    async def publish(
+        self,
+        bootstrap: str,
+        first_seen: dict[str, datetime],
+        give_up_after: float = 30.0,
+        batch: int = 500,
+    ) -> None:
+        """Play the plan in real time; ``first_seen`` is when each order's first verdict was read.
+
+        Acts meant for after a verdict that never comes are left out: the audit will miss it.
+        """
+        loop = asyncio.get_running_loop()
+        self._plan()
+        began = loop.time()
+        last_planned = max((step.at for step in self._steps), default=0.0)
+        end = last_planned + self.window.total_seconds() + give_up_after
+        producer = AIOKafkaProducer(
+            bootstrap_servers=bootstrap, acks="all", linger_ms=2, max_request_size=2_000_000
+        )
+        await producer.start()
+        try:
+            while self._steps or self._waiting:
+                now = loop.time() - began
+                if now > end:
+                    break
+                for order_id in [one for one in self._waiting if one in first_seen]:
+                    for delay, message in self._waiting.pop(order_id):
+                        self._at(now + delay, message)
+                due: list[Message] = []
+                while self._steps and self._steps[0].at <= now and len(due) < batch:
+                    due.append(heapq.heappop(self._steps).message)
+                if due:
+                    await self._send(producer, bootstrap, due)
+                else:
+                    await asyncio.sleep(0.02)
+        finally:
+            await producer.stop()
+            self._librdkafka = None  # it would go on looking for the broker
+
+    # Records.
+
+    def created(self, order: Order, **changes: Any) -> Message:
+        """The order-created of an order."""
+        body = {
+            "order_id": order.order_id,
+            "seller_id": f"s-{self.random.randrange(50)}",
+            "fulfilment": order.fulfilment,
+            "entered_at": self._time(order.entered_at),
+            "total": "120.00",
+            "currency": "PEN",
+            "lines": [{"sku": "A-1", "quantity": 1, "unit_price": "120.00"}],
+            "unknown_to_plazo": {"nested": [1, 2, 3]},
+            **changes,
+        }
+        return self._message(
+            self.topics.order_created,
+            CREATED,
+            order,
+            body,
+            partitioner=order.partitioner,
+            enters=order,
+        )
+
+    def act(
+        self,
+        order: Order,
+        status: str,
+        occurred_at: datetime,
+        *,
+        stock: tuple[bool, bool, bool] | None = None,
+        form: dict[str, str] | None = None,
+        partitioner: Partitioner | None = None,
+        structured: bool = False,
+    ) -> Message:
+        """A status change of an order."""
+        body: dict[str, Any] = {
+            "order_id": order.order_id,
+            "status": status,
+            "occurred_at": self._time(occurred_at),
+        }
+        if stock is not None:
+            body["validation"] = dict(
+                zip(("in_stock", "functional", "complete"), stock, strict=True)
+            )
+        if form is not None:
+            body["dispute"] = form
+        fact = Act(status, occurred_at, None if stock is None else all(stock))
+        return self._message(
+            self.topics.order_status_changed,
+            STATUS_CHANGED,
+            order,
+            body,
+            structured=structured,
+            partitioner=partitioner or order.partitioner,
+            tells=((order, fact),),
+        )
+
+    def poison(self, order: Order, other: Order | None = None) -> Message:
+        """A record that names the order and cannot be read, of some class."""
+        nonce = f"poison-{self._seed}-{next(self._nonces)}"
+        good = {
+            "order_id": order.order_id,
+            "status": "start-handling",
+            "occurred_at": self._time(order.entered_at),
+            "nonce": nonce,
+        }
+        key: bytes | None = order.order_id.encode()
+        kind, tells = STATUS_CHANGED, [order]
+        value: bytes | None
+        flaw = "other" if other else self.random.choice(FLAWS)
+        if flaw == "not-json":
+            value = b'{"status": "start-handling", ' + nonce.encode()
+        elif flaw == "empty":
+            value = None
+        elif flaw == "no-key":
+            key, value = None, _json(good)
+        elif flaw == "not-utf8-key":
+            key, value = b"\xff\xfe" + nonce.encode(), _json(good)
+        elif flaw == "other":
+            assert other is not None
+            tells.append(other)
+            value = _json({**good, "order_id": other.order_id})
+        elif flaw == "oversize":
+            value = _json({**good, "filling": "x" * (MAX_RECORD_BYTES + 1)})
+        elif flaw == "unknown-type":
+            kind, value = "marketplace.order.status-changed.v9", _json(good)
+        else:
+            value = _json({**good, **_FIELDS[flaw]})
+        return Message(
+            self.topics.order_status_changed,
+            key,
+            value,
+            _headers(kind, nonce),
+            partitioner=order.partitioner,
+            tells=tuple((one, Unreadable()) for one in tells),
+            poison=True,
+        )
+
+    def unreadable_order(self, order: Order) -> Message:
+        """An order-created that has to be refused."""
+        flaws: list[dict[str, Any]] = [
+            {"entered_at": self._time(datetime.now(UTC) + timedelta(hours=2))},
+            {"entered_at": 1_763_823_845},
+            {"entered_at": "2026-11-22T15:04:05"},
+            {"entered_at": "9999-12-31T23:59:59-14:00"},
+            {"seller_id": None},
+            {"fulfilment": "drone"},
+            {"lines": [{"sku": "A-1", "quantity": 2**80, "unit_price": "1.00"}]},
+            {"total": 120.0},
+            {"seller_id": "nul \x00"},
+        ]
+        good = self.created(order, **self.random.choice(flaws))
+        return Message(
+            good.topic,
+            good.key,
+            good.value,
+            good.headers,
+            good.partitioner,
+            tells=((order, Unreadable()),),
+            poison=True,
+        )
+
+    def _message(
+        self,
+        topic: str,
+        kind: str,
+        order: Order,
+        body: dict[str, Any],
+        *,
+        structured: bool = False,
+        **rest: Any,
+    ) -> Message:
+        event_id = f"event-{self._seed}-{next(self._nonces)}"
+        key = order.order_id.encode()
+        if not structured:
+            return Message(topic, key, _json(body), _headers(kind, event_id), **rest)
+        envelope = {
+            "specversion": "1.0",
+            "type": kind,
+            "id": event_id,
+            "source": "/marketplace",
+            "datacontenttype": "application/json",
+            "data": body,
+        }
+        headers = (("content-type", b"application/cloudevents+json; charset=utf-8"),)
+        return Message(topic, key, _json(envelope), headers, **rest)
+
+    def _time(self, moment: datetime) -> str:
+        style = self.random.randrange(4)
+        if style == 0:
+            return moment.astimezone(LIMA).isoformat()
+        if style == 1:
+            return f"{moment.strftime('%Y-%m-%dT%H:%M:%S')}.{moment.microsecond:06}000Z"
+        return moment.isoformat().replace("+00:00", "Z")
+
+    # The plan.
+
+    def _plan(self) -> None:
+        now = datetime.now(UTC)
+        for number in range(self._size):
+            name = self._names[number % len(self._names)]
+            start = self.random.uniform(0.0, self._spread)
+            order = Order(
+                order_id=f"v{self._seed}-{number:05}-01",
+                behaviour=name,
+                entered_at=now + timedelta(seconds=start),
+                fulfilment=self.random.choice(["courier", "dropshipping"]),
+                partitioner=self.random.choice(["murmur2", "murmur2", "murmur2", "crc32"]),
+            )
+            self.orders[order.order_id] = order
+            plan = Plan(self, order, start)
+            BEHAVIOURS[name](plan)
+            for at, message in plan.steps:
+                self._at(at, message)
+            if plan.after_verdict:
+                self._waiting[order.order_id] = plan.after_verdict
+
+    def add_order(self, beside: Order) -> Order:
+        """One more order, entered together with another."""
+        order = Order(f"{beside.order_id}-b", beside.behaviour, beside.entered_at, "courier")
+        self.orders[order.order_id] = order
+        return order
+
+    def _at(self, at: float, message: Message) -> None:
+        heapq.heappush(self._steps, _Step(at, next(self._numbers), message))
+
+    # Publishing.
+
+    async def _send(
+        self, producer: AIOKafkaProducer, bootstrap: str, messages: list[Message]
+    ) -> None:
+        sent_at = datetime.now(UTC)
+        through_librdkafka = [m for m in messages if self._takes_librdkafka(m)]
+        places: dict[int, tuple[str, int, int]] = {}
+        futures = {}
+        for index, message in enumerate(messages):
+            if not self._takes_librdkafka(message):
+                futures[index] = await producer.send(
+                    message.topic,
+                    message.value,
+                    key=message.key,
+                    partition=self._partition(message),
+                    headers=list(message.headers),
+                )
+        if through_librdkafka:
+            indexes = [i for i, m in enumerate(messages) if self._takes_librdkafka(m)]
+            found = await asyncio.to_thread(self._send_crc32, bootstrap, through_librdkafka)
+            places.update(zip(indexes, found, strict=True))
+        for index, future in futures.items():
+            metadata = await future
+            places[index] = (metadata.topic, metadata.partition, metadata.offset)
+        stored_at = datetime.now(UTC)
+        for index, message in enumerate(messages):
+            self._remember(message, places[index], sent_at, stored_at)
+        self.last_stored_at = stored_at
+
+    def _remember(
+        self, message: Message, place: tuple[str, int, int], sent_at: datetime, stored_at: datetime
+    ) -> None:
+        self.published[message.topic] += 1
+        if message.poison:
+            self.poisoned[place] = ", ".join(order.order_id for order, _ in message.tells)
+        if message.enters is not None and message.enters.created_at is None:
+            message.enters.created_at = stored_at
+            message.enters.home = place[1]
+        for order, fact in message.tells:
+            order.facts.append(Published(fact, sent_at, stored_at, *place))
+
+    def _partition(self, message: Message) -> int | None:
+        """None leaves it to aiokafka, which partitions as the Java client does."""
+        width = self.topics.widths[message.topic]
+        if message.partitioner == "foreign":
+            return self.random.randrange(width)
+        if message.partitioner == "crc32" and message.key is not None:
+            return zlib.crc32(message.key) % width
+        return None
+
+    def _takes_librdkafka(self, message: Message) -> bool:
+        return (
+            message.partitioner == "crc32"
+            and message.key is not None
+            and find_spec("confluent_kafka") is not None
+        )
+
+    def _send_crc32(self, bootstrap: str, messages: list[Message]) -> list[tuple[str, int, int]]:
+        """librdkafka partitions by CRC32 of the key, unless told otherwise."""
+        from confluent_kafka import Producer
+
+        if self._librdkafka is None:
+            self._librdkafka = Producer({"bootstrap.servers": bootstrap, "linger.ms": 2})
+        places: dict[int, tuple[str, int, int]] = {}
+        for index, message in enumerate(messages):
+
+            def delivered(error: Any, stored: Any, index: int = index) -> None:
+                assert error is None, f"librdkafka: {error}"
+                places[index] = (stored.topic(), stored.partition(), stored.offset())
+
+            self._librdkafka.produce(
+                message.topic,
+                value=message.value,
+                key=message.key,
+                headers=list(message.headers),
+                on_delivery=delivered,
+            )
+        assert self._librdkafka.flush(20) == 0, "librdkafka left records behind"
+        return [places[index] for index in range(len(messages))]
+
+
+def _json(body: object) -> bytes:
+    return json.dumps(body, ensure_ascii=False).encode()
+
+
+def _headers(kind: str, event_id: str) -> tuple[tuple[str, bytes], ...]:
+    return (
+        ("ce_specversion", b"1.0"),
+        ("ce_type", kind.encode()),
+        ("ce_source", b"/marketplace"),
+        ("ce_id", event_id.encode()),
+        ("content-type", b"application/json"),
+    )
+
+
+_FIELDS: dict[str, dict[str, Any]] = {
+    "missing-field": {"status": None},
+    "wrong-type": {"validation": {"in_stock": "yes"}},
+    "number-for-time": {"occurred_at": 1_763_823_845},
+    "naive-time": {"occurred_at": "2026-11-22T15:04:05"},
+    "future-time": {"occurred_at": "2199-01-01T00:00:00Z"},
+    "impossible-time": {"occurred_at": "2026-02-30T00:00:00Z"},
+    "nul": {"status": "start\x00handling"},
+    "too-long": {"status": "s" * 300},
+}
+FLAWS = (
+    "not-json",
+    "empty",
+    "no-key",
+    "not-utf8-key",
+    "oversize",
+    "unknown-type",
+    *_FIELDS,
+)
+
+FORM = {"text": "No stock left", "type": "CS", "responsible": "Ana Quispe"}
+BAD_STOCK = ((False, True, True), (True, False, True), (True, True, False), (False, False, False))
+
+
+# Sellers that keep the rule.
+
+
+@behaviour
+def confirms_in_time(plan: Plan) -> None:
+    plan.created()
+    plan.act("start-handling", plan.in_time, stock=(True, True, True))
+
+
+@behaviour
+def confirms_exactly_at_due(plan: Plan) -> None:
+    plan.created()
+    plan.act("start-handling", plan.world.window)
+
+
+@behaviour
+def only_a_later_status_arrives(plan: Plan) -> None:
+    plan.created()
+    status = plan.random.choice(["handling", "ready-for-invoicing", "invoice", "invoiced"])
+    plan.act(status, plan.in_time)
+
+
+@behaviour
+def cancels_with_the_form(plan: Plan) -> None:
+    plan.created()
+    plan.act("canceled", plan.in_time, form=FORM)
+
+
+@behaviour
+def cancels_with_fields_missing(plan: Plan) -> None:
+    plan.created()
+    plan.act("canceled", plan.in_time, form={"text": "No stock", "type": "CS"})
+
+
+@behaviour
+def customer_cancels(plan: Plan) -> None:
+    plan.created()
+    plan.act("canceled", plan.in_time)
+
+
+@behaviour
+def confirms_in_the_last_instant_before_the_verdict(plan: Plan) -> None:
+    """In time by its own clock, published in the grace: the proof of freshness must see it."""
+    plan.created()
+    grace = plan.world.grace.total_seconds()
+    plan.act("start-handling", plan.in_time, plan.window + plan.random.uniform(0, grace * 0.9))
+
+
+# Sellers that do not.
+
+
+@behaviour
+def silent(plan: Plan) -> None:
+    plan.created()
+
+
+@behaviour
+def silent_but_for_other_statuses(plan: Plan) -> None:
+    plan.created()
+    for status in ("payment-approved", "ready-for-handling", "cancellation-requested"):
+        plan.act(status, plan.in_time)
+
+
+@behaviour
+def handles_without_stock(plan: Plan) -> None:
+    plan.created()
+    plan.act("start-handling", plan.in_time, stock=plan.random.choice(BAD_STOCK))
+
+
+@behaviour
+def handles_without_stock_and_disputes(plan: Plan) -> None:
+    plan.created()
+    plan.act("start-handling", 1.0, stock=plan.random.choice(BAD_STOCK))
+    plan.act("dispute-opened", 2.0, form=FORM)
+
+
+@behaviour
+def handles_without_stock_and_resolves(plan: Plan) -> None:
+    plan.created()
+    plan.act("dispute-resolved", 3.0)
+    plan.act("dispute-opened", 2.0, form=FORM)
+    plan.act("start-handling", 1.0, stock=plan.random.choice(BAD_STOCK))
+
+
+@behaviour
+def handles_without_stock_and_cancels(plan: Plan) -> None:
+    plan.created()
+    plan.act("start-handling", 1.0, stock=plan.random.choice(BAD_STOCK))
+    plan.act("canceled", 3.0, form=FORM)
+
+
+@behaviour
+def disputes(plan: Plan) -> None:
+    plan.created()
+    plan.act("start-handling", 1.0)
+    plan.act("dispute-opened", 2.0, form=FORM)
+
+
+@behaviour
+def handles_one_microsecond_late(plan: Plan) -> None:
+    plan.created()
+    plan.act("start-handling", plan.world.window + TICK)
+
+
+@behaviour
+def handles_late_in_the_grace(plan: Plan) -> None:
+    plan.created()
+    plan.act("start-handling", plan.window + 0.3, plan.window + 0.4)
+
+
+@behaviour
+def cancels_late_in_the_grace(plan: Plan) -> None:
+    plan.created()
+    plan.act("canceled", plan.window + 0.3, plan.window + 0.4, form=FORM)
+
+
+@behaviour
+def disputes_late_in_the_grace(plan: Plan) -> None:
+    plan.created()
+    plan.act("start-handling", plan.in_time)
+    plan.act("dispute-opened", plan.window + 0.3, plan.window + 0.4, form=FORM)
+
+
+# After the verdict.
+
+
+@behaviour
+def evidence_arrives_late(plan: Plan) -> None:
+    plan.created()
+    plan.act("start-handling", plan.in_time, 0.2, after_verdict=True)
+
+
+@behaviour
+def evidence_of_missing_stock_arrives_late(plan: Plan) -> None:
+    plan.created()
+    plan.act("handling", plan.in_time, 0.2, after_verdict=True, stock=plan.random.choice(BAD_STOCK))
+
+
+@behaviour
+def evidence_of_a_dispute_arrives_late_and_then_its_resolution(plan: Plan) -> None:
+    plan.created()
+    plan.act("dispute-opened", 2.0, 0.2, after_verdict=True, form=FORM)
+    plan.act("dispute-resolved", 3.0, 1.0, after_verdict=True)
+    plan.act("start-handling", 1.0, 1.5, after_verdict=True)
+
+
+@behaviour
+def handles_after_the_verdict(plan: Plan) -> None:
+    plan.created()
+    message = plan.act("start-handling", plan.window + 2.0, 0.1, after_verdict=True)
+    plan.after_verdict.append((0.8, message))
+
+
+@behaviour
+def disputes_after_the_verdict(plan: Plan) -> None:
+    plan.created()
+    plan.act("dispute-opened", plan.window + 2.0, 0.1, after_verdict=True, form=FORM)
+
+
+@behaviour
+def cancels_after_the_verdict(plan: Plan) -> None:
+    plan.created()
+    plan.act("canceled", plan.window + 2.0, 0.1, after_verdict=True, form=FORM)
+
+
+@behaviour
+def everything_after_the_verdict_and_then_evidence(plan: Plan) -> None:
+    plan.created()
+    plan.act("handling", plan.window + 2.0, 0.1, after_verdict=True)
+    plan.act("dispute-opened", plan.window + 3.0, 0.2, after_verdict=True, form=FORM)
+    plan.act("start-handling", plan.in_time, 1.2, after_verdict=True, partitioner="foreign")
+
+
+@behaviour
+def evidence_races_the_verdict(plan: Plan) -> None:
+    plan.created()
+    fires = plan.window + plan.world.grace.total_seconds()
+    plan.act("start-handling", plan.in_time, fires + plan.random.uniform(-0.1, 0.4))
+
+
+@behaviour
+def late_handling_races_the_verdict(plan: Plan) -> None:
+    plan.created()
+    fires = plan.window + plan.world.grace.total_seconds()
+    plan.act("start-handling", plan.window + 0.5, fires + plan.random.uniform(-0.1, 0.4))
+
+
+# Systems.
+
+
+@behaviour
+def status_arrives_before_the_order(plan: Plan) -> None:
+    plan.created(2.0)
+    plan.act("start-handling", plan.in_time, 0.1)
+
+
+@behaviour
+def order_arrives_after_its_deadline(plan: Plan) -> None:
+    plan.created(plan.window + 2.0)
+    plan.act("start-handling", plan.in_time, 0.1)
+
+
+@behaviour
+def silent_order_arrives_after_its_deadline(plan: Plan) -> None:
+    plan.created(plan.window + 2.0)
+
+
+@behaviour
+def everything_is_published_twice(plan: Plan) -> None:
+    plan.again(plan.created(), 0.5)
+    message = plan.act("start-handling", plan.in_time, 1.0, stock=(True, True, True))
+    plan.again(message, 1.2)
+    plan.again(message, plan.window + 3.0)
+
+
+@behaviour
+def a_silent_order_is_published_twice(plan: Plan) -> None:
+    message = plan.created()
+    plan.again(message, 1.0)
+    plan.again(message, plan.window + 3.0)
+
+
+@behaviour
+def act_goes_to_a_foreign_partition(plan: Plan) -> None:
+    plan.created()
+    plan.act("start-handling", plan.in_time, partitioner="foreign")
+
+
+@behaviour
+def act_goes_to_a_foreign_partition_in_the_last_instant(plan: Plan) -> None:
+    plan.created()
+    plan.act("start-handling", plan.in_time, plan.window + 0.8, partitioner="foreign")
+
+
+@behaviour
+def act_goes_by_crc32(plan: Plan) -> None:
+    plan.created()
+    plan.act("canceled", plan.in_time, partitioner="crc32", form=FORM)
+
+
+@behaviour
+def late_evidence_goes_to_a_foreign_partition(plan: Plan) -> None:
+    plan.created()
+    plan.act("canceled", plan.in_time, 0.3, after_verdict=True, partitioner="foreign")
+
+
+@behaviour
+def structured_mode(plan: Plan) -> None:
+    plan.created()
+    plan.act("start-handling", plan.in_time, structured=True)
+
+
+@behaviour
+def only_unreadable_records(plan: Plan) -> None:
+    plan.created()
+    plan.poison()
+
+
+@behaviour
+def unreadable_records_before_the_order(plan: Plan) -> None:
+    plan.poison(0.0)
+    plan.poison(0.1)
+    plan.created(1.0)
+
+
+@behaviour
+def unreadable_records_beside_good_ones(plan: Plan) -> None:
+    plan.created()
+    plan.poison()
+    plan.act("start-handling", plan.in_time)
+
+
+@behaviour
+def unreadable_record_and_then_late_evidence(plan: Plan) -> None:
+    plan.created()
+    plan.poison()
+    plan.act("canceled", plan.in_time, 0.2, after_verdict=True, form=FORM)
+
+
+@behaviour
+def a_record_is_unreadable_after_the_verdict(plan: Plan) -> None:
+    plan.created()
+    plan.after_verdict.append((0.2, plan.world.poison(plan.order)))
+
+
+@behaviour
+def one_record_names_two_orders(plan: Plan) -> None:
+    plan.created()
+    other = plan.world.add_order(plan.order)
+    plan.steps.append((plan.start + 0.1, plan.world.created(other)))
+    plan.steps.append((plan.start + 1.0, plan.world.poison(plan.order, other)))
+
+
+@behaviour
+def the_order_itself_is_unreadable(plan: Plan) -> None:
+    plan.order.exists = False
+    plan.steps.append((plan.start, plan.world.unreadable_order(plan.order)))
+    plan.act("start-handling", plan.in_time)
+
+
+@behaviour
+def the_order_is_unreadable_at_first(plan: Plan) -> None:
+    plan.steps.append((plan.start, plan.world.unreadable_order(plan.order)))
+    plan.created(1.0)
+
+
+@behaviour
+def acts_without_an_order(plan: Plan) -> None:
+    plan.order.exists = False
+    plan.act("canceled", plan.in_time)
+    plan.act("dispute-opened", plan.in_time)
