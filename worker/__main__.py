@@ -5,13 +5,21 @@ database's schema is not current; 4 Kafka or Postgres cannot be reached.
 """
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from pydantic import ValidationError
 
 from worker import __version__
-from worker.errors import DatabaseFault, KafkaUnavailable, PlazoError, SchemaNotCurrent
+from worker.errors import (
+    DatabaseFault,
+    KafkaUnavailable,
+    PlazoError,
+    PublishFailed,
+    SchemaNotCurrent,
+)
+from worker.records import RefusalClass
 from worker.settings import Settings
 
 app = typer.Typer(
@@ -49,6 +57,163 @@ def migrate() -> None:
     command(_settings())
 
 
+@app.command()
+def dev(
+    lasting: Annotated[
+        str | None,
+        typer.Option("--for", metavar="TIME", help="End after 60s, 2m, PT1M; else on Ctrl-C."),
+    ] = None,
+    window: Annotated[
+        str | None, typer.Option(metavar="TIME", help="The stock window; by default a minute.")
+    ] = None,
+    rate: Annotated[float, typer.Option(min=0.1, max=500, help="Orders a second.")] = 20.0,
+    events: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.jsonl", help="Recorded events instead of the marketplace."),
+    ] = None,
+) -> None:
+    """Run the worker with an embedded Postgres, broker and sample marketplace."""
+    from worker.commands.dev import dev as command
+
+    status = command(_settings(), lasting=lasting, window=window, rate=rate, events=events)
+    raise typer.Exit(status)
+
+
+_Json = Annotated[bool, typer.Option("--json", help="JSON on stdout, for programs.")]
+_Personal = Annotated[
+    bool, typer.Option("--with-personal-data", help="Show records whole, with names and texts.")
+]
+_By = Annotated[str | None, typer.Option(metavar="NAME", help="Who settles; by default the user.")]
+_Id = Annotated[int, typer.Argument(metavar="ID", min=1, max=2**63 - 1)]
+_Ids = Annotated[list[int] | None, typer.Argument(metavar="ID…", min=1, max=2**63 - 1)]
+
+
+@app.command()
+def check(as_json: _Json = False) -> None:
+    """Check brokers, topics, publishers, schema, clocks and lanes; say what to do about faults."""
+    from worker.commands.check import check as command
+
+    command(_settings(), as_json=as_json)
+
+
+@app.command()
+def explain(
+    order: Annotated[str, typer.Argument(metavar="ORDER")],
+    personal: _Personal = False,
+    as_json: _Json = False,
+) -> None:
+    """Show an order's acts, deadline and verdicts, and what they rest on."""
+    from worker.commands.explain import explain as command
+
+    command(_settings(), order, personal=personal, as_json=as_json)
+
+
+topics = typer.Typer(no_args_is_help=True, help="The four topics.")
+app.add_typer(topics, name="topics")
+
+
+@topics.command("create")
+def topics_create(
+    partitions: Annotated[
+        int | None,
+        typer.Option(min=1, help="For new topics; by default as the other input has, or 12."),
+    ] = None,
+    dead_letter_partitions: Annotated[int, typer.Option(min=1)] = 1,
+    replication_factor: Annotated[
+        int, typer.Option(min=-1, max=32767, help="-1 is the cluster's default.")
+    ] = -1,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be done.")
+    ] = False,
+    as_json: _Json = False,
+) -> None:
+    """Create the topics that are missing, and widen the one for decisions if it is too narrow."""
+    from worker.commands.topics import create as command
+
+    if replication_factor == 0:
+        raise typer.BadParameter("-1 or at least 1", param_hint="--replication-factor")
+    command(
+        _settings(),
+        partitions=partitions,
+        dead_letter_partitions=dead_letter_partitions,
+        replication_factor=replication_factor,
+        dry_run=dry_run,
+        as_json=as_json,
+    )
+
+
+dead_letters = typer.Typer(no_args_is_help=True, help="Records that could not be read.")
+app.add_typer(dead_letters, name="dead-letters")
+
+
+@dead_letters.command("list")
+def dead_letters_list(
+    error: Annotated[RefusalClass | None, typer.Option(help="Only this class of error.")] = None,
+    settled: Annotated[bool, typer.Option("--all", help="Settled ones too.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000)] = 50,
+    as_json: _Json = False,
+) -> None:
+    """List the newest."""
+    from worker.commands.dead_letters import list_ as command
+
+    command(_settings(), error=error and error.value, settled=settled, limit=limit, as_json=as_json)
+
+
+@dead_letters.command("show")
+def dead_letters_show(number: _Id, personal: _Personal = False, as_json: _Json = False) -> None:
+    """Show one."""
+    from worker.commands.dead_letters import show as command
+
+    command(_settings(), number, personal=personal, as_json=as_json)
+
+
+@dead_letters.command("replay")
+def dead_letters_replay(
+    numbers: _Ids = None,
+    error: Annotated[RefusalClass | None, typer.Option(help="All of this class of error.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that are not settled.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be done.")
+    ] = False,
+    by: _By = None,
+    wait: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="For workers to read the records.")
+    ] = 10.0,
+    as_json: _Json = False,
+) -> None:
+    """Send records to their topic again, as they came, and settle them."""
+    from worker.commands.dead_letters import replay as command
+
+    if bool(numbers) + (error is not None) + everything != 1:
+        raise typer.BadParameter("give either IDs, --error or --all")
+    command(
+        _settings(),
+        numbers or [],
+        error=error and error.value,
+        dry_run=dry_run,
+        by=by,
+        wait=wait,
+        as_json=as_json,
+    )
+
+
+@dead_letters.command("discard")
+def dead_letters_discard(
+    numbers: _Ids = None,
+    yes: Annotated[bool, typer.Option("--yes", help="They matter to no order: I am sure.")] = False,
+    by: _By = None,
+    as_json: _Json = False,
+) -> None:
+    """Settle records as of no importance. Their orders can be cancelled again."""
+    from worker.commands.dead_letters import discard as command
+
+    if not numbers:
+        raise typer.BadParameter("give at least one ID")
+    if not yes:
+        raise typer.BadParameter("an order they name may be cancelled for it: confirm with --yes")
+    command(_settings(), numbers, by=by, as_json=as_json)
+
+
 def _version(asked: bool) -> None:
     if asked:
         typer.echo(__version__)
@@ -69,11 +234,12 @@ def main() -> None:
     try:
         app()
     except PlazoError as error:
-        typer.echo(f"plazo: {error}", err=True)
+        part = "Postgres: " if isinstance(error, DatabaseFault) else ""
+        typer.echo(f"plazo: {part}{error}", err=True)
         sys.exit(_STATUS.get(type(error), 4 if isinstance(error, DatabaseFault) else 1))
 
 
-_STATUS: dict[type[PlazoError], int] = {SchemaNotCurrent: 3, KafkaUnavailable: 4}
+_STATUS: dict[type[PlazoError], int] = {SchemaNotCurrent: 3, KafkaUnavailable: 4, PublishFailed: 4}
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ from itertools import groupby
 from uuid import uuid4
 
 from worker.backoff import Backoff
-from worker.batch import Partition
 from worker.clock import Clock, SystemClock
 from worker.codec import Codec
 from worker.consumer import Consumer
@@ -30,8 +29,10 @@ from worker.metrics import Metrics
 from worker.migrations import HEAD
 from worker.monitor import Monitor
 from worker.probe import KafkaProbe
+from worker.proof import Partition
 from worker.publisher import Publisher
 from worker.relay import Relay
+from worker.scope import Scope
 from worker.settings import Settings
 from worker.store import Store
 
@@ -52,6 +53,7 @@ class Worker:
         self.metrics = Metrics(settings)
         self.health = Health()
         self.store = Store(settings, self.metrics)
+        self.scope = Scope.of(settings)
         self.probe = KafkaProbe(settings)
         self.publisher = Publisher(settings)
         self.http = HttpServer(
@@ -62,11 +64,9 @@ class Worker:
         self.freshness = Freshness(
             self._proof_probe,
             self.store,
+            self.scope,
             self.clock,
             self.metrics,
-            topics=settings.input_topics,
-            evidence_topic=settings.order_status_changed_topic,
-            narrow=settings.proof == "lane",
         )
         self.policy = Policy("default", settings.stock_window, settings.grace)
         self.codec = Codec(
@@ -87,13 +87,14 @@ class Worker:
         """Ask the worker to drain and end."""
         self._stopping.set()
 
-    async def run(self) -> None:
-        """Run until :meth:`stop` or a signal.
+    async def run(self, *, signals: bool = True) -> None:
+        """Run until :meth:`stop` or a signal; ``signals=False`` leaves those to the caller.
 
         Raises:
             SchemaNotCurrent, CannotListen: nothing that waiting would mend.
         """
-        self._on_signals()
+        if signals:
+            self._on_signals()
         await self.http.start()
         log.info("worker_started", owner=self.owner, port=self.http.port)
         self.health.set_not_ready("worker", "starting")
@@ -253,6 +254,7 @@ class Worker:
         return Lane(
             number,
             self.store,
+            self.scope,
             self.codec,
             self.policy,
             self.clock,

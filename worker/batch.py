@@ -9,9 +9,8 @@ from schemas.models import OrderCreated, OrderStatusChanged
 from worker.codec import Codec
 from worker.domain.acts import DECISIVE
 from worker.domain.policy import Policy
+from worker.proof import Partition
 from worker.records import Record, Refused
-
-Partition = tuple[str, int]  # topic, partition
 
 ORDER_CREATED = "order-created"
 

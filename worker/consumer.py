@@ -12,10 +12,11 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
 
 from worker.assignor import LaneAssignor
-from worker.batch import Batch, Partition
+from worker.batch import Batch
 from worker.errors import Halted, KafkaUnavailable
 from worker.kafka import client_options
 from worker.logs import logger
+from worker.proof import Partition
 from worker.records import Record
 from worker.settings import Settings
 

@@ -6,18 +6,17 @@ only what is committed is seen by the verdict's transaction. No time-out ever re
 """
 
 import asyncio
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from worker.batch import Partition
 from worker.clock import Clock
 from worker.errors import DatabaseUnavailable, KafkaUnavailable
 from worker.logs import logger
 from worker.metrics import Guard, Metrics
-from worker.proof import Proof
+from worker.proof import Partition, Proof
+from worker.scope import Scope
 from worker.store import Store
 
 log = logger(__name__)
@@ -30,7 +29,6 @@ _REPROBE = 5.0
 _POLL = 0.05
 _POLL_SLOW = 0.5
 _SKEW_WAIT = 1.0
-_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Probe(Protocol):
@@ -56,29 +54,18 @@ class _Pending:
 class Freshness:
     """Proofs for the lanes of one worker.
 
-    With ``narrow`` a lane waits for its own partitions only.
+    With a narrow scope a lane waits for its own partitions only.
     """
 
     def __init__(
-        self,
-        probe: Probe,
-        store: Store,
-        clock: Clock,
-        metrics: Metrics,
-        *,
-        topics: Sequence[str],
-        evidence_topic: str,
-        narrow: bool,
+        self, probe: Probe, store: Store, scope: Scope, clock: Clock, metrics: Metrics
     ) -> None:
         self._probe = probe
         self._store = store
+        self._scope = scope
         self._clock = clock
         self._metrics = metrics
-        self._topics = frozenset(topics)
-        # A log of orders that retention has cut loses orders, but no evidence of a known one.
-        self._evidence_topic = evidence_topic
-        self._narrow = narrow
-        # Scope: None for all partitions, else one partition number.
+        # By lane where the scope is narrow; else one for all lanes, under the key None.
         self._proofs: dict[int | None, Proof] = {}
         self._pending: dict[int | None, _Pending] = {}
         self._waiting: dict[int, datetime] = {}  # lane -> the instant it needs proven
@@ -94,7 +81,7 @@ class Freshness:
 
     async def proven(self, lane: int, at: datetime) -> Proof:
         """Wait for a proof made at or after ``at``; as long as it takes."""
-        scope = self._scope(lane)
+        scope = self._key(lane)
         self._waiting[lane] = at
         try:
             while (proof := self._proofs.get(scope)) is None or proof.at < at:
@@ -105,15 +92,6 @@ class Freshness:
         finally:
             self._waiting.pop(lane, None)
             self._show()
-
-    async def latest(self, lane: int) -> Proof:
-        """What has been read by now, proven or not: for a correction, which must not wait.
-
-        Raises:
-            DatabaseUnavailable: try again later.
-        """
-        positions, since = await self._positions(self._scope(lane))
-        return _proof(_NEVER, positions, since)
 
     async def run(self) -> None:
         """Serve the waiting lanes until cancelled."""
@@ -133,19 +111,19 @@ class Freshness:
         """Probe what needs probing, prove what can be proven; returns seconds to wait."""
         try:
             await self._probe_for_waiting()
-            positions, since = await self._positions()
+            positions = await self._positions()
         except KafkaUnavailable as error:
             return self._hold(Guard.PROBE, str(error), 1.0)
         except DatabaseUnavailable as error:
             return self._hold(Guard.DATABASE, str(error), 1.0)
         reached = [
-            scope
-            for scope, pending in self._pending.items()
+            key
+            for key, pending in self._pending.items()
             if all(positions.get(p, -1) >= end for p, end in pending.ends.items())
         ]
-        for scope in reached:
-            pending = self._pending.pop(scope)
-            self._proofs[scope] = _proof(pending.at, positions, since)
+        for key in reached:
+            pending = self._pending.pop(key)
+            self._proofs[key] = Proof(pending.at)
             self._metrics.proof_seconds.observe(self._clock.monotonic() - pending.started)
         if reached:
             self._metrics.proven_at.set(min(p.at.timestamp() for p in self._proofs.values()))
@@ -172,49 +150,44 @@ class Freshness:
         )
 
     async def _probe_for_waiting(self) -> None:
-        scopes = {self._scope(lane) for lane in self._waiting}
+        keys = {self._key(lane) for lane in self._waiting}
         now = self._clock.monotonic()
-        fresh = [s for s in scopes if s not in self._pending]
-        stale = [s for s, pending in self._pending.items() if now - pending.probed > _REPROBE]
+        fresh = [key for key in keys if key not in self._pending]
+        stale = [key for key, one in self._pending.items() if now - one.probed > _REPROBE]
         if not fresh and not stale:
             return
         # The earlier of two clocks, read *before* the ends: a verdict needs both to say that
         # the deadline is over, so a worker whose clock runs ahead cancels nobody.
         at = min(self._clock.now(), await self._store.now())
         ends = await self._probe.ends()
-        known, _ = await self._positions()
+        known = await self._positions()
         if missing := known.keys() - ends.keys():
             # Metadata of a broker that lags: what it does not name may hold evidence.
             raise KafkaUnavailable(f"no end offset for {sorted(missing)[:5]}")
-        for scope in fresh:
-            chosen = {p: end for p, end in ends.items() if scope is None or p[1] == scope}
-            self._pending[scope] = _Pending(at, chosen, now, now)
-        for scope in stale:
-            pending = self._pending[scope]
+        for key in fresh:
+            chosen = {p: end for p, end in ends.items() if key is None or p[1] == key}
+            self._pending[key] = _Pending(at, chosen, now, now)
+        for key in stale:
+            pending = self._pending[key]
             pending.probed = now
             # Never later ends: under a steady flow a moving target would not be reached.
             pending.ends = {p: min(end, ends.get(p, end)) for p, end in pending.ends.items()}
 
-    async def _positions(self, scope: int | None = None) -> tuple[Ends, datetime | None]:
+    async def _positions(self) -> Ends:
         async with self._store.session() as session:
             rows: list[Any] = await session.rows("positions")
-        rows = [row for row in rows if row["topic"] in self._topics]
-        positions = {(r["topic"], r["partition"]): r["next_offset"] for r in rows}
-        since = [
-            r["covered_since"]
-            for r in rows
-            if r["covered_since"] is not None
-            and r["topic"] == self._evidence_topic
-            and scope in (None, r["partition"])
-        ]
-        return positions, max(since, default=None)
+        return {
+            (row["topic"], row["partition"]): row["next_offset"]
+            for row in rows
+            if row["topic"] in self._scope.topics
+        }
 
-    def _scope(self, lane: int) -> int | None:
-        return lane if self._narrow else None
+    def _key(self, lane: int) -> int | None:
+        return lane if self._scope.narrow else None
 
     def _short_of_time(self) -> bool:
         return any(
-            (proof := self._proofs.get(self._scope(lane))) is not None
+            (proof := self._proofs.get(self._key(lane))) is not None
             and proof.at < at <= self._clock.now() - timedelta(milliseconds=50)
             for lane, at in self._waiting.items()
         )
@@ -233,10 +206,3 @@ class Freshness:
         for guard in (Guard.BEHIND, Guard.PROBE, Guard.DATABASE, Guard.CLOCK):
             held = len(self._waiting) if guard == self.held_by else 0
             self._metrics.guard.labels(guard.value).set(held)
-
-
-def _proof(at: datetime, positions: Ends, evidence_since: datetime | None) -> Proof:
-    read_to: dict[str, dict[int, int]] = {}
-    for (topic, number), offset in sorted(positions.items()):
-        read_to.setdefault(topic, {})[number] = offset
-    return Proof(at, read_to, evidence_since)

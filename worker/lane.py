@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from worker import cases
-from worker.batch import ACT_COLUMNS, Batch, Partition, Rows, refuse, sort_out
+from worker.batch import ACT_COLUMNS, Batch, Rows, refuse, sort_out
 from worker.clock import Clock
 from worker.codec import Codec
 from worker.domain.case import Case, Judgement
@@ -19,8 +19,9 @@ from worker.domain.policy import Policy
 from worker.errors import Fenced, RowRefused
 from worker.logs import logger
 from worker.metrics import Metrics
-from worker.proof import Proof
+from worker.proof import Partition, Proof, Reading
 from worker.records import RefusalClass, Refused
+from worker.scope import Scope
 from worker.store import Store, Transaction
 from worker.verdicts import Event, events
 
@@ -56,6 +57,7 @@ class Lane:
         self,
         number: int,
         store: Store,
+        scope: Scope,
         codec: Codec,
         policy: Policy,
         clock: Clock,
@@ -70,6 +72,7 @@ class Lane:
         self.positions: dict[Partition, int] = {}
         self.next_fires_at: datetime | None = None
         self._store = store
+        self._scope = scope
         self._codec = codec
         self._policy = policy
         self._clock = clock
@@ -138,15 +141,17 @@ class Lane:
         Raises: as :meth:`apply`.
         """
         async with self._turn:
-            return await self._settle(proof, lapsing=True)
+            return await self._settle(proof)
 
-    async def reconsider(self, proof: Proof) -> Settled:
+    async def reconsider(self) -> Settled:
         """Look again at orders with new acts after their verdict, up to a batch.
+
+        Needs no proof: the one of the first verdict stands, and a correction must not wait.
 
         Raises: as :meth:`apply`.
         """
         async with self._turn:
-            return await self._settle(proof, lapsing=False)
+            return await self._settle(None)
 
     async def _fence(self, tx: Transaction) -> tuple[int, int]:
         row = await tx.row("lock_lane", self.number, self.epoch)
@@ -234,11 +239,14 @@ class Lane:
         elapsed = self._clock.monotonic() - started
         self._metrics.transaction_seconds.labels("apply").observe(elapsed)
 
-    async def _settle(self, proof: Proof, *, lapsing: bool) -> Settled:
+    async def _settle(self, proof: Proof | None) -> Settled:
+        lapsing = proof is not None
         started = self._clock.monotonic()
-        async with self._store.transaction() as tx:
+        # One snapshot: an event tells how far each input was read, and that has to be neither
+        # more nor less than the acts it was judged by.
+        async with self._store.transaction(one_snapshot=True) as tx:
             sequence, open_deadlines = await self._fence(tx)
-            source = ("due_orders", proof.at) if lapsing else ("waiting_notices",)
+            source = ("due_orders", proof.at) if proof else ("waiting_notices",)
             taken = await tx.rows(source[0], self.number, *source[1:], self._batch_size)
             wanted = list(dict.fromkeys(row["order_id"] for row in taken))
             found = await cases.load(tx, self.number, wanted)
@@ -247,7 +255,8 @@ class Lane:
                 # of is read with the others when the deadline fires.
                 found = [case for case in found if case.finding is not None]
             now = self._clock.now()
-            judged, made, faulty = self._judge(found, proof, now)
+            reading = await self._scope.reading(tx, self.number)
+            judged, made, faulty = self._judge(found, reading, now)
             if made:
                 rows = [(self.number, sequence + n, *event) for n, event in enumerate(made, 1)]
                 await tx.copy("decisions", DECISION_COLUMNS, rows)
@@ -276,15 +285,15 @@ class Lane:
         return Settled(len(judged), tuple(made), len(taken) >= self._batch_size)
 
     def _judge(
-        self, found: Sequence[Case], proof: Proof, now: datetime
+        self, found: Sequence[Case], reading: Reading, now: datetime
     ) -> tuple[list[tuple[Case, Judgement]], list[Event], set[str]]:
         judged: list[tuple[Case, Judgement]] = []
         made: list[Event] = []
         faulty: set[str] = set()
         for case in found:
             try:
-                judgement = decide(case, proof.evidence_since)
-                told = list(events(case, judgement, proof, now))
+                judgement = decide(case, reading.evidence_since)
+                told = list(events(case, judgement, reading, now))
             except Exception:
                 # One order that our own code cannot judge must not hold the others.
                 faulty.add(case.order.order_id)

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from worker.backoff import Backoff
-from worker.batch import Partition
 from worker.clock import Clock
 from worker.consumer import Consumer, NotAssigned, PositionLost
 from worker.errors import Fenced, Halted, KafkaUnavailable, PlazoError
@@ -20,6 +19,7 @@ from worker.lane import Lane, Settled
 from worker.logs import logger
 from worker.metrics import Metrics
 from worker.probe import KafkaProbe
+from worker.proof import Partition
 from worker.relay import Relay
 
 log = logger(__name__)
@@ -224,7 +224,7 @@ class LaneRunner:
             self._reconsider.clear()
             more = not self._stopping.is_set()
             while more:
-                settled = await lane.reconsider(await self._freshness.latest(self.number))
+                settled = await lane.reconsider()
                 self._tell(relay, settled)
                 more = settled.more
 

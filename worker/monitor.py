@@ -4,9 +4,9 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from worker.batch import Partition
 from worker.errors import DatabaseUnavailable, KafkaUnavailable
 from worker.lane_runner import LaneRunner
+from worker.proof import Partition
 
 if TYPE_CHECKING:
     from worker.app import Worker

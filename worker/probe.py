@@ -10,9 +10,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from worker.batch import Partition
 from worker.errors import KafkaUnavailable
 from worker.kafka import client_options
+from worker.proof import Partition
 from worker.settings import Settings
 
 _TIMEOUT = 15.0

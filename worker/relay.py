@@ -50,6 +50,8 @@ class Relay:
         # A lane has one partition of the dead-letter topic, so that it can find there again
         # what it published before a crash.
         self._letter_partition = 0
+        # A lane beyond the width of order-created is home to no order and decides nothing.
+        self._has_partition = True
         # Nothing to drain if nothing was left over, even while the broker is away.
         self._idle = asyncio.Event()
         if lane.published >= lane.sequence:
@@ -76,6 +78,7 @@ class Relay:
             Halted: the topic is ahead of the database.
         """
         self._letters = True
+        await self._find_places()
         await self._find_tail()
         self.tail_known.set()
         await self._find_letters()
@@ -90,7 +93,15 @@ class Relay:
             await self._committed.wait()
             self._idle.clear()
 
+    async def _find_places(self) -> None:
+        decisions, letters = self._settings.decisions_topic, self._settings.dead_letters_topic
+        widths = await self._probe.widths([decisions, letters])
+        self._has_partition = self._lane.number < widths[decisions]
+        self._letter_partition = self._lane.number % widths[letters]
+
     async def _find_tail(self) -> None:
+        if not self._has_partition:
+            return
         headers = await self._probe.tail(self._settings.decisions_topic, self._lane.number, _TAIL)
         last = max((_sequence(one) for one in headers), default=0)
         if last > self._lane.sequence:
@@ -106,13 +117,13 @@ class Relay:
 
     async def _find_letters(self) -> None:
         """Which unpublished dead letters stand in their topic already: a crash came between."""
-        topic = self._settings.dead_letters_topic
-        self._letter_partition = self._lane.number % (await self._probe.widths([topic]))[topic]
         rows = await self._unpublished_letters()
         if not rows:
             return
         # Several lanes may share the partition, each with a batch on the way.
-        headers = await self._probe.tail(topic, self._letter_partition, _LETTERS * 20)
+        headers = await self._probe.tail(
+            self._settings.dead_letters_topic, self._letter_partition, _LETTERS * 20
+        )
         there = {_place(one) for one in headers}
         await self._mark_letters(
             [r["id"] for r in rows if (r["topic"], r["partition"], r["offset"]) in there]

@@ -70,8 +70,8 @@ class Store:
         self._metrics = metrics
         self._pool: Any = None
 
-    async def open(self) -> None:
-        """Connect and check the schema.
+    async def open(self, *, any_schema: bool = False) -> None:
+        """Connect and check the schema, unless ``any_schema`` will do.
 
         Raises:
             DatabaseUnavailable: no connection to be had now.
@@ -89,7 +89,8 @@ class Store:
             )
         self._metrics.pool_limit.set(self._settings.database_connections)
         try:
-            await self._check_schema()
+            if not any_schema:
+                await self._check_schema()
         except BaseException:
             await self.close()
             raise
@@ -101,8 +102,10 @@ class Store:
             self._pool = None
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
+    async def transaction(self, *, one_snapshot: bool = False) -> AsyncIterator[Transaction]:
         """A transaction, committed when the block ends well.
+
+        With ``one_snapshot`` all its statements see the same instant.
 
         Raises:
             DatabaseUnavailable: try again later; whether it was committed is not known.
@@ -111,7 +114,7 @@ class Store:
         async with (
             self._translated(),
             self._pool.acquire(timeout=10) as connection,
-            connection.transaction(),
+            connection.transaction(isolation="repeatable_read" if one_snapshot else None),
         ):
             yield Transaction(connection)
 
@@ -134,7 +137,8 @@ class Store:
             self._metrics.pool.labels("idle").set(idle)
             self._metrics.pool.labels("busy").set(self._pool.get_size() - idle)
 
-    async def _check_schema(self) -> None:
+    async def schema(self) -> str:
+        """The version of the database's schema, or ``none``."""
         try:
             async with self.session() as session:
                 row = await session.row("schema_version")
@@ -142,7 +146,10 @@ class Store:
             if error.sqlstate != "42P01":  # no such table: a new database
                 raise
             row = None
-        found = row["version_num"] if row else "none"
+        return str(row["version_num"]) if row else "none"
+
+    async def _check_schema(self) -> None:
+        found = await self.schema()
         if found != HEAD:
             raise SchemaNotCurrent(
                 f"the database's schema is {found}, this worker needs {HEAD}: run `plazo migrate`"

@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 from pydantic_core import to_json
 
 from worker.domain.case import Case, Decision, Given, Judgement, Kind
-from worker.proof import Proof
+from worker.proof import Reading
 
 # Fixed for ever: ids of decisions derive from it.
 _NAMESPACE = UUID("6f1c1f0e-2b1d-5c7e-9f62-70a1d2c0de24")
@@ -36,11 +36,11 @@ def decision_id(order_id: str, decision: Decision) -> UUID:
     return uuid5(_NAMESPACE, f"{decision.ordinal}/{decision.kind}/{decision.reason}/{order_id}")
 
 
-def events(case: Case, judgement: Judgement, proof: Proof, now: datetime) -> Iterator[Event]:
+def events(case: Case, judgement: Judgement, reading: Reading, now: datetime) -> Iterator[Event]:
     """The events of a judgement, in the order in which they are to be published."""
     if not judgement.decisions:
         return
-    evidence = f',"evidence":{{"acts":{_acts(case)},"read_to":{proof.read_to_json}}}}}'
+    evidence = f',"evidence":{{"acts":{_acts(case)},"read_to":{reading.read_to}}}}}'
     for decision in judgement.decisions:
         head = to_json(_head(case, decision, now)).decode()
         yield Event(

@@ -37,28 +37,20 @@ class Market:
         self._bootstrap = bootstrap_servers
         self._idempotence = idempotence
 
-    async def publish(self, *records: tuple[str, str | None, Any], partition: int | None = None,
-                      transactional_id: str | None = None, abort: bool = False) -> None:  # fmt: skip
+    async def publish(
+        self, *records: tuple[str, str | None, Any], partition: int | None = None
+    ) -> None:
         """Append (topic, key, value); a value that is not bytes is written as JSON."""
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap,
-            **(
-                {"transactional_id": transactional_id}
-                if transactional_id
-                else {"enable_idempotence": self._idempotence}
-            ),
+            bootstrap_servers=self._bootstrap, enable_idempotence=self._idempotence
         )
         await producer.start()
         try:
-            if transactional_id:
-                await producer.begin_transaction()
             for topic, key, value in records:
                 data = value if isinstance(value, bytes | None) else json.dumps(value).encode()
                 await producer.send_and_wait(
                     topic, data, key=None if key is None else key.encode(), partition=partition
                 )
-            if transactional_id:
-                await (producer.abort_transaction() if abort else producer.commit_transaction())
         finally:
             await producer.stop()
 

@@ -64,8 +64,10 @@ def find(case: Case) -> Finding:
     """What the acts in time say; 24:00:00 exactly is in time."""
     acts = sorted((a for a in case.acts if a.occurred_at <= case.order.due), key=_rank)
     if cancels := [act for act in acts if act.status == CANCELED]:
-        complete = cancels[0].form_complete is not False
-        return Finding.CANCELLED if complete else Finding.CANCELLED_INCOMPLETE
+        # The first counts; of several at that instant one complete form is enough.
+        first = [act for act in cancels if act.occurred_at == cancels[0].occurred_at]
+        incomplete = all(act.form_complete is False for act in first)
+        return Finding.CANCELLED_INCOMPLETE if incomplete else Finding.CANCELLED
     disputes = [act for act in acts if act.status in (DISPUTE_OPENED, DISPUTE_RESOLVED)]
     if disputes and disputes[-1].status == DISPUTE_OPENED:
         return Finding.DISPUTED

@@ -1,1 +1,2 @@
-UPDATE lanes SET published = greatest(published, $2) WHERE lane = $1
+INSERT INTO published AS p (lane, sequence) VALUES ($1, $2)
+ON CONFLICT (lane) DO UPDATE SET sequence = greatest(p.sequence, EXCLUDED.sequence)

@@ -8,10 +8,15 @@ CREATE TABLE lanes (
     -- The last sequence given to a decision of this lane: dense, because it is only ever
     -- raised in the transaction that inserts the decisions, under this row's lock.
     sequence bigint NOT NULL DEFAULT 0,
-    -- The last one known to stand in the decisions topic. The topic's own tail is the truth.
-    published bigint NOT NULL DEFAULT 0,
     -- Kept here so that a gauge needs no count over millions of rows.
     open_deadlines bigint NOT NULL DEFAULT 0
+) WITH (fillfactor = 20);
+
+-- The last sequence known to stand in the decisions topic, whose own tail is the truth. A table of
+-- its own: the relay writes it without the fence, and must not disturb whoever holds that.
+CREATE TABLE published (
+    lane int PRIMARY KEY,
+    sequence bigint NOT NULL
 ) WITH (fillfactor = 20);
 
 -- Read up to here: moves in the transaction that holds the effect of what was read.
