@@ -116,7 +116,9 @@ class Settings(BaseSettings):
         for name, field in cls.model_fields.items():
             default = field.default
             if isinstance(default, timedelta):
-                default = isodate.duration_isoformat(default)
+                # A day is told as 24 hours, as the rule says it.
+                hours = default == timedelta(days=1)
+                default = "PT24H" if hours else isodate.duration_isoformat(default)
             elif isinstance(default, SecretStr):
                 default = default.get_secret_value()
             rows.append((f"PLAZO_{name.upper()}", str(default), field.description or ""))
