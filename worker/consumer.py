@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, OffsetOutOfRangeError
 
 from worker.assignor import LaneAssignor
 from worker.batch import Batch
@@ -146,6 +146,23 @@ class Consumer:
         offsets = {TopicPartition(*p): offset for p, offset in positions.items()}
         with suppress(KafkaError, IllegalStateError, TimeoutError):
             await asyncio.wait_for(self._consumer.commit(offsets), 5)
+
+    async def confirm(self, positions: Mapping[Partition, int]) -> None:
+        """Make sure that the group still counts us in, by a commit that it would refuse.
+
+        A process that hung learns only by its next heartbeat that its lanes were given away.
+
+        Raises:
+            NotAssigned: it does not.
+            KafkaUnavailable: it does not answer.
+        """
+        offsets = {TopicPartition(*p): offset for p, offset in positions.items()}
+        try:
+            await asyncio.wait_for(self._consumer.commit(offsets), 5)
+        except (CommitFailedError, IllegalStateError):
+            raise NotAssigned from None
+        except (KafkaError, TimeoutError) as error:
+            raise KafkaUnavailable(f"{type(error).__name__} on asking the group") from None
 
     async def stable_ends(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
         """How far a read-committed consumer could read now.

@@ -58,6 +58,7 @@ class LaneRunner:
         self.fault: str | None = "starting"
         self.halted = False
         self.last_timestamp: dict[Partition, int] = {}
+        self._left_at: dict[Partition, int] = {}
         self._make_lane = make_lane
         self._make_relay = make_relay
         self._consumer = consumer
@@ -127,6 +128,10 @@ class LaneRunner:
 
     async def _live(self) -> None:
         assignment = self._consumer.assignment
+        if self._left_at:
+            # Not the first attempt. If the lane was given away meanwhile, taking it would fence
+            # its rightful owner.
+            await self._consumer.confirm(self._left_at)
         lane = self._make_lane(self.number)
         await lane.take(self._owner)
         await self._find_positions(lane)
@@ -152,6 +157,7 @@ class LaneRunner:
             relaying.cancel()
             await asyncio.gather(working, relaying, return_exceptions=True)
             self.lane = self.relay = None
+            self._left_at = dict(lane.positions)
             self._metrics.forget_lane(self.number, sorted({topic for topic, _ in self.partitions}))
         await self._consumer.commit(lane.positions)
         await lane.release()
