@@ -106,9 +106,11 @@ class KafkaAdmin:
             KafkaUnavailable
         """
         found = {}
-        for topic in await self._ask(lambda client: client.describe_topics(list(names))):
+        wanted = set(names)
+        # All topics, not these: brokers may create a topic that somebody asks for by name.
+        for topic in await self._ask(lambda client: client.describe_topics()):
             partitions = topic["partitions"]
-            if not topic["error_code"] and partitions:
+            if topic["topic"] in wanted and not topic["error_code"] and partitions:
                 found[topic["topic"]] = TopicState(
                     partitions=len(partitions),
                     replicas=min(len(one["replicas"]) for one in partitions),
@@ -186,8 +188,9 @@ class KafkaAdmin:
             KafkaUnavailable
             TopicsNotFit: the cluster refuses.
         """
-        # Without assignments the client would refuse a factor of -1.
-        new = [NewTopic(name, n, replication_factor, {}) for name, n in topics.items()]
+        # The client takes a factor of -1 only along with assignments, be they empty.
+        assignments: dict[int, list[int]] | None = {} if replication_factor == -1 else None
+        new = [NewTopic(name, n, replication_factor, assignments) for name, n in topics.items()]
         answer = await self._ask(lambda client: client.create_topics(new))
         existed = []
         for name, code, *message in answer.topic_errors:

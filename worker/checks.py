@@ -91,8 +91,9 @@ def checks(
         yield from _workers(settings, kafka)
     if isinstance(database, str):
         yield Check(
-            "postgres", Status.FAULT, f"no connection: {database}",
-            "start Postgres, or set PLAZO_DATABASE_URL; see that the role may log in",
+            "postgres", Status.FAULT, f"it does not serve us: {database}",
+            "start Postgres, or set PLAZO_DATABASE_URL; see that the role may log in and use its "
+            "tables",
         )  # fmt: skip
     else:
         yield Check("postgres", Status.OK, "it answers")

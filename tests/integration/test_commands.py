@@ -64,7 +64,7 @@ class Plazo:
         )  # fmt: skip
         out, err = await process.communicate()
         assert process.returncode is not None
-        assert "Traceback" not in err.decode()
+        assert '"crashed"' not in err.decode(), err.decode()
         return Answer(process.returncode, out.decode(), err.decode())
 
     async def worker(self, **variables: str) -> WorkerProcess:
@@ -147,7 +147,8 @@ def market(producer: AIOKafkaProducer, topics: Topics) -> Market:
 
 
 def found(answer: Answer, name: str) -> dict[str, str]:
-    return {one["name"]: one for one in answer.json["checks"]}[name]
+    checks: dict[str, dict[str, str]] = {one["name"]: one for one in answer.json["checks"]}
+    return checks[name]
 
 
 # check
@@ -480,7 +481,8 @@ async def test_dead_letters_are_listed_and_shown_without_personal_data(
     plazo: Plazo, market: Market
 ) -> None:
     await plazo.worker()
-    await market.write("order-1", f'{{"responsible": "{SECRET}"'.encode())
+    value = f'{{"responsible": "{SECRET}"'
+    await market.write("order-1", value.encode())
     await market.act("order-2", "canceled", timedelta(hours=-2))
     number, _ = await refused(plazo, 2)
     listed = (await plazo("dead-letters", "list", "--json")).json
@@ -492,14 +494,14 @@ async def test_dead_letters_are_listed_and_shown_without_personal_data(
     assert "1 of 2" in (await plazo("dead-letters", "list", "--limit", "1")).out
     numbers = {one["error"]: str(one["id"]) for one in listed}
     shown = await plazo("dead-letters", "show", numbers["not-json"])
-    assert "31 bytes" in shown.out
+    assert f"{len(value)} bytes" in shown.out
     assert SECRET not in shown.out
     bare = (await plazo("dead-letters", "show", numbers["not-json"], "--json")).json
-    assert bare["value"] == {"bytes": 31}
+    assert bare["value"] == {"bytes": len(value)}
     full = (
         await plazo("dead-letters", "show", numbers["not-json"], "--json", "--with-personal-data")
     ).json
-    assert full["value"]["text"] == f'{{"responsible": "{SECRET}"'
+    assert full["value"]["text"] == value
     assert full["headers"] == [{"name": "x", "bytes": 1, "text": "1"}]
     answer = await plazo("dead-letters", "show", str(number + 99))
     assert answer.code == 1

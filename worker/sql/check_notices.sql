@@ -1,2 +1,2 @@
 -- Bounded: beyond the limit it makes no difference.
-SELECT count(*) AS notices FROM (SELECT FROM notices LIMIT 10000) AS some
+SELECT count(*) AS notices FROM (SELECT FROM notices LIMIT 10000) AS bounded
