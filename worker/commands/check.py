@@ -1,0 +1,136 @@
+"""``plazo check``: is everything as the worker needs it, and if not, what is to be done."""
+
+import asyncio
+import time
+from collections.abc import Awaitable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import typer
+
+from worker.admin import KafkaAdmin, NotTold, Skew
+from worker.checks import (
+    CONFIGS,
+    Check,
+    DatabaseFacts,
+    KafkaFacts,
+    Status,
+    checks,
+    last_sequence,
+)
+from worker.commands.output import cell, console, print_json, table
+from worker.commands.parts import finish, open_store
+from worker.errors import DatabaseFault, KafkaUnavailable
+from worker.migrations import HEAD
+from worker.probe import KafkaProbe
+from worker.settings import Settings
+from worker.store import Store
+
+_T = TypeVar("_T")
+
+# Records looked at in each input partition; and behind the last decision there may stand repeats.
+_SAMPLES = 200
+_DECISIONS = 20
+
+_STYLE = {
+    Status.OK: "green",
+    Status.WARNING: "yellow",
+    Status.FAULT: "bold red",
+    Status.NOT_MEASURED: "dim",
+}
+
+
+def check(settings: Settings, *, as_json: bool) -> None:
+    """Print every finding; the exit status is 4 if a part does not answer, 1 on another fault."""
+
+    async def work() -> tuple[KafkaFacts | str, DatabaseFacts | str]:
+        return await asyncio.gather(_kafka(settings), _database(settings))
+
+    kafka, database = finish(settings, work())
+    found = list(checks(settings, kafka, database))
+    if as_json:
+        print_json({"checks": [asdict(one) for one in found]})
+    else:
+        _print(found)
+    if isinstance(kafka, str) or isinstance(database, str):
+        raise typer.Exit(4)
+    if any(one.status == Status.FAULT for one in found):
+        raise typer.Exit(1)
+
+
+def _print(found: list[Check]) -> None:
+    rows = [
+        (cell(one.status, _STYLE[one.status]), one.name, one.finding, one.cure) for one in found
+    ]
+    console().print(table("", ("status", "check", "finding", "what to do"), rows))
+    faults = sum(one.status == Status.FAULT for one in found)
+    warnings = sum(one.status == Status.WARNING for one in found)
+    console().print(f"{len(found)} checks: faults {faults}, warnings {warnings}")
+
+
+async def _kafka(settings: Settings) -> KafkaFacts | str:
+    admin, probe = KafkaAdmin(settings), KafkaProbe(settings)
+    try:
+        topics = [*settings.input_topics, settings.decisions_topic, settings.dead_letters_topic]
+        facts = KafkaFacts(await admin.brokers(), await admin.topics(topics))
+        facts.configs = await _told(admin.configs(facts.topics, CONFIGS)) if facts.topics else {}
+        facts.clock = await _told(admin.clock())
+        facts.members = await _told(admin.members(settings.group_id))
+        # A partition without a leader would keep us waiting, and is a fault of its own.
+        widths = {t: s.partitions for t, s in facts.topics.items() if not s.leaderless}
+        inputs = {topic: widths[topic] for topic in settings.input_topics if topic in widths}
+        facts.samples = await admin.tails(inputs, _SAMPLES)
+        partitions = list(facts.samples)
+        starts = await probe.starts(partitions) if partitions else {}
+        facts.logs = {p: (begin, end) for p, (begin, end, _) in starts.items()}
+        if (decisions := settings.decisions_topic) in widths:
+            tails = await admin.tails({decisions: widths[decisions]}, _DECISIONS)
+            facts.published = {n: last_sequence(samples) for (_, n), samples in tails.items()}
+        return facts
+    except KafkaUnavailable as error:
+        return str(error)
+    finally:
+        await admin.close()
+        await probe.close()
+
+
+async def _told(question: Awaitable[_T]) -> _T | str:
+    """An answer, or why there is none: not every cluster answers everything to everybody."""
+    try:
+        return await question
+    except (NotTold, KafkaUnavailable) as error:
+        return str(error)
+
+
+async def _database(settings: Settings) -> DatabaseFacts | str:
+    try:
+        async with open_store(settings, any_schema=True) as store:
+            await store.now()  # the connection is there now, and does not count
+            before = time.time()
+            now = await store.now()
+            after = time.time()
+            skew = Skew(now.timestamp() - (before + after) / 2, (after - before) / 2)
+            facts = DatabaseFacts(now, skew, await store.schema())
+            if facts.schema == HEAD:
+                await _rows(store, facts)
+            return facts
+    except DatabaseFault as error:
+        return str(error)
+
+
+async def _rows(store: Store, facts: DatabaseFacts) -> None:
+    async with store.transaction(one_snapshot=True) as tx:
+        facts.lanes = await tx.rows("check_lanes")
+        facts.positions = {
+            (row["topic"], row["partition"]): row["next_offset"]
+            for row in await tx.rows("positions")
+        }
+        facts.dead_letters = await tx.rows("check_dead_letters")
+        notices = await tx.row("check_notices")
+        numbers = [row["lane"] for row in facts.lanes]
+        overdue = await tx.row("overdue", numbers, datetime.now(UTC))
+    assert notices is not None
+    assert overdue is not None
+    facts.notices = notices["notices"]
+    facts.overdue, facts.oldest_overdue = overdue["overdue"], overdue["oldest"]
