@@ -49,7 +49,7 @@ def test_the_picture() -> None:
     ]
     totals = Totals(10, 5, 2, 2, 1, 1, 0, 0, 3)
     console = Console(width=140, height=36, record=True, file=LogLines())
-    console.print(view.draw(totals, scrape(metrics.registry), 99, verdicts, 9464, 36))
+    console.print(view.draw(totals, scrape(metrics.registry), 99, verdicts, 9464, console.size))
     text = console.export_text()
     for shown in ("missed deadlines", "http://127.0.0.1:9464/metrics", "of 0:02:00", "1,234",
                   "behind", "[warning] something", "o-39", "stays silent", "2.50 s"):  # fmt: skip

@@ -1,0 +1,201 @@
+"""``plazo dev`` from the outside: what a developer or a script sees of it."""
+
+import asyncio
+import json
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import termios
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.waiting import eventually
+
+ROOT = Path(__file__).parents[2]
+RECORDED = Path(__file__).with_name("recorded.jsonl")
+NAMES = [
+    "created", "kept", "cancelled", "auto_cancelled", "escalated", "revoked", "dead_lettered",
+    "false_cancels", "missed_deadlines",
+]  # fmt: skip
+
+
+class Dev:
+    """``plazo dev`` with a directory of its own for temporary files."""
+
+    def __init__(self, temporary: Path) -> None:
+        self.temporary = temporary
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *arguments: str, terminal: int | None = None) -> "Dev":
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("PLAZO_")}
+        environment |= {"PYTHONPATH": str(ROOT), "TMPDIR": str(self.temporary), "TERM": "xterm"}
+        with (self.temporary.parent / "stderr").open("wb") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "worker", "dev", *arguments],
+                stdin=subprocess.DEVNULL if terminal is None else terminal,
+                stdout=subprocess.PIPE if terminal is None else terminal,
+                stderr=errors if terminal is None else terminal,
+                cwd=self.temporary,
+                env=environment,
+            )
+        return self
+
+    @property
+    def errors(self) -> str:
+        return (self.temporary.parent / "stderr").read_text()
+
+    async def end(self, timeout: float = 60.0) -> tuple[int, str]:
+        """Its exit status and all of its stdout."""
+        assert self.process is not None
+        out, _ = await asyncio.to_thread(self.process.communicate, timeout=timeout)
+        return self.process.returncode, (out or b"").decode()
+
+    def leftovers(self) -> list[str]:
+        """Temporary files, and processes that have any of them open or in their arguments."""
+        found = [path.name for path in self.temporary.iterdir()]
+        for process in Path("/proc").glob("[0-9]*/environ"):
+            try:
+                mine = str(self.temporary) in process.with_name("cmdline").read_text()
+            except OSError:
+                continue
+            found += [process.parent.name] * mine
+        return found
+
+
+@pytest.fixture
+def dev() -> Iterator[Dev]:
+    # Not pytest's: as root, Postgres runs under another account, which has to reach its data.
+    base = Path(tempfile.mkdtemp(prefix="plazo-dev-"))
+    base.chmod(0o755)
+    (base / "tmp").mkdir(mode=0o755)
+    one = Dev(base / "tmp")
+    yield one
+    if one.process is not None and one.process.poll() is None:
+        one.process.kill()
+        one.process.wait()
+        # What it had started ends a moment after it.
+    shutil.rmtree(base, ignore_errors=True)
+
+
+def totals(out: str) -> dict[str, Any]:
+    """The one line there may be."""
+    (line,) = out.splitlines()
+    found: dict[str, Any] = json.loads(line)
+    assert list(found) == NAMES
+    return found
+
+
+async def test_it_ends_by_itself_with_one_line_and_no_promise_broken(dev: Dev) -> None:
+    status, out = await dev.start("--for", "20s", "--rate", "15").end()
+    found = totals(out)
+    assert status == 0, dev.errors[-4000:]
+    assert (found["false_cancels"], found["missed_deadlines"]) == (0, 0)
+    assert found["created"] > 50
+    outcomes = ("kept", "cancelled", "auto_cancelled", "escalated")
+    assert sum(found[name] for name in outcomes) == found["created"]
+    assert min(found[name] for name in outcomes) > 0
+    assert dev.leftovers() == []
+
+
+async def test_recorded_events(dev: Dev) -> None:
+    status, out = await dev.start("--events", str(RECORDED)).end()
+    assert totals(out) == {
+        "created": 14,
+        "kept": 5,
+        "cancelled": 3,
+        "auto_cancelled": 2,
+        "escalated": 4,
+        "revoked": 0,
+        "dead_lettered": 2,
+        "false_cancels": 0,
+        "missed_deadlines": 0,
+    }
+    assert status == 0
+    assert dev.leftovers() == []
+
+
+async def test_a_window_that_has_not_lapsed_leaves_the_orders_open(dev: Dev) -> None:
+    status, out = await dev.start("--events", str(RECORDED), "--window", "P3000D").end()
+    found = totals(out)
+    assert status == 0
+    assert (found["created"], found["kept"], found["auto_cancelled"]) == (14, 0, 0)
+
+
+async def test_an_invalid_line_is_named(dev: Dev) -> None:
+    bad = dev.temporary.parent / "bad.jsonl"
+    bad.write_text('{"order_id": "o-1"}\n')
+    status, out = await dev.start("--events", str(bad)).end()
+    assert (status, out) == (2, "")
+    assert "bad.jsonl, line 1" in dev.errors
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_it_with_its_totals_and_without_leftovers(
+    dev: Dev, number: signal.Signals
+) -> None:
+    dev.start("--for", "5m")
+    assert dev.process is not None
+    await eventually(lambda: '"verdict"' in dev.errors, 40, "a verdict")
+    dev.process.send_signal(number)
+    status, out = await dev.end()
+    assert status == 0, dev.errors[-4000:]
+    assert totals(out)["created"] > 0
+    assert dev.leftovers() == []
+
+
+async def test_a_signal_before_it_has_begun_ends_it_without_leftovers(dev: Dev) -> None:
+    dev.start()
+    assert dev.process is not None
+    await eventually(lambda: any(dev.temporary.iterdir()), 20, interval=0.01)
+    dev.process.send_signal(signal.SIGINT)
+    status, out = await dev.end()
+    assert (status, out) == (130, ""), dev.errors[-4000:]
+    assert dev.leftovers() == []
+
+
+async def test_impatience_leaves_nothing_behind(dev: Dev) -> None:
+    """A terminal that goes away tells it more than once."""
+    dev.start("--for", "5m")
+    assert dev.process is not None
+    await eventually(lambda: "worker_started" in dev.errors, 40, "the start")
+    while dev.process.poll() is None:
+        dev.process.send_signal(signal.SIGHUP)
+        await asyncio.sleep(0.05)
+    await dev.end()
+    assert dev.leftovers() == []
+
+
+async def test_on_a_terminal_it_shows_the_verdicts_until_ctrl_c(dev: Dev) -> None:
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (40, 140))
+    dev.start(terminal=theirs)
+    os.close(theirs)
+    shown = bytearray()
+
+    def read() -> None:
+        try:
+            while part := os.read(ours, 65_536):
+                shown.extend(part)
+        except OSError:  # the other side is closed
+            return
+
+    reading = asyncio.create_task(asyncio.to_thread(read))
+    assert dev.process is not None
+    await eventually(lambda: b"stock-not-validated" in shown, 40, "a verdict on the screen")
+    dev.process.send_signal(signal.SIGINT)
+    status, _ = await dev.end()
+    await asyncio.wait_for(reading, 10)
+    os.close(ours)
+    assert status == 0
+    for text in (b"verdicts as they fall", b"missed deadlines", b"/metrics"):
+        assert text in shown
+    # The line comes after the screen was given back.
+    assert totals(shown.decode().rpartition("\x1b[?1049l")[2].strip())["created"] > 0
+    assert dev.leftovers() == []

@@ -1,0 +1,163 @@
+"""A file of recorded events, one JSON object a line, for ``plazo dev --events``.
+
+A line is either an event as it stands in a topic's value::
+
+    {"order_id": "v1-01", "status": "canceled", "occurred_at": "2026-11-22T18:00:00Z"}
+
+or a record with any of its parts, whose value may be text that is no JSON at all::
+
+    {"topic": "order-status-changed", "key": "v1-01", "headers": {}, "value": {...} or "text"}
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from schemas import events as names
+from schemas.models import OrderCreated, OrderStatusChanged
+from worker.dev.ledger import UNREADABLE, Entered, Fact, Message
+from worker.errors import PlazoError
+from worker.settings import Settings
+
+_NAMED = re.compile(r'"order_id"\s*:\s*"([^"\\]{1,200})"')
+
+
+class BadRecording(PlazoError):
+    """A line of the file is no event. The message names the line, never its content."""
+
+
+def read(path: Path, settings: Settings, now: datetime) -> Iterator[Message]:
+    """The records of the file in its order; empty lines are left out.
+
+    Raises:
+        BadRecording: at the first line that is no event.
+    """
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                try:
+                    yield _message(_object(line), settings, now)
+                except _BadLine as error:
+                    raise BadRecording(f"{path.name}, line {number}: {error}") from None
+
+
+class _BadLine(Exception):
+    pass
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        raise _BadLine("not JSON in UTF-8") from None
+    if not isinstance(found, dict):
+        raise _BadLine("not a JSON object")
+    return found
+
+
+def _message(line: dict[str, Any], settings: Settings, now: datetime) -> Message:
+    record = line if "value" in line else {"value": line}
+    value = record["value"]
+    if not isinstance(value, dict | str | None):
+        raise _BadLine("value: not an object, text or null")
+    headers = record.get("headers") or {}
+    if not isinstance(headers, dict) or not all(isinstance(v, str) for v in headers.values()):
+        raise _BadLine("headers: not an object of texts")
+    topic = _topic(record.get("topic"), value, settings)
+    key = record["key"] if "key" in record else _order_id(value)
+    if not isinstance(key, str | None):
+        raise _BadLine("key: not text or null")
+    try:
+        raw = value.encode() if isinstance(value, str) else None
+        raw = json.dumps(value).encode() if isinstance(value, dict) else raw
+        raw_key = None if key is None else key.encode()
+        raw_headers = tuple((name, text.encode()) for name, text in headers.items())
+    except UnicodeEncodeError:
+        raise _BadLine("a lone surrogate") from None
+    tells = _tells(topic, key, raw, headers, settings, now)
+    return Message(topic, raw_key, raw, raw_headers, None, tells)
+
+
+def _topic(given: object, value: object, settings: Settings) -> str:
+    created, changed = settings.input_topics
+    if given is None:
+        if isinstance(value, dict):
+            # In structured mode the event is inside the envelope.
+            body = value["data"] if isinstance(value.get("data"), dict) else value
+            if "entered_at" in body:
+                return created
+            if "status" in body:
+                return changed
+        raise _BadLine("no topic, and neither `entered_at` nor `status` to tell it by")
+    known = {created: created, changed: changed}
+    known |= {"order-created": created, "order-status-changed": changed}
+    if not isinstance(given, str) or given not in known:
+        raise _BadLine(f"topic: none of {', '.join(known)}")
+    return known[given]
+
+
+def _order_id(value: object) -> object:
+    if not isinstance(value, dict):
+        return None
+    data = value.get("data")
+    found = data.get("order_id") if isinstance(data, dict) else value.get("order_id")
+    return found if isinstance(found, str) else None
+
+
+def _tells(
+    topic: str,
+    key: str | None,
+    value: bytes | None,
+    headers: Mapping[str, str],
+    settings: Settings,
+    now: datetime,
+) -> tuple[tuple[str, Fact | Entered], ...]:
+    """What the record means, by the contract's own models."""
+    latest = now + settings.max_clock_skew
+    if value is not None and len(value) <= settings.max_record_bytes:
+        kind = names.ORDER_CREATED
+        model: type[OrderCreated | OrderStatusChanged] = OrderCreated
+        if topic == settings.order_status_changed_topic:
+            kind, model = names.ORDER_STATUS_CHANGED, OrderStatusChanged
+        try:
+            event = model.model_validate_json(_data(value, headers, kind))
+        except (ValidationError, ValueError, RecursionError):
+            event = None
+        if event is not None and event.order_id == key:
+            if isinstance(event, OrderCreated) and event.entered_at <= latest:
+                return ((event.order_id, Entered(event.entered_at)),)
+            if isinstance(event, OrderStatusChanged) and event.occurred_at <= latest:
+                fact = Fact(event.status, event.occurred_at, event.stock_ok)
+                return ((event.order_id, fact),)
+    # Unreadable: it shields whatever order it names.
+    named = dict.fromkeys([key] if key else [])
+    named |= dict.fromkeys(_NAMED.findall((value or b"").decode(errors="replace")))
+    return tuple((order_id, UNREADABLE) for order_id in named)
+
+
+def _data(value: bytes, headers: Mapping[str, str], kind: str) -> bytes:
+    """The event inside its envelope, if it has one.
+
+    Raises:
+        ValueError: the envelope is not one of this topic.
+    """
+    told = {name.lower(): text for name, text in headers.items()}
+    content_type = told.get(names.CONTENT_TYPE_HEADER, "").partition(";")[0].strip().lower()
+    if content_type == names.STRUCTURED_CONTENT_TYPE:
+        envelope = json.loads(value)
+        version, found = envelope.get("specversion"), envelope.get("type")
+        inner = json.dumps(envelope.get("data")).encode()
+    elif any(name.startswith(names.CE_PREFIX) for name in told):
+        version, found, inner = told.get(names.CE_SPECVERSION), told.get(names.CE_TYPE), value
+    else:
+        version, found, inner = names.SPECVERSION, kind, value
+    if content_type not in ("", names.CONTENT_TYPE, names.STRUCTURED_CONTENT_TYPE):
+        raise ValueError(content_type)
+    if found != kind or not str(version).startswith("1."):
+        raise ValueError(kind)
+    return inner
