@@ -8,7 +8,7 @@ only what is committed is seen by the verdict's transaction. No time-out ever re
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Protocol
 
 from worker.clock import Clock
@@ -29,6 +29,7 @@ _REPROBE = 5.0
 _POLL = 0.05
 _POLL_SLOW = 0.5
 _SKEW_WAIT = 1.0
+_SAME = 0.02  # seconds between two clocks that nobody would call a difference
 
 
 class Probe(Protocol):
@@ -72,6 +73,7 @@ class Freshness:
         self._wanted = asyncio.Event()
         self._proven = asyncio.Condition()
         self._progress = asyncio.Event()
+        self._ahead = 0.0  # seconds by which our clock leads the database's
         self.held_by: Guard | None = None
         self.behind: list[tuple[str, int, int]] = []  # topic, partition, records missing
 
@@ -133,10 +135,10 @@ class Freshness:
             await asyncio.sleep(0)
         if not self._pending:
             self.behind = []
-            if self._short_of_time():
+            if (missing := self._short_of_time()) > 0:
                 # Our clock says it is time, the database's does not yet.
-                return self._hold(Guard.CLOCK, "clocks differ", _SKEW_WAIT)
-            self._release()
+                return self._hold(Guard.CLOCK, f"{self._ahead:.3f} s", min(missing, _SKEW_WAIT))
+            self.held_by = None
             return 0.0
         self.behind = sorted(
             (topic, number, end - positions.get((topic, number), 0))
@@ -158,7 +160,9 @@ class Freshness:
             return
         # The earlier of two clocks, read *before* the ends: a verdict needs both to say that
         # the deadline is over, so a worker whose clock runs ahead cancels nobody.
-        at = min(self._clock.now(), await self._store.now())
+        ours, theirs = self._clock.now(), await self._store.now()
+        at = min(ours, theirs)
+        self._ahead = max(0.0, (ours - theirs).total_seconds())
         ends = await self._probe.ends()
         known = await self._positions()
         if missing := known.keys() - ends.keys():
@@ -185,12 +189,12 @@ class Freshness:
     def _key(self, lane: int) -> int | None:
         return lane if self._scope.narrow else None
 
-    def _short_of_time(self) -> bool:
-        return any(
-            (proof := self._proofs.get(self._key(lane))) is not None
-            and proof.at < at <= self._clock.now() - timedelta(milliseconds=50)
-            for lane, at in self._waiting.items()
-        )
+    def _short_of_time(self) -> float:
+        """Seconds until the clock that is behind reaches the first instant waited for."""
+        if self._ahead < _SAME or not self._waiting:
+            return 0.0
+        first = min(self._waiting.values())
+        return self._ahead - (self._clock.now() - first).total_seconds()
 
     def _hold(self, guard: Guard, detail: str, pause: float) -> float:
         if guard != self.held_by:
@@ -198,9 +202,6 @@ class Freshness:
             if guard != Guard.BEHIND:
                 log.warning("verdicts_held", guard=guard.value, detail=detail)
         return pause
-
-    def _release(self) -> None:
-        self.held_by = None
 
     def _show(self) -> None:
         for guard in (Guard.BEHIND, Guard.PROBE, Guard.DATABASE, Guard.CLOCK):

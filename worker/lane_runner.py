@@ -260,7 +260,9 @@ class LaneRunner:
         self._rearmed.clear()
         wait = 5.0
         if instant is not None:
-            wait = min(wait, max(0.0, (instant - self._clock.now()).total_seconds()))
+            wait = min(wait, (instant - self._clock.now()).total_seconds())
+        if wait <= 0:
+            return
         with suppress(TimeoutError):
             await asyncio.wait_for(self._unless_stopped(self._rearmed.wait()), wait)
 

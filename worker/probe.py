@@ -38,7 +38,7 @@ class KafkaProbe:
         Raises:
             KafkaUnavailable: an end cannot be had now.
         """
-        widths = await self.widths(self._topics)
+        widths = await self._ask(lambda: self._describe(self._topics))
         if missing := [topic for topic in self._topics if topic not in widths]:
             raise KafkaUnavailable(f"no such topic: {', '.join(missing)}")
         partitions = [TopicPartition(t, p) for t in self._topics for p in range(widths[t])]
@@ -51,12 +51,8 @@ class KafkaProbe:
         Raises:
             KafkaUnavailable
         """
-        described = await self._ask(lambda: self._admin.describe_topics(list(topics)))
-        return {
-            topic["topic"]: len(topic["partitions"])
-            for topic in described
-            if not topic["error_code"]
-        }
+        widths: dict[str, int] = await self._ask(lambda: self._describe_existing(topics))
+        return widths
 
     async def starts(
         self, partitions: Sequence[Partition]
@@ -103,6 +99,20 @@ class KafkaProbe:
             if client is not None:
                 with suppress(Exception):
                     await asyncio.wait_for(getattr(client, stop)(), 2)
+
+    async def _describe_existing(self, topics: Sequence[str]) -> dict[str, int]:
+        # To name a topic that does not exist may create it, as wide as the broker likes.
+        existing = set(await self._admin.list_topics())
+        return await self._describe([topic for topic in topics if topic in existing])
+
+    async def _describe(self, topics: Sequence[str]) -> dict[str, int]:
+        if not topics:
+            return {}
+        return {
+            topic["topic"]: len(topic["partitions"])
+            for topic in await self._admin.describe_topics(list(topics))
+            if not topic["error_code"]
+        }
 
     async def _read_tail(
         self, tp: TopicPartition, count: int

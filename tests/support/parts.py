@@ -28,8 +28,8 @@ def report() -> str:
     if apache_kafka_is_here():
         return "kafka: Apache Kafka"
     return (
-        "kafka: the embedded broker, since Java or Maven is missing or unwanted. NOT RUN: tests marked "
-        "`apache_kafka` (transactions, idempotence, crashes and hangs of the broker)"
+        "kafka: the embedded broker, since Java or Maven is missing or unwanted. NOT RUN: tests "
+        "marked `apache_kafka` (transactions, idempotence, crashes and hangs of the broker)"
     )
 
 
