@@ -1,0 +1,227 @@
+"""The judge: holds what stands in the logs and tables against what was published.
+
+Nothing of the worker is imported. What an order may come to is the business of
+tests/end_to_end/oracle.py.
+"""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from tests.end_to_end.oracle import AUTO_CANCEL, Act, Published, Terms, Unreadable, expected
+from tests.end_to_end.reader import Event, standing
+from tests.simulation.kafka import BASE
+from tests.simulation.scenario import CREATED, DECISIONS, LETTERS, STATUS, WINDOW, Order
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+DECISIVE = (
+    "start-handling", "handling", "ready-for-invoicing", "invoice", "invoiced", "canceled",
+    "dispute-opened", "dispute-resolved",
+)  # fmt: skip
+# A hung process, or a publication of which nobody knows how it ended, may lead to a repeat.
+EXCUSES = ("freeze", "publish", "kafka outage")
+
+
+def quiet(world: "World") -> bool:
+    """Whether nothing is left to do."""
+    return not unquiet(world)
+
+
+def unquiet(world: "World") -> str:
+    """What is left to do."""
+    tables = world.database.tables
+    logs = world.broker.logs
+    if world.loop.now < max((send.at for send in world.scenario.sends), default=0.0):
+        return "not everything is published"
+    for (topic, number), log in logs.items():
+        if topic in (CREATED, STATUS):
+            row = tables["positions"].get((topic, number))
+            if row is None or row["next_offset"] < log.end:
+                return f"{topic}/{number} is not read: {row}, its end is {log.end}"
+    if tables["deadlines"]:
+        return f"deadlines: {sorted(tables['deadlines'])}"
+    if tables["notices"]:
+        return f"notices: {list(tables['notices'].values())}"
+    for lane, row in tables["lanes"].items():
+        if row["sequence"] > tables["published"].get(lane, {"sequence": 0})["sequence"]:
+            return f"lane {lane}: not everything is marked as published"
+    if any(not row["published"] for row in tables["dead_letters"].values()):
+        return "dead letters not published"
+    return ""
+
+
+def faults(world: "World") -> Iterator[str]:
+    """Every broken promise."""
+    excused = any(what.startswith(EXCUSES) for what in world.happened)
+    events: dict[str, list[Event]] = defaultdict(list)
+    for (topic, number), log in world.broker.logs.items():
+        if topic == DECISIONS:
+            yield from _partition(log, number, events, excused)
+    for stranger in events.keys() - world.scenario.orders.keys():
+        yield f"{stranger}: decided, but nobody published it"
+    for order in world.scenario.orders.values():
+        yield from _order(world, order, events[order.order_id])
+    yield from _dead_letters(world, excused)
+    yield from _effects(world)
+
+
+def _partition(
+    log: Any, number: int, events: dict[str, list[Event]], excused: bool
+) -> Iterator[str]:
+    last, seen, ids = 0, {}, {}
+    for record in log.records():
+        event = _read(record, log.entries[record.offset].stored_at)
+        before = seen.get(event.sequence)
+        if before is not None:
+            if (before.id, before.body) != (event.id, event.body):
+                yield f"lane {number}: sequence {event.sequence} for two decisions"
+            elif not excused:
+                yield f"lane {number}: sequence {event.sequence} twice, without an excuse"
+            continue
+        if event.sequence != last + 1:
+            yield f"lane {number}: sequence {event.sequence} behind {last}"
+        if event.id in ids:
+            yield f"lane {number}: {event.id} under two sequences"
+        last = max(last, event.sequence)
+        seen[event.sequence] = ids[event.id] = event
+        events[event.order_id].append(event)
+
+
+def _read(record: Any, stored_at: float) -> Event:
+    headers = {name: value.decode() for name, value in record.headers}
+    body = json.loads(record.value)
+    kind = headers["ce_type"].removeprefix("marketplace.order.").removesuffix(".v1")
+    return Event(
+        partition=record.partition,
+        offset=record.offset,
+        stored_at=BASE + timedelta(seconds=stored_at),
+        id=headers["ce_id"],
+        sequence=int(headers["ce_sequence"]),
+        kind=kind,
+        order_id=record.key.decode(),
+        reason=body["reason"],
+        body=body,
+    )
+
+
+def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
+    who = order.order_id
+    if not order.created:
+        if events:
+            yield f"{who}: decided without an order"
+        return
+    since = world.scenario.covered_since
+    terms = Terms(
+        entered_at=BASE + timedelta(seconds=order.entered),
+        window=timedelta(seconds=WINDOW),
+        grace=timedelta(seconds=world.scenario.grace),
+        logs_reach_back=since is None or order.entered >= since,
+    )
+    facts = tuple(
+        one for one in order.facts if not isinstance(one.fact, Act) or one.fact.status in DECISIVE
+    )
+    result = expected(terms, facts, events[0].stored_at if events else None)
+    stands, told, wrong = standing(events)
+    yield from (f"{who}: {fault}" for fault in wrong)
+    allowed = " or ".join(sorted({str(ending.told) for ending in result.endings}))
+    if AUTO_CANCEL in told and not result.may_cancel:
+        yield f"{who}: FALSE CANCEL, told {told}, expected {allowed}"
+    elif not events and result.speaks:
+        yield f"{who}: MISSED, expected {allowed}"
+    elif not any((stands, told) == (one.standing, one.told) for one in result.endings):
+        yield f"{who}: WRONG, told {told}, expected {allowed}"
+    for event in events:
+        yield from _event(world, order, terms, facts, event)
+
+
+def _event(
+    world: "World", order: Order, terms: Terms, facts: Any, event: Event
+) -> Iterator[str]:
+    who = f"{order.order_id} {event.says}"
+    if event.stored_at < terms.fires_at:
+        yield f"{who}: TOO EARLY by {terms.fires_at - event.stored_at}"
+    if event.due != terms.due:
+        yield f"{who}: tells due {event.due}, not {terms.due}"
+    if event.partition not in order.homes:
+        yield f"{who}: in partition {event.partition}, home is {order.homes}"
+    read_to = event.body["evidence"]["read_to"]
+
+    def was_read(topic: str, partition: int, offset: int) -> bool:
+        offsets = read_to.get(topic, [])
+        return partition < len(offsets) and offset < offsets[partition]
+
+    acts = event.body["evidence"]["acts"]
+    for act in acts:
+        if not was_read(act["topic"], act["partition"], act["offset"]):
+            yield f"{who}: rests on {act}, beyond what it says was read, {read_to}"
+    named = Counter(act["status"] for act in acts)
+    read = tuple(one for one in facts if was_read(one.topic, one.partition, one.offset))
+    for one in read:
+        status = "refused" if isinstance(one.fact, Unreadable) else one.fact.status
+        if not named[status]:
+            yield f"{who}: says it read {_told(one)}, and rests not on it"
+    if event.says == AUTO_CANCEL:
+        # From what it says was read no other verdict may follow.
+        known = tuple(replace(one, stored_at=terms.entered_at) for one in read)
+        if not expected(terms, known).may_cancel:
+            yield f"{who}: says it read {'; '.join(map(_told, read))}"
+
+
+def _told(one: Published) -> str:
+    place = f"{one.topic}/{one.partition}/{one.offset}"
+    return f"{place} {getattr(one.fact, 'status', 'unreadable')}"
+
+
+def _dead_letters(world: "World", excused: bool) -> Iterator[str]:
+    found: Counter[tuple[str, int, int]] = Counter()
+    for (topic, _), log in world.broker.logs.items():
+        if topic != LETTERS:
+            continue
+        for record in log.records():
+            headers = {name: value.decode("utf-8", "replace") for name, value in record.headers}
+            place = (
+                headers["plazo-source-topic"],
+                int(headers["plazo-source-partition"]),
+                int(headers["plazo-source-offset"]),
+            )
+            found[place] += 1
+            if place not in world.refused:
+                yield f"dead letter for {place}, which can be read"
+                continue
+            came = world.refused[place].record
+            assert came is not None
+            too_large = len(came.value or b"") > world.largest_letter
+            if (record.key, record.value) != (came.key, None if too_large else came.value):
+                yield f"dead letter for {place}: not the bytes as they came"
+    for place in world.refused:
+        if not found[place]:
+            yield f"LOST: no dead letter for {place}"
+        elif found[place] > 1 and not excused:
+            yield f"{found[place]} dead letters for {place}, without an excuse"
+
+
+def _effects(world: "World") -> Iterator[str]:
+    """Each record took effect once."""
+    tables = world.database.tables
+    rows = Counter((r["topic"], r["partition"], r["offset"]) for r in tables["acts"].values())
+    kept = Counter(
+        (r["topic"], r["partition"], r["offset"]) for r in tables["dead_letters"].values()
+    )
+    for (topic, number), log in world.broker.logs.items():
+        if topic not in (CREATED, STATUS):
+            continue
+        for record in log.records():
+            place = (topic, number, record.offset)
+            here, other = (kept, rows) if place in world.refused else (rows, kept)
+            if here.pop(place, 0) != 1 or other.pop(place, 0):
+                yield f"{place} took effect {here[place]} times"
+    for place in rows + kept:
+        yield f"{place} took effect, and was never committed"
+    for lane, row in tables["lanes"].items():
+        if row["open_deadlines"]:
+            yield f"lane {lane}: counts {row['open_deadlines']} open deadlines"

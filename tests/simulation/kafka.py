@@ -1,0 +1,478 @@
+"""A model of Kafka: logs with transactions, a consumer group, and the three clients of a worker.
+
+The clients have the interfaces of worker.consumer.Consumer, worker.probe.KafkaProbe and
+worker.publisher.Publisher. What they ask for happens at the broker, so a frozen or killed process
+leaves its requests on the way.
+"""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tests.simulation.loop import PROCESS, Process
+from worker.assignor import LaneAssignor
+from worker.batch import Batch
+from worker.consumer import NotAssigned, PositionLost
+from worker.errors import KafkaUnavailable, PublishFailed
+from worker.proof import Partition
+from worker.publisher import Message, TooLarge
+from worker.records import Record
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+# Virtual time 0.
+BASE = datetime(2026, 11, 22, 15, tzinfo=UTC)
+EPOCH_MS = int(BASE.timestamp() * 1000)
+
+HEARTBEAT = 1.0
+REBALANCE_TIMEOUT = 15.0
+
+
+class Transaction:
+    """A producer's transaction: open, committed or aborted."""
+
+    def __init__(self) -> None:
+        self.state = "open"
+        self.logs: list[Log] = []
+
+
+class Entry(NamedTuple):
+    record: Record | None  # None: a transaction marker
+    transaction: Transaction | None
+    stored_at: float
+
+
+class Log:
+    """One partition. Offsets below ``begin`` were removed by retention."""
+
+    def __init__(self, topic: str, partition: int, begin: int = 0) -> None:
+        self.topic = topic
+        self.partition = partition
+        self.begin = begin
+        self.entries: list[Entry] = []
+        self.lag = 0.0  # a record is fetched no sooner than this after it was stored
+        self.stalled_until = 0.0
+        self.waiting: list[asyncio.Future[None]] = []
+
+    @property
+    def end(self) -> int:
+        """The high watermark."""
+        return self.begin + len(self.entries)
+
+    @property
+    def stable_end(self) -> int:
+        """The last stable offset: nobody reads committed records beyond an open transaction."""
+        for number, entry in enumerate(self.entries):
+            if entry.transaction is not None and entry.transaction.state == "open":
+                return self.begin + number
+        return self.end
+
+    def append(
+        self,
+        now: float,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Sequence[tuple[str, bytes]],
+        transaction: Transaction | None = None,
+    ) -> int:
+        offset = self.end
+        timestamp = EPOCH_MS + math.floor(now * 1000 + 1e-6)
+        record = Record(self.topic, self.partition, offset, timestamp, key, value, tuple(headers))
+        self.entries.append(Entry(record, transaction, now))
+        if transaction is not None and self not in transaction.logs:
+            transaction.logs.append(self)
+        self.wake()
+        return offset
+
+    def mark(self, now: float, transaction: Transaction) -> None:
+        """Append the marker that ends a transaction here."""
+        self.entries.append(Entry(None, transaction, now))
+        self.wake()
+
+    def wake(self) -> None:
+        waiting, self.waiting = self.waiting, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
+
+    def fetch(self, now: float, position: int, limit: int) -> tuple[list[Record], int]:
+        """Committed records behind ``position``, and the position behind them."""
+        found: list[Record] = []
+        if now < self.stalled_until:
+            return found, position
+        stable = self.stable_end
+        while position < stable:
+            entry = self.entries[position - self.begin]
+            if entry.stored_at + self.lag > now:
+                break
+            aborted = entry.transaction is not None and entry.transaction.state == "aborted"
+            if entry.record is not None and not aborted:
+                if len(found) == limit:
+                    break
+                found.append(entry.record)
+            position += 1
+        return found, position
+
+    def records(self) -> list[Record]:
+        """What a reader of committed records finds in the end."""
+        return self.fetch(float("inf"), self.begin, 1_000_000)[0]
+
+
+class Broker:
+    """Logs and the group's coordinator."""
+
+    def __init__(self, world: "World", widths: Mapping[str, int]) -> None:
+        self.world = world
+        self.logs = {(t, p): Log(t, p) for t, width in widths.items() for p in range(width)}
+        self.widths = dict(widths)
+        self.down_until = 0.0
+        self.group = Group(world, self)
+
+    @property
+    def down(self) -> bool:
+        return self.world.loop.now < self.down_until
+
+    def end_transaction(self, transaction: Transaction, state: str) -> None:
+        transaction.state = state
+        for log in transaction.logs:
+            log.mark(self.world.loop.now, transaction)
+
+
+class Group:
+    """The coordinator: eager rebalances, session time-outs, and the assignment by lanes."""
+
+    def __init__(self, world: "World", broker: Broker) -> None:
+        self.world = world
+        self.broker = broker
+        self.members: dict[str, SimConsumer] = {}
+        self.joined: dict[str, asyncio.Future[list[Partition]]] = {}
+        self.committed: dict[Partition, int] = {}
+        self.generation = 0
+
+    def join(self, member: "SimConsumer") -> "asyncio.Future[list[Partition]]":
+        future: asyncio.Future[list[Partition]] = self.world.loop.create_future()
+        self.members[member.id] = member
+        first = not self.joined
+        self.joined[member.id] = future
+        if first:
+            self.rebalance()
+        # A new group waits a moment for more members.
+        self.world.later(0.2, self._complete)
+        return future
+
+    def rebalance(self) -> None:
+        """Ask everybody to join anew; who does not in time is thrown out."""
+        for member in self.members.values():
+            if member.id not in self.joined:
+                self.world.later(self.world.rng.uniform(0, HEARTBEAT), member.rejoin)
+        self.world.later(REBALANCE_TIMEOUT, self._expire, self.generation)
+
+    def remove(self, member: "SimConsumer") -> None:
+        if self.members.pop(member.id, None) is not None:
+            self.joined.pop(member.id, None)
+            self.rebalance()
+            self._complete()
+
+    def silent(self, process: Process) -> None:
+        """A process did not heartbeat for a session: its members are out."""
+        for member in [one for one in self.members.values() if one.process is process]:
+            self.world.note(process, "kicked", member.id, None)
+            member.kicked = True
+            self.remove(member)
+
+    def _expire(self, generation: int) -> None:
+        if generation == self.generation and self.joined:
+            for member in [m for m in self.members.values() if m.id not in self.joined]:
+                member.kicked = True
+                self.remove(member)
+
+    def _complete(self) -> None:
+        if not self.joined or any(number not in self.joined for number in self.members):
+            return
+        self.generation += 1
+        joined, self.joined = self.joined, {}
+        subscription = LaneAssignor.metadata(self.world.settings.input_topics)
+        plan = LaneAssignor.assign(_Cluster(self.broker), dict.fromkeys(joined, subscription))
+        for number, future in joined.items():
+            parts = [(t, p) for t, numbers in plan[number].assignment for p in numbers]
+            self.world.note(None, "assigned", number, parts)
+            if not future.done():
+                self.world.later(self.world.latency(), _resolve, future, parts)
+
+
+class _Cluster:
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+
+    def partitions_for_topic(self, topic: str) -> set[int]:
+        return set(range(self._broker.widths[topic]))
+
+
+def _resolve(future: Any, result: Any = None) -> None:
+    if not future.done():
+        future.set_result(result)
+
+
+class SimConsumer:
+    """As worker.consumer.Consumer."""
+
+    def __init__(
+        self,
+        settings: Any,
+        assigned: Callable[[Sequence[Partition]], None],
+        revoked: Callable[[], Awaitable[None]],
+    ) -> None:
+        self.process = PROCESS.get()
+        self.world: World = self.process.world  # type: ignore[attr-defined]
+        self.assignment = 0
+        self.kicked = False
+        self.generation = 0
+        self._assigned = assigned
+        self._revoked = revoked
+        self._broker = self.world.broker
+        self._positions: dict[Partition, int] = {}
+        self._paused: set[Partition] = set()
+        self._wanted: asyncio.Future[None] | None = None
+        self._task: Any = None
+        self.world.consumers += 1
+        self.id = f"{self.world.rng.randrange(100):02}-{self.process.name}-{self.world.consumers}"
+
+    async def start(self) -> None:
+        await self.world.travel()
+        if self._broker.down:
+            raise KafkaUnavailable("on joining the group")
+        self._task = asyncio.create_task(self._belong())
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            self.world.later(self.world.latency(), self._broker.group.remove, self)
+            await self.world.travel()
+
+    def rejoin(self) -> None:
+        """The coordinator's answer to a heartbeat: join anew."""
+        if self._wanted is not None and not self._wanted.done():
+            self._wanted.set_result(None)
+
+    def thawed(self) -> None:
+        if self.kicked:
+            self.world.later(self.world.rng.uniform(0, 2 * HEARTBEAT), self.rejoin)
+
+    async def _belong(self) -> None:
+        while True:
+            if self.assignment:
+                self.assignment += 1
+                await self._revoked()
+            self._positions = {}
+            self.kicked = False
+            self._wanted = self.world.loop.create_future()
+            parts = await self._broker.group.join(self)
+            self.generation = self._broker.group.generation
+            # A client starts at the group's committed offsets, and un-pauses on every rebalance.
+            self._positions = {p: self._broker.group.committed.get(p, 0) for p in parts}
+            self._paused = set(parts)
+            self.assignment += 1
+            self._assigned(parts)
+            await self._wanted
+
+    def seek(self, positions: Mapping[Partition, int]) -> None:
+        if not positions.keys() <= self._positions.keys():
+            raise NotAssigned
+        self._positions.update(positions)
+        self._paused -= positions.keys()
+
+    async def pull(
+        self, positions: Mapping[Partition, int], assignment: int, limit: int, wait: float
+    ) -> Batch:
+        world = self.world
+        if world.pull_fault(self.process):
+            await world.travel()
+            raise KafkaUnavailable("on reading")
+        deadline = world.loop.now + wait
+        while True:
+            if not positions.keys() <= self._positions.keys():
+                raise NotAssigned
+            records: list[Record] = []
+            order = list(positions)
+            world.rng.shuffle(order)
+            for partition in order:
+                log = self._broker.logs[partition]
+                if self._positions[partition] < log.begin:
+                    raise PositionLost
+                if partition not in self._paused and not self._broker.down:
+                    found, after = log.fetch(
+                        world.loop.now, self._positions[partition], limit - len(records)
+                    )
+                    records += found
+                    self._positions[partition] = after
+            after_all = {p: self._positions[p] for p in positions}
+            moved = {p: offset for p, offset in after_all.items() if offset > positions[p]}
+            if moved or world.loop.now >= deadline:
+                break
+            await self._news(positions, deadline)
+        await world.travel()
+        if assignment != self.assignment:
+            raise NotAssigned
+        return Batch(tuple(records), moved)
+
+    async def _news(self, positions: Mapping[Partition, int], deadline: float) -> None:
+        """Wait for a change in one of the logs."""
+        world = self.world
+        future = world.loop.create_future()
+        until = deadline
+        for partition in positions:
+            log = self._broker.logs[partition]
+            log.waiting.append(future)
+            at = self._positions[partition] - log.begin
+            if 0 <= at < len(log.entries):
+                seen = max(log.entries[at].stored_at + log.lag, log.stalled_until)
+                if world.loop.now < seen:
+                    until = min(until, seen + 0.001)
+        timer = world.later(max(0.0, until - world.loop.now), _resolve, future)
+        try:
+            await future
+        finally:
+            timer.cancel()
+            for partition in positions:
+                waiting = self._broker.logs[partition].waiting
+                if future in waiting:
+                    waiting.remove(future)
+
+    async def commit(self, positions: Mapping[Partition, int]) -> None:
+        with suppress(NotAssigned, KafkaUnavailable):
+            await self.confirm(positions)
+
+    async def confirm(self, positions: Mapping[Partition, int]) -> None:
+        await self.world.travel()
+        if self._broker.down:
+            await self.world.travel()
+            raise KafkaUnavailable("on asking the group")
+        group = self._broker.group
+        counted = self.id in group.members and self.generation == group.generation
+        if counted:
+            group.committed.update(positions)
+        await self.world.travel()
+        if not counted or not positions.keys() <= self._positions.keys():
+            raise NotAssigned
+
+    async def stable_ends(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
+        await self.world.travel()
+        return {partition: self._broker.logs[partition].stable_end for partition in partitions}
+
+
+class SimProbe:
+    """As worker.probe.KafkaProbe."""
+
+    def __init__(self, settings: Any) -> None:
+        self.process = PROCESS.get()
+        self.world: World = self.process.world  # type: ignore[attr-defined]
+        self._topics = settings.input_topics
+
+    async def ends(self) -> dict[Partition, int]:
+        logs = [log for (topic, _), log in self._logs().items() if topic in self._topics]
+        ends = {}
+        # Each leader answers at its own moment.
+        halves = self.world.rng.randint(0, len(logs))
+        for part in (logs[:halves], logs[halves:]):
+            await self._reach()
+            ends.update({(log.topic, log.partition): self.end_of(log) for log in part})
+        await self.world.travel()
+        return ends
+
+    def end_of(self, log: Log) -> int:
+        return log.end
+
+    async def widths(self, topics: Sequence[str]) -> dict[str, int]:
+        await self._reach()
+        widths = self.world.broker.widths
+        return {topic: widths[topic] for topic in topics}
+
+    async def starts(
+        self, partitions: Sequence[Partition]
+    ) -> dict[Partition, tuple[int, int, datetime | None]]:
+        await self._reach()
+        starts = {}
+        for partition in partitions:
+            log = self._logs()[partition]
+            first = next((entry.record for entry in log.entries if entry.record), None)
+            at = self.world.instant((first.timestamp - EPOCH_MS) / 1000) if first else None
+            starts[partition] = (log.begin, log.end, at)
+        await self.world.travel()
+        return starts
+
+    async def tail(
+        self, topic: str, partition: int, count: int
+    ) -> list[tuple[tuple[str, bytes], ...]]:
+        await self._reach()
+        entries = self._logs()[topic, partition].entries[-count:]
+        headers = [entry.record.headers for entry in entries if entry.record]
+        await self.world.travel()
+        return headers
+
+    async def close(self) -> None:
+        pass
+
+    def _logs(self) -> dict[Partition, Log]:
+        return self.world.broker.logs
+
+    async def _reach(self) -> None:
+        await self.world.travel()
+        if self.world.broker.down or self.world.probe_fault(self.process):
+            await self.world.travel()
+            raise KafkaUnavailable("on asking for offsets")
+
+
+class SimPublisher:
+    """As worker.publisher.Publisher."""
+
+    def __init__(self, settings: Any) -> None:
+        self.process = PROCESS.get()
+        self.world: World = self.process.world  # type: ignore[attr-defined]
+
+    async def publish(self, messages: Sequence[Message]) -> None:
+        world, broker = self.world, self.world.broker
+        large = [
+            m.topic == world.settings.dead_letters_topic
+            and len(m.value or b"") > world.largest_letter
+            for m in messages
+        ]
+        if any(large):
+            # Those before it were handed to the client already.
+            world.later(0.0, self._append, messages[: large.index(True)])
+            await world.travel()
+            raise TooLarge
+        fault = "down" if broker.down else world.publish_fault(self.process)
+        if fault is None:
+            acknowledged = world.loop.create_future()
+
+            def arrive() -> None:
+                self._append(messages)
+                world.later(world.latency(), _resolve, acknowledged)
+
+            world.later(world.latency(), arrive)
+            await acknowledged
+            return
+        if fault == "some":
+            messages = messages[: world.rng.randint(0, len(messages))]
+        if fault in ("all", "some"):
+            world.later(world.latency(), self._append, messages)
+        elif fault == "late":
+            world.later(world.rng.uniform(0.5, 6.0), self._append, messages)
+        await world.travel()
+        await asyncio.sleep(world.rng.uniform(0.1, 2.0))
+        raise PublishFailed("simulated on publishing")
+
+    def _append(self, messages: Sequence[Message]) -> None:
+        world = self.world
+        for m in messages:
+            assert m.partition is not None
+            log = world.broker.logs[m.topic, m.partition]
+            offset = log.append(world.loop.now, m.key, m.value, m.headers)
+            world.appended(self.process, log, offset)
+
+    async def close(self) -> None:
+        pass

@@ -1,0 +1,319 @@
+"""What the world does to the worker in one run: orders, acts, and when each is published."""
+
+import json
+from dataclasses import dataclass, field
+from datetime import timedelta
+from random import Random
+
+from tests.end_to_end.oracle import Act, Published, Unreadable
+from tests.simulation.kafka import BASE
+from tests.simulation.statements import REFUSED
+
+CREATED = "marketplace.order-created"
+STATUS = "marketplace.order-status-changed"
+DECISIONS = "marketplace.stock-deadline-decisions"
+LETTERS = "marketplace.stock-deadline-dead-letters"
+
+WINDOW = 15.0
+# Until here orders and acts are published and faults happen; then everything is mended.
+HEAL = 44.0
+
+
+@dataclass
+class Order:
+    """An order as the judge knows it."""
+
+    order_id: str
+    entered: float
+    homes: set[int] = field(default_factory=set)
+    facts: list[Published] = field(default_factory=list)
+    created: bool = False  # a readable order-created of it stands in a log
+
+    @property
+    def due(self) -> float:
+        return self.entered + WINDOW
+
+
+@dataclass(frozen=True)
+class Send:
+    """A record to publish. ``facts``: what it tells of which order."""
+
+    at: float
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...] = ()
+    facts: tuple[tuple[str, Act | Unreadable], ...] = ()
+    order: str | None = None  # the order that this record creates
+    refused: bool = False
+    transaction: int | None = None
+
+
+@dataclass(frozen=True)
+class Producing:
+    """A producer's transaction."""
+
+    begins: float
+    ends: float
+    commits: bool
+
+
+@dataclass
+class Scenario:
+    """Everything that is fixed before the first step."""
+
+    widths: dict[str, int]
+    workers: int
+    grace: float
+    batch_size: int
+    proof: str
+    orders: dict[str, Order]
+    sends: list[Send]
+    transactions: list[Producing]
+    covered_since: float | None  # the status logs reach back to here
+    begins: dict[int, int]  # first offset of status partitions that retention has cut
+
+
+def at(seconds: float) -> str:
+    """An instant as it stands in an event."""
+    return (BASE + timedelta(seconds=round(seconds, 6))).isoformat().replace("+00:00", "Z")
+
+
+def make(rng: Random) -> Scenario:
+    """A scenario from a seed."""
+    return _Maker(rng).make()
+
+
+class _Maker:
+    def __init__(self, rng: Random) -> None:
+        self.rng = rng
+        self.sends: list[Send] = []
+        self.orders: dict[str, Order] = {}
+        created = rng.choice([1, 2, 2, 3])
+        status = created if rng.random() < 0.6 else rng.choice([1, 2, 3])
+        decisions = created if rng.random() < 0.8 else created + 1
+        self.widths = {
+            CREATED: created,
+            STATUS: status,
+            DECISIONS: decisions,
+            LETTERS: rng.choice([1, 1, 2]),
+        }
+        self.grace = rng.choice([0.0, 1.0, 2.0, 2.0])
+        self.foreign = rng.choice([0.0, 0.0, 0.3, 0.8])
+        self.delay = rng.choice([0.05, 0.5, 2.0])
+        self.poison = rng.choice([0.0, 0.1, 0.3])
+        self.repeat = rng.choice([0.0, 0.1, 0.4])
+        self.transactions: list[Producing] = []
+        for _ in range(rng.choice([0, 0, 1, 2, 3])):
+            begins = rng.uniform(0, 30)
+            self.transactions.append(
+                Producing(begins, begins + rng.uniform(0.1, 9.0), rng.random() < 0.75)
+            )
+
+    def make(self) -> Scenario:
+        rng = self.rng
+        for number in range(rng.randint(1, 7)):
+            self._order(f"v{number}-{rng.randrange(1000):03}")
+        narrow = self.foreign == 0 and self.widths[STATUS] >= self.widths[CREATED]
+        covered, begins = self._retention()
+        return Scenario(
+            widths=self.widths,
+            workers=rng.choice([1, 2, 2, 3]),
+            grace=self.grace,
+            batch_size=rng.choice([1, 2, 3, 5, 100]),
+            proof="lane" if narrow and rng.random() < 0.3 else "all",
+            orders=self.orders,
+            sends=sorted(self.sends, key=lambda send: send.at),
+            transactions=self.transactions,
+            covered_since=covered,
+            begins=begins,
+        )
+
+    def _retention(self) -> tuple[float | None, dict[int, int]]:
+        rng = self.rng
+        if rng.random() < 0.85:
+            return None, {}
+        begins = {p: rng.randint(1, 9) for p in range(self.widths[STATUS]) if rng.random() < 0.7}
+        since = None
+        for partition in begins:
+            # What retention left: a record of a stranger, and its time is where we know from.
+            first = round(rng.uniform(-14.0, -0.001), 3)
+            since = first if since is None else max(since, first)
+            self._act("stranger", first, first, "ready-for-handling", partition)
+        return since, begins
+
+    def _order(self, order_id: str) -> None:
+        rng = self.rng
+        entered = round(rng.choice([rng.uniform(0, 12), rng.uniform(-16, 12)]), 6)
+        order = self.orders[order_id] = Order(order_id, entered)
+        home = rng.randrange(self.widths[CREATED])
+        late = rng.uniform(0, 22) if rng.random() < 0.15 else rng.expovariate(1 / self.delay)
+        sent = max(0.0, entered) + late
+        if rng.random() < 0.97:
+            self._created(order, home, sent)
+            if rng.random() < self.repeat:
+                other = rng.randrange(self.widths[CREATED]) if rng.random() < 0.2 else home
+                self._created(order, other, sent + rng.uniform(0, 15))
+        for status, occurred, more in self._acts(order):
+            self._publish(order, home, status, max(occurred, entered), more)
+        if rng.random() < self.poison:
+            self._poison(order, home)
+
+    def _created(self, order: Order, home: int, sent: float) -> None:
+        value = {
+            "order_id": order.order_id,
+            "seller_id": "s-1",
+            "fulfilment": "courier",
+            "entered_at": at(order.entered),
+            "total": "12.50",
+            "currency": "PEN",
+        }
+        self._send(sent, CREATED, home, order.order_id, value, order=order.order_id)
+
+    def _acts(self, order: Order) -> list[tuple[str, float, dict[str, object]]]:
+        """What the seller does, as (status, occurred at, more fields)."""
+        rng = self.rng
+        due = order.due
+
+        def before() -> float:
+            close = rng.choice([0.0, 1e-6, rng.uniform(0, 0.5)])
+            return due - close if rng.random() < 0.4 else due - rng.uniform(0, WINDOW)
+
+        def after() -> float:
+            return due + (1e-6 if rng.random() < 0.3 else rng.uniform(1e-6, 6))
+
+        good: dict[str, object] = {"validation": {"in_stock": True, "functional": True}}
+        bad: dict[str, object] = {"validation": {"in_stock": rng.random() < 0.5, "complete": False}}
+        form: dict[str, object] = {"dispute": {"text": "none left", "type": "CS",
+                                               "responsible": "A B"}}  # fmt: skip
+        first, second = sorted((before(), before()))
+        course = rng.randrange(16)
+        if course < 4:
+            return []
+        if course < 7:
+            return [("start-handling", before(), good if rng.random() < 0.7 else {})]
+        if course == 7:
+            return [("start-handling", before(), bad)]
+        if course == 8:
+            return [("canceled", before(), form if rng.random() < 0.7 else {})]
+        if course == 9:
+            return [("start-handling", first, bad), ("dispute-opened", second, form)]
+        if course == 10:
+            return [("dispute-opened", first, form), ("dispute-resolved", second, {})]
+        if course == 11:
+            return [("start-handling", after(), good)]
+        if course == 12:
+            return [("canceled", after(), form)]
+        if course == 13:
+            return [("dispute-opened", after(), form)]
+        if course == 14:
+            return [("start-handling", before(), good), ("canceled", after(), {})]
+        return [
+            (rng.choice(["handling", "canceled", "dispute-opened", "invoiced"]), moment, {})
+            for moment in (before(), after())
+        ]
+
+    def _publish(
+        self, order: Order, home: int, status: str, occurred: float, more: dict[str, object]
+    ) -> None:
+        rng = self.rng
+        delay = rng.random()
+        if delay < 0.5:
+            sent = occurred + rng.expovariate(1 / self.delay)
+        elif delay < 0.8:
+            # About when the verdict may fall.
+            sent = order.due + self.grace + rng.gauss(-0.2, 0.4)
+        else:
+            sent = occurred + rng.uniform(0, 25)
+        # Nobody tells of what has not happened yet.
+        sent = min(max(sent, occurred, 0.05), HEAL - 2)
+        if occurred > sent:
+            return
+        foreign = rng.random() < self.foreign
+        width = self.widths[STATUS]
+        partition = rng.randrange(width) if foreign else home % width
+        self._act(order.order_id, occurred, sent, status, partition, more)
+        if rng.random() < self.repeat:
+            if rng.random() < 0.3:
+                partition = rng.randrange(width) if self.foreign else partition
+            again = min(sent + rng.uniform(0, 12), HEAL - 2)
+            self._act(order.order_id, occurred, again, status, partition, more)
+
+    def _act(
+        self,
+        order_id: str,
+        occurred: float,
+        sent: float,
+        status: str,
+        partition: int,
+        more: dict[str, object] | None = None,
+    ) -> None:
+        value = {"order_id": order_id, "status": status, "occurred_at": at(occurred), **(more or {})}
+        validation = value.get("validation")
+        stock_ok = None
+        if isinstance(validation, dict):
+            stock_ok = False not in validation.values()
+        act = Act(status, BASE + timedelta(seconds=round(occurred, 6)), stock_ok)
+        facts = ((order_id, act),) if order_id in self.orders else ()
+        self._send(sent, STATUS, partition, order_id, value, facts)
+
+    def _poison(self, order: Order, home: int) -> None:
+        """A record that names the order and cannot be read."""
+        rng = self.rng
+        moment = rng.choice([
+            max(0.0, order.entered) + rng.uniform(0, 15),
+            order.due + self.grace + rng.gauss(-0.2, 0.4),
+        ])  # fmt: skip
+        sent = min(max(moment, 0.05), HEAL - 2)
+        topic = rng.choice([CREATED, STATUS, STATUS])
+        width = self.widths[topic]
+        partition = rng.randrange(width) if rng.random() < self.foreign else home % width
+        body = {"order_id": order.order_id, "status": "start-handling", "occurred_at": at(sent)}
+        key: bytes | None = order.order_id.encode()
+        kind = rng.randrange(6)
+        headers: tuple[tuple[str, bytes], ...] = ()
+        if kind == 0:
+            value = b'{"order_id": broken'
+        elif kind == 1:
+            value, key = json.dumps({**body, "order_id": order.order_id}).encode(), b"another"
+        elif kind == 2:
+            value, key = b'x {"order_id":"' + order.order_id.encode() + b'"', None
+        elif kind == 3:
+            topic = STATUS
+            partition %= self.widths[STATUS]
+            value = json.dumps({**body, "occurred_at": at(sent + 9999)}).encode()
+        elif kind == 4:
+            topic = STATUS
+            partition %= self.widths[STATUS]
+            value = json.dumps({**body, "note": REFUSED}).encode()
+        else:
+            value, headers = b"\xff" * rng.choice([3, 900]), (("content-type", b"text/plain"),)
+        facts = ((order.order_id, Unreadable()),)
+        self._emit(Send(sent, topic, partition, key, value, headers, facts, refused=True))
+
+    def _send(
+        self,
+        sent: float,
+        topic: str,
+        partition: int,
+        key: str,
+        value: dict[str, object],
+        facts: tuple[tuple[str, Act | Unreadable], ...] = (),
+        order: str | None = None,
+    ) -> None:
+        raw = json.dumps(value).encode()
+        self._emit(Send(sent, topic, partition, key.encode(), raw, (), facts, order))
+
+    def _emit(self, send: Send) -> None:
+        rng = self.rng
+        open_then = [
+            number
+            for number, one in enumerate(self.transactions)
+            if one.begins <= send.at <= one.ends
+        ]
+        if open_then and send.order is None and rng.random() < 0.6:
+            number = rng.choice(open_then)
+            if self.transactions[number].commits or not send.refused:
+                send = Send(**{**send.__dict__, "transaction": number})
+        self.sends.append(send)

@@ -1,0 +1,434 @@
+"""The statements of ``worker/sql``, by name, against the model of Postgres.
+
+Each yields the key of a row before it changes it; what it looked at before may be stale by then,
+as in Postgres.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.simulation.database import Statement, Tx
+
+# A body that holds this stands for a value that Postgres refuses.
+REFUSED = "refused-by-postgres"
+
+STATEMENTS: dict[str, "Callable[..., Statement]"] = {}
+COPIES: dict[str, "Callable[..., Statement]"] = {}
+
+_ORDER = (
+    "order_id", "lane", "seller_id", "fulfilment", "entered_at", "due", "fires_at", "policy",
+    "at_lapse", "total", "currency", "topic", "partition", "offset", "received_at",
+)  # fmt: skip
+
+
+class Row(dict[Any, Any]):
+    """A row: by name, or by number as asyncpg allows."""
+
+    def __missing__(self, number: int) -> Any:
+        return list(self.values())[number]
+
+    def only(self, *names: str) -> "Row":
+        return Row((name, self[name]) for name in names)
+
+    def but(self, **changes: Any) -> "Row":
+        return Row(self, **changes)
+
+
+def _statement(made: "Callable[..., Statement]") -> "Callable[..., Statement]":
+    STATEMENTS[made.__name__] = made
+    return made
+
+
+def _reading(made: Callable[..., Any]) -> Callable[..., Any]:
+    """A statement that locks nothing."""
+
+    def run(tx: "Tx", *arguments: Any) -> "Statement":
+        return made(tx, *arguments)
+        yield
+
+    STATEMENTS[made.__name__] = run
+    return made
+
+
+def _fault(sqlstate: str) -> Exception:
+    from tests.simulation.database import Fault
+
+    return Fault(sqlstate)
+
+
+# Lanes and positions.
+
+
+@_statement
+def take_lane(tx: "Tx", lane: int, owner: str) -> "Statement":
+    published = tx.get("published", lane)
+    yield "lanes", lane
+    row = tx.newest("lanes", lane)
+    if row is None:
+        row = Row(lane=lane, epoch=1, owner=owner, sequence=0, open_deadlines=0)
+    else:
+        row = row.but(epoch=row["epoch"] + 1, owner=owner)
+    tx.put("lanes", lane, row)
+    found = row.only("epoch", "sequence", "open_deadlines")
+    return [found.but(published=published["sequence"] if published else 0)]
+
+
+@_statement
+def lock_lane(tx: "Tx", lane: int, epoch: int) -> "Statement":
+    row = tx.get("lanes", lane)
+    if row is None or row["epoch"] != epoch:
+        return []
+    yield "lanes", lane
+    row = tx.newest("lanes", lane)
+    if row["epoch"] != epoch:
+        return []
+    return [row.only("sequence", "open_deadlines")]
+
+
+@_statement
+def update_lane(tx: "Tx", lane: int, sequence: int, open_deadlines: int) -> "Statement":
+    return (
+        yield from _update(tx, "lanes", [lane], sequence=sequence, open_deadlines=open_deadlines)
+    )
+
+
+@_statement
+def release_lane(tx: "Tx", lane: int, epoch: int) -> "Statement":
+    row = tx.get("lanes", lane)
+    if row is None or row["epoch"] != epoch:
+        return 0
+    yield "lanes", lane
+    row = tx.newest("lanes", lane)
+    if row["epoch"] != epoch:
+        return 0
+    tx.put("lanes", lane, row.but(owner=None))
+    return 1
+
+
+@_reading
+def lane_positions(tx: "Tx", lane: int, topics: list[str]) -> list[Row]:
+    return [
+        row.only("topic", "partition", "next_offset")
+        for row in tx.scan("positions")
+        if row["partition"] == lane and row["topic"] in topics
+    ]
+
+
+@_reading
+def positions(tx: "Tx") -> list[Row]:
+    return tx.scan("positions")
+
+
+@_statement
+def start_position(
+    tx: "Tx", topic: str, partition: int, next_offset: int, covered_since: Any
+) -> "Statement":
+    key = (topic, partition)
+    yield "positions", key
+    tx.newest("positions", key)
+    tx.put("positions", key, Row(topic=topic, partition=partition, next_offset=next_offset,
+                                 covered_since=covered_since))  # fmt: skip
+    return 1
+
+
+@_statement
+def move_positions(
+    tx: "Tx", topics: list[str], partitions: list[int], before: list[int], after: list[int]
+) -> "Statement":
+    moved = 0
+    for topic, partition, old, new in zip(topics, partitions, before, after, strict=True):
+        key = (topic, partition)
+        row = tx.get("positions", key)
+        if row is None or row["next_offset"] != old:
+            continue
+        yield "positions", key
+        row = tx.newest("positions", key)
+        if row["next_offset"] == old:
+            tx.put("positions", key, row.but(next_offset=new))
+            moved += 1
+    return moved
+
+
+@_statement
+def mark_published(tx: "Tx", lane: int, sequence: int) -> "Statement":
+    yield "published", lane
+    row = tx.newest("published", lane)
+    if row is not None:
+        sequence = max(sequence, row["sequence"])
+    tx.put("published", lane, Row(lane=lane, sequence=sequence))
+    return 1
+
+
+# Orders, deadlines and notices.
+
+
+@_statement
+def enter_orders(tx: "Tx", *columns: list[Any]) -> "Statement":
+    arriving = [Row(zip(_ORDER, values, strict=True)) for values in zip(*columns, strict=True)]
+    wanted = []
+    for row in arriving:
+        known = tx.get("orders", row["order_id"])
+        if known is None or (known["lane"] is None and row["lane"] is not None):
+            wanted.append(row)
+    entered = []
+    for row in sorted(wanted, key=lambda row: row["order_id"]):
+        order_id = row["order_id"]
+        yield "orders", order_id
+        old = tx.newest("orders", order_id)
+        if old is None:
+            row = row.but(finding=None, outcome=None, decided_at=None, decisions=0)
+        elif old["lane"] is None and row["lane"] is not None:
+            row = old.but(**row)
+        else:
+            continue
+        tx.put("orders", order_id, row)
+        if row["lane"] is not None:
+            entered.append(row)
+    for row in entered:
+        key = (row["lane"], row["fires_at"], row["order_id"])
+        yield from _insert(tx, "deadlines", key, Row(zip(("lane", "fires_at", "order_id"), key)))
+    first = min((row["fires_at"] for row in entered), default=None)
+    return [Row(entered=len(entered), first_fires_at=first)]
+
+
+@_statement
+def leave_notices(tx: "Tx", order_ids: list[str], lane: int) -> "Statement":
+    left = []
+    for order_id in sorted(set(order_ids)):
+        row = tx.get("orders", order_id)
+        if row is None or row["lane"] is None:
+            continue
+        if row["lane"] != lane or row["finding"] is not None:
+            number = tx.serial("notices")
+            tx.put("notices", number, Row(id=number, lane=row["lane"], order_id=order_id))
+            left.append(Row(lane=row["lane"]))
+    return left
+    yield
+
+
+@_reading
+def waiting_notices(tx: "Tx", lane: int, limit: int) -> list[Row]:
+    found = [row.only("id", "order_id") for row in tx.scan("notices") if row["lane"] == lane]
+    return found[:limit]
+
+
+@_reading
+def lanes_with_notices(tx: "Tx", lanes: list[int]) -> list[Row]:
+    found = {row["lane"] for row in tx.scan("notices")}
+    return [Row(lane=lane) for lane in sorted(found.intersection(lanes))]
+
+
+@_statement
+def take_notices(tx: "Tx", ids: list[int]) -> "Statement":
+    return (yield from _delete(tx, "notices", ids))
+
+
+@_reading
+def due_orders(tx: "Tx", lane: int, at: Any, limit: int) -> list[Row]:
+    found = [row for row in tx.scan("deadlines") if row["lane"] == lane and row["fires_at"] <= at]
+    return [row.only("fires_at", "order_id") for row in found[:limit]]
+
+
+@_reading
+def next_deadline(tx: "Tx", lane: int) -> list[Row]:
+    fires = (row["fires_at"] for row in tx.scan("deadlines") if row["lane"] == lane)
+    return [Row(min=min(fires, default=None))]
+
+
+@_statement
+def disarm_deadlines(tx: "Tx", lane: int, fires_at: list[Any], ids: list[str]) -> "Statement":
+    keys = [(lane, *one) for one in zip(fires_at, ids, strict=True)]
+    return (yield from _delete(tx, "deadlines", keys))
+
+
+@_statement
+def postpone_deadlines(tx: "Tx", lane: int, to: Any, ids: list[str]) -> "Statement":
+    moved = 0
+    for row in tx.scan("deadlines"):
+        if row["lane"] == lane and row["order_id"] in ids and row["fires_at"] <= to:
+            key = (lane, row["fires_at"], row["order_id"])
+            yield "deadlines", key
+            if tx.newest("deadlines", key) is not None:
+                tx.put("deadlines", key, None)
+                tx.put("deadlines", (lane, to, row["order_id"]), row.but(fires_at=to))
+                moved += 1
+    return moved
+
+
+@_statement
+def settle_orders(
+    tx: "Tx",
+    ids: list[str],
+    findings: list[str],
+    outcomes: list[str],
+    decisions: list[int],
+    at: Any,
+) -> "Statement":
+    settled = 0
+    rows = sorted(zip(ids, findings, outcomes, decisions, strict=True))
+    for order_id, finding, outcome, number in rows:
+        settled += yield from _update(tx, "orders", [order_id], finding=finding, outcome=outcome,
+                                      decided_at=at, decisions=number)  # fmt: skip
+    return settled
+
+
+# Cases.
+
+
+@_reading
+def case_orders(tx: "Tx", order_ids: list[str], lane: int) -> list[Row]:
+    rows = (tx.get("orders", order_id) for order_id in sorted(set(order_ids)))
+    return [row for row in rows if row is not None and row["lane"] == lane]
+
+
+@_reading
+def case_acts(tx: "Tx", order_ids: list[str], statuses: list[str]) -> list[Row]:
+    found = [
+        row for row in tx.scan("acts") if row["order_id"] in order_ids and row["status"] in statuses
+    ]
+    first: dict[Any, Row] = {}
+    for row in sorted(found, key=lambda r: (r["received_at"], r["topic"], r["partition"],
+                                            r["offset"])):  # fmt: skip
+        same = tuple(row[n] for n in ("order_id", "status", "occurred_at", "stock_ok",
+                                      "form_complete"))  # fmt: skip
+        first.setdefault(same, row)
+    # NULLs last, as Postgres sorts them.
+    ordered = sorted(first.items(), key=lambda one: tuple((v is None, v or 0) if not isinstance(
+        v, str) else (False, v) for v in one[0]))  # fmt: skip
+    return [row for _, row in ordered]
+
+
+@_reading
+def case_refusals(tx: "Tx", order_ids: list[str]) -> list[Row]:
+    found = []
+    for order_id in sorted(set(order_ids)):
+        shields = [row for row in tx.scan("shields") if row["order_id"] == order_id]
+        for shield in shields[:10]:
+            letter = tx.get("dead_letters", shield["dead_letter"])
+            found.append((shield["dead_letter"], order_id, letter))
+    return [
+        Row(
+            order_id=order_id, **letter.only("topic", "partition", "offset", "received_at", "error")
+        )
+        for _, order_id, letter in sorted(found, key=lambda one: one[:2])
+    ]
+
+
+@_reading
+def case_decisions(tx: "Tx", order_ids: list[str]) -> list[Row]:
+    found = [row for row in tx.scan("decisions") if row["order_id"] in order_ids]
+    found.sort(key=lambda row: (row["order_id"], row["ordinal"]))
+    names = ("order_id", "ordinal", "id", "kind", "reason", "revokes", "sequence")
+    return [row.only(*names) for row in found]
+
+
+# What was decided and what was refused.
+
+
+@_reading
+def unpublished_decisions(tx: "Tx", lane: int, after: int, limit: int) -> list[Row]:
+    found = [row for row in tx.scan("decisions") if row["lane"] == lane and row["sequence"] > after]
+    names = ("sequence", "order_id", "id", "kind", "decided_at", "value")
+    return [row.only(*names) for row in found[:limit]]
+
+
+@_statement
+def insert_dead_letters(
+    tx: "Tx", lane: int, topic: str, partition: int, offset: int, timestamp: Any, received_at: Any,
+    error: str, message: str, key: Any, value: Any, names: Any, values: Any, named: list[str],
+) -> "Statement":  # fmt: skip
+    place = (topic, partition, offset)
+    number = tx.serial("dead_letters")
+    yield "dead_letters_by_place", place
+    if any(
+        (row["topic"], row["partition"], row["offset"]) == place
+        for row in [*tx.database.tables["dead_letters"].values(), *tx.scan("dead_letters")]
+    ):
+        raise _fault("23505")
+    tx.put("dead_letters", number, Row(
+        id=number, lane=lane, topic=topic, partition=partition, offset=offset, timestamp=timestamp,
+        received_at=received_at, error=error, message=message, key=key, value=value,
+        header_names=names, header_values=values, published=False,
+    ))  # fmt: skip
+    for order_id in named:
+        tx.put("shields", (order_id, number), Row(order_id=order_id, dead_letter=number))
+    return len(named)
+
+
+@_reading
+def unpublished_dead_letters(tx: "Tx", lane: int, limit: int) -> list[Row]:
+    found = [row for row in tx.scan("dead_letters") if row["lane"] == lane and not row["published"]]
+    names = ("id", "topic", "partition", "offset", "timestamp", "error", "message", "key", "value",
+             "header_names", "header_values")  # fmt: skip
+    return [row.only(*names) for row in found[:limit]]
+
+
+@_statement
+def mark_dead_letters_published(tx: "Tx", ids: list[int]) -> "Statement":
+    return (yield from _update(tx, "dead_letters", ids, published=True))
+
+
+def copy_acts(tx: "Tx", columns: Iterable[str], rows: Iterable[Any]) -> "Statement":
+    for values in rows:
+        row = Row(zip(columns, values, strict=True))
+        if REFUSED in row["body"]:
+            raise _fault("22P02")
+        tx.put("acts", tx.serial("acts"), row)
+    return 0
+    yield
+
+
+def copy_decisions(tx: "Tx", columns: Iterable[str], rows: Iterable[Any]) -> "Statement":
+    for values in rows:
+        row = Row(zip(columns, values, strict=True))
+        yield from _insert(tx, "decisions", (row["lane"], row["sequence"]), row)
+        yield "decisions_by_order", (row["order_id"], row["ordinal"])
+        if any(
+            (other["order_id"], other["ordinal"]) == (row["order_id"], row["ordinal"])
+            for other in _all(tx, "decisions")
+            if other is not row
+        ):
+            raise _fault("23505")
+    return 0
+
+
+COPIES.update(acts=copy_acts, decisions=copy_decisions)
+
+
+def _all(tx: "Tx", table: str) -> Iterator[Any]:
+    own = tx.writes.get(table, {})
+    yield from (row for row in own.values() if row is not None)
+    yield from (row for key, row in tx.database.tables[table].items() if key not in own)
+
+
+def _insert(tx: "Tx", table: str, key: Any, row: Row) -> "Statement":
+    yield table, key
+    own = tx.writes.get(table, {})
+    there = own[key] if key in own else tx.database.tables[table].get(key)
+    if there is not None:
+        raise _fault("23505")
+    tx.put(table, key, row)
+
+
+def _update(tx: "Tx", table: str, keys: Iterable[Any], **changes: Any) -> "Statement":
+    changed = 0
+    for key in keys:
+        if tx.get(table, key) is not None:
+            yield table, key
+            row = tx.newest(table, key)
+            if row is not None:
+                tx.put(table, key, row.but(**changes))
+                changed += 1
+    return changed
+
+
+def _delete(tx: "Tx", table: str, keys: Iterable[Any]) -> "Statement":
+    deleted = 0
+    for key in dict.fromkeys(keys):
+        if tx.get(table, key) is not None:
+            yield table, key
+            if tx.newest(table, key) is not None:
+                tx.put(table, key, None)
+                deleted += 1
+    return deleted

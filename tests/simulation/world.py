@@ -1,0 +1,584 @@
+"""One run: real workers in simulated processes, a scenario, faults, and the judge at the end."""
+
+import gc
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+
+import asyncio
+import random
+
+import worker.app
+import worker.freshness
+import worker.lane
+import worker.lane_runner
+from tests.end_to_end.oracle import Published
+from tests.simulation import check, scenario
+from tests.simulation.database import IDLE_IN_TRANSACTION, Database, SimStore, Tx
+from tests.simulation.kafka import (
+    BASE,
+    Broker,
+    Entry,
+    Log,
+    SimConsumer,
+    SimProbe,
+    SimPublisher,
+    Transaction,
+)
+from tests.simulation.loop import PROCESS, GatheringFuture, Process, SimLoop
+from tests.simulation.scenario import HEAL, WINDOW, Scenario, Send
+from worker.settings import Settings
+
+SESSION_TIMEOUT = 4.0
+# Everything must be settled this long after the last fault was mended.
+QUIET = 120.0
+
+
+@dataclass
+class Result:
+    """What came of a seed."""
+
+    seed: int
+    faults: list[str]
+    trace: list[tuple[Any, ...]]
+    steps: int
+    seconds: float
+    decisions: int
+    happened: dict[str, int] = field(default_factory=dict)
+
+
+class SimClock:
+    """As worker.clock.SystemClock; ahead of the truth by what its process says."""
+
+    def __init__(self, world: "World", process: Process) -> None:
+        self._world = world
+        self._process: Any = process
+
+    def now(self) -> datetime:
+        return self._world.instant() + timedelta(seconds=self._process.ahead)
+
+    def monotonic(self) -> float:
+        return self._world.loop.now
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(max(0.0, seconds))
+
+
+class World:
+    """Everything outside the worker's code."""
+
+    def __init__(self, seed: int, *, tracing: bool = False) -> None:
+        self.seed = seed
+        self.tracing = tracing
+        self.trace: list[tuple[Any, ...]] = []
+        self.violations: list[str] = []
+        self.happened: dict[str, int] = {}
+        self.rng = Random(seed)
+        random.seed(seed)  # the worker's backoff
+        self.scenario: Scenario = scenario.make(self.rng)
+        self.loop = SimLoop(self.rng)
+        self.servers = Process("servers")
+        self.loop.add(self.servers)
+        self.settings = Settings.model_construct(
+            stock_window=timedelta(seconds=WINDOW),
+            grace=timedelta(seconds=self.scenario.grace),
+            max_clock_skew=timedelta(seconds=5),
+            batch_size=self.scenario.batch_size,
+            proof=self.scenario.proof,
+            session_timeout=timedelta(seconds=SESSION_TIMEOUT),
+        )
+        self.database = Database(self.later)
+        self.database.committing = self._committing
+        self.broker = Broker(self, self.scenario.widths)
+        self.transactions = [Transaction() for _ in self.scenario.transactions]
+        self.consumers = 0
+        self.largest_letter = 500
+        self.database_ahead = 0.0
+        self.refused: dict[tuple[str, int, int], Entry] = {}
+        self.workers: list[Any] = [None] * self.scenario.workers
+        self.calm = True
+        self._database_down_until = 0.0
+        self._operations = self._commits = self._publishes = 0
+        self._plan()
+
+    # Time and the network.
+
+    def instant(self, seconds: float | None = None) -> datetime:
+        """The true time."""
+        return BASE + timedelta(seconds=self.loop.now if seconds is None else seconds)
+
+    def later(self, delay: float, callback: Any, *args: Any) -> Any:
+        """Have the servers do something."""
+        return self.loop.call_later(delay, callback, *args, context=self.servers.context)
+
+    def latency(self) -> float:
+        chance = self.rng.random()
+        if chance < self._slow:
+            return self.rng.uniform(0.05, 1.5)
+        return 0.0005 + 0.004 * chance
+
+    async def travel(self) -> None:
+        await asyncio.sleep(self.latency())
+
+    async def at_server(self, do: Any, *args: Any) -> None:
+        done = self.loop.create_future()
+
+        def there() -> None:
+            do(*args)
+            if not done.done():
+                done.set_result(None)
+
+        self.later(self.latency(), there)
+        await done
+
+    def note(self, process: Process | None, kind: str, what: Any, detail: Any) -> None:
+        if self.tracing:
+            name = process.name if process else "-"
+            self.trace.append((round(self.loop.now, 6), name, kind, str(what), str(detail)))
+
+    # The plan of faults.
+
+    def _plan(self) -> None:
+        rng = self.rng
+        self._slow = rng.choice([0.0, 0.01, 0.05, 0.15])
+        moments = [order.due + self.scenario.grace for order in self.scenario.orders.values()]
+
+        def moment() -> float:
+            """Half of all faults fall about a deadline."""
+            if rng.random() < 0.5 and moments:
+                return min(max(0.5, rng.choice(moments) + rng.uniform(-2, 3)), HEAL - 1)
+            return rng.uniform(0.5, HEAL - 1)
+
+        skew = rng.randrange(4)
+        self._least, self._most = [(0, 0), (0, 0), (-4, 15), (-4, 0)][skew]
+        if skew == 3:
+            self.database_ahead = rng.uniform(-2, 5)
+        elif skew == 2:
+            self.database_ahead = rng.uniform(-2, 0)
+        if skew >= 2:
+            for _ in range(rng.randint(0, 3)):
+                self.later(moment(), self._step_clock)
+        for log in self.broker.logs.values():
+            if log.topic not in self.settings.input_topics:
+                continue
+            if rng.random() < 0.25:
+                log.lag = rng.choice([0.3, 1.5, 6.0])
+            if rng.random() < 0.2:
+                self.later(moment(), self._stall, log, rng.uniform(1, 12))
+        for partition, begin in self.scenario.begins.items():
+            self.broker.logs[scenario.STATUS, partition].begin = begin
+        amount = rng.choice([0, 0, 1, 2, 4])
+        for _ in range(amount):
+            fault = rng.choice([
+                self._crash_one, self._crash_one, self._freeze_one, self._freeze_one,
+                self._stop_one, self._shuffle, self._database_away, self._kafka_away,
+            ])  # fmt: skip
+            self.later(moment(), fault)
+        some = rng.choice([0, 0, 1, 2, 4])
+        kinds = ["crash", "crash", "freeze", "freeze", "error"]
+        self._at_operation = {rng.randint(1, 500): rng.choice(kinds) for _ in range(some)}
+        self._at_commit = {
+            rng.randint(1, 30): rng.choice(["applied", "not applied", "crash", "freeze"])
+            for _ in range(some)
+        }
+        kinds = ["none", "some", "all", "late", "crash", "freeze"]
+        self._at_publish = {rng.randint(1, 6): rng.choice(kinds) for _ in range(some // 2)}
+        self._at_probe = {rng.randint(1, 60) for _ in range(some)}
+        self._at_pull = {rng.randint(1, 200) for _ in range(some // 2)}
+        self._probes = self._pulls = 0
+        for number in range(self.scenario.workers):
+            self.later(rng.uniform(0, 3), self._start, number)
+        for send in self.scenario.sends:
+            if send.at < 0:
+                self._send(send)
+            else:
+                self.later(send.at, self._send, send)
+        for plan, transaction in zip(self.scenario.transactions, self.transactions, strict=True):
+            state = "committed" if plan.commits else "aborted"
+            self.later(plan.ends, self.broker.end_transaction, transaction, state)
+
+    def count(self, what: str) -> None:
+        self.happened[what] = self.happened.get(what, 0) + 1
+
+    @property
+    def healed(self) -> bool:
+        return self.loop.now >= HEAL
+
+    def _step_clock(self) -> None:
+        process = self.rng.choice(self.workers)
+        if process is not None:
+            process.ahead = self.rng.uniform(self._least, self._most)
+            self.count("clock step")
+            self.note(process, "fault", "clock", process.ahead)
+
+    def _stall(self, log: Log, seconds: float) -> None:
+        log.stalled_until = min(self.loop.now + seconds, HEAL)
+        self.note(None, "fault", "stall", f"{log.topic}/{log.partition} {seconds:.1f}")
+        self.count("stall")
+
+    def _crash_one(self) -> None:
+        self._crash(self.rng.choice(self.workers))
+
+    def _freeze_one(self) -> None:
+        self._freeze(self.rng.choice(self.workers))
+
+    def _stop_one(self) -> None:
+        process = self.rng.choice(self.workers)
+        if process is not None and process.alive and not process.frozen:
+            self.count("stop")
+            self.note(process, "fault", "stop", None)
+            self.loop.call_soon(process.worker.stop, context=process.context)
+
+    def _shuffle(self) -> None:
+        self.count("rebalance")
+        self.note(None, "fault", "rebalance", None)
+        self.broker.group.rebalance()
+
+    def _database_away(self) -> None:
+        seconds = self.rng.choice([0.01, self.rng.uniform(0.1, 6)])
+        self.count("database outage")
+        self.note(None, "fault", "database", seconds)
+        self._database_down_until = self.loop.now + seconds
+        for tx in list(self.database.open):
+            self.database.end(tx, "aborted")
+
+    def _kafka_away(self) -> None:
+        seconds = self.rng.uniform(0.1, 6)
+        self.count("kafka outage")
+        self.note(None, "fault", "kafka", seconds)
+        self.broker.down_until = self.loop.now + seconds
+        # What was acknowledged and what not is unknown to a client that is cut off.
+
+    def _crash(self, process: Any) -> None:
+        if process is None or not process.alive or self.healed:
+            return
+        process.alive = False
+        self.count("crash")
+        self.note(process, "fault", "crash", None)
+        self._gone(process, self.rng.uniform(0.2, 6))
+
+    def _gone(self, process: Any, restart: float) -> None:
+        self.later(0.01 + self.latency(), self._drop_connections, process)
+        self.later(SESSION_TIMEOUT, self.broker.group.silent, process)
+        self.workers[process.number] = None
+        if not self.healed:
+            self.later(restart, self._start, process.number)
+
+    def _drop_connections(self, process: Process) -> None:
+        for tx in [one for one in self.database.open if one.owner is process]:
+            self.database.end(tx, "aborted")
+
+    def _freeze(self, process: Any) -> None:
+        if process is None or not process.alive or process.frozen or self.healed:
+            return
+        process.frozen = True
+        self.count("freeze")
+        seconds = self.rng.choice([self.rng.uniform(0.05, 2), self.rng.uniform(3, 16)])
+        self.note(process, "fault", "freeze", seconds)
+        process.freezes += 1
+        self.later(SESSION_TIMEOUT, self._session_over, process, process.freezes)
+        self.later(IDLE_IN_TRANSACTION + 0.5, self._idle, process, process.freezes)
+        self.later(min(seconds, HEAL - self.loop.now), self._thaw, process, process.freezes)
+
+    def _session_over(self, process: Any, number: int) -> None:
+        if process.frozen and process.freezes == number:
+            self.broker.group.silent(process)
+
+    def _idle(self, process: Any, number: int) -> None:
+        if process.frozen and process.freezes == number:
+            waiting = {id(tx) for tx in self.database.waiting()}
+            for tx in [one for one in self.database.open if one.owner is process]:
+                if id(tx) not in waiting:
+                    self.database.end(tx, "idle")
+
+    def _thaw(self, process: Any, number: int) -> None:
+        if process.frozen and process.freezes == number:
+            process.frozen = False
+            self.note(process, "fault", "thaw", None)
+            consumer = process.worker.consumer
+            if consumer is not None:
+                consumer.thawed()
+
+    def _start(self, number: int) -> None:
+        if self.workers[number] is not None:
+            return
+        process: Any = Process(f"w{number}.{len(self.loop.processes)}")
+        process.world = self
+        process.number = number
+        process.freezes = 0
+        process.ahead = 0.0 if self.healed else self.rng.uniform(self._least, self._most)
+        self.loop.add(process)
+        self.workers[number] = process
+        self.note(process, "start", None, None)
+        process.context.run(self._work, process)
+
+    def _work(self, process: Any) -> None:
+        process.worker = worker.app.Worker(self.settings, SimClock(self, process))
+        process.worker.owner = process.name
+
+        async def work() -> None:
+            try:
+                await process.worker.run(signals=False)
+            except Exception:
+                self.violations.append(f"worker died: {traceback.format_exc()}")
+            self.later(0.0, self._ended, process)
+
+        process.task = self.loop.create_task(work(), context=process.context)
+
+    def _ended(self, process: Any) -> None:
+        if process.alive:
+            process.alive = False
+            self.note(process, "ended", None, None)
+            self._gone(process, self.rng.uniform(0.1, 4))
+
+    # Faults at the worker's own steps.
+
+    def database_down(self) -> bool:
+        return self.loop.now < self._database_down_until
+
+    async def reach_database(self, process: Process) -> None:
+        await self.travel()
+        if self.database_down():
+            from worker.errors import DatabaseUnavailable
+
+            raise DatabaseUnavailable("SimulatedError", "08006")
+
+    def database_operation(self, process: Process, name: str) -> None:
+        self._operations += 1
+        kind = self._at_operation.get(self._operations)
+        if kind == "crash":
+            self._crash(process)
+        elif kind == "freeze":
+            self._freeze(process)
+
+    def database_fault(self, process: Process, name: str) -> bool:
+        if self.database_down():
+            return True
+        if self._at_operation.get(self._operations) == "error" and not self.healed:
+            del self._at_operation[self._operations]
+            self.count("statement error")
+            return True
+        return False
+
+    def commit_fault(self, process: Process) -> str | None:
+        self._commits += 1
+        kind = self._at_commit.get(self._commits)
+        if kind in ("applied", "not applied") and not self.healed:
+            self.count(f"commit {kind}, outcome unknown")
+            return kind
+        return None
+
+    def after_commit(self, process: Process) -> None:
+        kind = self._at_commit.pop(self._commits, None)
+        if kind == "crash":
+            self._crash(process)
+        elif kind == "freeze":
+            self._freeze(process)
+
+    def publish_fault(self, process: Process) -> str | None:
+        self._publishes += 1
+        kind = self._at_publish.get(self._publishes)
+        if self.healed or kind is None:
+            return None
+        if kind == "crash":
+            self.later(self.latency(), self._crash, process)
+        elif kind == "freeze":
+            self.later(self.latency(), self._freeze, process)
+        else:
+            self.count(f"publish {kind}, outcome unknown")
+            return kind
+        return None
+
+    def probe_fault(self, process: Process) -> bool:
+        self._probes += 1
+        return self._probes in self._at_probe and not self.healed
+
+    def pull_fault(self, process: Process) -> bool:
+        self._pulls += 1
+        return self._pulls in self._at_pull and not self.healed
+
+    # What is published.
+
+    def _send(self, send: Send) -> None:
+        transaction = None if send.transaction is None else self.transactions[send.transaction]
+        log = self.broker.logs[send.topic, send.partition]
+        now = min(send.at, self.loop.now)
+        offset = log.append(now, send.key, send.value, send.headers, transaction)
+        self.note(None, "send", f"{send.topic}/{send.partition}/{offset}", send.value)
+        if transaction is not None and not self.scenario.transactions[send.transaction].commits:
+            return
+        if send.refused:
+            self.refused[send.topic, send.partition, offset] = log.entries[-1]
+        for order_id, fact in send.facts:
+            moment = self.instant()
+            told = Published(fact, moment, moment, send.topic, send.partition, offset)
+            self.scenario.orders[order_id].facts.append(told)
+        if send.order is not None:
+            order = self.scenario.orders[send.order]
+            order.created = True
+            order.homes.add(send.partition)
+
+    def appended(self, process: Process, log: Log, offset: int) -> None:
+        self.note(process, "published", f"{log.topic}/{log.partition}/{offset}", None)
+
+    def _committing(self, tx: Tx) -> None:
+        """What must hold for every transaction of a lane that commits."""
+        if tx.owner is None or tx.owner.name == "servers":
+            return
+        written = {key[1] for key, row in tx.writes.get("positions", {}).items() if row}
+        written |= {key[0] for key in tx.writes.get("decisions", ())}
+        lanes = self.database.tables["lanes"]
+        for lane in written:
+            owner = lanes[lane]["owner"] if lane in lanes else None
+            if owner != tx.owner.name:
+                self.violations.append(
+                    f"{self.loop.now:.3f}: {tx.owner.name} wrote to lane {lane}, owned by {owner}"
+                )
+        for key, row in tx.writes.get("positions", {}).items():
+            before = self.database.tables["positions"].get(key)
+            if before is not None and row["next_offset"] < before["next_offset"]:
+                self.violations.append(f"{self.loop.now:.3f}: position of {key} goes back")
+
+    # The run.
+
+    def run(self) -> Result:
+        try:
+            self.loop.run(HEAL)
+            self._heal()
+            while self.loop.now < HEAL + QUIET:
+                self.loop.run(self.loop.now + 1.0)
+                if check.quiet(self):
+                    break
+            else:
+                self.violations.append("never quiet: " + check.unquiet(self))
+            # Whatever still comes would be too much.
+            self.loop.run(self.loop.now + 3.0)
+            faults = self.violations + self.loop.errors + list(check.faults(self))
+            for process in self.loop.processes:
+                if process.alive and getattr(process, "task", None) and process.task.done():
+                    faults.append(f"{process} ended by itself")
+            decisions = sum(
+                len(log.entries)
+                for (topic, _), log in self.broker.logs.items()
+                if topic == scenario.DECISIONS
+            )
+            return Result(
+                self.seed, faults, self.trace, self.loop.steps, self.loop.now, decisions,
+                self.happened,
+            )  # fmt: skip
+        finally:
+            self.loop.close()
+
+    def _heal(self) -> None:
+        self.note(None, "heal", None, None)
+        self._database_down_until = self.broker.down_until = 0.0
+        self.database_ahead = 0.0
+        for process in self.loop.processes:
+            if process.frozen:
+                self._thaw(process, process.freezes)  # type: ignore[attr-defined]
+            process.ahead = 0.0  # type: ignore[attr-defined]
+        for log in self.broker.logs.values():
+            log.stalled_until = 0.0
+        for number, process in enumerate(self.workers):
+            if process is None:
+                self._start(number)
+
+
+def run(seed: int, *, tracing: bool = False) -> Result:
+    """Run one seed. Call within :func:`simulated`."""
+    return World(seed, tracing=tracing).run()
+
+
+class _Nothing:
+    """Stands for metrics and whatever else is only told."""
+
+    def __getattr__(self, name: str) -> "_Nothing":
+        return self
+
+    def __call__(self, *args: Any, **kwargs: Any) -> "_Nothing":
+        return self
+
+
+class _Http:
+    port = 0
+
+    def __init__(self, *args: Any) -> None:
+        pass
+
+    async def start(self) -> None:
+        pass
+
+    async def stop(self) -> None:
+        pass
+
+
+class _Monitor:
+    def __init__(self, worker: Any) -> None:
+        pass
+
+    async def run(self) -> None:
+        await asyncio.get_running_loop().create_future()
+
+
+class _Log:
+    """What the worker logs goes into the trace; what must never happen is a fault."""
+
+    def info(self, event: str, /, **fields: Any) -> None:
+        self._note(event, fields)
+
+    debug = warning = info
+
+    def error(self, event: str, /, **fields: Any) -> None:
+        world = self._note(event, fields)
+        if event == "lane_halted":
+            world.violations.append(f"{world.loop.now:.3f}: {event} {fields}")
+
+    def exception(self, event: str, /, **fields: Any) -> None:
+        world = self._note(event, fields)
+        what = f"{event} {fields}\n{traceback.format_exc()}"
+        world.violations.append(f"{world.loop.now:.3f}: {what}")
+
+    def _note(self, event: str, fields: dict[str, Any]) -> World:
+        process: Any = PROCESS.get()
+        process.world.note(process, "log", event, fields)
+        return process.world  # type: ignore[no-any-return]
+
+
+_LOG, _NOTHING = _Log(), _Nothing()
+
+
+@contextmanager
+def simulated() -> Iterator[None]:
+    """Put the simulated parts in place of the real ones."""
+    parts: dict[Any, dict[str, Any]] = {
+        worker.app: {
+            "Store": SimStore,
+            "KafkaProbe": SimProbe,
+            "Publisher": SimPublisher,
+            "Consumer": SimConsumer,
+            "HttpServer": _Http,
+            "Monitor": _Monitor,
+            "Metrics": lambda settings: _NOTHING,
+            "log": _LOG,
+        },
+        asyncio.tasks: {"_GatheringFuture": GatheringFuture},
+        worker.lane: {"log": _LOG},
+        worker.lane_runner: {"log": _LOG},
+        worker.freshness: {"log": _LOG},
+    }
+    real = {module: {name: vars(module)[name] for name in names} for module, names in parts.items()}
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        for module, names in parts.items():
+            vars(module).update(names)
+        yield
+    finally:
+        for module, names in real.items():
+            vars(module).update(names)
+        if collecting:
+            gc.enable()
