@@ -56,6 +56,9 @@ class Evidence(_Output):
     """What was known when the decision was made."""
 
     acts: tuple[EvidenceAct, ...]
+    omitted: int = Field(
+        0, ge=0, description="How many acts between the first and the last are not told, if any."
+    )
     read_to: dict[Name, tuple[Position, ...]] = Field(
         description="By input topic, the next offset to read of each partition: "
         "all before it had been read. The index is the partition."

@@ -97,7 +97,7 @@ class LaneRunner:
             try:
                 await self._live()
             except PositionLost:
-                wait = 0.0
+                wait = 0.2
             except (NotAssigned, Fenced) as error:
                 # In the group's hands: either it takes the lane from us, or it is ours and
                 # whoever fenced us is about to find out.

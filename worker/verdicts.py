@@ -15,6 +15,10 @@ _NAMESPACE = UUID("6f1c1f0e-2b1d-5c7e-9f62-70a1d2c0de24")
 
 RESPONSIBLE = "Plazo (automatic)"
 DISPUTE_TYPE = "CS"
+# An order may have any number of acts; an event that no broker takes would stop its lane. The
+# first and the last are told, and how many are not: `plazo explain` shows them all.
+MOST_ACTS = 200
+
 DISPUTE_TEXT = "Stock break: the seller did not validate stock in time."
 
 
@@ -40,7 +44,7 @@ def events(case: Case, judgement: Judgement, reading: Reading, now: datetime) ->
     """The events of a judgement, in the order in which they are to be published."""
     if not judgement.decisions:
         return
-    evidence = f',"evidence":{{"acts":{_acts(case)},"read_to":{reading.read_to}}}}}'
+    evidence = f',"evidence":{_evidence(case, reading)}}}'
     for decision in judgement.decisions:
         head = to_json(_head(case, decision, now)).decode()
         yield Event(
@@ -87,7 +91,16 @@ def _given(given: Given) -> dict[str, Any]:
     }
 
 
-def _acts(case: Case) -> str:
+def _evidence(case: Case, reading: Reading) -> str:
+    acts = _acts(case)
+    omitted = ""
+    if len(acts) > MOST_ACTS:
+        omitted = f'"omitted":{len(acts) - MOST_ACTS},'
+        acts = acts[: MOST_ACTS // 2] + acts[-MOST_ACTS // 2 :]
+    return f'{{"acts":{to_json(acts).decode()},{omitted}"read_to":{reading.read_to}}}'
+
+
+def _acts(case: Case) -> list[dict[str, Any]]:
     order = case.order
     acts: list[dict[str, Any]] = [
         {
@@ -118,7 +131,7 @@ def _acts(case: Case) -> str:
                 "error": refusal.error,
             }
         )
-    return to_json(acts).decode()
+    return acts
 
 
 def _place(place: Any) -> dict[str, Any]:

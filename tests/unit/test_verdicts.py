@@ -1,0 +1,98 @@
+"""What a decision looks like on the wire."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from schemas.decisions import AutoCancel, DecisionRevoked, Escalation
+from worker.domain.acts import Act, Place, Refusal
+from worker.domain.case import Case, Given, Order
+from worker.domain.decide import decide
+from worker.domain.policy import AtLapse
+from worker.proof import Reading
+from worker.verdicts import MOST_ACTS, Event, events
+
+ENTERED = datetime(2026, 11, 22, 15, tzinfo=UTC)
+DUE = ENTERED + timedelta(hours=24)
+NOW = DUE + timedelta(seconds=31)
+READING = Reading({("orders", 0): 7, ("status", 0): 3, ("status", 2): 9}, None)
+MODELS = {"auto-cancel": AutoCancel, "escalation": Escalation, "decision-revoked": DecisionRevoked}
+
+CASE = Case(
+    Order(
+        order_id="v1-01",
+        seller_id="s-1",
+        fulfilment="courier",
+        entered_at=ENTERED,
+        due=DUE,
+        policy="default",
+        at_lapse=AtLapse.AUTO_CANCEL,
+        place=Place("orders", 0, 6),
+        received_at=ENTERED,
+    )
+)
+
+
+def act(status: str, at: datetime, offset: int = 0) -> Act:
+    return Act(status, at, at, Place("status", 2, offset))
+
+
+def told(case: Case) -> list[Event]:
+    return list(events(case, decide(case), READING, NOW))
+
+
+def revoked() -> Case:
+    (cancel,) = told(CASE)
+    judged = decide(CASE)
+
+    given = Given(1, str(cancel.id), judged.decisions[0].kind, judged.decisions[0].reason, 41)
+    acts = (act("start-handling", DUE - timedelta(hours=1)),)
+    return replace(CASE, acts=acts, finding=judged.finding, decided=1, standing=(given,))
+
+
+REFUSED = replace(CASE, refusals=(Refusal(Place("status", 0, 2), NOW, "not-json"),))
+
+
+@pytest.mark.parametrize("case", [CASE, REFUSED, revoked()], ids=["cancel", "refused", "revoked"])
+def test_an_event_is_what_the_schema_says(case: Case) -> None:
+    (event,) = told(case)
+    MODELS[event.kind].model_validate_json(event.value)
+
+
+def test_the_same_verdict_has_the_same_id_whenever_it_is_made() -> None:
+    (first,) = told(CASE)
+    (again,) = events(CASE, decide(CASE), READING, NOW + timedelta(days=1))
+    assert first.id == again.id
+    other = replace(CASE, order=replace(CASE.order, order_id="v1-02"))
+    assert told(other)[0].id != first.id
+
+
+def test_a_revocation_names_what_it_revokes() -> None:
+    (cancel,) = told(CASE)
+    (event,) = told(revoked())
+    revokes = json.loads(event.value)["revokes"]
+    assert revokes["id"] == str(cancel.id)
+    assert revokes["sequence"] == 41
+    assert revokes["type"] == "marketplace.order.auto-cancel.v1"
+
+
+def test_how_far_each_input_was_read_is_told_by_partition() -> None:
+    (event,) = told(CASE)
+    # A partition that nobody has read yet stands at 0.
+    assert json.loads(event.value)["evidence"]["read_to"] == {"orders": [7], "status": [3, 0, 9]}
+
+
+def test_an_order_with_ever_so_many_acts_fits_a_record() -> None:
+    acts = tuple(
+        act("dispute-opened", ENTERED + timedelta(seconds=n), offset=n) for n in range(50_000)
+    )
+    (event,) = told(replace(CASE, acts=acts))
+    evidence = json.loads(event.value)["evidence"]
+    assert len(event.value) < 100_000
+    assert len(evidence["acts"]) == MOST_ACTS
+    assert evidence["omitted"] == 50_001 - MOST_ACTS
+    assert evidence["acts"][0]["status"] == "order-created"
+    assert evidence["acts"][-1]["offset"] == 49_999
+    Escalation.model_validate_json(event.value)
