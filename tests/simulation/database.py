@@ -293,7 +293,7 @@ class SimStore:
         except Fault as error:
             world.note(self._process, "sql", name, error.sqlstate)
             raise _translated(error) from None
-        world.note(self._process, "sql", name, None)
+        world.note(self._process, "sql", name, arguments)
         return result
 
     async def _commit(self, tx: Tx) -> None:
