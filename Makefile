@@ -15,7 +15,7 @@ HAVE_KAFKA := $(if $(filter embedded,$(PLAZO_TEST_KAFKA)),,$(and $(shell command
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test kafka lint format schemas lock clean
+.PHONY: help run test chaos kafka lint format schemas lock clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ run: $(DEV) ## Run the worker with an embedded Postgres, broker and marketplace 
 
 test: $(TEST) $(if $(HAVE_KAFKA),kafka) ## Run all tests, or some (ARGS=tests/unit)
 	$(VENV)/bin/python -m pytest $(ARGS)
+
+chaos: $(TEST) kafka ## Break real parts in every way we know, about a quarter of an hour (ARGS="-k commit")
+	$(VENV)/bin/python -m pytest -rP tests/chaos $(ARGS)
 
 kafka: $(TEST) ## Fetch Apache Kafka for the tests (needs Java 17 and Maven)
 	@$(VENV)/bin/python -m tests.support.apache_kafka

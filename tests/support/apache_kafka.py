@@ -39,13 +39,21 @@ def fetch_jars() -> Path:
 
 
 class ApacheKafka:
-    """One KRaft node, broker and controller. Its port and data stay the same over restarts."""
+    """One KRaft node, broker and controller. Its port and data stay the same over restarts.
+
+    ``detour`` is the port of a proxy: clients that come in by ``detour_port`` are told that
+    address, so that they stay behind the proxy. Others come in as ever.
+    """
 
     idempotence = True  # it has producer ids and transactions
 
-    def __init__(self, settings: Mapping[str, str | int] | None = None) -> None:
+    def __init__(
+        self, settings: Mapping[str, str | int] | None = None, *, detour: int | None = None
+    ) -> None:
         self.port = free_port()
+        self.detour_port = free_port()
         self._controller_port = free_port()
+        self._detour = detour
         self._settings = settings or {}
         self._directory: Path | None = None
         self._process: ChildProcess | None = None
@@ -145,12 +153,18 @@ class ApacheKafka:
 
     def _write_configuration(self, directory: Path) -> None:
         broker, controller = f"127.0.0.1:{self.port}", f"127.0.0.1:{self._controller_port}"
+        listeners, advertised = f"PLAINTEXT://{broker}", f"PLAINTEXT://{broker}"
+        if self._detour is not None:
+            listeners += f",DETOUR://127.0.0.1:{self.detour_port}"
+            advertised += f",DETOUR://127.0.0.1:{self._detour}"
         settings: dict[str, str | int] = {
             "process.roles": "broker,controller",
             "node.id": 1,
-            "listeners": f"PLAINTEXT://{broker},CONTROLLER://{controller}",
-            "advertised.listeners": f"PLAINTEXT://{broker}",
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listeners": f"{listeners},CONTROLLER://{controller}",
+            "advertised.listeners": advertised,
+            "listener.security.protocol.map": (
+                "PLAINTEXT:PLAINTEXT,DETOUR:PLAINTEXT,CONTROLLER:PLAINTEXT"
+            ),
             "inter.broker.listener.name": "PLAINTEXT",
             "controller.listener.names": "CONTROLLER",
             "controller.quorum.bootstrap.servers": controller,
