@@ -28,6 +28,7 @@ from worker.logs import logger
 from worker.metrics import Metrics
 from worker.migrations import HEAD
 from worker.monitor import Monitor
+from worker.poison import DeadLetterLimit
 from worker.probe import KafkaProbe
 from worker.proof import Partition
 from worker.publisher import Publisher
@@ -260,6 +261,7 @@ class Worker:
             self.clock,
             self.metrics,
             self.settings.batch_size,
+            DeadLetterLimit.of(self.settings),
         )
 
     def _make_relay(self, lane: Lane) -> Relay:

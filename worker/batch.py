@@ -56,6 +56,10 @@ class Rows:
             return []
         return [list(column) for column in zip(*rows, strict=True)]
 
+    def refused_places(self) -> list[tuple[Partition, int]]:
+        """Where each dead letter stood."""
+        return [((topic, number), offset) for _, topic, number, offset, *_ in self.dead_letters]
+
     def count(self, topic: str, outcome: str) -> None:
         """Count a record by what became of it."""
         self.counts[topic, outcome] = self.counts.get((topic, outcome), 0) + 1

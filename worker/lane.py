@@ -19,6 +19,7 @@ from worker.domain.policy import Policy
 from worker.errors import Fenced, RowRefused
 from worker.logs import logger
 from worker.metrics import Metrics
+from worker.poison import DeadLetterLimit
 from worker.proof import Partition, Proof, Reading
 from worker.records import RefusalClass, Refused
 from worker.scope import Scope
@@ -63,6 +64,7 @@ class Lane:
         clock: Clock,
         metrics: Metrics,
         batch_size: int,
+        dead_letter_limit: DeadLetterLimit,
     ) -> None:
         self.number = number
         self.epoch = 0
@@ -78,6 +80,7 @@ class Lane:
         self._clock = clock
         self._metrics = metrics
         self._batch_size = batch_size
+        self._dead_letter_limit = dead_letter_limit
         # Two transactions of one lane would only wait for each other at the fence, each with a
         # connection in hand.
         self._turn = asyncio.Lock()
@@ -130,6 +133,7 @@ class Lane:
 
         Raises:
             Fenced: another worker owns the lane.
+            Halted: too much of it would be refused.
             DatabaseUnavailable: the outcome is not known; take the lane anew.
         """
         async with self._turn:
@@ -191,6 +195,7 @@ class Lane:
         entered, fires_at, noticed = 0, None, []
         async with self._store.transaction() as tx:
             sequence, open_deadlines = await self._fence(tx)
+            await self._dead_letter_limit.check(tx, rows.refused_places())
             await self._move(tx, batch)
             if columns := rows.order_columns():
                 row = await tx.row("enter_orders", *columns)

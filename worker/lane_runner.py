@@ -124,7 +124,6 @@ class LaneRunner:
                 continue
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), wait)
-            self.halted = False
 
     async def _live(self) -> None:
         assignment = self._consumer.assignment
@@ -138,7 +137,8 @@ class LaneRunner:
         self._consumer.seek(lane.positions)
         relay = self._make_relay(lane)
         self.lane, self.relay = lane, relay
-        self.fault = None
+        if not self.halted:
+            self.fault = None
         self._reconsider.set()
         log.info("lane_taken", lane=self.number, epoch=lane.epoch)
         working = asyncio.gather(
@@ -198,10 +198,15 @@ class LaneRunner:
             except KafkaUnavailable as error:
                 self._consumer_broken(str(error))
                 raise
-            if batch is None or not batch.after:
+            if batch is None:
                 continue
             fires_at = lane.next_fires_at
-            applied = await lane.apply(batch)
+            applied = await lane.apply(batch) if batch.after else None
+            if self.halted:
+                # Not before: what halted the lane may be the next record still.
+                self.halted, self.fault = False, None
+            if applied is None:
+                continue
             self._freshness.progressed()
             for record in batch.records:
                 self.last_timestamp[record.topic, record.partition] = record.timestamp

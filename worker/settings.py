@@ -67,6 +67,16 @@ class Settings(BaseSettings):
     max_record_bytes: int = Field(
         1_000_000, ge=1_000, le=100_000_000, description="Larger values are refused, unread."
     )
+    dead_letter_limit: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="Share of a partition's last records above which its lane halts rather than "
+        "refuse more; 1 is off, 0 allows none.",
+    )
+    dead_letter_window: int = Field(
+        1_000, ge=1, le=1_000_000, description="How many records that share is of."
+    )
     proof: Literal["all", "lane"] = Field(
         "all",
         description="What a verdict must have read: `all` input partitions, or its own `lane`'s "

@@ -1,0 +1,74 @@
+"""Everything suddenly fails: the lane halts, loudly, and the topic is not emptied into refusals."""
+
+from collections.abc import Callable
+
+import asyncpg
+import pytest
+
+from tests.support.market import Market
+from tests.support.parts import Kafka
+from tests.support.processes import WorkerProcess
+from tests.support.topics import Topics
+from tests.support.waiting import eventually
+from worker.migrate import migrate
+
+NewWorker = Callable[..., WorkerProcess]
+LIMIT = {"dead_letter_limit": "0.1", "dead_letter_window": "100", "batch_size": "5"}
+
+
+@pytest.fixture
+async def market(kafka: Kafka, topics: Topics, database: str) -> Market:
+    await migrate(database)
+    return Market(kafka.bootstrap_servers, topics, idempotence=kafka.idempotence)
+
+
+async def test_a_lane_halts_before_it_refuses_too_much_and_goes_on_when_allowed(
+    new_worker: NewWorker, market: Market, database: str, topics: Topics
+) -> None:
+    bad = [(topics.order_created, f"b{n}", b"not JSON") for n in range(50)]
+    worker = await new_worker(topics, **LIMIT).start().wait_ready()
+    await market.publish(market.order("before"), *bad, market.order("after"), partition=0)
+    await _halted(worker)
+    status, reason = await worker.get("/readyz")
+    assert status == 503
+    assert "more than 10 of 100 records" in reason
+    assert 0 < await _kept(database) <= 10  # a batch with one too many is not written at all
+    assert '"level":"error"' in worker.output.replace(" ", "")
+    assert "lane_halted" in worker.output
+    # Neither a crash nor another worker begins to count anew.
+    worker.sigkill()
+    successor = new_worker(topics, **LIMIT).start()
+    await _halted(successor)
+    assert await _kept(database) <= 10
+    # The other partitions are read; their verdicts wait for the proof.
+    await market.publish(market.order("elsewhere"), partition=1)
+    await eventually(lambda: _known(database, {"before", "elsewhere"}))
+    assert await successor.sigterm() == 0
+    await new_worker(topics).start().wait_ready()
+    await eventually(lambda: _known(database, {"before", "elsewhere", "after"}), 60)
+    assert await _kept(database) == 50
+
+
+async def _halted(worker: WorkerProcess) -> None:
+    async def halted() -> bool:
+        return (await worker.metrics())["plazo_lanes_halted"] == 1
+
+    await eventually(lambda: worker.get("/metrics"), 10)
+    await eventually(halted, 60, "a halted lane")
+
+
+async def _kept(database: str) -> int:
+    connection = await asyncpg.connect(database)
+    try:
+        return int(await connection.fetchval("SELECT count(*) FROM dead_letters"))
+    finally:
+        await connection.close()
+
+
+async def _known(database: str, orders: set[str]) -> bool:
+    connection = await asyncpg.connect(database)
+    try:
+        rows = await connection.fetch("SELECT order_id FROM orders WHERE lane IS NOT NULL")
+        return {row["order_id"] for row in rows} == orders
+    finally:
+        await connection.close()
