@@ -6,7 +6,7 @@ together with what they stand for, so it happens whole or not at all.
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from worker import cases
@@ -20,7 +20,7 @@ from worker.errors import Fenced, RowRefused
 from worker.logs import logger
 from worker.metrics import Metrics
 from worker.poison import DeadLetterLimit
-from worker.proof import Partition, Proof, Reading
+from worker.proof import Partition, Proof
 from worker.records import RefusalClass, Refused
 from worker.scope import Scope
 from worker.store import Store, Transaction
@@ -145,7 +145,29 @@ class Lane:
         Raises: as :meth:`apply`.
         """
         async with self._turn:
-            return await self._settle(proof)
+            started = self._clock.monotonic()
+            async with self._store.transaction(one_snapshot=True) as tx:
+                sequence, open_deadlines = await self._fence(tx)
+                due = await tx.rows("due_orders", self.number, proof.at, self._batch_size)
+                fires_at = {row["order_id"]: row["fires_at"] for row in due}
+                verdicts = await self._decide(tx, list(fires_at), sequence)
+                done = [order_id for order_id in fires_at if order_id not in verdicts.faulty]
+                open_deadlines -= await tx.execute(
+                    "disarm_deadlines", self.number, [fires_at[one] for one in done], done
+                )
+                if verdicts.faulty:
+                    later = self._clock.now() + _RETRY
+                    await tx.execute(
+                        "postpone_deadlines", self.number, later, sorted(verdicts.faulty)
+                    )
+                sequence += len(verdicts.events)
+                await tx.execute("update_lane", self.number, sequence, open_deadlines)
+                next_due = await tx.row("next_deadline", self.number)
+            assert next_due is not None
+            self.sequence, self.open_deadlines = sequence, open_deadlines
+            self.next_fires_at = next_due[0]
+            self._observe_lapse(verdicts, fires_at)
+            return self._told(verdicts, started, more=len(due) >= self._batch_size)
 
     async def reconsider(self) -> Settled:
         """Look again at orders with new acts after their verdict, up to a batch.
@@ -155,7 +177,18 @@ class Lane:
         Raises: as :meth:`apply`.
         """
         async with self._turn:
-            return await self._settle(None)
+            started = self._clock.monotonic()
+            async with self._store.transaction(one_snapshot=True) as tx:
+                sequence, open_deadlines = await self._fence(tx)
+                notices = await tx.rows("waiting_notices", self.number, self._batch_size)
+                wanted = list(dict.fromkeys(row["order_id"] for row in notices))
+                verdicts = await self._decide(tx, wanted, sequence, decided=True)
+                done = [row["id"] for row in notices if row["order_id"] not in verdicts.faulty]
+                await tx.execute("take_notices", done)
+                sequence += len(verdicts.events)
+                await tx.execute("update_lane", self.number, sequence, open_deadlines)
+            self.sequence = sequence
+            return self._told(verdicts, started, more=len(notices) >= self._batch_size)
 
     async def _fence(self, tx: Transaction) -> tuple[int, int]:
         row = await tx.row("lock_lane", self.number, self.epoch)
@@ -244,90 +277,63 @@ class Lane:
         elapsed = self._clock.monotonic() - started
         self._metrics.transaction_seconds.labels("apply").observe(elapsed)
 
-    async def _settle(self, proof: Proof | None) -> Settled:
-        lapsing = proof is not None
-        started = self._clock.monotonic()
-        # One snapshot: an event tells how far each input was read, and that has to be neither
-        # more nor less than the acts it was judged by.
-        async with self._store.transaction(one_snapshot=True) as tx:
-            sequence, open_deadlines = await self._fence(tx)
-            source = ("due_orders", proof.at) if proof else ("waiting_notices",)
-            taken = await tx.rows(source[0], self.number, *source[1:], self._batch_size)
-            wanted = list(dict.fromkeys(row["order_id"] for row in taken))
-            found = await cases.load(tx, self.number, wanted)
-            if not lapsing:
-                # A notice on an order that is not decided yet needs nothing: the act it speaks
-                # of is read with the others when the deadline fires.
-                found = [case for case in found if case.finding is not None]
-            now = self._clock.now()
-            reading = await self._scope.reading(tx, self.number)
-            judged, made, faulty = self._judge(found, reading, now)
-            if made:
-                rows = [(self.number, sequence + n, *event) for n, event in enumerate(made, 1)]
-                await tx.copy("decisions", DECISION_COLUMNS, rows)
-            if judged:
-                await tx.execute("settle_orders", *_settlements(judged), now)
-            if not lapsing:
-                await tx.execute("take_notices", [row["id"] for row in taken])
-            elif taken:
-                done = [row for row in taken if row["order_id"] not in faulty]
-                fired_at = [row["fires_at"] for row in done]
-                done_ids = [row["order_id"] for row in done]
-                open_deadlines -= await tx.execute(
-                    "disarm_deadlines", self.number, fired_at, done_ids
-                )
-            if faulty:
-                await tx.execute("postpone_deadlines", self.number, now + _RETRY, sorted(faulty))
-            sequence += len(made)
-            await tx.execute("update_lane", self.number, sequence, open_deadlines)
-            next_due = await tx.row("next_deadline", self.number) if lapsing else None
-        self.sequence = sequence
-        self.open_deadlines = open_deadlines
-        if next_due is not None:
-            self.next_fires_at = next_due[0]
-        self._observe(judged, made, {row["order_id"]: row["fires_at"] for row in taken}
-                      if lapsing else {}, started)  # fmt: skip
-        return Settled(len(judged), tuple(made), len(taken) >= self._batch_size)
+    async def _decide(
+        self, tx: Transaction, order_ids: Sequence[str], sequence: int, *, decided: bool = False
+    ) -> "_Verdicts":
+        """Judge orders and store what follows, behind the fence.
 
-    def _judge(
-        self, found: Sequence[Case], reading: Reading, now: datetime
-    ) -> tuple[list[tuple[Case, Judgement]], list[Event], set[str]]:
-        judged: list[tuple[Case, Judgement]] = []
-        made: list[Event] = []
-        faulty: set[str] = set()
-        for case in found:
+        All from one snapshot: an event tells how far each input was read, and that has to be
+        neither more nor less than the acts it was judged by. With ``decided`` orders without a
+        verdict are left alone: the acts that a notice speaks of are read with the others when
+        the deadline fires.
+        """
+        verdicts = _Verdicts()
+        now = self._clock.now()
+        reading = await self._scope.reading(tx, self.number)
+        for case in await cases.load(tx, self.number, order_ids):
+            if case.finding is None and decided:
+                continue
             try:
                 judgement = decide(case, reading.evidence_since)
                 told = list(events(case, judgement, reading, now))
             except Exception:
                 # One order that our own code cannot judge must not hold the others.
-                faulty.add(case.order.order_id)
+                verdicts.faulty.add(case.order.order_id)
                 log.exception("order_not_judged", lane=self.number, order=case.order.order_id)
             else:
-                judged.append((case, judgement))
-                made += told
-        return judged, made, faulty
+                verdicts.judged.append((case, judgement))
+                verdicts.events += told
+        if verdicts.events:
+            rows = [(self.number, sequence + n, *e) for n, e in enumerate(verdicts.events, 1)]
+            await tx.copy("decisions", DECISION_COLUMNS, rows)
+        if verdicts.judged:
+            await tx.execute("settle_orders", *_settlements(verdicts.judged), now)
+        return verdicts
 
-    def _observe(
-        self,
-        judged: Sequence[tuple[Case, Judgement]],
-        made: Sequence[Event],
-        fired_at: Mapping[str, datetime],
-        started: float,
-    ) -> None:
+    def _observe_lapse(self, verdicts: "_Verdicts", fires_at: Mapping[str, datetime]) -> None:
         now = self._clock.now()
-        for event in made:
+        for case, judgement in verdicts.judged:
+            late = (now - fires_at[case.order.order_id]).total_seconds()
+            self._metrics.outcomes.labels(judgement.outcome.value).inc()
+            self._metrics.lateness.observe(max(0.0, late))
+
+    def _told(self, verdicts: "_Verdicts", started: float, *, more: bool) -> Settled:
+        for event in verdicts.events:
             self._metrics.decisions.labels(event.kind, event.reason).inc()
             log.info(
                 "verdict", order=event.order_id, kind=event.kind, reason=event.reason,
                 lane=self.number, id=str(event.id),
             )  # fmt: skip
-        for case, judgement in judged:
-            if (fires_at := fired_at.get(case.order.order_id)) is not None:
-                self._metrics.outcomes.labels(judgement.outcome.value).inc()
-                self._metrics.lateness.observe(max(0.0, (now - fires_at).total_seconds()))
         elapsed = self._clock.monotonic() - started
         self._metrics.transaction_seconds.labels("decide").observe(elapsed)
+        return Settled(len(verdicts.judged), tuple(verdicts.events), more)
+
+
+@dataclass(slots=True)
+class _Verdicts:
+    judged: list[tuple[Case, Judgement]] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    faulty: set[str] = field(default_factory=set)
 
 
 def _settlements(judged: Sequence[tuple[Case, Judgement]]) -> list[list[object]]:
