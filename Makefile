@@ -27,7 +27,7 @@ test: $(TEST) $(if $(HAVE_KAFKA),kafka) ## Run all tests, or some (ARGS=tests/un
 	$(VENV)/bin/python -m pytest $(ARGS)
 
 chaos: $(TEST) kafka ## Break real parts in every way we know, about a quarter of an hour (ARGS="-k commit")
-	$(VENV)/bin/python -m pytest -rP tests/chaos $(ARGS)
+	$(VENV)/bin/python -m pytest -rP --show-capture=stdout tests/chaos $(ARGS)
 
 kafka: $(TEST) ## Fetch Apache Kafka for the tests (needs Java 17 and Maven)
 	@$(VENV)/bin/python -m tests.support.apache_kafka

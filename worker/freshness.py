@@ -163,11 +163,15 @@ class Freshness:
         ours, theirs = self._clock.now(), await self._store.now()
         at = min(ours, theirs)
         self._ahead = max(0.0, (ours - theirs).total_seconds())
-        ends = await self._probe.ends()
         known = await self._positions()
+        ends = await self._probe.ends()
         if missing := known.keys() - ends.keys():
             # Metadata of a broker that lags: what it does not name may hold evidence.
             raise KafkaUnavailable(f"no end offset for {sorted(missing)[:5]}")
+        if beyond := [p for p, offset in known.items() if offset > ends[p] and self._counts(p)]:
+            # Truncated or made anew: its position says nothing of what stands there now. It was
+            # read before the end was, so it cannot just have moved on.
+            raise KafkaUnavailable(f"stored positions behind the end of {sorted(beyond)[:5]}")
         for key in fresh:
             chosen = {p: end for p, end in ends.items() if key is None or p[1] == key}
             self._pending[key] = _Pending(at, chosen, now, now)
@@ -185,6 +189,9 @@ class Freshness:
             for row in rows
             if row["topic"] in self._scope.topics
         }
+
+    def _counts(self, partition: Partition) -> bool:
+        return any(self._scope.covers(lane, partition) for lane in self._waiting)
 
     def _key(self, lane: int) -> int | None:
         return lane if self._scope.narrow else None

@@ -164,10 +164,12 @@ class Relay:
         )
 
     async def _publish_dead_letters(self) -> bool:
+        # Before the look and not after it: what is committed meanwhile must not be forgotten.
+        self._letters = False
         rows = await self._unpublished_letters()
         if not rows:
-            self._letters = False
             return False
+        self._letters = True
         letters = [self._letter(row) for row in rows]
         try:
             await self._publisher.publish(letters)

@@ -129,8 +129,16 @@ class Stage:
                 with suppress(asyncio.CancelledError):
                     await task
 
-    async def settle(self, world: World, reader: Reader, timeout: float = 45.0) -> None:
+    async def settle(self, world: World, reader: Reader) -> None:
         """Wait for every verdict, or give up; then stop the workers and read to the end."""
+        await self.settle_without_stopping(world, reader)
+        await self.stop()
+        await reader.catch_up()
+
+    async def settle_without_stopping(
+        self, world: World, reader: Reader, timeout: float = 45.0
+    ) -> None:
+        """Wait for every verdict, or give up."""
         last_due = max(order.entered_at for order in world.orders.values()) + WINDOW + GRACE
         end = max(last_due, world.last_stored_at) + timedelta(seconds=2)
         with suppress(AssertionError):  # the audit says what is missing
@@ -139,8 +147,6 @@ class Stage:
                 timeout,
                 interval=0.5,
             )
-        await self.stop()
-        await reader.catch_up()
 
     async def stop(self) -> None:
         """Stop every worker in order: nothing may come after it."""
