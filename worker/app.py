@@ -195,10 +195,10 @@ class Worker:
         backoff = Backoff()
         while True:
             self._broken.clear()
-            consumer = Consumer(self.settings, self._assigned, self._revoked)
-            self.consumer = consumer
+            consumer = None
             started = self.clock.monotonic()
             try:
+                consumer = self.consumer = Consumer(self.settings, self._assigned, self._revoked)
                 await consumer.start()
                 await self._broken.wait()
             except KafkaUnavailable as error:
@@ -206,7 +206,8 @@ class Worker:
             finally:
                 self.joined = False
                 await self._stop_lanes(_REVOKE)
-                await consumer.stop()
+                if consumer is not None:
+                    await consumer.stop()
             if self.clock.monotonic() - started > 30:
                 backoff.reset()
             await self.clock.sleep(backoff.next())

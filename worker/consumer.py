@@ -114,6 +114,10 @@ class Consumer:
         """
         partitions = [TopicPartition(*partition) for partition in positions]
         try:
+            for tp, partition in zip(partitions, positions, strict=True):
+                # Whoever moved it took records that this lane has never seen.
+                if await self._consumer.position(tp) != positions[partition]:
+                    raise NotAssigned
             found = await self._consumer.getmany(
                 *partitions, timeout_ms=int(wait * 1000), max_records=limit
             )

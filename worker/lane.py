@@ -121,6 +121,15 @@ class Lane:
             await tx.execute("start_position", *partition, next_offset, covered_since)
         self.positions[partition] = next_offset
 
+    async def stored_sequence(self) -> int:
+        """The last sequence given to a decision, as the database has it.
+
+        Raises: as :meth:`apply`.
+        """
+        async with self._turn, self._store.transaction() as tx:
+            sequence, _ = await self._fence(tx)
+        return sequence
+
     async def release(self) -> None:
         """Say that nobody owns the lane now; a later owner need not wait for us."""
         async with self._turn, self._store.session() as session:

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from worker.backoff import Backoff
 from worker.clock import Clock
@@ -141,21 +141,25 @@ class LaneRunner:
             self.fault = None
         self._reconsider.set()
         log.info("lane_taken", lane=self.number, epoch=lane.epoch)
-        working = asyncio.gather(
-            self._read(lane, relay, assignment),
-            self._lapse(lane, relay),
-            self._look_again(lane, relay),
-        )
+        # Tasks and no gather(): cancelling a gather that one fault has ended leaves the others
+        # running, and a reader that outlives its lane takes records away from the next one.
+        working = {
+            asyncio.create_task(self._read(lane, relay, assignment)),
+            asyncio.create_task(self._lapse(lane, relay)),
+            asyncio.create_task(self._look_again(lane, relay)),
+        }
         relaying = asyncio.create_task(self._relay(relay))
         try:
             # Reading and deciding end by themselves when the lane is stopped; then, and not
             # before, the relay has everything that they committed.
-            await _first(working, relaying)
-            await _first(asyncio.ensure_future(relay.drained()), relaying)
+            await _all(working, relaying)
+            drained = asyncio.create_task(relay.drained())
+            working.add(drained)
+            await _all({drained}, relaying)
         finally:
-            working.cancel()
-            relaying.cancel()
-            await asyncio.gather(working, relaying, return_exceptions=True)
+            for task in (*working, relaying):
+                task.cancel()
+            await asyncio.gather(*working, relaying, return_exceptions=True)
             self.lane = self.relay = None
             self._left_at = dict(lane.positions)
             self._metrics.forget_lane(self.number, sorted({topic for topic, _ in self.partitions}))
@@ -282,9 +286,13 @@ class LaneRunner:
             stopped.cancel()
 
 
-async def _first(work: "asyncio.Future[Any]", guard: "asyncio.Future[None]") -> None:
-    """Wait for ``work``; ``guard`` never ends but by a fault, which ends the waiting too."""
-    waiting: set[asyncio.Future[Any]] = {work, guard}
-    done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    for future in done:
-        future.result()
+async def _all(work: set["asyncio.Task[None]"], guard: "asyncio.Task[None]") -> None:
+    """Wait for all of ``work``, or for the first fault, which may be that of ``guard``.
+
+    ``guard`` never ends but by a fault.
+    """
+    pending = {*work, guard}
+    while work & pending:
+        done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()

@@ -1,15 +1,21 @@
 """Settings: the only place that reads the environment.
 
-Every field is one ``PLAZO_…`` variable (or a line in ``.env``); README.md lists them, generated
-from here. All faults are reported at once.
+Every field is one ``PLAZO_…`` variable (or a line in ``.env``, or a file in ``secrets_dir``);
+README.md lists them, generated from here. All faults are reported at once.
 """
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import isodate
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, DirectoryPath, Field, FilePath, SecretStr, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+)
 
 
 def _duration(value: object) -> object:
@@ -36,6 +42,28 @@ class Settings(BaseSettings):
     )
 
     kafka_bootstrap_servers: str = Field("127.0.0.1:9092", description="Brokers, `host:port,…`.")
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT",
+        description="`PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` (without encryption) or `SASL_SSL`.",
+    )
+    kafka_ca_file: FilePath | None = Field(
+        None, description="Certificates (PEM) that may sign a broker's; else the system's."
+    )
+    kafka_cert_file: FilePath | None = Field(
+        None, description="Our certificate (PEM), for mutual TLS."
+    )
+    kafka_key_file: FilePath | None = Field(
+        None, description="Its key (PEM), where that is not in the same file."
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = Field(
+        "SCRAM-SHA-512",
+        description="`PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512` or `OAUTHBEARER`.",
+    )
+    kafka_sasl_username: str | None = Field(None, description="For `PLAIN` and `SCRAM-…`.")
+    kafka_sasl_password: SecretStr | None = Field(None, description="For `PLAIN` and `SCRAM-…`.")
+    kafka_sasl_token_file: FilePath | None = Field(
+        None, description="For `OAUTHBEARER`: a token, read anew for each connection."
+    )
     kafka_idempotence: bool = Field(
         True, description="Idempotent producer. Off only for brokers that have no producer ids."
     )
@@ -107,6 +135,28 @@ class Settings(BaseSettings):
         "auto", description="`auto` is `console` on a terminal, else `json`."
     )
 
+    secrets_dir: DirectoryPath | None = Field(
+        None,
+        description="Directory with a file for each setting that is not to stand in the "
+        "environment, named like its variable in lower case.",
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The sources, the first wins; what ``secrets_dir`` names is the last."""
+        named = {**dotenv_settings(), **env_settings(), **init_settings()}.get("secrets_dir")
+        # One that is not there is a fault of the field itself, told with all others.
+        if named and Path(named).is_dir():
+            file_secret_settings = SecretsSettingsSource(settings_cls, secrets_dir=named)
+        return init_settings, env_settings, dotenv_settings, file_secret_settings
+
     @property
     def input_topics(self) -> tuple[str, str]:
         """Every topic that carries records; each may carry evidence."""
@@ -117,6 +167,27 @@ class Settings(BaseSettings):
         topics = [*self.input_topics, self.decisions_topic, self.dead_letters_topic]
         if len(set(topics)) < len(topics):
             raise ValueError("the four topics must differ")
+        return self
+
+    @model_validator(mode="after")
+    def _identity_is_whole(self) -> Self:
+        if self.kafka_key_file and not self.kafka_cert_file:
+            raise ValueError("PLAZO_KAFKA_KEY_FILE goes with PLAZO_KAFKA_CERT_FILE")
+        if self.kafka_security_protocol.startswith("SASL_"):
+            if self.kafka_sasl_mechanism == "OAUTHBEARER":
+                if not self.kafka_sasl_token_file:
+                    raise ValueError("OAUTHBEARER needs PLAZO_KAFKA_SASL_TOKEN_FILE")
+            elif not (self.kafka_sasl_username and self.kafka_sasl_password):
+                raise ValueError(
+                    "SASL needs PLAZO_KAFKA_SASL_USERNAME and PLAZO_KAFKA_SASL_PASSWORD"
+                )
+        elif self.kafka_sasl_username or self.kafka_sasl_password or self.kafka_sasl_token_file:
+            # Whoever gives a password believes that it is asked for.
+            raise ValueError("a SASL identity needs PLAZO_KAFKA_SECURITY_PROTOCOL=SASL_…")
+        if not self.kafka_security_protocol.endswith("SSL") and (
+            self.kafka_ca_file or self.kafka_cert_file
+        ):
+            raise ValueError("certificates need PLAZO_KAFKA_SECURITY_PROTOCOL=SSL or SASL_SSL")
         return self
 
     @classmethod
@@ -131,5 +202,6 @@ class Settings(BaseSettings):
                 default = "PT24H" if hours else isodate.duration_isoformat(default)
             elif isinstance(default, SecretStr):
                 default = default.get_secret_value()
-            rows.append((f"PLAZO_{name.upper()}", str(default), field.description or ""))
+            shown = "" if default is None else str(default)
+            rows.append((f"PLAZO_{name.upper()}", shown, field.description or ""))
         return rows

@@ -29,6 +29,15 @@ _SESSION = {
 }
 
 
+_FAULTS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that breaks at the wrong moment for the driver
+    OSError,
+    TimeoutError,
+)
+
+
 @cache
 def sql(name: str) -> str:
     """The text of ``sql/<name>.sql``."""
@@ -160,7 +169,7 @@ class Store:
         """Turn the driver's errors into ours: theirs may quote a row, and so personal data."""
         try:
             yield
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except _FAULTS as error:
             state = getattr(error, "sqlstate", None) or "-"
             kind = _kind(error, state)
             self._metrics.database_errors.labels(kind).inc()
