@@ -24,7 +24,7 @@ run: $(DEV) ## Run the worker with an embedded Postgres, broker and marketplace 
 	$(VENV)/bin/plazo dev $(ARGS)
 
 test: $(TEST) $(if $(HAVE_KAFKA),kafka) ## Run all tests, or some (ARGS=tests/unit)
-	$(VENV)/bin/python -m pytest $(ARGS)
+	$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 chaos: $(TEST) kafka ## Break real parts in every way we know, about a quarter of an hour (ARGS="-k commit")
 	$(VENV)/bin/python -m pytest -rP --show-capture=stdout tests/chaos $(ARGS)
