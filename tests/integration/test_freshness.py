@@ -43,7 +43,11 @@ async def transaction(market: Market, kafka: Kafka) -> AsyncIterator[Any]:
 
 
 async def held(worker: WorkerProcess) -> bool:
-    return (await worker.metrics())[HELD] >= 1
+    return await guards(worker, "behind")
+
+
+async def guards(worker: WorkerProcess, reason: str) -> bool:
+    return (await worker.metrics())[f'plazo_guard_held_lanes{{reason="{reason}"}}'] >= 1
 
 
 def hasty(new_worker: NewWorker, topics: Topics, **more: str) -> WorkerProcess:
@@ -159,7 +163,7 @@ async def test_a_position_beyond_the_log_halts_the_lane(
     if proof == "lane":
         await market.told(f"o0 {SILENT}", f"o2 {SILENT}")
     else:
-        await eventually(lambda: held(worker), 20, "a guard holds the verdicts")
+        await eventually(lambda: guards(worker, "probe"), 20, "a guard holds the verdicts")
         assert await market.decisions() == []
 
 

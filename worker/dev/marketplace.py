@@ -37,7 +37,13 @@ async def publisher(
 ) -> AsyncIterator[Callable[[Sequence[Message]], Any]]:
     """A function that publishes messages in order and enters what was acknowledged."""
     producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap_servers, acks="all", linger_ms=2, max_request_size=100_000_000
+        bootstrap_servers=bootstrap_servers,
+        acks="all",
+        linger_ms=2,
+        max_request_size=100_000_000,
+        # One record a batch. The embedded broker tells the end of a partition as the first
+        # offset of its last batch and one: of larger batches the proof would miss the rest.
+        max_batch_size=1,
     )
 
     async def publish(messages: Sequence[Message]) -> None:
