@@ -190,8 +190,13 @@ class World:
         began = loop.time()
         last_planned = max((step.at for step in self._steps), default=0.0)
         end = last_planned + self.window.total_seconds() + give_up_after
+        # One record a batch: of larger ones the embedded broker miscounts the end.
         producer = AIOKafkaProducer(
-            bootstrap_servers=bootstrap, acks="all", linger_ms=2, max_request_size=2_000_000
+            bootstrap_servers=bootstrap,
+            acks="all",
+            linger_ms=2,
+            max_request_size=2_000_000,
+            max_batch_size=1,
         )
         await producer.start()
         try:
@@ -463,7 +468,9 @@ class World:
         from confluent_kafka import Producer
 
         if self._librdkafka is None:
-            self._librdkafka = Producer({"bootstrap.servers": bootstrap, "linger.ms": 2})
+            self._librdkafka = Producer(
+                {"bootstrap.servers": bootstrap, "linger.ms": 2, "batch.num.messages": 1}
+            )
         places: dict[int, tuple[str, int, int]] = {}
         for index, message in enumerate(messages):
 
