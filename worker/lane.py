@@ -91,7 +91,10 @@ class Lane:
         Raises:
             DatabaseUnavailable: try again later.
         """
+        async with self._store.session() as session:
+            await session.rows("end_frozen_sessions")
         async with self._store.transaction() as tx:
+            await tx.rows("wait_briefly")
             row = await tx.row("take_lane", self.number, owner)
             due = await tx.row("next_deadline", self.number)
         assert row is not None

@@ -50,25 +50,38 @@ class Publisher:
             TooLarge: one is larger than the client or the broker allows.
         """
         producer = None
+        too_large = False
         try:
             async with asyncio.timeout(_DEADLINE):
                 producer = await self._connected()
-                sent = [
-                    await producer.send(
-                        m.topic, m.value, key=m.key, partition=m.partition, headers=m.headers
-                    )
-                    for m in messages
-                ]
-                # All of them, even after a failure: an exception nobody fetched is logged late.
+                sent = []
+                for m in messages:
+                    try:
+                        sent.append(
+                            await producer.send(
+                                m.topic,
+                                m.value,
+                                key=m.key,
+                                partition=m.partition,
+                                headers=m.headers,
+                            )
+                        )
+                    except MessageSizeTooLargeError:
+                        too_large = True
+                        break
+                # All of them, even after a failure: what is on its way may still be appended,
+                # and whoever looks at the tail next must see it.
                 results = await asyncio.gather(*sent, return_exceptions=True)
             for result in results:
-                if isinstance(result, BaseException):
+                if isinstance(result, MessageSizeTooLargeError):
+                    too_large = True
+                elif isinstance(result, BaseException):
                     raise result
-        except MessageSizeTooLargeError:
-            raise TooLarge from None
         except (KafkaError, OSError, TimeoutError, AssertionError) as error:
             await self._discard(producer)
             raise PublishFailed(f"{type(error).__name__} on publishing") from None
+        if too_large:
+            raise TooLarge
 
     async def close(self) -> None:
         """Stop the producer; what it holds was acknowledged or will be read from the tail."""

@@ -20,6 +20,7 @@ from worker.store import Store
 
 _BATCH = 1000
 _LETTERS = 50
+_OURS = 6  # headers that the relay puts behind those of the refused record
 # Repeats of a hung predecessor may stand behind the last of its successor, a batch at the most.
 _TAIL = 2 * _BATCH
 
@@ -173,14 +174,25 @@ class Relay:
         if not rows:
             return False
         self._letters = True
-        letters = [self._letter(row) for row in rows]
         try:
-            await self._publisher.publish(letters)
+            await self._publisher.publish([self._letter(row) for row in rows])
         except TooLarge:
-            for letter in letters:
-                await self._publish_alone(letter)
-        await self._mark_letters([row["id"] for row in rows])
+            # Some of the others may have been appended.
+            await self._find_letters()
+            for row in await self._unpublished_letters():
+                await self._publish_alone(self._letter(row))
+                await self._mark_letters([row["id"]])
+        else:
+            await self._mark_letters([row["id"] for row in rows])
         return True
+
+    async def _publish_alone(self, letter: Message) -> None:
+        try:
+            await self._publisher.publish([letter])
+        except TooLarge:
+            # The topic allows less than the one it came from. The bytes are in Postgres.
+            headers = [*letter.headers[-_OURS:], (names.VALUE_OMITTED, b"too-large")]
+            await self._publisher.publish([letter._replace(value=None, headers=headers)])
 
     async def _unpublished_letters(self) -> Sequence[Any]:
         async with self._store.session() as session:
@@ -189,16 +201,6 @@ class Relay:
     async def _mark_letters(self, ids: Sequence[int]) -> None:
         async with self._store.session() as session:
             await session.execute("mark_dead_letters_published", ids)
-
-    async def _publish_alone(self, message: Message) -> None:
-        try:
-            await self._publisher.publish([message])
-        except TooLarge:
-            # The topic allows less than the one it came from. The bytes are in Postgres.
-            bare = message._replace(
-                value=None, headers=[*message.headers[-6:], (names.VALUE_OMITTED, b"too-large")]
-            )
-            await self._publisher.publish([bare])
 
     def _letter(self, row: Any) -> Message:
         came = [

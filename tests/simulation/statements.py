@@ -60,6 +60,16 @@ def _fault(sqlstate: str) -> Exception:
 # Lanes and positions.
 
 
+@_reading
+def end_frozen_sessions(tx: "Tx") -> list[Row]:
+    return []  # a frozen session is ended by the model of the server
+
+
+@_reading
+def wait_briefly(tx: "Tx") -> list[Row]:
+    return []
+
+
 @_statement
 def take_lane(tx: "Tx", lane: int, owner: str) -> "Statement":
     published = tx.get("published", lane)
