@@ -15,16 +15,22 @@ HAVE_KAFKA := $(if $(filter embedded,$(PLAZO_TEST_KAFKA)),,$(and $(shell command
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test chaos kafka lint format schemas lock clean
+.PHONY: help run test simulate simulate-mutants chaos kafka lint format schemas lock clean
 
 help: ## Show this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(DEV) ## Run the worker with an embedded Postgres, broker and marketplace (ARGS=--help)
 	$(VENV)/bin/plazo dev $(ARGS)
 
 test: $(TEST) $(if $(HAVE_KAFKA),kafka) ## Run all tests, or some (ARGS=tests/unit)
 	$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+
+simulate: $(TEST) ## Run the worker in simulated time (SEEDS=2000, or SEED=123 with its trace)
+	$(VENV)/bin/python -m tests.simulation $(if $(SEED),--seed $(SEED),$(or $(SEEDS),2000))
+
+simulate-mutants: $(TEST) ## Plant faults in the worker: the simulation must catch each
+	$(VENV)/bin/python -m tests.simulation.mutants
 
 chaos: $(TEST) kafka ## Break real parts in every way we know, about a quarter of an hour (ARGS="-k commit")
 	$(VENV)/bin/python -m pytest -rP --show-capture=stdout tests/chaos $(ARGS)

@@ -31,11 +31,12 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--seed", type=int, help="run this one alone and print its trace")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--stop-after", type=int, default=10, help="failing seeds, per job")
     chosen = parser.parse_args()
     if chosen.seed is not None:
         return replay(chosen.seed)
     started = time.perf_counter()
-    results = run_parallel(chosen.first, chosen.seeds, chosen.jobs)
+    results = run_parallel(chosen.first, chosen.seeds, chosen.jobs, chosen.stop_after)
     elapsed = time.perf_counter() - started
     happened: dict[str, int] = {}
     for result in results:

@@ -115,12 +115,17 @@ def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
         if events:
             yield f"{who}: decided without an order"
         return
-    since = world.scenario.covered_since
+    narrow = world.scenario.proof == "lane"
+    since = [
+        instant
+        for partition, instant in world.scenario.covered_since.items()
+        if not narrow or partition in order.homes
+    ]
     terms = Terms(
         entered_at=BASE + timedelta(seconds=order.entered),
         window=timedelta(seconds=WINDOW),
         grace=timedelta(seconds=world.scenario.grace),
-        logs_reach_back=since is None or order.entered >= since,
+        logs_reach_back=all(order.entered >= instant for instant in since),
     )
     facts = tuple(
         one for one in order.facts if not isinstance(one.fact, Act) or one.fact.status in DECISIVE
@@ -139,9 +144,7 @@ def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
         yield from _event(world, order, terms, facts, event)
 
 
-def _event(
-    world: "World", order: Order, terms: Terms, facts: Any, event: Event
-) -> Iterator[str]:
+def _event(world: "World", order: Order, terms: Terms, facts: Any, event: Event) -> Iterator[str]:
     who = f"{order.order_id} {event.says}"
     if event.stored_at < terms.fires_at:
         yield f"{who}: TOO EARLY by {terms.fires_at - event.stored_at}"

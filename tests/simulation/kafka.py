@@ -292,7 +292,8 @@ class SimConsumer:
         if world.pull_fault(self.process):
             await world.travel()
             raise KafkaUnavailable("on reading")
-        deadline = world.loop.now + wait
+        # Longer than asked for: to come back with nothing is not worth so many steps.
+        deadline = world.loop.now + 4 * wait
         while True:
             if not positions.keys() <= self._positions.keys():
                 raise NotAssigned

@@ -19,7 +19,7 @@ def run_all(first: int, number: int, step: int = 1, most_faults: int = 10) -> li
             failed += bool(result.faults)
             if failed >= most_faults:
                 break
-            if len(results) % 50 == 0:
+            if len(results) % 100 == 0:
                 gc.collect()
     gc.unfreeze()
     return results

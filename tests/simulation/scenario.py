@@ -71,7 +71,7 @@ class Scenario:
     orders: dict[str, Order]
     sends: list[Send]
     transactions: list[Producing]
-    covered_since: float | None  # the status logs reach back to here
+    covered_since: dict[int, float]  # by status partition that retention has cut: to where
     begins: dict[int, int]  # first offset of status partitions that retention has cut
 
 
@@ -116,7 +116,7 @@ class _Maker:
         for number in range(rng.randint(1, 7)):
             self._order(f"v{number}-{rng.randrange(1000):03}")
         narrow = self.foreign == 0 and self.widths[STATUS] >= self.widths[CREATED]
-        covered, begins = self._retention()
+        begins, covered = self._retention()
         return Scenario(
             widths=self.widths,
             workers=rng.choice([1, 2, 2, 3]),
@@ -130,18 +130,17 @@ class _Maker:
             begins=begins,
         )
 
-    def _retention(self) -> tuple[float | None, dict[int, int]]:
+    def _retention(self) -> tuple[dict[int, int], dict[int, float]]:
         rng = self.rng
         if rng.random() < 0.85:
-            return None, {}
+            return {}, {}
         begins = {p: rng.randint(1, 9) for p in range(self.widths[STATUS]) if rng.random() < 0.7}
-        since = None
+        since = {}
         for partition in begins:
             # What retention left: a record of a stranger, and its time is where we know from.
-            first = round(rng.uniform(-14.0, -0.001), 3)
-            since = first if since is None else max(since, first)
+            since[partition] = first = round(rng.uniform(-14.0, -0.001), 3)
             self._act("stranger", first, first, "ready-for-handling", partition)
-        return since, begins
+        return begins, since
 
     def _order(self, order_id: str) -> None:
         rng = self.rng
@@ -249,7 +248,12 @@ class _Maker:
         partition: int,
         more: dict[str, object] | None = None,
     ) -> None:
-        value = {"order_id": order_id, "status": status, "occurred_at": at(occurred), **(more or {})}
+        value = {
+            "order_id": order_id,
+            "status": status,
+            "occurred_at": at(occurred),
+            **(more or {}),
+        }
         validation = value.get("validation")
         stock_ok = None
         if isinstance(validation, dict):

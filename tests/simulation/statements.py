@@ -197,7 +197,9 @@ def enter_orders(tx: "Tx", *columns: list[Any]) -> "Statement":
             entered.append(row)
     for row in entered:
         key = (row["lane"], row["fires_at"], row["order_id"])
-        yield from _insert(tx, "deadlines", key, Row(zip(("lane", "fires_at", "order_id"), key)))
+        yield from _insert(
+            tx, "deadlines", key, Row(zip(("lane", "fires_at", "order_id"), key, strict=True))
+        )
     first = min((row["fires_at"] for row in entered), default=None)
     return [Row(entered=len(entered), first_fires_at=first)]
 

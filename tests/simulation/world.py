@@ -1,16 +1,16 @@
 """One run: real workers in simulated processes, a scenario, faults, and the judge at the end."""
 
+import asyncio
 import gc
+import random
 import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
-
-import asyncio
-import random
 
 import worker.app
 import worker.freshness
@@ -576,7 +576,10 @@ def simulated() -> Iterator[None]:
     try:
         for module, names in parts.items():
             vars(module).update(names)
-        yield
+        with warnings.catch_warnings():
+            # Processes that were killed leave coroutines behind that nobody will await.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            yield
     finally:
         for module, names in real.items():
             vars(module).update(names)

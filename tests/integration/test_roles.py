@@ -1,0 +1,172 @@
+"""Postgres over TLS with a password, and what each role of deploy/postgres may not do."""
+
+import os
+import pwd
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from tempfile import mkdtemp
+from urllib.parse import quote
+
+import asyncpg
+import pytest
+import trustme
+
+from tests.support.market import Market, now
+from tests.support.parts import Kafka
+from tests.support.processes import WorkerProcess
+from tests.support.topics import Topics
+from tests.support.waiting import eventually
+from worker.dev.postgres import EmbeddedPostgres
+from worker.errors import DatabaseUnavailable
+from worker.migrate import migrate
+
+SQL = Path(__file__).parents[2] / "deploy" / "postgres"
+# The wheel's server is built without TLS; Debian's is not.
+PROGRAMS = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))), None)
+PASSWORD = "pä$$/word"
+SILENT = "auto-cancel stock-not-validated"
+NewWorker = Callable[..., WorkerProcess]
+
+pytestmark = pytest.mark.skipif(PROGRAMS is None, reason="no Postgres with TLS here")
+
+
+class SecurePostgres:
+    """A server that lets nobody in but by TLS and password, except the superuser."""
+
+    def __init__(self, server: EmbeddedPostgres, ca_file: Path) -> None:
+        self.superuser = server.url
+        self.ca_file = ca_file
+
+    def url(self, role: str, password: str = PASSWORD, mode: str = "verify-full") -> str:
+        """Where a role connects."""
+        base = self.superuser.replace("postgres@", f"{role}:{quote(password, safe='')}@")
+        return f"{base}?sslmode={mode}&sslrootcert={self.ca_file}"
+
+    async def run(self, role: str, *statements: str) -> None:
+        """Each by itself, until one fails."""
+        url = self.superuser if role == "postgres" else self.url(role)
+        connection = await asyncpg.connect(url)
+        try:
+            for statement in statements:
+                await connection.execute(statement)
+        finally:
+            await connection.close()
+
+
+@pytest.fixture(scope="module")
+async def secure() -> AsyncIterator[SecurePostgres]:
+    assert PROGRAMS is not None
+    ca = trustme.CA()
+    directory = Path(mkdtemp(prefix="plazo-tls-"))  # the server's own account must read it
+    directory.chmod(0o755)  # noqa: ASYNC240
+    ca_file, key, hba = directory / "ca.pem", directory / "server.pem", directory / "hba"
+    ca.cert_pem.write_to_path(str(ca_file))
+    ca.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(key))
+    key.chmod(0o600)
+    if os.geteuid() == 0:
+        os.chown(key, pwd.getpwnam("postgres").pw_uid, -1)
+    hba.write_text("host all postgres 127.0.0.1/32 trust\nhostssl all all all scram-sha-256\n")
+    settings = {"ssl": "on", "ssl_cert_file": key, "ssl_key_file": key, "hba_file": hba}
+    async with EmbeddedPostgres(
+        bin_dir=PROGRAMS.parent, fsync=False, settings={n: str(v) for n, v in settings.items()}
+    ) as server:
+        postgres = SecurePostgres(server, ca_file)
+        roles = (SQL / "roles.sql").read_text()
+        await postgres.run("postgres", roles, roles)
+        for role in ("plazo_owner", "plazo_worker", "plazo_reader"):
+            await postgres.run("postgres", f"ALTER ROLE {role} PASSWORD '{PASSWORD}'")
+        await migrate(postgres.url("plazo_owner"))
+        grants = (SQL / "grants.sql").read_text()
+        await postgres.run("plazo_owner", grants, grants)
+        yield postgres
+
+
+async def test_a_worker_needs_no_more_than_its_role(
+    new_worker: NewWorker, secure: SecurePostgres, kafka: Kafka, topics: Topics
+) -> None:
+    market = Market(kafka.bootstrap_servers, topics, idempotence=kafka.idempotence)
+    worker = new_worker(
+        topics, database_url=secure.url("plazo_worker"), stock_window="PT2S", grace="PT0S"
+    )
+    await worker.start().wait_ready()
+    entered = now()
+    await market.publish(market.order("a"), market.act("a", "start-handling"))
+    await market.publish(market.order("b", entered))
+    await market.publish((topics.order_created, "c", b"not JSON"), market.order("c"))
+    await market.told(f"b {SILENT}", "c escalation unreadable-evidence")
+    # A correction, by a notice.
+    await market.publish(market.act("b", "start-handling", entered))
+    await eventually(lambda: _decided(secure, 3), 30)
+    await eventually(market.dead_letters)
+    assert await worker.sigterm() == 0
+    assert "InsufficientPrivilege" not in worker.output
+    assert PASSWORD not in worker.output
+    reader = new_worker(topics, database_url=secure.url("plazo_reader"))
+    reader._arguments = ("explain", "c")
+    assert await reader.start().wait() == 0
+    assert "unreadable-evidence" in reader.output
+
+
+FORBIDDEN = {
+    "plazo_worker": [
+        "UPDATE decisions SET reason = 'policy'",
+        "DELETE FROM decisions",
+        "UPDATE acts SET status = 'canceled'",
+        "DELETE FROM acts",
+        "DELETE FROM orders",
+        "DELETE FROM positions",
+        "DELETE FROM dead_letters",
+        "UPDATE dead_letters SET value = NULL",
+        "TRUNCATE deadlines",
+        "DROP TABLE acts",
+        "ALTER TABLE acts ADD COLUMN x int",
+        "CREATE TABLE x (y int)",
+        "UPDATE alembic_version SET version_num = '0'",
+        "CREATE ROLE x",
+        "SELECT pg_read_file('/etc/passwd')",
+        "COPY acts TO PROGRAM 'cat'",
+    ],
+    "plazo_reader": [
+        "INSERT INTO notices (lane, order_id) VALUES (0, 'a')",
+        "UPDATE lanes SET epoch = epoch + 1",
+        "SELECT epoch FROM lanes FOR UPDATE",
+        "DELETE FROM shields",
+        "UPDATE dead_letters SET settled = 'discarded'",
+        "SELECT value FROM dead_letters",
+        "SELECT header_values FROM dead_letters",
+        "CREATE TABLE x (y int)",
+    ],
+    "plazo_owner": ["CREATE ROLE x", "CREATE DATABASE x", "COPY acts TO PROGRAM 'cat'"],
+}
+
+
+@pytest.mark.parametrize(
+    ("role", "statement"), [(role, one) for role, all_ in FORBIDDEN.items() for one in all_]
+)
+async def test_what_a_role_may_not_do(secure: SecurePostgres, role: str, statement: str) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await secure.run(role, statement)
+
+
+async def test_nobody_comes_in_without_tls_the_password_or_the_right_authority(
+    secure: SecurePostgres, tmp_path: Path
+) -> None:
+    for url in (
+        secure.url("plazo_worker", mode="disable"),
+        secure.url("plazo_worker", password="another"),
+        secure.url("plazo_worker").replace("127.0.0.1", "localhost"),  # not the certificate's name
+    ):
+        with pytest.raises((asyncpg.PostgresError, OSError)):
+            await asyncpg.connect(url)
+    trustme.CA().cert_pem.write_to_path(str(tmp_path / "other.pem"))
+    other = secure.url("plazo_owner").replace(str(secure.ca_file), str(tmp_path / "other.pem"))
+    with pytest.raises(DatabaseUnavailable):
+        await migrate(other)
+
+
+async def _decided(secure: SecurePostgres, least: int) -> bool:
+    connection = await asyncpg.connect(secure.url("plazo_reader"))
+    try:
+        return bool(await connection.fetchval("SELECT count(*) >= $1 FROM decisions", least))
+    finally:
+        await connection.close()

@@ -1,0 +1,131 @@
+"""TLS, identities and the least rights, on a Kafka that asks for all of them."""
+
+import base64
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+import trustme
+
+from tests.support.market import Market
+from tests.support.processes import WorkerProcess
+from tests.support.secure_kafka import SecureKafka
+from tests.support.topics import Topics, create_fresh_topics
+from tests.support.waiting import eventually
+from worker.migrate import migrate
+
+pytestmark = pytest.mark.apache_kafka
+
+SILENT = "auto-cancel stock-not-validated"
+README = Path(__file__).parents[2] / "README.md"
+PASSWORD = "s3cret/pa$$word"
+NewWorker = Callable[..., WorkerProcess]
+
+
+@pytest.fixture(scope="module")
+def ca() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+async def secure(
+    ca: trustme.CA, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[SecureKafka]:
+    broker = SecureKafka(ca, tmp_path_factory.mktemp("broker"))
+    async with broker:
+        for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
+            broker.add_scram_user("plazo", PASSWORD, mechanism)
+            broker.add_scram_user("stranger", PASSWORD, mechanism)
+        yield broker
+
+
+@pytest.fixture
+async def place(secure: SecureKafka, database: str) -> tuple[Topics, str]:
+    """Topics and a group on which `plazo` has the rights that README.md lists."""
+    await migrate(database)
+    topics = await create_fresh_topics(secure.bootstrap_servers)
+    group = f"{topics.order_created}.group"
+    secure.allow("plazo", least_rights(topics, group))
+    return topics, group
+
+
+def least_rights(topics: Topics, group: str) -> list[tuple[str, str, str]]:
+    """The table of README.md, with names in the place of roles."""
+    names = {
+        "order-created": topics.order_created,
+        "order-status-changed": topics.order_status_changed,
+        "decisions": topics.decisions,
+        "dead letters": topics.dead_letters,
+        "the group": group,
+    }
+    rights = []
+    table = README.read_text().partition("<!-- acls -->")[2].partition("<!-- /acls -->")[0]
+    for line in table.strip().splitlines()[2:]:
+        resource, role, operations = (cell.strip() for cell in line.strip("|").split("|")[:3])
+        rights += [
+            (resource.lower(), names[role], one.strip("` ")) for one in operations.split(",")
+        ]
+    assert len(rights) >= 6
+    return rights
+
+
+def identity(ca: trustme.CA, directory: Path, name: str) -> dict[str, str]:
+    ca_file, own = directory / "ca.pem", directory / f"{name}.pem"
+    ca.cert_pem.write_to_path(str(ca_file))
+    issued = ca.issue_cert(common_name=name)
+    issued.private_key_and_cert_chain_pem.write_to_path(str(own))
+    return {"kafka_ca_file": str(ca_file), "kafka_cert_file": str(own)}
+
+
+def token(user: str, directory: Path) -> str:
+    def part(content: dict[str, object]) -> str:
+        return base64.urlsafe_b64encode(json.dumps(content).encode()).decode().rstrip("=")
+
+    now = int(time.time())
+    claims = part({"sub": user, "iat": now, "exp": now + 3600})
+    file = directory / "token"
+    file.write_text(f"{part({'alg': 'none'})}.{claims}.\n")
+    return str(file)
+
+
+async def decides(worker: WorkerProcess, secure: SecureKafka, topics: Topics) -> None:
+    """A whole order passes: read, decided, published; and a refused record too."""
+    market = Market(secure.bootstrap_servers, topics)
+    await worker.start().wait_ready()
+    await market.publish(market.order("a"), market.order("b"), market.act("b", "start-handling"))
+    await market.publish((topics.order_created, "c", b"not JSON"))
+    await market.told(f"a {SILENT}")
+    await eventually(market.dead_letters)
+    # The second life reads the tails of both output topics.
+    assert await worker.sigterm() == 0
+    await worker.start().wait_ready()
+    await market.publish(market.order("d"))
+    await market.told(f"a {SILENT}", f"d {SILENT}")
+    assert await worker.sigterm() == 0
+    assert PASSWORD not in worker.output
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"])
+async def test_sasl_over_tls_with_the_least_rights(
+    mechanism: str, new_worker: NewWorker, secure: SecureKafka, ca: trustme.CA,
+    place: tuple[Topics, str], tmp_path: Path,
+) -> None:  # fmt: skip
+    topics, group = place
+    if mechanism == "OAUTHBEARER":
+        proof = {"kafka_sasl_token_file": token("plazo", tmp_path)}
+    else:
+        # The password comes from a file, as Docker and Kubernetes mount them.
+        secrets = tmp_path / "secrets"
+        secrets.mkdir()
+        password = "s3cret/plain" if mechanism == "PLAIN" else PASSWORD
+        (secrets / "plazo_kafka_sasl_password").write_text(password + "\n")
+        proof = {"kafka_sasl_username": "plazo", "secrets_dir": str(secrets)}
+    worker = new_worker(
+        topics, kafka_bootstrap_servers=secure.over_sasl, kafka_security_protocol="SASL_SSL",
+        kafka_sasl_mechanism=mechanism, kafka_idempotence="True", group_id=group,
+        kafka_ca_file=identity(ca, tmp_path, "unused")["kafka_ca_file"],
+        stock_window="PT2S", grace="PT0S", **proof,
+    )  # fmt: skip
+    await decides(worker, secure, topics)

@@ -1,0 +1,408 @@
+"""Planted faults: each is put into a copy of the worker, and the simulation must catch it.
+
+    python -m tests.simulation.mutants [NAME…]
+
+A fault in a statement is planted in the model of it (``statements.py``), and one in a client of
+Kafka in the model of that (``kafka.py``); ``tests/integration`` and ``tests/end_to_end`` hold
+those parts against the real ones.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import worker
+
+ROOT = Path(worker.__file__).parents[1]
+COPIED = ("worker", "tests/simulation", "tests/end_to_end")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """``edits``: file, old text, new text. ``within``: seeds in which it must be caught; 0 for
+    one that a second line of defence holds, which must survive ``SURVIVES`` seeds."""
+
+    name: str
+    breaks: str
+    within: int
+    edits: tuple[tuple[str, str, str], ...]
+
+
+SURVIVES = 300
+LANE, RELAY, FRESHNESS = "worker/lane.py", "worker/relay.py", "worker/freshness.py"
+DECIDE, STATEMENTS = "worker/domain/decide.py", "tests/simulation/statements.py"
+
+_RETRY = (
+    LANE,
+    """        async with self._turn:
+            return await self._apply(batch)
+""",
+    """        from worker.errors import DatabaseUnavailable
+
+        async with self._turn:
+            try:
+                return await self._apply(batch)
+            except DatabaseUnavailable:
+                return await self._apply(batch)
+""",
+)
+_BEHIND = (
+    " as tx:\n                sequence, open_deadlines = await self._fence(tx)\n                "
+)
+_NO_COMPARE = (LANE, "if moved != len(moves):", "if False:")
+
+MUTANTS = (
+    Mutant(
+        "fence removed",
+        "a transaction of an older epoch fails whole",
+        100,
+        (
+            (
+                STATEMENTS,
+                """    row = tx.newest("lanes", lane)
+    if row["epoch"] != epoch:
+        return []
+    return [row.only("sequence", "open_deadlines")]""",
+                """    row = tx.newest("lanes", lane)
+    return [row.only("sequence", "open_deadlines")]""",
+            ),
+            (
+                STATEMENTS,
+                """    row = tx.get("lanes", lane)
+    if row is None or row["epoch"] != epoch:
+        return []
+    yield "lanes", lane""",
+                """    row = tx.get("lanes", lane)
+    yield "lanes", lane""",
+            ),
+        ),
+    ),
+    Mutant(
+        "outcome unknown, retried blindly, positions not compared",
+        "each record takes effect once",
+        200,
+        (_RETRY, _NO_COMPARE),
+    ),
+    Mutant("outcome unknown, retried blindly", "held by the compare-and-set", 0, (_RETRY,)),
+    Mutant("positions not compared", "held by the fence", 0, (_NO_COMPARE,)),
+    Mutant(
+        "position committed before the effect",
+        "each record takes effect once",
+        200,
+        (
+            (LANE, "            await self._move(tx, batch)\n", ""),
+            (
+                LANE,
+                "        async with self._store.transaction() as tx:\n"
+                "            sequence, open_deadlines = await self._fence(tx)\n",
+                "        async with self._store.transaction() as first:\n"
+                "            await self._fence(first)\n"
+                "            await self._move(first, batch)\n"
+                "        async with self._store.transaction() as tx:\n"
+                "            sequence, open_deadlines = await self._fence(tx)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "proof replaced by a time-out",
+        "no false cancel",
+        200,
+        (
+            (
+                FRESHNESS,
+                "if all(positions.get(p, -1) >= end for p, end in pending.ends.items())",
+                "if self._clock.monotonic() - pending.started > 1.0",
+            ),
+        ),
+    ),
+    Mutant(
+        "last stable offset instead of high watermark",
+        "no false cancel",
+        600,
+        (
+            (
+                "tests/simulation/kafka.py",
+                "return log.end\n\n    async",
+                "return log.stable_end\n\n    async",
+            ),
+        ),
+    ),
+    Mutant(
+        "proof without the other lanes",
+        "no false cancel",
+        600,
+        (
+            (
+                FRESHNESS,
+                "if key is None or p[1] == key}",
+                "if p[1] in self._waiting}",
+            ),
+        ),
+    ),
+    Mutant(
+        "the worker's clock alone",
+        "no verdict before due + grace",
+        100,
+        ((FRESHNESS, "at = min(ours, theirs)", "at = ours"),),
+    ),
+    Mutant(
+        "grace ignored",
+        "no verdict before due + grace",
+        50,
+        (
+            (
+                "worker/domain/policy.py",
+                "return self.due(entered_at) + self.grace",
+                "return self.due(entered_at)",
+            ),
+        ),
+    ),
+    Mutant(
+        "< for <= at due",
+        "24:00:00 counts as in time",
+        100,
+        ((DECIDE, "a.occurred_at <= case.order.due", "a.occurred_at < case.order.due"),),
+    ),
+    Mutant(
+        "late evidence revokes nothing",
+        "decision-revoked",
+        100,
+        ((DECIDE, "if finding != case.finding:", "if case.finding is None:"),),
+    ),
+    Mutant(
+        "coverage not checked",
+        "evidence-incomplete is never an auto-cancel",
+        200,
+        (
+            (
+                DECIDE,
+                "if evidence_since is not None and evidence_since > case.order.entered_at:",
+                "if False:",
+            ),
+        ),
+    ),
+    Mutant(
+        "shield dropped",
+        "a refused record shields its order",
+        100,
+        (("worker/batch.py", "list(refused.order_ids),", "[],"),),
+    ),
+    Mutant(
+        "sequence moved outside the transaction",
+        "sequences are dense",
+        200,
+        (
+            (
+                LANE,
+                "                sequence += len(verdicts.events)\n"
+                '                await tx.execute("update_lane", self.number, sequence, open_deadlines)\n'
+                "                next_due",
+                "                sequence += len(verdicts.events)\n                next_due",
+            ),
+            (
+                LANE,
+                "            assert next_due is not None\n",
+                "            assert next_due is not None\n"
+                "            async with self._store.session() as tx:\n"
+                '                await tx.execute("update_lane", self.number, sequence, open_deadlines)\n',
+            ),
+        ),
+    ),
+    Mutant(
+        "tail not read",
+        "a crash publishes no duplicate",
+        600,
+        ((RELAY, "last = max((_sequence(one) for one in headers), default=0)", "last = 0"),),
+    ),
+    Mutant(
+        "failed publication taken for done",
+        "every verdict is published",
+        400,
+        (
+            (
+                RELAY,
+                "        await self._publisher.publish([self._message(row) for row in rows])\n",
+                "        from contextlib import suppress\n\n"
+                "        from worker.errors import PublishFailed\n\n"
+                "        with suppress(PublishFailed):\n"
+                "            await self._publisher.publish([self._message(row) for row in rows])\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "dead letters marked before they are published",
+        "nothing is lost",
+        1000,
+        (
+            (
+                RELAY,
+                "        try:\n            await self._publisher.publish([self._letter(row) for row in rows])",
+                '        await self._mark_letters([row["id"] for row in rows])\n'
+                "        try:\n            await self._publisher.publish([self._letter(row) for row in rows])",
+            ),
+        ),
+    ),
+    Mutant(
+        "hand-over forgotten",
+        "an act in a foreign lane takes effect",
+        100,
+        ((LANE, "if rows.touched:", "if False:"),),
+    ),
+    Mutant(
+        "notices taken that came meanwhile",
+        "an act in a foreign lane takes effect",
+        1000,
+        (
+            (
+                STATEMENTS,
+                '    return (yield from _delete(tx, "notices", ids))',
+                '    lanes = {tx.get("notices", one)["lane"] for one in ids}\n'
+                '    newest = tx.database.tables["notices"].values()\n'
+                '    ids = [row["id"] for row in newest if row["lane"] in lanes]\n'
+                '    for one in ids:\n        tx.put("notices", one, None)\n    return len(ids)\n    yield',
+            ),
+        ),
+    ),
+    Mutant(
+        "what was read told from another snapshot",
+        "an auto-cancel tells truly what it had read",
+        1000,
+        tuple(
+            (LANE, f"(one_snapshot=True){_BEHIND}{next_}", f"(){_BEHIND}{next_}")
+            for next_ in ("due", "notices")
+        ),
+    ),
+    Mutant(
+        "a repeated order enters again",
+        "each verdict once",
+        200,
+        (
+            (
+                STATEMENTS,
+                'if known is None or (known["lane"] is None and row["lane"] is not None):',
+                "if True:",
+            ),
+            (
+                STATEMENTS,
+                'elif old["lane"] is None and row["lane"] is not None:',
+                'elif row["lane"] is not None:',
+            ),
+            (
+                STATEMENTS,
+                "            row = old.but(**row)\n",
+                "            row = old.but(**row, finding=None)\n",
+            ),
+        ),
+    ),
+)
+
+# Real faults whose moment is too short for the seeds that were run: nothing here shows them yet.
+# They stay to be caught, by smaller worlds or longer runs, and are not tried by default.
+NOT_CAUGHT_YET = (
+    Mutant(
+        "ends probed before the clock is read",
+        "no false cancel",
+        600,
+        (
+            (
+                FRESHNESS,
+                "        ours, theirs = self._clock.now(), await self._store.now()\n",
+                "        ends = await self._probe.ends()\n"
+                "        ours, theirs = self._clock.now(), await self._store.now()\n",
+            ),
+            (
+                FRESHNESS,
+                "        known = await self._positions()\n        ends = await self._probe.ends()\n",
+                "        known = await self._positions()\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "stub left out",
+        "an act that races its order takes effect",
+        2000,
+        (
+            (
+                "worker/batch.py",
+                "        rows += [(order_id, *_STUB) for order_id in self.touched "
+                "if order_id not in self.orders]\n",
+                "",
+            ),
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the simulation made of a mutant."""
+
+    mutant: Mutant
+    seeds: int
+    caught: str | None  # the first fault
+
+    @property
+    def as_stated(self) -> bool:
+        return (self.caught is not None) == (self.mutant.within > 0)
+
+
+def try_out(mutant: Mutant, python: str = sys.executable) -> Verdict:
+    """Plant a fault in a temporary copy, and run seeds until one fails."""
+    with tempfile.TemporaryDirectory(prefix="plazo-mutant-") as name:
+        copy = Path(name)
+        for folder in COPIED:
+            shutil.copytree(
+                ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__")
+            )
+        (copy / "tests/__init__.py").touch()
+        (copy / "schemas").symlink_to((ROOT / "schemas").resolve())
+        for file, old, new in mutant.edits:
+            path = copy / file
+            text = path.read_text(encoding="utf-8")
+            if text.count(old) != 1:
+                raise LookupError(f"{mutant.name}: {text.count(old)} places in {file}")
+            path.write_text(text.replace(old, new), encoding="utf-8")
+        seeds = mutant.within or SURVIVES
+        done = subprocess.run(
+            [python, "-m", "tests.simulation", str(seeds), "--jobs", "1", "--stop-after", "1"],
+            cwd=copy,
+            env={"PYTHONPATH": str(copy), "PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    lines = done.stdout.splitlines()
+    if not lines or " seeds," not in lines[0]:
+        raise RuntimeError(f"{mutant.name}: {done.stderr[-2000:]}")
+    failed = [number for number, line in enumerate(lines) if line.startswith("seed ")]
+    caught = lines[failed[0] + 1].strip() if failed else None
+    return Verdict(mutant, int(lines[0].split()[0]), caught)
+
+
+def main(names: Sequence[str]) -> int:
+    """Try all mutants, or those named."""
+    chosen = [one for one in MUTANTS if not names or one.name in names]
+    started = time.perf_counter()
+    wrong = 0
+    with ThreadPoolExecutor(2) as pool:
+        for verdict in pool.map(try_out, chosen):
+            mutant = verdict.mutant
+            wrong += not verdict.as_stated
+            how = f"caught in {verdict.seeds}" if verdict.caught else f"survives {verdict.seeds}"
+            stated = f"of {mutant.within}" if mutant.within else "as stated"
+            mark = "ok  " if verdict.as_stated else "FAIL"
+            print(f"{mark} {mutant.name}: {how} {stated} ({mutant.breaks})", flush=True)
+            if verdict.caught:
+                print(f"         {verdict.caught[:160]}", flush=True)
+    print(f"{len(chosen)} mutants, {wrong} not as stated, {time.perf_counter() - started:.0f} s")
+    return bool(wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
