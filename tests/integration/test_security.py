@@ -74,7 +74,8 @@ def least_rights(topics: Topics, group: str) -> list[tuple[str, str, str]]:
 def identity(ca: trustme.CA, directory: Path, name: str) -> dict[str, str]:
     ca_file, own = directory / "ca.pem", directory / f"{name}.pem"
     ca.cert_pem.write_to_path(str(ca_file))
-    issued = ca.issue_cert(common_name=name)
+    # With no name to serve under the certificate would hold an empty list, which Java refuses.
+    issued = ca.issue_cert(f"{name}.test", common_name=name)
     issued.private_key_and_cert_chain_pem.write_to_path(str(own))
     return {"kafka_ca_file": str(ca_file), "kafka_cert_file": str(own)}
 
@@ -129,3 +130,61 @@ async def test_sasl_over_tls_with_the_least_rights(
         stock_window="PT2S", grace="PT0S", **proof,
     )  # fmt: skip
     await decides(worker, secure, topics)
+
+
+async def test_mutual_tls_with_the_least_rights(
+    new_worker: NewWorker, secure: SecureKafka, ca: trustme.CA, place: tuple[Topics, str],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    topics, group = place
+    worker = new_worker(
+        topics, kafka_bootstrap_servers=secure.over_tls, kafka_security_protocol="SSL",
+        kafka_idempotence="True", group_id=group, stock_window="PT2S", grace="PT0S",
+        **identity(ca, tmp_path, "plazo"),
+    )  # fmt: skip
+    await decides(worker, secure, topics)
+
+
+@pytest.mark.parametrize("fault", ["password", "authority", "certificate", "right", "plain"])
+async def test_who_is_not_known_or_not_allowed_waits_and_says_so(
+    fault: str, new_worker: NewWorker, secure: SecureKafka, ca: trustme.CA,
+    place: tuple[Topics, str], tmp_path: Path,
+) -> None:  # fmt: skip
+    topics, group = place
+    variables = {
+        "kafka_bootstrap_servers": secure.over_sasl,
+        "kafka_security_protocol": "SASL_SSL",
+        "kafka_ca_file": identity(ca, tmp_path, "unused")["kafka_ca_file"],
+        "kafka_sasl_username": "plazo",
+        "kafka_sasl_password": PASSWORD,
+    }
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    stranger = identity(trustme.CA(), elsewhere, "plazo")
+    if fault == "password":
+        variables["kafka_sasl_password"] = "another"
+    elif fault == "authority":  # somebody else signed the broker's certificate
+        variables["kafka_ca_file"] = stranger["kafka_ca_file"]
+    elif fault == "certificate":  # somebody else signed ours
+        variables = {
+            "kafka_bootstrap_servers": secure.over_tls,
+            "kafka_security_protocol": "SSL",
+            "kafka_ca_file": variables["kafka_ca_file"],
+            "kafka_cert_file": stranger["kafka_cert_file"],
+        }
+    elif fault == "right":
+        variables["kafka_sasl_username"] = "stranger"
+    else:  # without encryption, where the broker wants it
+        del variables["kafka_ca_file"]
+        variables["kafka_security_protocol"] = "SASL_PLAINTEXT"
+    worker = new_worker(topics, group_id=group, **variables).start()
+
+    async def says_so() -> bool:
+        status, body = await worker.get("/readyz")
+        return status == 503 and '"kafka: ' in body
+
+    await eventually(says_so, 60, "not ready, for Kafka")
+    assert (await worker.get("/livez"))[0] == 200
+    assert await worker.sigterm() == 0
+    assert PASSWORD not in worker.output
+    assert "PRIVATE KEY" not in worker.output
