@@ -69,10 +69,10 @@ class ApacheKafka:
             self._directory = Path(tempfile.mkdtemp(prefix="plazo-kafka-"))
             self._write_configuration(self._directory)
             cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-            format_storage = self._java("kafka.tools.StorageTool", "format", "--standalone", "-t")
-            process = ChildProcess(
-                [*format_storage, cluster, "-c", self._configuration], log=self._log
-            )
+            format_storage = self._java("kafka.tools.StorageTool", "format", "--standalone")
+            # In one word: an id may begin with a dash.
+            command = [*format_storage, f"--cluster-id={cluster}", "-c", self._configuration]
+            process = ChildProcess(command, log=self._log)
             if await process.finish(timeout) != 0:
                 raise StartError(f"formatting the storage failed\n{process.tail()}")
         command = self._java("kafka.Kafka", str(self._configuration))
