@@ -91,7 +91,7 @@ def refuse(rows: Rows, record: Record, refused: Refused, lane: int, now: datetim
         lane, record.topic, record.partition, record.offset,
         datetime.fromtimestamp(max(record.timestamp, 0) / 1000, UTC), now,
         refused.error.value, refused.message, record.key, record.value,
-        [name.encode("utf-8", "surrogatepass") for name, _ in record.headers],
+        [name.encode("utf-8", "surrogateescape") for name, _ in record.headers],
         [value for _, value in record.headers],
         list(refused.order_ids),
     ))  # fmt: skip

@@ -133,8 +133,8 @@ class Consumer:
         except KafkaError as error:
             raise KafkaUnavailable(f"{type(error).__name__} on reading") from None
         except UnicodeError:
-            # The client cannot hand over a record whose header name is no UTF-8, not even its
-            # bytes. To step over it would lose it, and perhaps the evidence it is.
+            # header_names.py should have seen to it. To step over the record would lose it, and
+            # perhaps the evidence it is.
             at = [await self._consumer.position(tp) for tp in partitions]
             raise Halted(f"a header name is not UTF-8, at or after offsets {at}") from None
         records = tuple(

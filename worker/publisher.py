@@ -30,6 +30,11 @@ class TooLarge(Exception):
     """The broker takes no record of this size."""
 
 
+def _key(message: Message) -> bytes | None:
+    # Kafka takes a record without key and value, the client does not.
+    return b"" if message.key is None and message.value is None else message.key
+
+
 class Publisher:
     """One producer for all lanes; made at need, thrown away on any doubt.
 
@@ -61,7 +66,7 @@ class Publisher:
                             await producer.send(
                                 m.topic,
                                 m.value,
-                                key=m.key,
+                                key=_key(m),
                                 partition=m.partition,
                                 headers=m.headers,
                             )

@@ -204,7 +204,7 @@ class Relay:
 
     def _letter(self, row: Any) -> Message:
         came = [
-            (name.decode("utf-8", "surrogatepass"), value)
+            (name.decode("utf-8", "backslashreplace"), value)
             for name, value in zip(row["header_names"], row["header_values"], strict=True)
         ]
         ours = {

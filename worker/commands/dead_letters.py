@@ -297,7 +297,7 @@ async def _open(store: Store, error: str | None, numbers: Sequence[int]) -> list
 def _message(row: Any, width: int) -> Message:
     """The record as it came, to where it came from: its order's other records are there too."""
     headers = [
-        (name.decode("utf-8", "surrogatepass"), value)
+        (name.decode("utf-8", "backslashreplace"), value)
         for name, value in zip(row["header_names"], row["header_values"], strict=True)
     ]
     headers.append((REPLAYED_FROM, _place(row).encode()))
