@@ -250,8 +250,8 @@ class Lane:
                 await tx.copy("acts", ACT_COLUMNS, rows.acts)
             if rows.touched:
                 noticed = await tx.rows("leave_notices", list(rows.touched), self.number)
-            for letter in rows.dead_letters:
-                await tx.execute("insert_dead_letters", *letter)
+            if rows.dead_letters:
+                await tx.execute_each("insert_dead_letters", rows.dead_letters)
             if entered:
                 open_deadlines += entered
                 await tx.execute("update_lane", self.number, sequence, open_deadlines)

@@ -64,6 +64,10 @@ class Transaction:
         status: str = await self._connection.execute(sql(name), *arguments)
         return int(status.rsplit(" ", 1)[-1])
 
+    async def execute_each(self, name: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Run a statement once for each row, without waiting in between."""
+        await self._connection.executemany(sql(name), rows)
+
     async def copy(
         self, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
     ) -> None:

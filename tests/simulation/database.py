@@ -218,6 +218,10 @@ class SimTransaction:
         found = await self._store.ask(self._tx, name, arguments)
         return found if isinstance(found, int) else len(found)
 
+    async def execute_each(self, name: str, rows: Sequence[Any]) -> None:
+        for row in rows:
+            await self.execute(name, *row)
+
     async def copy(self, table: str, columns: Sequence[str], rows: Sequence[Any]) -> None:
         await self._store.ask(self._tx, f"copy {table}", (columns, rows))
 
