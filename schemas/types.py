@@ -6,7 +6,6 @@ which may hold personal data.
 """
 
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Annotated, Any, Final
 
 from pydantic import Field, GetPydanticSchema
@@ -32,7 +31,8 @@ MONEY: Final = r"^[0-9]{1,16}(\.[0-9]{1,9})?$"
 def _to_utc(text: str) -> datetime:
     """Parse what :data:`TIME` let through; digits finer than a microsecond are cut."""
     try:
-        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+        moment = datetime.fromisoformat(text.upper())
+        return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
     except ValueError:  # 30 February, year 0
         raise PydanticCustomError(TIME_FORMAT, "Input should be a date of the calendar") from None
     except OverflowError:  # the offset leads out of the years 1 to 9999
@@ -75,19 +75,15 @@ _TIME = core_schema.json_or_python_schema(
     ),
 )
 
-_MONEY_TEXT = core_schema.no_info_after_validator_function(
-    Decimal,
-    core_schema.chain_schema(
-        [
-            core_schema.str_schema(pattern=_AMOUNT, strict=True),
-            core_schema.custom_error_schema(
-                core_schema.str_schema(pattern=MONEY),
-                MONEY_OUT_OF_RANGE,
-                custom_error_message="Input should have at most 16 digits, and 9 after the point",
-            ),
-        ]
-    ),
-    serialization=core_schema.to_string_ser_schema(when_used="json"),
+_MONEY_TEXT = core_schema.chain_schema(
+    [
+        core_schema.str_schema(pattern=_AMOUNT, strict=True),
+        core_schema.custom_error_schema(
+            core_schema.str_schema(pattern=MONEY),
+            MONEY_OUT_OF_RANGE,
+            custom_error_message="Input should have at most 16 digits, and 9 after the point",
+        ),
+    ]
 )
 
 Time = Annotated[
@@ -105,10 +101,10 @@ Time = Annotated[
 """An instant: RFC 3339 with an offset, up to 9 fractional digits; kept in UTC, in microseconds."""
 
 Money = Annotated[
-    Decimal,
+    str,
     _schema(_MONEY_TEXT, {"type": "string", "pattern": MONEY, "examples": ["120.00"]}),
 ]
-"""A non-negative amount as a decimal string."""
+"""A non-negative amount as a decimal string. Nothing here counts with it, so text it stays."""
 
 Text = Annotated[str, Field(max_length=10_000, pattern=NO_NUL)]
 """What a person wrote."""

@@ -143,7 +143,8 @@ class Consumer:
             for r in partition
         )
         moved = {p: offset for p, offset in after.items() if offset > positions[p]}
-        return Batch(records, moved)
+        last = {(tp.topic, tp.partition): rs[-1].timestamp for tp, rs in found.items() if rs}
+        return Batch(records, moved, last)
 
     async def commit(self, positions: Mapping[Partition, int]) -> None:
         """Tell the group how far we are: for lag tools; nothing of ours reads it."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from worker import cases
-from worker.batch import ACT_COLUMNS, Batch, Rows, refuse, sort_out
+from worker.batch import ACT_COLUMNS, Batch, Rows, order_columns, refuse, sort_out
 from worker.clock import Clock
 from worker.codec import Codec
 from worker.domain.case import Case, Judgement
@@ -219,11 +219,11 @@ class Lane:
                 return await self._apply_halves(batch)
             if not batch.records:
                 raise
-            rows = Rows()
+            rows = Rows(now)
             record = batch.records[0]
             named = self._codec.named_orders(record)
             refused = Refused(RefusalClass.DATABASE, f"SQLSTATE {error.sqlstate}", named)
-            refuse(rows, record, refused, self.number, now)
+            refuse(rows, record, refused, self.number)
             return await self._write(batch, rows)
 
     async def _apply_halves(self, batch: Batch) -> Applied:
@@ -237,15 +237,12 @@ class Lane:
 
     async def _write(self, batch: Batch, rows: Rows) -> Applied:
         started = self._clock.monotonic()
-        entered, fires_at, noticed = 0, None, []
+        noticed = []
         async with self._store.transaction() as tx:
             sequence, open_deadlines = await self._fence(tx)
             await self._dead_letter_limit.check(tx, rows.refused_places())
             await self._move(tx, batch)
-            if columns := rows.order_columns():
-                row = await tx.row("enter_orders", *columns)
-                assert row is not None
-                entered, fires_at = row["entered"], row["first_fires_at"]
+            entered, fires_at = await self._enter(tx, rows)
             if rows.acts:
                 await tx.copy("acts", ACT_COLUMNS, rows.acts)
             if rows.touched:
@@ -263,6 +260,27 @@ class Lane:
         foreign = [row["lane"] for row in noticed if row["lane"] != self.number]
         self._metrics.handed_over.inc(len(foreign))
         return Applied(frozenset(row["lane"] for row in noticed), len(rows.dead_letters))
+
+    async def _enter(self, tx: Transaction, rows: Rows) -> tuple[int, datetime | None]:
+        """Enter what is new; how many orders that was, and when the first of them fires."""
+        stubs, orders = rows.stubs(), rows.orders
+        if not stubs and not orders:
+            return 0, None
+        topic, partition = rows.home or (None, None)
+        policy = self._policy
+        common = (self.number, topic, partition, rows.now, policy.name, policy.at_lapse.value)
+        found = await tx.row("enter_orders", *common, stubs, *order_columns(orders.values()))
+        assert found is not None
+        entered, fires_at = found["entered"], found["first_fires_at"]
+        if entered < len(orders):
+            # Repeats, or orders whose acts came first.
+            early = [row["order_id"] for row in await tx.rows("lock_stubs", list(orders))]
+            columns = order_columns([orders[order_id] for order_id in early])
+            found = await tx.row("adopt_stubs", *common, *columns)
+            assert found is not None
+            entered += found["entered"]
+            fires_at = min(filter(None, (fires_at, found["first_fires_at"])), default=None)
+        return entered, fires_at
 
     async def _move(self, tx: Transaction, batch: Batch) -> None:
         moves = [

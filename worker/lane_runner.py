@@ -212,8 +212,7 @@ class LaneRunner:
             if applied is None:
                 continue
             self._freshness.progressed()
-            for record in batch.records:
-                self.last_timestamp[record.topic, record.partition] = record.timestamp
+            self.last_timestamp.update(batch.timestamps)
             if lane.next_fires_at != fires_at:
                 self._rearmed.set()
             if applied.noticed:

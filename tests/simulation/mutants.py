@@ -285,18 +285,18 @@ MUTANTS = (
         (
             (
                 STATEMENTS,
-                'if known is None or (known["lane"] is None and row["lane"] is not None):',
-                "if True:",
+                '        if row is None or row["lane"] is not None:\n            continue',
+                "        if row is None:\n            continue",
             ),
             (
                 STATEMENTS,
-                'elif old["lane"] is None and row["lane"] is not None:',
-                'elif row["lane"] is not None:',
+                'if row is not None and row["lane"] is None:',
+                "if row is not None:",
             ),
             (
                 STATEMENTS,
-                "            row = old.but(**row)\n",
-                "            row = old.but(**row, finding=None)\n",
+                "        row = old.but(**row)\n",
+                "        row = old.but(**row, finding=None)\n",
             ),
         ),
     ),
@@ -330,9 +330,9 @@ NOT_CAUGHT_YET = (
         (
             (
                 "worker/batch.py",
-                "        rows += [(order_id, *_STUB) for order_id in self.touched "
-                "if order_id not in self.orders]\n",
-                "",
+                "        return [order_id for order_id in self.touched if order_id not in "
+                "self.orders]\n",
+                "        return []\n",
             ),
         ),
     ),

@@ -174,27 +174,72 @@ def mark_published(tx: "Tx", lane: int, sequence: int) -> "Statement":
 
 
 @_statement
-def enter_orders(tx: "Tx", *columns: list[Any]) -> "Statement":
-    arriving = [Row(zip(_ORDER, values, strict=True)) for values in zip(*columns, strict=True)]
-    wanted = []
-    for row in arriving:
-        known = tx.get("orders", row["order_id"])
-        if known is None or (known["lane"] is None and row["lane"] is not None):
-            wanted.append(row)
+def enter_orders(
+    tx: "Tx", lane: int, topic: str, partition: int, now: Any, policy: str, at_lapse: str,
+    stubs: list[str], *columns: list[Any],
+) -> "Statement":  # fmt: skip
+    stub = dict.fromkeys(_ORDER) | {"received_at": now}
+    arriving = [Row(stub | {"order_id": order_id}) for order_id in stubs]
+    arriving += _arriving(lane, topic, partition, now, policy, at_lapse, columns)
     entered = []
-    for row in sorted(wanted, key=lambda row: row["order_id"]):
-        order_id = row["order_id"]
-        yield "orders", order_id
-        old = tx.newest("orders", order_id)
-        if old is None:
+    for row in sorted(arriving, key=lambda row: row["order_id"]):
+        yield "orders", row["order_id"]
+        if tx.newest("orders", row["order_id"]) is None:
             row = row.but(finding=None, outcome=None, decided_at=None, decisions=0)
-        elif old["lane"] is None and row["lane"] is not None:
-            row = old.but(**row)
-        else:
+            tx.put("orders", row["order_id"], row)
+            if row["lane"] is not None:
+                entered.append(row)
+    return (yield from _arm(tx, entered))
+
+
+@_statement
+def lock_stubs(tx: "Tx", order_ids: list[str]) -> "Statement":
+    found = []
+    for order_id in sorted(set(order_ids)):
+        row = tx.get("orders", order_id)
+        if row is None or row["lane"] is not None:
             continue
-        tx.put("orders", order_id, row)
-        if row["lane"] is not None:
-            entered.append(row)
+        yield "orders", order_id
+        row = tx.newest("orders", order_id)
+        if row is not None and row["lane"] is None:
+            found.append(row.only("order_id"))
+    return found
+
+
+@_statement
+def adopt_stubs(
+    tx: "Tx", lane: int, topic: str, partition: int, now: Any, policy: str, at_lapse: str,
+    *columns: list[Any],
+) -> "Statement":  # fmt: skip
+    adopted = []
+    for row in _arriving(lane, topic, partition, now, policy, at_lapse, columns):
+        old = tx.get("orders", row["order_id"])
+        if old is None:
+            continue
+        yield "orders", row["order_id"]
+        row = old.but(**row)
+        tx.put("orders", row["order_id"], row)
+        adopted.append(row)
+    return (yield from _arm(tx, adopted))
+
+
+def _arriving(
+    lane: int, topic: str, partition: int, now: Any, policy: str, at_lapse: str,
+    columns: tuple[list[Any], ...],
+) -> list[Row]:  # fmt: skip
+    return [
+        Row(
+            order_id=order_id, lane=lane, seller_id=seller, fulfilment=fulfilment,
+            entered_at=entered_at, due=due, fires_at=fires_at, policy=policy, at_lapse=at_lapse,
+            total=total, currency=currency, topic=topic, partition=partition, offset=offset,
+            received_at=now,
+        )
+        for order_id, seller, fulfilment, entered_at, due, fires_at, total, currency, offset
+        in zip(*columns, strict=True)
+    ]  # fmt: skip
+
+
+def _arm(tx: "Tx", entered: list[Row]) -> "Statement":
     for row in entered:
         key = (row["lane"], row["fires_at"], row["order_id"])
         yield from _insert(
