@@ -14,6 +14,7 @@ from worker.settings import Settings
 
 # An idempotent batch never expires on its own.
 _DEADLINE = 30.0
+_BATCH_BYTES = 262_144
 
 
 class Message(NamedTuple):
@@ -101,6 +102,9 @@ class Publisher:
                     enable_idempotence=self._settings.kafka_idempotence,
                     # Room for a dead letter of the largest record and its headers.
                     max_request_size=self._settings.max_record_bytes + 1_048_576,
+                    # The client's own 16 KiB hold a dozen decisions, and each batch costs as much
+                    # again as its records.
+                    max_batch_size=_BATCH_BYTES,
                     linger_ms=2,
                 )
                 try:

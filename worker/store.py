@@ -26,10 +26,14 @@ _SESSION = {
     # Estimates of unnest() are the same for one row and two thousand; a generic plan made for
     # neither may scan a whole table.
     "plan_cache_mode": "force_custom_plan",
-    # Every statement looks rows up by their keys, a batch at a time. While a table is small the
-    # planner would rather read it whole for each batch, and goes on so until it is analyzed anew.
+    # Every statement looks rows up by their keys, a batch at a time. The planner would rather read
+    # a table whole, for each batch, wherever it was not analyzed since it grew: at the start, and
+    # after a burst, when it hurts most.
+    "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
+    "max_parallel_workers_per_gather": "0",
+    "jit": "off",
 }
 
 

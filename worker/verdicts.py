@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from hashlib import sha1
 from typing import Any, NamedTuple
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from pydantic_core import to_json
 
@@ -12,6 +13,7 @@ from worker.proof import Reading
 
 # Fixed for ever: ids of decisions derive from it.
 _NAMESPACE = UUID("6f1c1f0e-2b1d-5c7e-9f62-70a1d2c0de24")
+_HASHED_NAMESPACE = sha1(_NAMESPACE.bytes, usedforsecurity=False)
 
 RESPONSIBLE = "Plazo (automatic)"
 DISPUTE_TYPE = "CS"
@@ -37,7 +39,11 @@ class Event(NamedTuple):
 
 def decision_id(order_id: str, decision: Decision) -> UUID:
     """The same verdict always has the same id, whoever computes it and how often."""
-    return uuid5(_NAMESPACE, f"{decision.ordinal}/{decision.kind}/{decision.reason}/{order_id}")
+    name = f"{decision.ordinal}/{decision.kind.value}/{decision.reason.value}/{order_id}"
+    # As uuid5() does, in half the time.
+    digest = _HASHED_NAMESPACE.copy()
+    digest.update(name.encode())
+    return UUID(bytes=digest.digest()[:16], version=5)
 
 
 def events(case: Case, judgement: Judgement, reading: Reading, now: datetime) -> Iterator[Event]:

@@ -158,13 +158,18 @@ async def test_a_position_beyond_the_log_halts_the_lane(
         await market.publish(market.order(f"o{partition}"), partition=partition)
     worker.start()
     await eventually(lambda: _halted(worker), 20, "one lane is halted")
-    assert (await worker.get("/readyz"))[0] == 503
+    # The monitor looks once a second.
+    await eventually(lambda: _unready(worker), 5, "it is not ready")
     assert "lane_halted" in worker.output
     if proof == "lane":
         await market.told(f"o0 {SILENT}", f"o2 {SILENT}")
     else:
         await eventually(lambda: guards(worker, "probe"), 20, "a guard holds the verdicts")
         assert await market.decisions() == []
+
+
+async def _unready(worker: WorkerProcess) -> bool:
+    return (await worker.get("/readyz"))[0] == 503
 
 
 async def _halted(worker: WorkerProcess) -> bool:

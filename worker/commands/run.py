@@ -1,6 +1,7 @@
 """``plazo run``: the worker."""
 
 import asyncio
+import gc
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -19,12 +20,23 @@ def run(settings: Settings) -> None:
     from worker.app import Worker
 
     logs.configure(settings.log_level, settings.log_format)
+    _collect_seldom()
 
     async def main() -> None:
         logs.catch_loop_errors(asyncio.get_running_loop())
         await Worker(settings).run()
 
     on_loop(main)
+
+
+def _collect_seldom() -> None:
+    """Look for cyclic garbage less often: a batch is thousands of objects and hardly a cycle.
+
+    At Python's own pace the collector takes a third of the time of a mass lapse.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(30_000, 10, 50)
 
 
 def on_loop(main: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
