@@ -12,7 +12,7 @@ import tempfile
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from worker.dev.broker import brokers_known_to
 from worker.dev.process import ChildProcess, StartError, free_port
@@ -38,21 +38,39 @@ def fetch_jars() -> Path:
     return JARS
 
 
+class Member(NamedTuple):
+    """A node of a cluster: its number, the ports of all controllers by node, and the cluster."""
+
+    node: int
+    controllers: Mapping[int, int]
+    cluster_id: str
+
+
+def new_cluster_id() -> str:
+    """An id as Kafka wants it: 16 bytes in Base64."""
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+
+
 class ApacheKafka:
     """One KRaft node, broker and controller. Its port and data stay the same over restarts.
 
     ``detour`` is the port of a proxy: clients that come in by ``detour_port`` are told that
-    address, so that they stay behind the proxy. Others come in as ever.
+    address, so that they stay behind the proxy. Others come in as ever. ``member`` makes it a
+    node of a cluster.
     """
 
     idempotence = True  # it has producer ids and transactions
 
     def __init__(
-        self, settings: Mapping[str, str | int] | None = None, *, detour: int | None = None
+        self,
+        settings: Mapping[str, str | int] | None = None,
+        *,
+        detour: int | None = None,
+        member: Member | None = None,
     ) -> None:
         self.port = free_port()
         self.detour_port = free_port()
-        self._controller_port = free_port()
+        self._member = member or Member(1, {1: free_port()}, new_cluster_id())
         self._detour = detour
         self._settings = settings or {}
         self._directory: Path | None = None
@@ -68,10 +86,10 @@ class ApacheKafka:
         if self._directory is None:
             self._directory = Path(tempfile.mkdtemp(prefix="plazo-kafka-"))
             self._write_configuration(self._directory)
-            cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-            format_storage = self._java("kafka.tools.StorageTool", "format", "--standalone")
             # In one word: an id may begin with a dash.
-            command = [*format_storage, f"--cluster-id={cluster}", "-c", self._configuration]
+            cluster = f"--cluster-id={self._member.cluster_id}"
+            tool = self._java("kafka.tools.StorageTool", "format", cluster)
+            command = [*tool, "-c", str(self._configuration)]
             process = ChildProcess(command, log=self._log)
             if await process.finish(timeout) != 0:
                 raise StartError(f"formatting the storage failed\n{process.tail()}")
@@ -152,14 +170,15 @@ class ApacheKafka:
         return ["java", *options, "-cp", f"{fetch_jars()}{os.sep}*", main, *arguments]
 
     def _write_configuration(self, directory: Path) -> None:
-        broker, controller = f"127.0.0.1:{self.port}", f"127.0.0.1:{self._controller_port}"
+        node, controllers, _ = self._member
+        broker, controller = f"127.0.0.1:{self.port}", f"127.0.0.1:{controllers[node]}"
         listeners, advertised = f"PLAINTEXT://{broker}", f"PLAINTEXT://{broker}"
         if self._detour is not None:
             listeners += f",DETOUR://127.0.0.1:{self.detour_port}"
             advertised += f",DETOUR://127.0.0.1:{self._detour}"
         settings: dict[str, str | int] = {
             "process.roles": "broker,controller",
-            "node.id": 1,
+            "node.id": node,
             "listeners": f"{listeners},CONTROLLER://{controller}",
             "advertised.listeners": advertised,
             "listener.security.protocol.map": (
@@ -167,7 +186,9 @@ class ApacheKafka:
             ),
             "inter.broker.listener.name": "PLAINTEXT",
             "controller.listener.names": "CONTROLLER",
-            "controller.quorum.bootstrap.servers": controller,
+            "controller.quorum.voters": ",".join(
+                f"{number}@127.0.0.1:{port}" for number, port in controllers.items()
+            ),
             "log.dirs": str(directory / "data"),
             # One node holds the single copy of everything.
             "offsets.topic.replication.factor": 1,

@@ -30,7 +30,7 @@ class Topics:
 
 
 async def create_topics(
-    bootstrap_servers: str, widths: dict[str, int], **configs: str | int
+    bootstrap_servers: str, widths: dict[str, int], replication: int = 1, **configs: str | int
 ) -> None:
     """Create topics with so many partitions; ``retention_ms=1`` sets ``retention.ms``."""
     settings = {name.replace("_", "."): str(value) for name, value in configs.items()}
@@ -38,7 +38,10 @@ async def create_topics(
     await admin.start()
     try:
         answer = await admin.create_topics(
-            [NewTopic(name, width, 1, topic_configs=settings) for name, width in widths.items()]
+            [
+                NewTopic(name, width, replication, topic_configs=settings)
+                for name, width in widths.items()
+            ]
         )
         for name, code, message in answer.topic_errors:
             if code:
@@ -65,6 +68,7 @@ async def create_fresh_topics(
     status: int = 3,
     decisions: int | None = None,
     dead_letters: int = 1,
+    replication: int = 1,
 ) -> Topics:
     """Four topics with names that no other test uses; decisions as wide as order-created."""
     prefix = uuid.uuid4().hex[:8]
@@ -78,5 +82,5 @@ async def create_fresh_topics(
         verdicts: created if decisions is None else decisions,
         refusals: dead_letters,
     }
-    await create_topics(bootstrap_servers, widths)
+    await create_topics(bootstrap_servers, widths, replication)
     return Topics(order_created, order_status_changed, verdicts, refusals, widths)
