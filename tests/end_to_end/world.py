@@ -485,7 +485,8 @@ class World:
                 headers=list(message.headers),
                 on_delivery=delivered,
             )
-        assert self._librdkafka.flush(20) == 0, "librdkafka left records behind"
+        # As long as a scenario may take brokers away.
+        assert self._librdkafka.flush(60) == 0, "librdkafka left records behind"
         return [places[index] for index in range(len(messages))]
 
 

@@ -81,6 +81,10 @@ class Tx:
             raise Fault("40001")
         return row
 
+    def changes_elsewhere(self, table: str, key: Any) -> bool:
+        """Whether another transaction has changed the row, and not only locked it."""
+        return any(key in tx.writes.get(table, {}) for tx in self.database.open if tx is not self)
+
     def put(self, table: str, key: Any, row: Any) -> None:
         self.writes.setdefault(table, {})[key] = row
 
@@ -154,6 +158,12 @@ class Database:
             del self._locks[key]
             self._hand_on(key)
         tx.locks.clear()
+
+    def unlock(self, tx: Tx, key: Key) -> None:
+        """Let go of a row that was only waited for."""
+        tx.locks.remove(key)
+        del self._locks[key]
+        self._hand_on(key)
 
     def waiting(self) -> list[Tx]:
         """Transactions that wait for a row, and so are not idle."""

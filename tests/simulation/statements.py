@@ -181,15 +181,22 @@ def enter_orders(
     stub = dict.fromkeys(_ORDER) | {"received_at": now}
     arriving = [Row(stub | {"order_id": order_id}) for order_id in stubs]
     arriving += _arriving(lane, topic, partition, now, policy, at_lapse, columns)
-    entered = []
+    armed: list[Row] = []
     for row in sorted(arriving, key=lambda row: row["order_id"]):
-        yield "orders", row["order_id"]
-        if tx.newest("orders", row["order_id"]) is None:
+        key = "orders", row["order_id"]
+        # Whoever only locks a row does not hold up those who leave it alone.
+        if tx.newest(*key) is not None and not tx.changes_elsewhere(*key):
+            continue
+        held = key in tx.locks
+        yield key
+        if tx.newest(*key) is None:
             row = row.but(finding=None, outcome=None, decided_at=None, decisions=0)
             tx.put("orders", row["order_id"], row)
             if row["lane"] is not None:
-                entered.append(row)
-    return (yield from _arm(tx, entered))
+                yield from _arm(tx, row, armed)
+        elif not held:
+            tx.database.unlock(tx, key)
+    return _entered(armed)
 
 
 @_statement
@@ -211,16 +218,16 @@ def adopt_stubs(
     tx: "Tx", lane: int, topic: str, partition: int, now: Any, policy: str, at_lapse: str,
     *columns: list[Any],
 ) -> "Statement":  # fmt: skip
-    adopted = []
+    armed: list[Row] = []
     for row in _arriving(lane, topic, partition, now, policy, at_lapse, columns):
-        old = tx.get("orders", row["order_id"])
-        if old is None:
+        if tx.get("orders", row["order_id"]) is None:
             continue
         yield "orders", row["order_id"]
+        old = tx.newest("orders", row["order_id"])
         row = old.but(**row)
         tx.put("orders", row["order_id"], row)
-        adopted.append(row)
-    return (yield from _arm(tx, adopted))
+        yield from _arm(tx, row, armed)
+    return _entered(armed)
 
 
 def _arriving(
@@ -239,14 +246,16 @@ def _arriving(
     ]  # fmt: skip
 
 
-def _arm(tx: "Tx", entered: list[Row]) -> "Statement":
-    for row in entered:
-        key = (row["lane"], row["fires_at"], row["order_id"])
-        yield from _insert(
-            tx, "deadlines", key, Row(zip(("lane", "fires_at", "order_id"), key, strict=True))
-        )
-    first = min((row["fires_at"] for row in entered), default=None)
-    return [Row(entered=len(entered), first_fires_at=first)]
+def _arm(tx: "Tx", row: Row, armed: list[Row]) -> "Statement":
+    """Each deadline follows its order at once, before the next order is looked at."""
+    deadline = row.only("lane", "fires_at", "order_id")
+    yield from _insert(tx, "deadlines", tuple(deadline.values()), deadline)
+    armed.append(deadline)
+
+
+def _entered(armed: list[Row]) -> list[Row]:
+    first = min((row["fires_at"] for row in armed), default=None)
+    return [Row(entered=len(armed), first_fires_at=first)]
 
 
 @_statement
