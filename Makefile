@@ -15,7 +15,7 @@ HAVE_KAFKA := $(if $(filter embedded,$(PLAZO_TEST_KAFKA)),,$(and $(shell command
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test simulate simulate-mutants chaos kafka lint format schemas lock clean
+.PHONY: help run test simulate simulate-mutants chaos endurance kafka lint format schemas lock clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ simulate-mutants: $(TEST) ## Plant faults in the worker: the simulation must cat
 
 chaos: $(TEST) kafka ## Break real parts in every way we know, about a quarter of an hour (ARGS="-k commit")
 	$(VENV)/bin/python -m pytest -rP --show-capture=stdout tests/chaos $(ARGS)
+
+endurance: $(TEST) kafka ## Run half an hour at a steady rate and look for leaks (ARGS="--minutes 5")
+	$(VENV)/bin/python -m tests.benchmarks.endurance $(ARGS)
 
 kafka: $(TEST) ## Fetch Apache Kafka for the tests (needs Java 17 and Maven)
 	@$(VENV)/bin/python -m tests.support.apache_kafka

@@ -286,6 +286,9 @@ class Metrics:
             "The same as a distribution: spikes between two scrapes show here.",
             buckets=_SHORT,
         )
+        self.loop_tasks = self._add(
+            Gauge, "plazo_loop_tasks", "Tasks of the event loop: steady, or something leaks."
+        )
         self._build = self._add(
             Info,
             "plazo_build_info",

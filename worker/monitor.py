@@ -39,6 +39,7 @@ class Monitor:
             await clock.sleep(_LOOP_INTERVAL)
             late = clock.monotonic() - before - _LOOP_INTERVAL
             self._worker.metrics.observe_loop_lag(max(0.0, late))
+            self._worker.metrics.loop_tasks.set(len(asyncio.all_tasks()))
 
     async def _observe(self) -> None:
         worker = self._worker
