@@ -77,9 +77,9 @@ def dev() -> Iterator[Dev]:
     (base / "tmp").mkdir(mode=0o755)
     one = Dev(base / "tmp")
     yield one
-    if one.process is not None and one.process.poll() is None:
-        one.process.kill()
-        one.process.wait()
+    if one.process is not None:
+        with one.process:  # closes its pipe
+            one.process.kill()
         # What it had started ends a moment after it.
     shutil.rmtree(base, ignore_errors=True)
 
@@ -142,7 +142,7 @@ async def test_a_signal_ends_it_with_its_totals_and_without_leftovers(
 ) -> None:
     dev.start("--for", "5m")
     assert dev.process is not None
-    await eventually(lambda: '"verdict"' in dev.errors, 40, "a verdict")
+    await eventually(lambda: '"verdicts"' in dev.errors, 40, "a verdict")
     dev.process.send_signal(number)
     status, out = await dev.end()
     assert status == 0, dev.errors[-4000:]
