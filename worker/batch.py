@@ -10,7 +10,7 @@ from worker.codec import Codec
 from worker.domain.acts import DECISIVE
 from worker.domain.policy import Policy
 from worker.proof import Partition
-from worker.records import Record, Refused
+from worker.records import Mark, Record, Refused
 
 ORDER_CREATED = "order-created"
 
@@ -28,12 +28,12 @@ class Batch:
     """Records of one lane, oldest first per partition, and the positions behind them.
 
     ``after`` may lie beyond the last record: a transaction marker or an aborted batch moves the
-    position without a record. ``timestamps`` are those of the last records, in milliseconds.
+    position without a record. ``last`` marks the last record of each partition that has one.
     """
 
     records: tuple[Record, ...]
     after: Mapping[Partition, int]
-    timestamps: Mapping[Partition, int] = field(default_factory=dict)
+    last: Mapping[Partition, Mark] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -10,7 +10,8 @@ from typing import Any
 
 from schemas import events as names
 from worker.admin import Sample, Skew, TopicState, partition_by_murmur2
-from worker.migrations import HEAD
+from worker.migrations import HEAD, serves
+from worker.probe import Bounds
 from worker.proof import Partition
 from worker.settings import Settings
 
@@ -51,7 +52,7 @@ class KafkaFacts:
     clock: Skew | str = ""
     samples: Mapping[Partition, Sequence[Sample]] = field(default_factory=dict)
     # First offset and end of each input partition.
-    logs: Mapping[Partition, tuple[int, int]] = field(default_factory=dict)
+    logs: Mapping[Partition, Bounds] = field(default_factory=dict)
     # The last sequence in each partition of the decisions topic.
     published: Mapping[int, int] = field(default_factory=dict)
 
@@ -99,7 +100,7 @@ def checks(
         yield Check("postgres", Status.OK, "it answers")
         yield _schema(database)
     yield from _clocks(settings, kafka, database)
-    if not isinstance(database, str) and database.schema == HEAD:
+    if not isinstance(database, str) and serves(database.schema):
         yield from _lanes(settings, kafka, database)
         yield _outbox(database)
         yield _deadlines(database)
@@ -259,11 +260,11 @@ def last_sequence(samples: Iterable[Sample]) -> int:
 
 
 def _schema(database: DatabaseFacts) -> Check:
-    if database.schema == HEAD:
-        return Check("schema", Status.OK, HEAD)
+    if serves(database.schema):
+        return Check("schema", Status.OK, database.schema)
     return Check(
         "schema", Status.FAULT, f"it is {database.schema}, this version needs {HEAD}",
-        "run `plazo migrate`; if the schema is the newer one, upgrade plazo",
+        "run `plazo migrate`",
     )  # fmt: skip
 
 
@@ -320,12 +321,14 @@ def _lanes(settings: Settings, kafka: KafkaFacts | str, database: DatabaseFacts)
     if isinstance(kafka, str):
         return
     lag = {
-        p: kafka.logs[p][1] - position
+        p: kafka.logs[p].end - position
         for p, position in database.positions.items()
-        if p in kafka.logs and kafka.logs[p][1] > position
+        if p in kafka.logs and kafka.logs[p].end > position
     }
     lost = [
-        p for p, position in database.positions.items() if kafka.logs.get(p, (0,))[0] > position
+        p
+        for p, position in database.positions.items()
+        if p in kafka.logs and kafka.logs[p].begin > position
     ]
     if lost:
         yield Check(
@@ -343,7 +346,7 @@ def _halts(
     if isinstance(kafka, str):
         return
     for (topic, number), position in sorted(database.positions.items()):
-        if (topic, number) in kafka.logs and position > (end := kafka.logs[topic, number][1]):
+        if (topic, number) in kafka.logs and position > (end := kafka.logs[topic, number].end):
             yield Check(
                 f"lane {number}", Status.FAULT,
                 f"it halts: {topic}/{number} ends at {end}, but was read up to {position}: the "

@@ -17,7 +17,7 @@ from worker.errors import Halted, KafkaUnavailable
 from worker.kafka import client_options
 from worker.logs import logger
 from worker.proof import Partition
-from worker.records import Record
+from worker.records import Mark, Record
 from worker.settings import Settings
 
 log = logger(__name__)
@@ -143,7 +143,11 @@ class Consumer:
             for r in partition
         )
         moved = {p: offset for p, offset in after.items() if offset > positions[p]}
-        last = {(tp.topic, tp.partition): rs[-1].timestamp for tp, rs in found.items() if rs}
+        last = {
+            (tp.topic, tp.partition): Mark(rs[-1].offset, rs[-1].timestamp)
+            for tp, rs in found.items()
+            if rs
+        }
         return Batch(records, moved, last)
 
     async def commit(self, positions: Mapping[Partition, int]) -> None:

@@ -22,7 +22,7 @@ from worker.logs import logger
 from worker.metrics import Metrics
 from worker.poison import DeadLetterLimit
 from worker.proof import Partition, Proof
-from worker.records import RefusalClass, Refused
+from worker.records import Mark, RefusalClass, Refused
 from worker.scope import Scope
 from worker.store import Store, Transaction
 from worker.verdicts import Event, events
@@ -31,6 +31,8 @@ log = logger(__name__)
 
 # How long an order that our own code failed on waits for its next attempt.
 _RETRY = timedelta(minutes=1)
+
+_NO_MARK = (None, None)
 
 DECISION_COLUMNS = ("lane", "sequence", *Event._fields)
 
@@ -73,6 +75,7 @@ class Lane:
         self.published = 0
         self.open_deadlines = 0
         self.positions: dict[Partition, int] = {}
+        self.marks: dict[Partition, Mark] = {}
         self.next_fires_at: datetime | None = None
         self._store = store
         self._scope = scope
@@ -114,6 +117,11 @@ class Lane:
                 "lane_positions", self.number, [topic for topic, _ in partitions]
             )
         self.positions = {(r["topic"], r["partition"]): r["next_offset"] for r in rows}
+        self.marks = {
+            (r["topic"], r["partition"]): Mark(r["last_offset"], r["last_timestamp"])
+            for r in rows
+            if r["last_offset"] is not None
+        }
         return dict(self.positions)
 
     async def start_position(
@@ -285,8 +293,8 @@ class Lane:
 
     async def _move(self, tx: Transaction, batch: Batch) -> None:
         moves = [
-            (topic, number, self.positions[topic, number], after)
-            for (topic, number), after in batch.after.items()
+            (*partition, self.positions[partition], after, *batch.last.get(partition, _NO_MARK))
+            for partition, after in batch.after.items()
         ]
         moved = await tx.execute(
             "move_positions", *(list(column) for column in zip(*moves, strict=True))

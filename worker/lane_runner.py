@@ -5,7 +5,7 @@ second way to recover, so there is none that is rarely used.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -18,7 +18,7 @@ from worker.freshness import Freshness
 from worker.lane import Lane, Settled
 from worker.logs import logger
 from worker.metrics import Metrics
-from worker.probe import KafkaProbe
+from worker.probe import Bounds, KafkaProbe
 from worker.proof import Partition
 from worker.relay import Relay
 
@@ -170,9 +170,9 @@ class LaneRunner:
     async def _find_positions(self, lane: Lane) -> None:
         """Load the stored positions and hold them against the logs."""
         stored = await lane.stored_positions(self.partitions)
-        for partition, (begin, end, first_at) in (
-            await self._probe.starts(self.partitions)
-        ).items():
+        logs = await self._probe.bounds(self.partitions)
+        await self._recognise(lane, logs)
+        for partition, (begin, end, first_at) in logs.items():
             position = stored.get(partition)
             if position is not None and position > end:
                 # Truncated or created anew: what stands there now is not what we read, and
@@ -193,6 +193,21 @@ class LaneRunner:
                     self._metrics.records_lost.labels(partition[0]).inc(lost)
                 await lane.start_position(partition, begin, since)
 
+    async def _recognise(self, lane: Lane, logs: Mapping[Partition, Bounds]) -> None:
+        """Make sure that the logs are those that were read, and not others of the same name.
+
+        A topic that was made anew and has grown past the position would go unnoticed, and with it
+        all that it holds before. Where retention has removed the mark, nothing can be told.
+        """
+        there = {p: m for p, m in lane.marks.items() if logs[p].begin <= m.offset < logs[p].end}
+        found = await self._probe.timestamps({p: mark.offset for p, mark in there.items()})
+        for partition, timestamp in found.items():
+            if timestamp != there[partition].timestamp:
+                raise Halted(
+                    f"lane {self.number}: {partition} was made anew: offset "
+                    f"{there[partition].offset} is not the record that was read there"
+                )
+
     async def _read(self, lane: Lane, relay: Relay, assignment: int) -> None:
         while not self._stopping.is_set():
             try:
@@ -212,7 +227,7 @@ class LaneRunner:
             if applied is None:
                 continue
             self._freshness.progressed()
-            self.last_timestamp.update(batch.timestamps)
+            self.last_timestamp.update((p, mark.timestamp) for p, mark in batch.last.items())
             if lane.next_fires_at != fires_at:
                 self._rearmed.set()
             if applied.noticed:

@@ -1,10 +1,10 @@
-"""Asks brokers about logs, outside the consumer group: ends, starts, and the tail of our own."""
+"""Asks brokers about logs, outside the consumer group: ends, bounds, and the tail of our own."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -16,6 +16,14 @@ from worker.proof import Partition
 from worker.settings import Settings
 
 _TIMEOUT = 15.0
+
+
+class Bounds(NamedTuple):
+    """A partition's first offset, end offset, and the time of its first record, if it has one."""
+
+    begin: int
+    end: int
+    first_at: datetime | None
 
 
 class KafkaProbe:
@@ -54,10 +62,8 @@ class KafkaProbe:
         widths: dict[str, int] = await self._ask(lambda: self._describe_existing(topics))
         return widths
 
-    async def starts(
-        self, partitions: Sequence[Partition]
-    ) -> Mapping[Partition, tuple[int, int, datetime | None]]:
-        """First offset, end offset, and time of the first record of each partition.
+    async def bounds(self, partitions: Sequence[Partition]) -> dict[Partition, Bounds]:
+        """Where each log begins and ends.
 
         Raises:
             KafkaUnavailable
@@ -67,7 +73,7 @@ class KafkaProbe:
         ends = await self._ask(lambda: self._reader.end_offsets(asked))
         firsts = await self._ask(lambda: self._reader.offsets_for_times(dict.fromkeys(asked, 0)))
         return {
-            (tp.topic, tp.partition): (
+            (tp.topic, tp.partition): Bounds(
                 begins[tp],
                 ends[tp],
                 datetime.fromtimestamp(first.timestamp / 1000, UTC)
@@ -76,6 +82,15 @@ class KafkaProbe:
             )
             for tp in asked
         }
+
+    async def timestamps(self, offsets: Mapping[Partition, int]) -> dict[Partition, int]:
+        """Timestamps of the records at offsets of the logs; one that is not there is missing.
+
+        Raises:
+            KafkaUnavailable
+        """
+        found: dict[Partition, int] = await self._ask(lambda: self._read_timestamps(offsets))
+        return found
 
     async def tail(
         self, topic: str, partition: int, count: int
@@ -129,6 +144,22 @@ class KafkaProbe:
                 found = await self._reader.getmany(tp, timeout_ms=1000)
                 headers += [record.headers for record in found.get(tp, ())]
             return headers
+        finally:
+            self._reader.unsubscribe()
+
+    async def _read_timestamps(self, offsets: Mapping[Partition, int]) -> dict[Partition, int]:
+        asked = {TopicPartition(*partition): offset for partition, offset in offsets.items()}
+        self._reader.assign([*asked])
+        try:
+            for tp, offset in asked.items():
+                self._reader.seek(tp, offset)
+            found: dict[Partition, int] = {}
+            while unread := [tp for tp in asked if await self._reader.position(tp) <= asked[tp]]:
+                batches = await self._reader.getmany(*unread, timeout_ms=1000)
+                for tp, (first, *_) in batches.items():
+                    if first.offset == asked[tp]:  # the compaction may have removed it
+                        found[tp.topic, tp.partition] = first.timestamp
+            return found
         finally:
             self._reader.unsubscribe()
 

@@ -17,6 +17,13 @@ class Record(NamedTuple):
     headers: tuple[tuple[str, bytes], ...]
 
 
+class Mark(NamedTuple):
+    """A record by which its log is known again. ``timestamp`` as in :class:`Record`."""
+
+    offset: int
+    timestamp: int
+
+
 class RefusalClass(StrEnum):
     """Why a record was refused: the class of error in a dead letter and in a metric."""
 

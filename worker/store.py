@@ -11,7 +11,7 @@ import asyncpg
 
 from worker.errors import DatabaseUnavailable, RowRefused, SchemaNotCurrent
 from worker.metrics import Metrics
-from worker.migrations import HEAD
+from worker.migrations import HEAD, serves
 from worker.settings import Settings
 
 _SQL = Path(__file__).parent / "sql"
@@ -173,7 +173,7 @@ class Store:
 
     async def _check_schema(self) -> None:
         found = await self.schema()
-        if found != HEAD:
+        if not serves(found):
             raise SchemaNotCurrent(
                 f"the database's schema is {found}, this worker needs {HEAD}: run `plazo migrate`"
             )

@@ -4,7 +4,7 @@ import asyncio
 from datetime import datetime
 
 import pytest
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, RecordsToDelete
 
 from tests.end_to_end.audit import audit
@@ -129,8 +129,14 @@ async def test_retention_removes_what_was_read(stage: Stage) -> None:
     stage.judge(world, reader)
 
 
-@pytest.mark.parametrize("running", [True, False], ids=["while it runs", "while it is away"])
-async def test_an_input_is_made_anew_under_a_stored_position(stage: Stage, running: bool) -> None:
+@pytest.mark.parametrize(
+    ("running", "orders"),
+    [(True, 40), (False, 40), (False, 900)],
+    ids=["while it runs", "while it is away", "and has outgrown the position"],
+)
+async def test_an_input_is_made_anew_under_a_stored_position(
+    stage: Stage, running: bool, orders: int
+) -> None:
     """What stands there now is not what was read: those lanes halt, loudly, and decide nothing."""
     topics = await stage.make_topics(created=2, status=2)
     world = World(64, 300, topics, WINDOW, GRACE, spread=5)
@@ -144,8 +150,10 @@ async def test_an_input_is_made_anew_under_a_stored_position(stage: Stage, runni
             assert await worker.sigterm() == 0
 
         await _make_anew(stage, topics.order_status_changed, 2)
-        later = World(65, 40, topics, WINDOW, GRACE, spread=1, behaviours=["confirms in time"])
+        later = World(65, orders, topics, WINDOW, GRACE, spread=1, behaviours=["confirms in time"])
         await later.publish(bootstrap, reader.first_seen)
+        # Long enough for the name to hide that it is another log, or not.
+        assert await _outgrown(stage, topics.order_status_changed, 2) == (orders > 40)
         if not running:
             worker.start()
         await eventually(lambda: _halted(worker, 2), 45, "both lanes are halted")
@@ -214,6 +222,26 @@ async def _make_anew(stage: Stage, topic: str, width: int) -> None:
     finally:
         await admin.close()
     await create_topics(bootstrap, {topic: width})
+
+
+async def _outgrown(stage: Stage, topic: str, width: int) -> bool:
+    consumer = AIOKafkaConsumer(bootstrap_servers=stage.kafka.bootstrap_servers)
+    await consumer.start()
+    try:
+        ends = await consumer.end_offsets([TopicPartition(topic, n) for n in range(width)])
+    finally:
+        await consumer.stop()
+    stored = [
+        await stage.value(
+            "SELECT next_offset FROM positions WHERE topic = $1 AND partition = $2",
+            topic,
+            tp.partition,
+        )
+        < end
+        for tp, end in ends.items()
+    ]
+    assert len(set(stored)) == 1, "one of them has, and one has not"
+    return stored[0]
 
 
 async def _halted(worker: WorkerProcess, lanes: int) -> bool:

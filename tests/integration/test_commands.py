@@ -22,6 +22,7 @@ from tests.support.waiting import eventually
 from worker.admin import Sample, Skew, TopicState, partition_by_murmur2
 from worker.checks import Check, DatabaseFacts, KafkaFacts, Status, checks, how_partitioned
 from worker.migrations import HEAD
+from worker.probe import Bounds
 from worker.settings import Settings
 
 SECRET = "Rosa Quispe"
@@ -280,7 +281,7 @@ ORDERS, STATUSES = SETTINGS.input_topics
         ("lanes", Status.OK, None, {"lanes": OWNED}),
         ("lanes", Status.WARNING, None, {"lanes": OWNED[:2]}),
         ("lanes", Status.WARNING, None, {"lanes": [*OWNED[:2], {**OWNED[2], "owner": None}]}),
-        ("positions", Status.WARNING, cluster(logs={(ORDERS, 0): (5, 9)}),
+        ("positions", Status.WARNING, cluster(logs={(ORDERS, 0): Bounds(5, 9, None)}),
          {"positions": {(ORDERS, 0): 3}}),
         ("outbox", Status.WARNING, None, {"lanes": [
             {**OWNED[0], "sequence": 4, "unpublished_since": NOW - timedelta(minutes=5)}]}),
@@ -463,6 +464,18 @@ async def test_commands_want_the_schema_first(new: Plazo) -> None:
     answer = await new("explain", "x", database_url="postgresql://u@127.0.0.1:1/d")
     assert answer.code == 4
     assert answer.err.startswith("plazo: Postgres: ")
+
+
+async def test_a_newer_schema_serves_and_an_older_one_does_not(plazo: Plazo) -> None:
+    """An upgrade migrates first; whoever runs still, or again after a way back, must not stop."""
+    await plazo.sql("UPDATE alembic_version SET version_num = '9999'")
+    answer = await plazo("check", "--json")
+    assert (answer.code, found(answer, "schema")["finding"]) == (0, "9999")
+    await plazo.worker()
+    await plazo.sql("UPDATE alembic_version SET version_num = '0000'")
+    answer = await plazo("check", "--json")
+    assert (answer.code, found(answer, "schema")["status"]) == (1, "fault")
+    assert (await plazo("explain", "x")).code == 3
 
 
 # dead-letters

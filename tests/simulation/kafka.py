@@ -17,9 +17,10 @@ from worker.assignor import LaneAssignor
 from worker.batch import Batch
 from worker.consumer import NotAssigned, PositionLost
 from worker.errors import KafkaUnavailable, PublishFailed
+from worker.probe import Bounds
 from worker.proof import Partition
 from worker.publisher import Message, TooLarge
-from worker.records import Record
+from worker.records import Mark, Record
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -318,7 +319,8 @@ class SimConsumer:
         await world.travel()
         if assignment != self.assignment:
             raise NotAssigned
-        return Batch(tuple(records), moved)
+        last = {(r.topic, r.partition): Mark(r.offset, r.timestamp) for r in records}
+        return Batch(tuple(records), moved, last)
 
     async def _news(self, positions: Mapping[Partition, int], deadline: float) -> None:
         """Wait for a change in one of the logs."""
@@ -392,18 +394,26 @@ class SimProbe:
         widths = self.world.broker.widths
         return {topic: widths[topic] for topic in topics}
 
-    async def starts(
-        self, partitions: Sequence[Partition]
-    ) -> dict[Partition, tuple[int, int, datetime | None]]:
+    async def bounds(self, partitions: Sequence[Partition]) -> dict[Partition, Bounds]:
         await self._reach()
-        starts = {}
+        bounds = {}
         for partition in partitions:
             log = self._logs()[partition]
             first = next((entry.record for entry in log.entries if entry.record), None)
             at = self.world.instant((first.timestamp - EPOCH_MS) / 1000) if first else None
-            starts[partition] = (log.begin, log.end, at)
+            bounds[partition] = Bounds(log.begin, log.end, at)
         await self.world.travel()
-        return starts
+        return bounds
+
+    async def timestamps(self, offsets: Mapping[Partition, int]) -> dict[Partition, int]:
+        await self._reach()
+        found = {}
+        for partition, offset in offsets.items():
+            for entry in self._logs()[partition].entries:
+                if entry.record and entry.record.offset == offset:
+                    found[partition] = entry.record.timestamp
+        await self.world.travel()
+        return found
 
     async def tail(
         self, topic: str, partition: int, count: int

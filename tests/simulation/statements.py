@@ -119,7 +119,7 @@ def release_lane(tx: "Tx", lane: int, epoch: int) -> "Statement":
 @_reading
 def lane_positions(tx: "Tx", lane: int, topics: list[str]) -> list[Row]:
     return [
-        row.only("topic", "partition", "next_offset")
+        row.only("topic", "partition", "next_offset", "last_offset", "last_timestamp")
         for row in tx.scan("positions")
         if row["partition"] == lane and row["topic"] in topics
     ]
@@ -127,7 +127,8 @@ def lane_positions(tx: "Tx", lane: int, topics: list[str]) -> list[Row]:
 
 @_reading
 def positions(tx: "Tx") -> list[Row]:
-    return tx.scan("positions")
+    names = "topic", "partition", "next_offset", "covered_since"
+    return [row.only(*names) for row in tx.scan("positions")]
 
 
 @_statement
@@ -138,16 +139,19 @@ def start_position(
     yield "positions", key
     tx.newest("positions", key)
     tx.put("positions", key, Row(topic=topic, partition=partition, next_offset=next_offset,
-                                 covered_since=covered_since))  # fmt: skip
+                                 covered_since=covered_since, last_offset=None,
+                                 last_timestamp=None))  # fmt: skip
     return 1
 
 
 @_statement
 def move_positions(
-    tx: "Tx", topics: list[str], partitions: list[int], before: list[int], after: list[int]
-) -> "Statement":
+    tx: "Tx", topics: list[str], partitions: list[int], before: list[int], after: list[int],
+    offsets: list[Any], timestamps: list[Any],
+) -> "Statement":  # fmt: skip
     moved = 0
-    for topic, partition, old, new in zip(topics, partitions, before, after, strict=True):
+    columns = topics, partitions, before, after, offsets, timestamps
+    for topic, partition, old, new, offset, timestamp in zip(*columns, strict=True):
         key = (topic, partition)
         row = tx.get("positions", key)
         if row is None or row["next_offset"] != old:
@@ -155,6 +159,8 @@ def move_positions(
         yield "positions", key
         row = tx.newest("positions", key)
         if row["next_offset"] == old:
+            if offset is not None:
+                row = row.but(last_offset=offset, last_timestamp=timestamp)
             tx.put("positions", key, row.but(next_offset=new))
             moved += 1
     return moved

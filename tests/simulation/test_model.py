@@ -52,7 +52,8 @@ class _Statements:
             "start_position": lambda: (
                 "t1", self.lane(), rng.randint(0, 3), rng.choice([None, START])),
             "move_positions": lambda: (["t1"], [self.lane()], [rng.randint(0, 3)],
-                                       [rng.randint(4, 6)]),
+                                       [rng.randint(4, 6)], *rng.choice([([None], [None]),
+                                                                         ([2], [1700])])),
             "enter_orders": self.entering,
             "lock_stubs": lambda: (self.orders(),),
             "adopt_stubs": lambda: (*self.terms(), *self.arriving()),
@@ -250,7 +251,7 @@ async def test_the_model_answers_as_postgres_does(store: Store, database: str, s
             free = [one for one in open_now if not one.waits]
             if open_now and not free:
                 break  # they wait for each other; Postgres would end one of them
-            if not open_now or (len(open_now) < 2 and rng.random() < 0.4):
+            if not open_now or (len(open_now) < 2 and rng.random() < 0.6):
                 free = [_Both(store, model, one_snapshot=rng.random() < 0.4)]
                 await free[0].begin()
                 open_now += free

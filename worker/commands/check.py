@@ -22,7 +22,7 @@ from worker.checks import (
 from worker.commands.output import cell, console, print_json, table
 from worker.commands.parts import finish, open_store
 from worker.errors import DatabaseFault, KafkaUnavailable
-from worker.migrations import HEAD
+from worker.migrations import serves
 from worker.probe import KafkaProbe
 from worker.settings import Settings
 from worker.store import Store
@@ -82,8 +82,7 @@ async def _kafka(settings: Settings) -> KafkaFacts | str:
         inputs = {topic: widths[topic] for topic in settings.input_topics if topic in widths}
         facts.samples = await admin.tails(inputs, _SAMPLES)
         partitions = list(facts.samples)
-        starts = await probe.starts(partitions) if partitions else {}
-        facts.logs = {p: (begin, end) for p, (begin, end, _) in starts.items()}
+        facts.logs = await probe.bounds(partitions) if partitions else {}
         if (decisions := settings.decisions_topic) in widths:
             tails = await admin.tails({decisions: widths[decisions]}, _DECISIONS)
             facts.published = {n: last_sequence(samples) for (_, n), samples in tails.items()}
@@ -112,7 +111,7 @@ async def _database(settings: Settings) -> DatabaseFacts | str:
             after = time.time()
             skew = Skew(now.timestamp() - (before + after) / 2, (after - before) / 2)
             facts = DatabaseFacts(now, skew, await store.schema())
-            if facts.schema == HEAD:
+            if serves(facts.schema):
                 await _rows(store, facts)
             return facts
     except DatabaseFault as error:

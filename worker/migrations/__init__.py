@@ -8,3 +8,12 @@ from pathlib import Path
 
 VERSIONS = Path(__file__).parent / "versions"
 HEAD = max(file.stem.split("_")[0] for file in VERSIONS.glob("*.sql"))
+
+
+def serves(version: str) -> bool:
+    """Whether this worker can use a schema of that version.
+
+    A newer one will do: each step leaves what the worker before it needs, so that an upgrade, and
+    its way back, may run both side by side.
+    """
+    return version.isdigit() and version >= HEAD

@@ -1,1 +1,2 @@
-SELECT topic, partition, next_offset FROM positions WHERE partition = $1 AND topic = ANY ($2::text[])
+SELECT topic, partition, next_offset, last_offset, last_timestamp FROM positions
+WHERE partition = $1 AND topic = ANY ($2::text[])
