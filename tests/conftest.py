@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from tests.support import parts
-from tests.support.processes import WorkerProcess
+from tests.support.processes import ROOT, WorkerProcess
 from tests.support.topics import Topics, create_fresh_topics
 from worker.dev.postgres import EmbeddedPostgres
 
@@ -97,7 +97,7 @@ def new_worker(
     workers: list[WorkerProcess] = []
     group = f"test-{uuid.uuid4().hex[:8]}"
 
-    def make(topics: Topics, **variables: str) -> WorkerProcess:
+    def make(topics: Topics, code: Path = ROOT, **variables: str) -> WorkerProcess:
         environment = {
             "PLAZO_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
             "PLAZO_KAFKA_IDEMPOTENCE": str(kafka.idempotence),
@@ -106,7 +106,8 @@ def new_worker(
             **topics.environment(),
             **{f"PLAZO_{name.upper()}": value for name, value in variables.items()},
         }
-        workers.append(WorkerProcess(tmp_path, environment, name=f"worker-{len(workers)}"))
+        name = f"worker-{len(workers)}"
+        workers.append(WorkerProcess(tmp_path, environment, name=name, code=code))
         return workers[-1]
 
     yield make

@@ -17,6 +17,10 @@ from worker.settings import Settings
 
 _TIMEOUT = 15.0
 
+# Assigned between questions. To unsubscribe ends the client's fetcher for good when it comes before
+# the fetcher has seen the assignment (aiokafka 0.14).
+_NOTHING: tuple[TopicPartition, ...] = ()
+
 
 class Bounds(NamedTuple):
     """A partition's first offset, end offset, and the time of its first record, if it has one."""
@@ -89,6 +93,8 @@ class KafkaProbe:
         Raises:
             KafkaUnavailable
         """
+        if not offsets:
+            return {}
         found: dict[Partition, int] = await self._ask(lambda: self._read_timestamps(offsets))
         return found
 
@@ -145,7 +151,7 @@ class KafkaProbe:
                 headers += [record.headers for record in found.get(tp, ())]
             return headers
         finally:
-            self._reader.unsubscribe()
+            self._reader.assign(_NOTHING)
 
     async def _read_timestamps(self, offsets: Mapping[Partition, int]) -> dict[Partition, int]:
         asked = {TopicPartition(*partition): offset for partition, offset in offsets.items()}
@@ -161,7 +167,7 @@ class KafkaProbe:
                         found[tp.topic, tp.partition] = first.timestamp
             return found
         finally:
-            self._reader.unsubscribe()
+            self._reader.assign(_NOTHING)
 
     async def _ask(self, question: Any) -> Any:
         async with self._turn:

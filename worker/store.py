@@ -1,7 +1,7 @@
 """The pool of connections to Postgres, and what its errors mean to us."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -96,7 +96,7 @@ class Store:
 
         Raises:
             DatabaseUnavailable: no connection to be had now.
-            SchemaNotCurrent: the schema is older or newer than this worker.
+            SchemaNotCurrent: the schema is older than this worker's.
         """
         timeout = self._settings.database_timeout.total_seconds()
         async with self._translated():
@@ -134,18 +134,26 @@ class Store:
             DatabaseUnavailable: try again later; whether it was committed is not known.
             RowRefused: Postgres refuses a value; nothing was written.
         """
-        async with (
-            self._translated(),
-            self._pool.acquire(timeout=10) as connection,
-            connection.transaction(isolation="repeatable_read" if one_snapshot else None),
-        ):
-            yield Transaction(connection)
+        isolation = "repeatable_read" if one_snapshot else None
+        async with self._translated(), self._pool.acquire(timeout=10) as connection:
+            with _hung_up_on_silence(connection):
+                transaction = connection.transaction(isolation=isolation)
+                await transaction.start()
+                try:
+                    yield Transaction(connection)
+                except TimeoutError:
+                    raise
+                except BaseException:
+                    await transaction.rollback()
+                    raise
+                await transaction.commit()
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Transaction]:
         """Single statements, each committed by itself."""
         async with self._translated(), self._pool.acquire(timeout=10) as connection:
-            yield Transaction(connection)
+            with _hung_up_on_silence(connection):
+                yield Transaction(connection)
 
     async def now(self) -> datetime:
         """The server's clock."""
@@ -195,6 +203,16 @@ class Store:
         except (OverflowError, UnicodeError) as error:  # a value the wire format cannot carry
             self._metrics.database_errors.labels("data").inc()
             raise RowRefused(type(error).__name__, "22000") from None
+
+
+@contextmanager
+def _hung_up_on_silence(connection: Any) -> Iterator[None]:
+    """A server that did not answer would be waited for once more, to roll back or to cancel."""
+    try:
+        yield
+    except TimeoutError:
+        connection.terminate()
+        raise
 
 
 async def _prepare(connection: Any) -> None:

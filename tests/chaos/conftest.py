@@ -73,7 +73,7 @@ async def postgres_proxy(database: str) -> AsyncIterator[Proxy]:
 
 
 @pytest.fixture
-async def stage(
+def bare_stage(
     kafka: ApacheKafka,
     kafka_proxy: Proxy,
     postgres: EmbeddedPostgres,
@@ -82,6 +82,12 @@ async def stage(
     new_worker: Callable[..., WorkerProcess],
     make_topics: MakeTopics,
 ) -> Stage:
-    """A migrated database, and no worker yet."""
-    await migrate(database)
+    """A new database, and no worker yet."""
     return Stage(kafka, kafka_proxy, postgres, postgres_proxy, database, new_worker, make_topics)
+
+
+@pytest.fixture
+async def stage(bare_stage: Stage) -> Stage:
+    """A migrated database, and no worker yet."""
+    await migrate(bare_stage.database)
+    return bare_stage

@@ -535,7 +535,8 @@ async def test_a_replayed_record_takes_effect_and_its_shield_goes(
     assert await plazo.sql("SELECT FROM shields")
 
     await plazo.worker()
-    done = await plazo("dead-letters", "replay", str(number), "--json", "--by", "ana")
+    answer = "--json", "--by", "ana", "--wait", "60"
+    done = await plazo("dead-letters", "replay", str(number), *answer)
     assert done.code == 0, done.err
     assert done.json["replayed"] == [number]
     assert done.json["still_shielded"] == []

@@ -12,11 +12,13 @@ import aiohttp
 from tests.support.waiting import eventually
 from worker.dev.process import free_port
 
-_ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[2]
 
 
 class WorkerProcess:
     """``plazo run`` (or other ``arguments``) with these ``PLAZO_…`` variables and no others.
+
+    ``code`` is the checkout that it runs.
 
     Output goes to ``NAME.stdout`` and ``NAME.stderr`` in ``directory``.
     """
@@ -28,6 +30,7 @@ class WorkerProcess:
         *,
         name: str = "worker",
         arguments: Sequence[str] = ("run",),
+        code: Path = ROOT,
     ) -> None:
         self.http_port = free_port()
         self.stdout_file = directory / f"{name}.stdout"
@@ -36,7 +39,7 @@ class WorkerProcess:
         self._arguments = arguments
         self._environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("PLAZO_")},
-            "PYTHONPATH": str(_ROOT),
+            "PYTHONPATH": str(code),
             "PLAZO_LOG_FORMAT": "json",
             "PLAZO_HTTP_PORT": str(self.http_port),
             **environment,
