@@ -9,13 +9,15 @@ PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 REQUIREMENTS := deploy/requirements
 DEV := $(VENV)/.installed-dev
 TEST := $(VENV)/.installed-test
+BENCH_VENV := .venv-bench
+BENCH := $(BENCH_VENV)/.installed-bench
 SOURCES := worker schemas tests
 # PLAZO_TEST_KAFKA=embedded does without, where Maven reaches nothing.
 HAVE_KAFKA := $(if $(filter embedded,$(PLAZO_TEST_KAFKA)),,$(and $(shell command -v java),$(shell command -v mvn)))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test simulate simulate-mutants chaos endurance kafka lint format schemas lock clean
+.PHONY: help run test simulate simulate-mutants chaos bench endurance kafka lint format schemas lock clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +36,9 @@ simulate-mutants: $(TEST) ## Plant faults in the worker: the simulation must cat
 
 chaos: $(TEST) kafka ## Break real parts in every way we know, about a quarter of an hour (ARGS="-k commit")
 	$(VENV)/bin/python -m pytest -rP --show-capture=stdout tests/chaos $(ARGS)
+
+bench: $(if $(filter --short,$(ARGS)),$(TEST),$(BENCH)) kafka ## Measure beside limits and peers, a quarter of an hour (ARGS=--short)
+	$(if $(filter --short,$(ARGS)),$(VENV),$(BENCH_VENV))/bin/python -m tests.benchmarks $(ARGS)
 
 endurance: $(TEST) kafka ## Run half an hour at a steady rate and look for leaks (ARGS="--minutes 5")
 	$(VENV)/bin/python -m tests.benchmarks.endurance $(ARGS)
@@ -60,11 +65,12 @@ COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 -
 lock: $(DEV) ## Resolve the dependencies anew (ARGS=--upgrade for the newest)
 	$(PIP) install uv
 	$(COMPILE) $(ARGS) --extra dev --extra test --output-file $(REQUIREMENTS)/test.txt > /dev/null
+	$(COMPILE) $(ARGS) --extra dev --extra test --extra bench --output-file $(REQUIREMENTS)/bench.txt > /dev/null
 	$(COMPILE) --extra dev --constraint $(REQUIREMENTS)/test.txt --output-file $(REQUIREMENTS)/dev.txt > /dev/null
 	$(COMPILE) --constraint $(REQUIREMENTS)/test.txt --output-file $(REQUIREMENTS)/worker.txt > /dev/null
 
 clean: ## Remove everything that was made here
-	rm -rf $(VENV) .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache dist
+	rm -rf $(VENV) $(BENCH_VENV) .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache dist
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
@@ -81,3 +87,9 @@ $(TEST): $(REQUIREMENTS)/test.txt pyproject.toml | $(VENV)/bin/python
 	$(PIP) install --require-hashes -r $(REQUIREMENTS)/test.txt
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@ $(DEV)
+
+# Apart, since the peers want older versions of some libraries.
+$(BENCH): $(REQUIREMENTS)/bench.txt pyproject.toml
+	$(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r $(REQUIREMENTS)/bench.txt
+	@touch $@

@@ -36,6 +36,7 @@ from worker.relay import Relay
 from worker.scope import Scope
 from worker.settings import Settings
 from worker.store import Store
+from worker.turns import Turns
 
 log = logger(__name__)
 
@@ -62,6 +63,7 @@ class Worker:
         )
         # A probe of its own: no other question may keep a proof waiting.
         self._proof_probe = KafkaProbe(settings)
+        self.turns = Turns()
         self.freshness = Freshness(
             self._proof_probe,
             self.store,
@@ -79,6 +81,7 @@ class Worker:
         )
         self.owner = f"{socket.gethostname()}/{os.getpid()}/{uuid4().hex[:8]}"
         self.runners: dict[int, LaneRunner] = {}
+        self._leaving: list[LaneRunner] = []
         self.joined = False
         self.consumer: Consumer | None = None
         self._broken = asyncio.Event()
@@ -224,6 +227,8 @@ class Worker:
         self.metrics.rebalances.inc()
         self.joined = True
         log.info("lanes_assigned", lanes=sorted({number for _, number in partitions}))
+        if self._stopping.is_set():
+            return  # about to leave the group
         ordered = sorted(partitions, key=lambda partition: (partition[1], partition[0]))
         for number, own in groupby(ordered, key=lambda partition: partition[1]):
             self.runners[number] = LaneRunner(
@@ -234,6 +239,7 @@ class Worker:
                 consumer=self.consumer,
                 probe=self.probe,
                 freshness=self.freshness,
+                turns=self.turns,
                 clock=self.clock,
                 metrics=self.metrics,
                 owner=self.owner,
@@ -248,9 +254,14 @@ class Worker:
         await self._stop_lanes(_REVOKE)
 
     async def _stop_lanes(self, within: float) -> None:
-        runners, self.runners = self.runners, {}
+        # With those that somebody else is stopping already: a lane must not be given away, or
+        # started again here, while one of its runners may still publish.
+        self._leaving += self.runners.values()
+        self.runners.clear()
         self.metrics.lanes.set(0)
-        await asyncio.gather(*(runner.stop(within) for runner in runners.values()))
+        leaving = [*self._leaving]
+        await asyncio.gather(*(runner.stop(within) for runner in leaving))
+        self._leaving = [runner for runner in self._leaving if runner not in leaving]
 
     def _make_lane(self, number: int) -> Lane:
         return Lane(

@@ -60,7 +60,7 @@ class Consumer:
             # mends nothing while Postgres is away.
             max_poll_interval_ms=86_400_000,
             max_partition_fetch_bytes=settings.fetch_bytes_per_partition,
-            fetch_max_wait_ms=250,
+            fetch_max_wait_ms=50,
         )
         self._listener = _Listener(self._consumer, assigned, revoked)
 

@@ -21,11 +21,18 @@ from worker.metrics import Metrics
 from worker.probe import Bounds, KafkaProbe
 from worker.proof import Partition
 from worker.relay import Relay
+from worker.turns import Turns
 
 log = logger(__name__)
 _T = TypeVar("_T")
 
 _PULL_WAIT = 0.5
+# After a small batch a lane waits for the next multiple of this, as all lanes of the process do:
+# their fetches then are one request, and their commits share a flush of the log. A batch of more
+# than so many records means that we are behind, and a record that comes after a pause is taken at
+# once.
+_TICK = 0.025
+_SMALL = 100
 # Longer than a heartbeat: by then whoever lost the lane to us in the group knows it.
 _FENCED_WAIT = 3.0
 _HALTED_WAIT = 30.0
@@ -44,6 +51,7 @@ class LaneRunner:
         consumer: Consumer,
         probe: KafkaProbe,
         freshness: Freshness,
+        turns: Turns,
         clock: Clock,
         metrics: Metrics,
         owner: str,
@@ -64,6 +72,7 @@ class LaneRunner:
         self._consumer = consumer
         self._probe = probe
         self._freshness = freshness
+        self._turns = turns
         self._clock = clock
         self._metrics = metrics
         self._owner = owner
@@ -234,6 +243,8 @@ class LaneRunner:
                 self._noticed(applied.noticed)
             if applied.dead_letters:
                 relay.committed(dead_letters=True)
+            if len(batch.records) <= _SMALL:
+                await self._clock.sleep(_TICK - self._clock.monotonic() % _TICK)
 
     async def _lapse(self, lane: Lane, relay: Relay) -> None:
         await self._unless_stopped(relay.tail_known.wait())
@@ -244,7 +255,9 @@ class LaneRunner:
                 continue
             proof = await self._unless_stopped(self._freshness.proven(self.number, fires_at))
             if proof is not None:
-                self._tell(relay, await lane.lapse(proof))
+                async with self._turns.turn():
+                    settled = await lane.lapse(proof)
+                self._tell(relay, settled)
 
     async def _look_again(self, lane: Lane, relay: Relay) -> None:
         await self._unless_stopped(relay.tail_known.wait())

@@ -81,6 +81,11 @@ class ApacheKafka:
         """Address for clients."""
         return f"127.0.0.1:{self.port}"
 
+    @property
+    def pid(self) -> int:
+        """Process id of the running broker."""
+        return self._running.pid
+
     async def start(self, timeout: float = 60.0) -> Self:
         """Format the storage the first time; return once the broker is in its own metadata."""
         if self._directory is None:

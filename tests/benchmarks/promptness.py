@@ -1,0 +1,109 @@
+"""How soon: from the call that publishes to the commit, and from the deadline to the verdict."""
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import count, islice
+
+import asyncpg
+from aiokafka import TopicPartition
+
+from tests.support.topics import Topics
+from tests.support.waiting import eventually
+
+from .ingestion import POSITIONS, reached
+from .mix import Event, created, mix
+from .site import WIDTH, Site, send
+from .verdicts import read, wait_for_verdicts
+
+GRACE = timedelta(seconds=1)
+WARM_UP = timedelta(seconds=5)  # for statements to be prepared, and the broker to be compiled
+SHORT = {"stock_window": "PT5S", "grace": "PT1S"}
+
+# The instant at which the commit was written; its flush to disk follows.
+COMMITTED = """
+SELECT topic, partition, "offset", pg_xact_commit_timestamp(xmin) AS committed_at FROM acts
+"""
+
+
+def p99(seconds: Sequence[float]) -> float:
+    """The 99th percentile, in milliseconds."""
+    ordered = sorted(seconds)
+    return round(1000 * ordered[max(0, -(-99 * len(ordered) // 100) - 1)], 1)
+
+
+async def latency(site: Site, rate: float, seconds: float = 20.0) -> float:
+    """p99 in ms from the append in Kafka to the commit in Postgres, at so many events a second."""
+    topics = await site.topics()
+    async with site.database() as url, site.workers(topics, url) as (worker,):
+        await worker.wait_ready()
+        events = mix(clock=lambda: datetime.now(UTC))
+        await asyncio.to_thread(paced, site, topics, events, rate, seconds)
+        connection = await asyncpg.connect(url)
+        try:
+            sent = round(rate * seconds)
+            await eventually(lambda: reached(connection, POSITIONS, sent), 60)
+            rows = await connection.fetch(COMMITTED)
+        finally:
+            await connection.close()
+    names = topics.order_created, topics.order_status_changed
+    appended = {
+        (r.topic, r.partition, r.offset): r.timestamp / 1000
+        for r in await read(site, [TopicPartition(n, p) for n in names for p in range(WIDTH)])
+    }
+    since = min(appended.values()) + WARM_UP.total_seconds()
+    return p99(
+        [
+            committed_at.timestamp() - appended[place]
+            for *place_, committed_at in rows
+            if appended[place := tuple(place_)] >= since
+        ]
+    )
+
+
+async def lateness(site: Site, rate: float = 50.0, seconds: float = 20.0) -> float:
+    """p99 in ms from ``due + grace`` to the verdict in its topic, with little to do."""
+    topics = await site.topics()
+    async with site.database() as url, site.workers(topics, url, **SHORT) as (worker,):
+        await worker.wait_ready()
+        return p99(await _late(site, topics, rate, seconds))
+
+
+async def take_over(site: Site, *, crash: bool) -> float:
+    """Seconds by which the latest verdict is late when one of two workers goes."""
+    topics = await site.topics()
+    async with site.database() as url, site.workers(topics, url, 2, **SHORT) as workers:
+        for worker in workers:
+            await worker.wait_ready()
+        late = asyncio.create_task(_late(site, topics, 50.0, 30.0))
+        await asyncio.sleep(10)
+        first = workers.pop(0)
+        if crash:
+            first.sigkill()
+        else:
+            assert await first.sigterm() == 0
+        return round(max(await late), 2)
+
+
+async def _late(site: Site, topics: Topics, rate: float, seconds: float) -> list[float]:
+    """Publish silent orders and wait for their verdicts: how late each was, but for the first."""
+    orders = (created(2, number, datetime.now(UTC)) for number in count())
+    await asyncio.to_thread(paced, site, topics, orders, rate, seconds)
+    verdicts = await wait_for_verdicts(site, topics, round(rate * seconds), 60)
+    since = min(one.due for one in verdicts) + WARM_UP
+    return [
+        (one.stored_at - one.due - GRACE).total_seconds() for one in verdicts if one.due >= since
+    ]
+
+
+def paced(site: Site, topics: Topics, events: Iterator[Event], rate: float, seconds: float) -> None:
+    """Publish so many a second, each made at its moment."""
+    producer = site.producer()
+    began = time.perf_counter()
+    for number, event in enumerate(islice(events, round(rate * seconds))):
+        send(producer, topics, event)
+        ahead = began + number / rate - time.perf_counter()
+        if ahead > 0.001:
+            time.sleep(ahead)
+    assert producer.flush(30) == 0
