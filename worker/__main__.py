@@ -108,6 +108,25 @@ def explain(
     command(_settings(), order, personal=personal, as_json=as_json)
 
 
+@app.command()
+def forget(
+    older_than: Annotated[
+        str, typer.Option(metavar="TIME", help="Settled longer ago than 90d, P90D and so on.")
+    ],
+    pause: Annotated[
+        float, typer.Option(min=0, max=60, help="Seconds of rest after each 2,000 orders.")
+    ] = 0.1,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+    as_json: _Json = False,
+) -> None:
+    """Remove settled orders and refusals after a while; safe to run beside workers, and to stop."""
+    from worker.commands.durations import parse_duration
+    from worker.commands.forget import forget as command
+
+    time = parse_duration(older_than, "--older-than")
+    command(_settings(), time, pause=pause, dry_run=dry_run, as_json=as_json)
+
+
 topics = typer.Typer(no_args_is_help=True, help="The four topics.")
 app.add_typer(topics, name="topics")
 

@@ -1,7 +1,8 @@
 -- What the worker and readers may do with the tables. Run it as plazo_owner after each
 -- `plazo migrate`; repeats change nothing.
 BEGIN;
-REVOKE ALL ON ALL TABLES IN SCHEMA public FROM plazo_worker, plazo_reader;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM plazo_worker, plazo_reader,
+    plazo_keeper;
 -- Positions and fences move; they never go away.
 GRANT SELECT, INSERT, UPDATE ON lanes, published, positions, orders TO plazo_worker;
 -- What happened and what was decided is only ever added to.
@@ -11,9 +12,14 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON deadlines, notices, shields TO plazo_wor
 -- A dead letter is marked, and its bytes stay as they came.
 GRANT SELECT, INSERT ON dead_letters TO plazo_worker;
 GRANT UPDATE (published, settled, settled_by, settled_at) ON dead_letters TO plazo_worker;
-GRANT SELECT ON alembic_version TO plazo_worker, plazo_reader;
+GRANT SELECT ON alembic_version TO plazo_worker, plazo_reader, plazo_keeper;
 GRANT SELECT ON lanes, published, positions, orders, acts, decisions, deadlines, notices, shields
-    TO plazo_reader;
+    TO plazo_reader, plazo_keeper;
 GRANT SELECT (id, lane, topic, partition, "offset", timestamp, received_at, error, message, key,
     published, settled, settled_by, settled_at) ON dead_letters TO plazo_reader;
+-- `plazo forget` removes what was settled long ago, and says since when all is known.
+GRANT DELETE ON orders, acts, decisions, dead_letters TO plazo_keeper;
+GRANT UPDATE (decided_at) ON orders TO plazo_keeper;  -- only to lock its rows
+GRANT UPDATE (covered_since) ON positions TO plazo_keeper;
+GRANT SELECT (id, published, settled_at) ON dead_letters TO plazo_keeper;
 COMMIT;

@@ -1,8 +1,9 @@
--- Three roles, so that no one holds more than it needs:
+-- Four roles, so that no one holds more than it needs:
 --   plazo_owner   runs `plazo migrate` and owns the tables;
 --   plazo_worker  runs `plazo run` and `plazo dead-letters`: writes rows, changes no verdict and
 --                 no act once written, and alters no table;
---   plazo_reader  runs `plazo explain`: reads, except the bytes of refused records.
+--   plazo_reader  runs `plazo explain`: reads, except the bytes of refused records;
+--   plazo_keeper  runs `plazo forget`: removes orders with all their rows, and adds none.
 -- Run it with psql as a superuser in Plazo's own database, before the first migration. Give the
 -- roles their means to log in yourself (ALTER ROLE … PASSWORD, or certificates). Repeats change
 -- nothing. grants.sql comes after each migration.
@@ -10,15 +11,16 @@ DO $$
 DECLARE
     role text;
 BEGIN
-    FOREACH role IN ARRAY ARRAY['plazo_owner', 'plazo_worker', 'plazo_reader'] LOOP
+    FOREACH role IN ARRAY ARRAY['plazo_owner', 'plazo_worker', 'plazo_reader', 'plazo_keeper'] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) THEN
             EXECUTE format('CREATE ROLE %I LOGIN', role);
         END IF;
     END LOOP;
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
-    EXECUTE format('GRANT CONNECT ON DATABASE %I TO plazo_owner, plazo_worker, plazo_reader',
+    EXECUTE format(
+        'GRANT CONNECT ON DATABASE %I TO plazo_owner, plazo_worker, plazo_reader, plazo_keeper',
         current_database());
 END $$;
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 GRANT USAGE, CREATE ON SCHEMA public TO plazo_owner;
-GRANT USAGE ON SCHEMA public TO plazo_worker, plazo_reader;
+GRANT USAGE ON SCHEMA public TO plazo_worker, plazo_reader, plazo_keeper;

@@ -1,5 +1,6 @@
 """Postgres over TLS with a password, and what each role of deploy/postgres may not do."""
 
+import json
 import os
 import pwd
 from collections.abc import AsyncIterator, Callable
@@ -73,7 +74,7 @@ async def secure() -> AsyncIterator[SecurePostgres]:
         postgres = SecurePostgres(server, ca_file)
         roles = (SQL / "roles.sql").read_text()
         await postgres.run("postgres", roles, roles)
-        for role in ("plazo_owner", "plazo_worker", "plazo_reader"):
+        for role in ("plazo_owner", "plazo_worker", "plazo_reader", "plazo_keeper"):
             await postgres.run("postgres", f"ALTER ROLE {role} PASSWORD '{PASSWORD}'")
         await migrate(postgres.url("plazo_owner"))
         grants = (SQL / "grants.sql").read_text()
@@ -105,6 +106,17 @@ async def test_a_worker_needs_no_more_than_its_role(
     reader._arguments = ("explain", "c")
     assert await reader.start().wait() == 0
     assert "unreadable-evidence" in reader.output
+    await secure.run(
+        "plazo_owner",
+        "UPDATE orders SET decided_at = decided_at - interval '100 days'",
+        "UPDATE acts SET received_at = received_at - interval '100 days'",
+    )
+    keeper = new_worker(topics, database_url=secure.url("plazo_keeper"))
+    keeper._arguments = ("forget", "--older-than", "90d", "--json")
+    assert await keeper.start().wait() == 0, keeper.output
+    told = json.loads(keeper.stdout_file.read_text())
+    # That of the refused record is shielded still.
+    assert (told["orders"], told["decisions"], told["acts"]) == (2, 2, 4)
 
 
 FORBIDDEN = {
@@ -125,6 +137,16 @@ FORBIDDEN = {
         "CREATE ROLE x",
         "SELECT pg_read_file('/etc/passwd')",
         "COPY acts TO PROGRAM 'cat'",
+    ],
+    "plazo_keeper": [
+        "INSERT INTO acts SELECT * FROM acts",
+        "UPDATE orders SET outcome = 'kept'",
+        "UPDATE acts SET status = 'canceled'",
+        "UPDATE positions SET next_offset = 0",
+        "DELETE FROM positions",
+        "DELETE FROM deadlines",
+        "DELETE FROM shields",
+        "SELECT value FROM dead_letters",
     ],
     "plazo_reader": [
         "INSERT INTO notices (lane, order_id) VALUES (0, 'a')",

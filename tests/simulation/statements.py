@@ -137,7 +137,10 @@ def start_position(
 ) -> "Statement":
     key = (topic, partition)
     yield "positions", key
-    tx.newest("positions", key)
+    before = tx.newest("positions", key)
+    if before is not None and before["covered_since"] is not None:
+        known = before["covered_since"]
+        covered_since = known if covered_since is None else max(known, covered_since)
     tx.put("positions", key, Row(topic=topic, partition=partition, next_offset=next_offset,
                                  covered_since=covered_since, last_offset=None,
                                  last_timestamp=None))  # fmt: skip

@@ -36,7 +36,7 @@ ORDERED = {"due_orders", "waiting_notices", "unpublished_decisions", "unpublishe
            "case_acts", "case_decisions"}  # fmt: skip
 
 
-class _Statements:
+class Statements:
     """Random statements, from few keys, so that they meet."""
 
     def __init__(self, rng: Random) -> None:
@@ -230,7 +230,7 @@ async def store(database: str) -> AsyncIterator[Store]:
 @pytest.mark.parametrize("seed", range(6))
 async def test_the_model_answers_as_postgres_does(store: Store, database: str, seed: int) -> None:
     rng = Random(seed)
-    statements = _Statements(rng)
+    statements = Statements(rng)
     later: list[tuple[Any, tuple[Any, ...]]] = []
     waited = failed = 0
     connection = await asyncpg.connect(database)
@@ -285,4 +285,4 @@ async def _compare_tables(connection: Any, model: Database) -> None:
 
 
 def test_every_statement_of_a_lane_is_tried() -> None:
-    assert {*_Statements(Random(0)).makers} == {*STATEMENTS, "copy acts", "copy decisions"}
+    assert {*Statements(Random(0)).makers} == {*STATEMENTS, "copy acts", "copy decisions"}

@@ -6,7 +6,8 @@ import pytest
 import typer
 from rich.console import Console
 
-from worker.commands.dev import parse_duration, window_for
+from worker.commands.dev import window_for
+from worker.commands.durations import parse_duration
 from worker.dev.audit import Verdict
 from worker.dev.scrape import scrape
 from worker.dev.totals import Totals

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -10,13 +9,13 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import isodate
 import typer
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
 from worker import logs
+from worker.commands.durations import parse_duration
 from worker.commands.run import on_loop
 from worker.dev import recording
 from worker.dev.ledger import Message
@@ -37,9 +36,6 @@ _WINDOW_SHARE = 0.4
 
 _PROBLEMS_SHOWN = 20
 _INTERRUPTED = 130
-
-_UNITS = {"s": 1, "m": 60, "h": 3600}
-_SHORT = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smh])")
 
 
 class CannotStart(PlazoError):
@@ -76,23 +72,6 @@ def dev(
     if result is None:
         return _INTERRUPTED
     return _report(result)
-
-
-def parse_duration(text: str, option: str) -> timedelta:
-    """60s, 2m, 1h or an ISO 8601 duration such as PT1M.
-
-    Raises:
-        typer.BadParameter: it is none, or not positive.
-    """
-    found: object = None
-    if short := _SHORT.fullmatch(text):
-        found = timedelta(seconds=float(short[1]) * _UNITS[short[2]])
-    else:
-        with suppress(isodate.ISO8601Error):
-            found = isodate.parse_duration(text)
-    if not isinstance(found, timedelta) or found <= timedelta(0):
-        raise typer.BadParameter("not a duration such as 60s, 2m or PT1M", param_hint=option)
-    return found
 
 
 def window_for(lasting: timedelta | None) -> timedelta:

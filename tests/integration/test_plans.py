@@ -1,0 +1,74 @@
+"""No statement of the hot path reads a whole table, however large it is.
+
+The model's test knows arguments for each statement; here they meet tables of some size.
+"""
+
+import json
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from tests.simulation.test_model import Statements
+from worker.metrics import Metrics
+from worker.migrate import migrate
+from worker.settings import Settings
+from worker.store import Store, sql
+
+ROWS = 30_000
+LOAD = f"""
+INSERT INTO orders (order_id, lane, entered_at, due, fires_at, received_at)
+SELECT n::text, n % 12, now(), now(), now() + n * interval '1 second', now()
+FROM generate_series(1, {ROWS}) AS n;
+INSERT INTO deadlines SELECT lane, fires_at, order_id FROM orders;
+INSERT INTO acts SELECT order_id, 'handling', now(), now(), 't', lane, order_id::bigint, NULL, NULL,
+    '{{}}' FROM orders;
+INSERT INTO decisions SELECT lane, order_id::bigint, order_id, 1, gen_random_uuid(), 'escalation',
+    'policy', NULL, now(), '{{}}' FROM orders;
+INSERT INTO notices (lane, order_id) SELECT lane, order_id FROM orders;
+INSERT INTO dead_letters (lane, topic, partition, "offset", timestamp, received_at, error, message,
+    header_names, header_values, published)
+SELECT lane, 't', lane, order_id::bigint, now(), now(), 'not-json', '', '{{}}', '{{}}', true
+FROM orders;
+INSERT INTO shields SELECT lane::text, id FROM dead_letters;
+"""
+LARGE = {"orders", "deadlines", "acts", "decisions", "notices", "dead_letters", "shields"}
+HOT = [
+    name
+    for name in Statements(Random(0)).makers
+    if not name.startswith("copy ") and name not in ("wait_briefly", "end_frozen_sessions")
+]
+
+
+@pytest.mark.parametrize("statistics", [False, True], ids=["grown since ANALYZE", "analyzed"])
+async def test_plans_use_indexes(database: str, statistics: bool) -> None:
+    await migrate(database)
+    settings = Settings(database_url=SecretStr(database))
+    store = Store(settings, Metrics(settings))
+    await store.open()
+    read_whole: dict[str, set[str]] = {}
+    try:
+        # With the settings of the worker's own sessions.
+        async with store._pool.acquire() as connection:
+            await connection.execute(LOAD)
+            if statistics:
+                await connection.execute("ANALYZE")
+            for name in HOT:
+                arguments = Statements(Random(1)).makers[name]()
+                answer = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {sql(name)}", *arguments)
+                read_whole[name] = {
+                    node["Relation Name"]
+                    for node in _nodes(json.loads(answer)[0]["Plan"])
+                    if node["Node Type"] == "Seq Scan"
+                } & LARGE
+    finally:
+        await store.close()
+    assert {name: tables for name, tables in read_whole.items() if tables} == {}
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from _nodes(child)

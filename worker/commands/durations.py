@@ -1,0 +1,28 @@
+"""Durations as people type them."""
+
+import re
+from contextlib import suppress
+from datetime import timedelta
+
+import isodate
+import typer
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_SHORT = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhd])")
+
+
+def parse_duration(text: str, option: str) -> timedelta:
+    """60s, 2m, 1h, 90d or an ISO 8601 duration such as PT1M.
+
+    Raises:
+        typer.BadParameter: it is none, or not positive.
+    """
+    found: object = None
+    if short := _SHORT.fullmatch(text):
+        found = timedelta(seconds=float(short[1]) * _UNITS[short[2]])
+    else:
+        with suppress(isodate.ISO8601Error):
+            found = isodate.parse_duration(text)
+    if not isinstance(found, timedelta) or found <= timedelta(0):
+        raise typer.BadParameter("not a duration such as 60s, 2m or PT1M", param_hint=option)
+    return found

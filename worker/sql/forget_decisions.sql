@@ -1,0 +1,1 @@
+DELETE FROM decisions WHERE order_id = ANY ($1::text[])
