@@ -85,9 +85,8 @@ class Relay:
         await self._find_letters()
         while True:
             self._committed.clear()
-            while await self._publish_decisions():
-                pass
-            while self._letters and await self._publish_dead_letters():
+            # A verdict never waits for more than one batch of dead letters.
+            while await self._publish_decisions() or await self._publish_dead_letters():
                 pass
             if not self._committed.is_set():
                 self._idle.set()
@@ -168,6 +167,8 @@ class Relay:
         )
 
     async def _publish_dead_letters(self) -> bool:
+        if not self._letters:
+            return False
         # Before the look and not after it: what is committed meanwhile must not be forgotten.
         self._letters = False
         rows = await self._unpublished_letters()

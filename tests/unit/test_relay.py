@@ -1,67 +1,69 @@
-"""What the relay must not forget while it is busy."""
+"""In which order the relay publishes."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from typing import Any, cast
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
 
 from tests.support.waiting import eventually
 from worker.clock import SystemClock
-from worker.lane import Lane
 from worker.metrics import Metrics
-from worker.probe import KafkaProbe
-from worker.publisher import Publisher
 from worker.relay import Relay
 from worker.settings import Settings
-from worker.store import Store
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+SETTINGS = Settings(_env_file=None)
+DECISION = {"order_id": "a", "id": UUID(int=1), "kind": "escalation", "sequence": 1,
+            "decided_at": NOW, "value": "{}"}  # fmt: skip
+LETTER = {"topic": "t", "partition": 0, "offset": 0, "timestamp": NOW, "error": "not-json",
+          "message": "", "key": None, "value": None, "header_names": [],
+          "header_values": []}  # fmt: skip
 
 
-class SlowStore:
-    """Answers each look for dead letters only when told to, and says how many there were."""
+class Parts:
+    """Store, probe and publisher of a lane with very many unpublished dead letters."""
 
-    def __init__(self) -> None:
-        self.looks = 0
-        self.answer = asyncio.Semaphore(0)
+    def __init__(self, letters: int) -> None:
+        self.letters = list(range(letters))
+        self.lane: Any = SimpleNamespace(number=0, sequence=0, published=0)
+        self.topics: list[str] = []
 
     @asynccontextmanager
-    async def session(self) -> AsyncIterator["SlowStore"]:
+    async def session(self) -> AsyncIterator["Parts"]:
         yield self
 
-    async def rows(self, name: str, *_: object) -> Sequence[Any]:
-        assert name == "unpublished_dead_letters"
-        self.looks += 1
-        await self.answer.acquire()
-        return []
+    async def rows(self, name: str, *arguments: Any) -> Sequence[Any]:
+        if name == "unpublished_decisions":
+            return [DECISION]
+        return [{**LETTER, "id": number} for number in self.letters[: arguments[1]]]
 
+    async def execute(self, name: str, *arguments: Any) -> None:
+        if name == "mark_dead_letters_published":
+            self.letters = [number for number in self.letters if number not in set(arguments[0])]
 
-class EmptyTopics:
     async def widths(self, topics: Sequence[str]) -> dict[str, int]:
         return dict.fromkeys(topics, 1)
 
-    async def tail(self, *_: object) -> list[object]:
+    async def tail(self, *_: object) -> list[Any]:
         return []
 
+    async def publish(self, messages: Sequence[Any]) -> None:
+        self.topics.append(messages[0].topic)
+        if len(self.topics) == 2:
+            self.lane.sequence = 1  # a verdict is committed while letters are on their way
+        await asyncio.sleep(0)
 
-class IdleLane:
-    number = sequence = published = 0
 
-
-async def test_a_dead_letter_that_comes_while_the_relay_looks_is_looked_for_again() -> None:
-    settings = Settings(_env_file=None)  # type: ignore[call-arg]
-    store = SlowStore()
-    relay = Relay(
-        cast("Lane", IdleLane()),
-        settings,
-        cast("Store", store),
-        cast("Publisher", None),
-        cast("KafkaProbe", EmptyTopics()),
-        SystemClock(),
-        Metrics(settings),
-    )
+async def test_a_verdict_waits_for_no_more_than_one_batch_of_dead_letters() -> None:
+    parts: Any = Parts(500)
+    relay = Relay(parts.lane, SETTINGS, parts, parts, parts, SystemClock(), Metrics(SETTINGS))
     running = asyncio.create_task(relay.run())
-    store.answer.release()  # the look on starting
-    await eventually(lambda: store.looks == 2, 5)
-    relay.committed(dead_letters=True)
-    store.answer.release()  # finds nothing: the letter was committed after the look began
-    await eventually(lambda: store.looks == 3, 5, "it looks again")
+    await eventually(lambda: not parts.letters, 10)
     running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+    assert not parts.letters
+    assert parts.topics.index(SETTINGS.decisions_topic) == 2
