@@ -11,6 +11,7 @@ from worker.__main__ import app
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+ROLES = (ROOT / "deploy/postgres/roles.sql").read_text(encoding="utf-8")
 
 
 def test_the_tables_are_those_of_the_code() -> None:
@@ -39,8 +40,9 @@ def test_every_link_leads_somewhere(path: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"PLAZO_[A-Z_]+|plazo_[a-z_]+", TEXT))))
-def test_every_variable_and_metric_exists(name: str) -> None:
+def test_every_variable_metric_and_role_exists(name: str) -> None:
     known = {row[0] for row in documentation.Settings.documentation()}
     known |= {name.lower() for name in known}  # as a file in PLAZO_SECRETS_DIR
     known |= {row.name for row in documentation.Metrics.documentation()}
+    known |= set(re.findall(r"plazo_[a-z]+", ROLES))
     assert name in known
