@@ -1,5 +1,6 @@
 """``plazo forget``: what may go, what has to stay, and that nobody is cancelled for it."""
 
+import re
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -163,3 +164,56 @@ async def _decided(database: str, number: int) -> bool:
         return bool(await connection.fetchval(sql) == number)
     finally:
         await connection.close()
+
+
+async def test_ten_days_of_turnover_take_little_more_room_than_one(
+    store: Store, database: str
+) -> None:
+    """Orders come, are decided and go, hour by hour; vacuum as autovacuum would."""
+    sizes = []
+    connection = await asyncpg.connect(database)
+    try:
+        for hour in range(10 * HOURS):
+            now = STARTED + timedelta(days=hour / HOURS)
+            await _an_hours_orders(connection, now, hour * ORDERS_AN_HOUR)
+            await forget(store, "statuses", now - timedelta(days=1), pause=0)
+            for table in TABLES:
+                await connection.execute(f"VACUUM {table}")
+            if hour % HOURS == HOURS - 1:
+                sizes.append(await connection.fetchval(SIZE, TABLES))
+        orders = await connection.fetchval("SELECT count(*) FROM orders")
+    finally:
+        await connection.close()
+    assert orders <= (HOURS + 1) * ORDERS_AN_HOUR
+    print(f"after ten days {sizes[-1] / sizes[0]:.2f} of the size after one")
+    assert sizes[-1] < 1.5 * sizes[0]
+
+
+STARTED = datetime(2026, 1, 1, tzinfo=UTC)
+HOURS = 12  # in a day
+ORDERS_AN_HOUR = 1_000
+SIZE = "SELECT sum(pg_total_relation_size(t::regclass))::bigint FROM unnest($1::text[]) AS t"
+# As the worker does it: an order with its deadline and an act, later decided and published.
+AN_HOURS_ORDERS = (
+    """INSERT INTO orders (order_id, lane, seller_id, entered_at, due, fires_at, received_at)
+    SELECT 'order-' || n, n % 12, 'seller-' || n % 500, $1, $1, $1, $1
+    FROM generate_series($2::int, $2 + $3 - 1) AS n""",
+    """INSERT INTO deadlines SELECT lane, fires_at, order_id FROM orders WHERE entered_at = $1""",
+    """INSERT INTO acts SELECT order_id, act, $1, $1, 't', lane, 0, NULL, NULL, repeat('x', 300)
+    FROM orders, unnest('{order-created,start-handling}'::text[]) AS act WHERE entered_at = $1""",
+    """INSERT INTO decisions SELECT lane, $2 + row_number() OVER (), order_id, 1,
+        gen_random_uuid(), 'auto-cancel', 'stock-not-validated', NULL, $1, repeat('x', 600)
+    FROM orders WHERE entered_at = $1""",
+    """UPDATE orders SET finding = 'silent', outcome = 'auto-cancelled', decided_at = $1,
+        decisions = 1 WHERE entered_at = $1""",
+    """DELETE FROM deadlines WHERE fires_at = $1""",
+    """INSERT INTO published SELECT lane, max(sequence) FROM decisions GROUP BY lane
+    ON CONFLICT (lane) DO UPDATE SET sequence = excluded.sequence""",
+)
+
+
+async def _an_hours_orders(connection: asyncpg.Connection, now: datetime, first: int) -> None:
+    arguments = (now, first, ORDERS_AN_HOUR)
+    for statement in AN_HOURS_ORDERS:
+        number = max((int(n) for n in re.findall(r"\$(\d)", statement)), default=0)
+        await connection.execute(statement, *arguments[:number])
