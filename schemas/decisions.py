@@ -69,7 +69,7 @@ class DisputeForm(_Output):
     """The article's form, as the worker fills it in for a seller who kept silent."""
 
     text: Annotated[Text, Field(min_length=1)]
-    type: Literal["CS"]
+    type: Name = Field(description="`CS` unless a policy says otherwise.")
     responsible: Annotated[Text, Field(min_length=1, description="The worker.")]
 
 
@@ -90,6 +90,9 @@ class _Decision(_Output):
     due: Time = Field(description="The last instant that counts as in time.")
     decided_at: Time
     policy: Name
+    policy_version: int = Field(
+        0, ge=0, description="That of the policy file; 0 or left out where there was none."
+    )
     evidence: Evidence
 
 

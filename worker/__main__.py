@@ -16,6 +16,8 @@ from worker.errors import (
     DatabaseFault,
     KafkaUnavailable,
     PlazoError,
+    PolicyConflict,
+    PolicyInvalid,
     PublishFailed,
     SchemaNotCurrent,
 )
@@ -258,7 +260,13 @@ def main() -> None:
         sys.exit(_STATUS.get(type(error), 4 if isinstance(error, DatabaseFault) else 1))
 
 
-_STATUS: dict[type[PlazoError], int] = {SchemaNotCurrent: 3, KafkaUnavailable: 4, PublishFailed: 4}
+_STATUS: dict[type[PlazoError], int] = {
+    PolicyInvalid: 2,
+    PolicyConflict: 3,
+    SchemaNotCurrent: 3,
+    KafkaUnavailable: 4,
+    PublishFailed: 4,
+}
 
 
 if __name__ == "__main__":

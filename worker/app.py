@@ -14,11 +14,11 @@ from contextlib import suppress
 from itertools import groupby
 from uuid import uuid4
 
+from worker import policies
 from worker.backoff import Backoff
 from worker.clock import Clock, SystemClock
 from worker.codec import Codec
 from worker.consumer import Consumer
-from worker.domain.policy import Policy
 from worker.errors import DatabaseUnavailable, KafkaUnavailable, PlazoError, TopicsNotFit
 from worker.freshness import Freshness
 from worker.http import Health, HttpServer
@@ -71,13 +71,13 @@ class Worker:
             self.clock,
             self.metrics,
         )
-        self.policy = Policy("default", settings.stock_window, settings.grace)
+        self.book = policies.book_of(settings)
         self.codec = Codec(
             order_created_topic=settings.order_created_topic,
             order_status_changed_topic=settings.order_status_changed_topic,
             max_record_bytes=settings.max_record_bytes,
             max_clock_skew=settings.max_clock_skew,
-            longest_wait=self.policy.window + self.policy.grace,
+            longest_wait=self.book.longest,
         )
         self.owner = f"{socket.gethostname()}/{os.getpid()}/{uuid4().hex[:8]}"
         self.runners: dict[int, LaneRunner] = {}
@@ -95,7 +95,7 @@ class Worker:
         """Run until :meth:`stop` or a signal; ``signals=False`` leaves those to the caller.
 
         Raises:
-            SchemaNotCurrent, CannotListen: nothing that waiting would mend.
+            SchemaNotCurrent, PolicyConflict, CannotListen: nothing that waiting would mend.
         """
         if signals:
             self._on_signals()
@@ -148,6 +148,7 @@ class Worker:
         while True:
             try:
                 await self.store.open()
+                await policies.keep(self.store, self.book)
             except DatabaseUnavailable as error:
                 await self._not_ready_yet("database", error, backoff)
             else:
@@ -269,7 +270,7 @@ class Worker:
             self.store,
             self.scope,
             self.codec,
-            self.policy,
+            self.book,
             self.clock,
             self.metrics,
             self.settings.batch_size,

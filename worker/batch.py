@@ -3,16 +3,15 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, cast
 
 from schemas.models import OrderCreated, OrderStatusChanged
 from worker.codec import Codec
-from worker.domain.acts import DECISIVE
-from worker.domain.policy import Policy
+from worker.domain.acts import DECISIVE, ORDER_CREATED
+from worker.domain.policy import Book, Facts, Policy
 from worker.proof import Partition
-from worker.records import Mark, Record, Refused
-
-ORDER_CREATED = "order-created"
+from worker.records import Mark, Record, RefusalClass, Refused
 
 ACT_COLUMNS = (
     "order_id", "status", "occurred_at", "received_at", "topic", "partition", "offset",
@@ -20,7 +19,7 @@ ACT_COLUMNS = (
 )  # fmt: skip
 
 
-_ORDER_COLUMNS = 9
+_ORDER_COLUMNS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +46,8 @@ class Rows:
     home: Partition | None = None
     acts: list[tuple[Any, ...]] = field(default_factory=list)
     touched: set[str] = field(default_factory=set)
+    # Orders that enter before their clock starts.
+    waiting: set[str] = field(default_factory=set)
     dead_letters: list[tuple[Any, ...]] = field(default_factory=list)
     # (topic, outcome) of each record, for the counters.
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -70,19 +71,18 @@ def order_columns(orders: Collection[tuple[Any, ...]]) -> list[Sequence[Any]]:
     return list(zip(*orders, strict=True)) or [()] * _ORDER_COLUMNS
 
 
-def sort_out(
-    records: Iterable[Record], lane: int, codec: Codec, policy: Policy, now: datetime
-) -> Rows:
+def sort_out(records: Iterable[Record], lane: int, codec: Codec, book: Book, now: datetime) -> Rows:
     """Decode every record; one that cannot be read becomes a dead letter and the rest go on."""
     rows = Rows(now)
+    telling = DECISIVE | book.clocks
     for record in records:
         event = codec.decode(record, now)
         # No isinstance(): the models' metaclass makes it ten times as slow.
         kind = type(event)
         if kind is OrderStatusChanged:
-            _status(rows, record, cast("OrderStatusChanged", event))
+            _status(rows, record, cast("OrderStatusChanged", event), telling)
         elif kind is OrderCreated:
-            _order(rows, record, cast("OrderCreated", event), policy)
+            _order(rows, record, cast("OrderCreated", event), book, lane)
         else:
             refuse(rows, record, cast("Refused", event), lane)
     return rows
@@ -102,25 +102,62 @@ def refuse(rows: Rows, record: Record, refused: Refused, lane: int) -> None:
     rows.refusals[refused.error.value] = rows.refusals.get(refused.error.value, 0) + 1
 
 
-def _order(rows: Rows, record: Record, event: OrderCreated, policy: Policy) -> None:
+def _order(rows: Rows, record: Record, event: OrderCreated, book: Book, lane: int) -> None:
     order_id = event.order_id
+    try:
+        terms = _terms(event, book)
+    except OverflowError:
+        told = "the order's policy has no deadline for this entered_at"
+        refuse(rows, record, Refused(RefusalClass.OUT_OF_RANGE, told, (order_id,)), lane)
+        return
     _act(rows, record, order_id, ORDER_CREATED, event.entered_at, None, None)
     if order_id in rows.orders:
         rows.count(record.topic, "repeat")
         return
     rows.orders[order_id] = (
-        order_id, event.seller_id, event.fulfilment, event.entered_at,
-        policy.due(event.entered_at), policy.fires_at(event.entered_at), event.total,
+        order_id, event.seller_id, event.fulfilment, event.entered_at, *terms, event.total,
         event.currency, record.offset,
     )  # fmt: skip
+    if terms is _NOT_YET:
+        # What starts it may have come before the order.
+        rows.waiting.add(order_id)
     rows.home = (record.topic, record.partition)
     rows.count(record.topic, "created")
 
 
-def _status(rows: Rows, record: Record, event: OrderStatusChanged) -> None:
+# due, fires_at, policy, its version, at_lapse: fixed when the clock starts.
+_Terms = tuple[datetime | None, datetime | None, str | None, int, str | None]
+_NOT_YET: _Terms = (None, None, None, 0, None)
+
+
+def _terms(event: OrderCreated, book: Book) -> _Terms:
+    policy = book.only or book.choose(
+        Facts(
+            event.seller_id,
+            event.fulfilment,
+            None if event.total is None else Decimal(event.total),
+            event.currency,
+        )
+    )
+    if policy.clock != ORDER_CREATED:
+        return _NOT_YET
+    return fixed(policy, event.entered_at)
+
+
+def fixed(policy: Policy, started_at: datetime) -> _Terms:
+    """The terms of an order whose clock started then.
+
+    Raises:
+        OverflowError: as :meth:`Policy.due`.
+    """
+    due = policy.due(started_at)
+    return due, due + policy.grace, policy.name, policy.version, policy.at_lapse.value
+
+
+def _status(rows: Rows, record: Record, event: OrderStatusChanged, telling: frozenset[str]) -> None:
     _act(rows, record, event.order_id, event.status, event.occurred_at, event.stock_ok,
          event.form_complete)  # fmt: skip
-    if event.status in DECISIVE:
+    if event.status in telling:
         rows.touched.add(event.order_id)
     rows.count(record.topic, "status")
 

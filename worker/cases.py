@@ -1,17 +1,21 @@
 """Loads the cases of orders: the rows of five tables, put together."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from worker.domain.acts import DECISIVE, Act, Place, Refusal
 from worker.domain.case import Case, Finding, Given, Kind, Order, Reason
-from worker.domain.policy import AtLapse
+from worker.domain.policy import AtLapse, Dispute
 from worker.store import Transaction
 
 
-async def load(tx: Transaction, lane: int, order_ids: Sequence[str]) -> list[Case]:
-    """The cases of those orders whose home is this lane, in the order asked for.
+async def load(
+    tx: Transaction, lane: int, order_ids: Sequence[str], clocks: Iterable[str] = ()
+) -> list[Case]:
+    """The cases of those orders whose home is this lane and whose clock runs, in the order asked.
+
+    ``clocks`` are the statuses that start one.
 
     Read in the caller's transaction, behind the fence: nothing can change an order of this lane
     between the reading and the verdict.
@@ -20,7 +24,7 @@ async def load(tx: Transaction, lane: int, order_ids: Sequence[str]) -> list[Cas
         return []
     orders = {r["order_id"]: r for r in await tx.rows("case_orders", order_ids, lane)}
     acts: defaultdict[str, list[Act]] = defaultdict(list)
-    for row in await tx.rows("case_acts", order_ids, list(DECISIVE)):
+    for row in await tx.rows("case_acts", order_ids, [*DECISIVE, *clocks]):
         acts[row["order_id"]].append(_act(row))
     refusals: defaultdict[str, list[Refusal]] = defaultdict(list)
     for row in await tx.rows("case_refusals", order_ids):
@@ -58,7 +62,15 @@ def _order(row: Any) -> Order:
         at_lapse=AtLapse(row["at_lapse"]),
         place=_place(row),
         received_at=row["received_at"],
+        policy_version=row["policy_version"],
+        dispute=_dispute(row),
     )
+
+
+def _dispute(row: Any) -> Dispute:
+    if row["dispute_type"] is None:
+        return Dispute()
+    return Dispute(row["dispute_type"], row["dispute_text"])
 
 
 def _act(row: Any) -> Act:

@@ -1,5 +1,7 @@
 """Errors of our own. Their messages are logged, so they never quote a record or a row."""
 
+from collections.abc import Sequence
+
 
 class PlazoError(Exception):
     """An expected fault, with a message for the operator: names and numbers, no personal data."""
@@ -19,6 +21,18 @@ class SchemaNotCurrent(PlazoError):
 
 class TopicsNotFit(PlazoError):
     """Topics are missing, or their partitions do not fit together."""
+
+
+class PolicyInvalid(PlazoError):
+    """The policy file breaks its rules; ``faults`` tells each with its line."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = tuple(faults)
+
+
+class PolicyConflict(PlazoError):
+    """A policy was changed, and its version was not."""
 
 
 class CannotListen(PlazoError):

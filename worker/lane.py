@@ -7,16 +7,18 @@ together with what they stand for, so it happens whole or not at all.
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from worker import cases
-from worker.batch import ACT_COLUMNS, Batch, Rows, order_columns, refuse, sort_out
+from worker.batch import ACT_COLUMNS, Batch, Rows, fixed, order_columns, refuse, sort_out
 from worker.clock import Clock
 from worker.codec import Codec
+from worker.domain.acts import ORDER_CREATED
 from worker.domain.case import Case, Judgement
 from worker.domain.decide import decide
-from worker.domain.policy import Policy
+from worker.domain.policy import Book, Facts
 from worker.errors import Fenced, RowRefused
 from worker.logs import logger
 from worker.metrics import Metrics
@@ -63,7 +65,7 @@ class Lane:
         store: Store,
         scope: Scope,
         codec: Codec,
-        policy: Policy,
+        book: Book,
         clock: Clock,
         metrics: Metrics,
         batch_size: int,
@@ -80,7 +82,7 @@ class Lane:
         self._store = store
         self._scope = scope
         self._codec = codec
-        self._policy = policy
+        self._book = book
         self._clock = clock
         self._metrics = metrics
         self._batch_size = batch_size
@@ -198,18 +200,21 @@ class Lane:
         Raises: as :meth:`apply`.
         """
         async with self._turn:
-            started = self._clock.monotonic()
+            began = self._clock.monotonic()
             async with self._store.transaction(one_snapshot=True) as tx:
                 sequence, open_deadlines = await self._fence(tx)
                 notices = await tx.rows("waiting_notices", self.number, self._batch_size)
                 wanted = list(dict.fromkeys(row["order_id"] for row in notices))
+                started, fires_at = await self._start_clocks(tx, wanted)
+                open_deadlines += started
                 verdicts = await self._decide(tx, wanted, sequence, decided=True)
                 done = [row["id"] for row in notices if row["order_id"] not in verdicts.faulty]
                 await tx.execute("take_notices", done)
                 sequence += len(verdicts.events)
                 await tx.execute("update_lane", self.number, sequence, open_deadlines)
-            self.sequence = sequence
-            return self._told(verdicts, started, more=len(notices) >= self._batch_size)
+            self.sequence, self.open_deadlines = sequence, open_deadlines
+            self._rearm(fires_at)
+            return self._told(verdicts, began, more=len(notices) >= self._batch_size)
 
     async def _fence(self, tx: Transaction) -> tuple[int, int]:
         row = await tx.row("lock_lane", self.number, self.epoch)
@@ -220,7 +225,7 @@ class Lane:
 
     async def _apply(self, batch: Batch) -> Applied:
         now = self._clock.now()
-        rows = sort_out(batch.records, self.number, self._codec, self._policy, now)
+        rows = sort_out(batch.records, self.number, self._codec, self._book, now)
         try:
             return await self._write(batch, rows)
         except RowRefused as error:
@@ -251,36 +256,34 @@ class Lane:
             sequence, open_deadlines = await self._fence(tx)
             await self._dead_letter_limit.check(tx, rows.refused_places())
             await self._move(tx, batch)
-            entered, fires_at = await self._enter(tx, rows)
+            entered, armed, fires_at = await self._enter(tx, rows)
             if rows.acts:
                 await tx.copy("acts", ACT_COLUMNS, rows.acts)
-            if rows.touched:
-                noticed = await tx.rows("leave_notices", list(rows.touched), self.number)
+            if touched := rows.touched | rows.waiting:
+                noticed = await tx.rows("leave_notices", list(touched), self.number)
             if rows.dead_letters:
                 await tx.execute_each("insert_dead_letters", rows.dead_letters)
-            if entered:
-                open_deadlines += entered
+            if armed:
+                open_deadlines += armed
                 await tx.execute("update_lane", self.number, sequence, open_deadlines)
         self.positions.update(batch.after)
         self.open_deadlines = open_deadlines
-        if fires_at is not None and (self.next_fires_at is None or fires_at < self.next_fires_at):
-            self.next_fires_at = fires_at
+        self._rearm(fires_at)
         self._count(rows, entered, started)
         foreign = [row["lane"] for row in noticed if row["lane"] != self.number]
         self._metrics.handed_over.inc(len(foreign))
         return Applied(frozenset(row["lane"] for row in noticed), len(rows.dead_letters))
 
-    async def _enter(self, tx: Transaction, rows: Rows) -> tuple[int, datetime | None]:
-        """Enter what is new; how many orders that was, and when the first of them fires."""
+    async def _enter(self, tx: Transaction, rows: Rows) -> tuple[int, int, datetime | None]:
+        """Enter what is new: how many orders, how many deadlines, and when the first fires."""
         stubs, orders = rows.stubs(), rows.orders
         if not stubs and not orders:
-            return 0, None
+            return 0, 0, None
         topic, partition = rows.home or (None, None)
-        policy = self._policy
-        common = (self.number, topic, partition, rows.now, policy.name, policy.at_lapse.value)
+        common = (self.number, topic, partition, rows.now)
         found = await tx.row("enter_orders", *common, stubs, *order_columns(orders.values()))
         assert found is not None
-        entered, fires_at = found["entered"], found["first_fires_at"]
+        entered, armed, fires_at = found["entered"], found["armed"], found["first_fires_at"]
         if entered < len(orders):
             # Repeats, or orders whose acts came first.
             early = [row["order_id"] for row in await tx.rows("lock_stubs", list(orders))]
@@ -288,8 +291,46 @@ class Lane:
             found = await tx.row("adopt_stubs", *common, *columns)
             assert found is not None
             entered += found["entered"]
+            armed += found["armed"]
             fires_at = min(filter(None, (fires_at, found["first_fires_at"])), default=None)
-        return entered, fires_at
+        return entered, armed, fires_at
+
+    def _rearm(self, fires_at: datetime | None) -> None:
+        if fires_at is not None and (self.next_fires_at is None or fires_at < self.next_fires_at):
+            self.next_fires_at = fires_at
+
+    async def _start_clocks(
+        self, tx: Transaction, order_ids: Sequence[str]
+    ) -> tuple[int, datetime | None]:
+        """Start the clocks of orders for which the status that does it has come.
+
+        The earliest such act that is known counts, and one that comes later changes nothing. How
+        many that were, and when the first fires.
+        """
+        waiting = {row["order_id"]: row for row in await tx.rows("waiting_orders", order_ids)}
+        if not waiting:
+            return 0, None
+        acts = await tx.rows("case_acts", list(waiting), list(self._book.clocks))
+        rows = []
+        for order_id, row in waiting.items():
+            facts = Facts(row["seller_id"], row["fulfilment"], row["total"], row["currency"])
+            policy = self._book.choose(facts)
+            starts = [
+                act["occurred_at"]
+                for act in acts
+                if act["order_id"] == order_id and act["status"] == policy.clock
+            ]
+            if policy.clock == ORDER_CREATED:  # the policies have changed meanwhile
+                starts = [row["entered_at"]]
+            if starts:
+                with suppress(OverflowError):
+                    rows.append((order_id, *fixed(policy, min(starts))))
+        if not rows:
+            return 0, None
+        columns = (list(column) for column in zip(*rows, strict=True))
+        found = await tx.row("start_clocks", *columns)
+        assert found is not None
+        return found["armed"], found["first_fires_at"]
 
     async def _move(self, tx: Transaction, batch: Batch) -> None:
         moves = [
@@ -329,7 +370,7 @@ class Lane:
         verdicts = _Verdicts()
         now = self._clock.now()
         reading = await self._scope.reading(tx, self.number)
-        for case in await cases.load(tx, self.number, order_ids):
+        for case in await cases.load(tx, self.number, order_ids, self._book.clocks):
             if case.finding is None and decided:
                 continue
             try:

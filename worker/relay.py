@@ -140,10 +140,23 @@ class Relay:
         async with self._store.session() as session:
             rows = await session.rows("unpublished_decisions", lane.number, lane.published, _BATCH)
         self.oldest = rows[0]["decided_at"].timestamp()
-        await self._publisher.publish([self._message(row) for row in rows])
+        await self._append([self._message(row) for row in rows])
         await self._mark(rows[-1]["sequence"])
         self._metrics.published.inc(len(rows))
         return True
+
+    async def _append(self, messages: Sequence[Message]) -> None:
+        """Publish, and do not leave before it is known what became of it.
+
+        What is on its way cannot be called back. A relay that was cancelled and took its leave at
+        once would have a successor that reads the tail too early, and publishes it all again.
+        """
+        publishing = asyncio.ensure_future(self._publisher.publish(messages))
+        try:
+            await asyncio.shield(publishing)
+        except asyncio.CancelledError:
+            await asyncio.gather(publishing, return_exceptions=True)
+            raise
 
     async def _mark(self, sequence: int) -> None:
         async with self._store.session() as session:
@@ -176,7 +189,7 @@ class Relay:
             return False
         self._letters = True
         try:
-            await self._publisher.publish([self._letter(row) for row in rows])
+            await self._append([self._letter(row) for row in rows])
         except TooLarge:
             # Some of the others may have been appended.
             await self._find_letters()
@@ -189,11 +202,11 @@ class Relay:
 
     async def _publish_alone(self, letter: Message) -> None:
         try:
-            await self._publisher.publish([letter])
+            await self._append([letter])
         except TooLarge:
             # The topic allows less than the one it came from. The bytes are in Postgres.
             headers = [*letter.headers[-_OURS:], (names.VALUE_OMITTED, b"too-large")]
-            await self._publisher.publish([letter._replace(value=None, headers=headers)])
+            await self._append([letter._replace(value=None, headers=headers)])
 
     async def _unpublished_letters(self) -> Sequence[Any]:
         async with self._store.session() as session:

@@ -89,6 +89,9 @@ class Settings(BaseSettings):
     grace: Annotated[Duration, Field(ge=timedelta(0), le=timedelta(days=30))] = Field(
         timedelta(seconds=30), description="Wait after the deadline before a verdict may fall."
     )
+    policy_file: FilePath | None = Field(
+        None, description="Policies by seller, mode and amount (YAML); else one for all orders."
+    )
     max_clock_skew: Annotated[Duration, Field(ge=timedelta(0))] = Field(
         timedelta(minutes=5), description="Event times further ahead of the clock are refused."
     )

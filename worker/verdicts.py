@@ -16,12 +16,9 @@ _NAMESPACE = UUID("6f1c1f0e-2b1d-5c7e-9f62-70a1d2c0de24")
 _HASHED_NAMESPACE = sha1(_NAMESPACE.bytes, usedforsecurity=False)
 
 RESPONSIBLE = "Plazo (automatic)"
-DISPUTE_TYPE = "CS"
 # An order may have any number of acts; an event that no broker takes would stop its lane. The
 # first and the last are told, and how many are not: `plazo explain` shows them all.
 MOST_ACTS = 200
-
-DISPUTE_TEXT = "Stock break: the seller did not validate stock in time."
 
 
 class Event(NamedTuple):
@@ -76,11 +73,12 @@ def _head(case: Case, decision: Decision, now: datetime) -> dict[str, Any]:
         "decided_at": now,
         "reason": decision.reason,
         "policy": order.policy,
+        "policy_version": order.policy_version,
     }
     if decision.kind == Kind.AUTO_CANCEL:
         head["dispute"] = {
-            "text": DISPUTE_TEXT,
-            "type": DISPUTE_TYPE,
+            "text": order.dispute.text,
+            "type": order.dispute.type,
             "responsible": RESPONSIBLE,
         }
     if decision.revokes is not None:

@@ -119,6 +119,7 @@ class Stage:
         """The world publishes while the body runs; on leaving, all is published and settled."""
         bootstrap = self.kafka.bootstrap_servers
         topics = world.topics
+        world.idempotence = True
         async with Reader(bootstrap, topics.decisions, topics.dead_letters) as reader:
             task = asyncio.create_task(world.publish(bootstrap, reader.first_seen))
             try:

@@ -124,7 +124,8 @@ class Database:
         if tx.ended or tx.failed:
             done(None, Fault("25P03" if tx.ended else "25P02"))
             return
-        if tx.one_snapshot and tx.snapshot is None:
+        # A setting looks at no row.
+        if tx.one_snapshot and tx.snapshot is None and name != "wait_briefly":
             tx.snapshot = {name: dict(rows) for name, rows in self.tables.items()}
         made = COPIES[name[5:]] if name.startswith("copy ") else STATEMENTS[name]
         self._drive(tx, made(tx, *arguments), done)

@@ -152,7 +152,9 @@ class _Maker:
         if rng.random() < 0.97:
             self._created(order, home, sent)
             if rng.random() < self.repeat:
-                other = rng.randrange(self.widths[CREATED]) if rng.random() < 0.2 else home
+                # The narrow proof is for publishers that partition alike, repeats and all.
+                astray = self.foreign and rng.random() < 0.2
+                other = rng.randrange(self.widths[CREATED]) if astray else home
                 self._created(order, other, sent + rng.uniform(0, 15))
         for status, occurred, more in self._acts(order):
             self._publish(order, home, status, max(occurred, entered), more)

@@ -18,7 +18,8 @@ COPIES: dict[str, "Callable[..., Statement]"] = {}
 
 _ORDER = (
     "order_id", "lane", "seller_id", "fulfilment", "entered_at", "due", "fires_at", "policy",
-    "at_lapse", "total", "currency", "topic", "partition", "offset", "received_at",
+    "policy_version", "at_lapse", "total", "currency", "topic", "partition", "offset",
+    "received_at",
 )  # fmt: skip
 
 
@@ -184,13 +185,13 @@ def mark_published(tx: "Tx", lane: int, sequence: int) -> "Statement":
 
 @_statement
 def enter_orders(
-    tx: "Tx", lane: int, topic: str, partition: int, now: Any, policy: str, at_lapse: str,
+    tx: "Tx", lane: int, topic: str, partition: int, now: Any,
     stubs: list[str], *columns: list[Any],
 ) -> "Statement":  # fmt: skip
-    stub = dict.fromkeys(_ORDER) | {"received_at": now}
+    stub = dict.fromkeys(_ORDER) | {"received_at": now, "policy_version": 0}
     arriving = [Row(stub | {"order_id": order_id}) for order_id in stubs]
-    arriving += _arriving(lane, topic, partition, now, policy, at_lapse, columns)
-    armed: list[Row] = []
+    arriving += _arriving(lane, topic, partition, now, columns)
+    entered, armed = 0, []
     for row in sorted(arriving, key=lambda row: row["order_id"]):
         key = "orders", row["order_id"]
         # Whoever only locks a row does not hold up those who leave it alone.
@@ -202,10 +203,11 @@ def enter_orders(
             row = row.but(finding=None, outcome=None, decided_at=None, decisions=0)
             tx.put("orders", row["order_id"], row)
             if row["lane"] is not None:
+                entered += 1
                 yield from _arm(tx, row, armed)
         elif not held:
             tx.database.unlock(tx, key)
-    return _entered(armed)
+    return _entered(entered, armed)
 
 
 @_statement
@@ -224,47 +226,52 @@ def lock_stubs(tx: "Tx", order_ids: list[str]) -> "Statement":
 
 @_statement
 def adopt_stubs(
-    tx: "Tx", lane: int, topic: str, partition: int, now: Any, policy: str, at_lapse: str,
+    tx: "Tx", lane: int, topic: str, partition: int, now: Any,
     *columns: list[Any],
 ) -> "Statement":  # fmt: skip
-    armed: list[Row] = []
-    for row in _arriving(lane, topic, partition, now, policy, at_lapse, columns):
+    entered, armed = 0, []
+    for row in _arriving(lane, topic, partition, now, columns):
         if tx.get("orders", row["order_id"]) is None:
             continue
         yield "orders", row["order_id"]
         old = tx.newest("orders", row["order_id"])
         row = old.but(**row)
         tx.put("orders", row["order_id"], row)
+        entered += 1
         yield from _arm(tx, row, armed)
-    return _entered(armed)
+    return _entered(entered, armed)
 
 
 def _arriving(
-    lane: int, topic: str, partition: int, now: Any, policy: str, at_lapse: str,
+    lane: int, topic: str, partition: int, now: Any,
     columns: tuple[list[Any], ...],
 ) -> list[Row]:  # fmt: skip
     return [
         Row(
             order_id=order_id, lane=lane, seller_id=seller, fulfilment=fulfilment,
-            entered_at=entered_at, due=due, fires_at=fires_at, policy=policy, at_lapse=at_lapse,
+            entered_at=entered_at, due=due, fires_at=fires_at, policy=policy,
+            policy_version=version, at_lapse=at_lapse,
             total=total, currency=currency, topic=topic, partition=partition, offset=offset,
             received_at=now,
         )
-        for order_id, seller, fulfilment, entered_at, due, fires_at, total, currency, offset
+        for order_id, seller, fulfilment, entered_at, due, fires_at, policy, version, at_lapse,
+        total, currency, offset
         in zip(*columns, strict=True)
     ]  # fmt: skip
 
 
 def _arm(tx: "Tx", row: Row, armed: list[Row]) -> "Statement":
     """Each deadline follows its order at once, before the next order is looked at."""
+    if row["fires_at"] is None:
+        return
     deadline = row.only("lane", "fires_at", "order_id")
     yield from _insert(tx, "deadlines", tuple(deadline.values()), deadline)
     armed.append(deadline)
 
 
-def _entered(armed: list[Row]) -> list[Row]:
+def _entered(entered: int, armed: list[Row]) -> list[Row]:
     first = min((row["fires_at"] for row in armed), default=None)
-    return [Row(entered=len(armed), first_fires_at=first)]
+    return [Row(entered=entered, armed=len(armed), first_fires_at=first)]
 
 
 @_statement
@@ -274,12 +281,45 @@ def leave_notices(tx: "Tx", order_ids: list[str], lane: int) -> "Statement":
         row = tx.get("orders", order_id)
         if row is None or row["lane"] is None:
             continue
-        if row["lane"] != lane or row["finding"] is not None:
+        if row["lane"] != lane or row["finding"] is not None or row["due"] is None:
             number = tx.serial("notices")
             tx.put("notices", number, Row(id=number, lane=row["lane"], order_id=order_id))
             left.append(Row(lane=row["lane"]))
     return left
     yield
+
+
+def _waits(row: Row | None) -> bool:
+    return row is not None and row["lane"] is not None and row["due"] is None
+
+
+@_reading
+def waiting_orders(tx: "Tx", order_ids: list[str]) -> list[Row]:
+    names = "order_id", "seller_id", "fulfilment", "total", "currency", "entered_at"
+    rows = (tx.get("orders", order_id) for order_id in sorted(set(order_ids)))
+    return [row.only(*names) for row in rows if row is not None and _waits(row)]
+
+
+@_statement
+def start_clocks(
+    tx: "Tx", order_ids: list[str], dues: list[Any], fires: list[Any], policies: list[str],
+    versions: list[int], at_lapses: list[str],
+) -> "Statement":  # fmt: skip
+    armed: list[Row] = []
+    columns = order_ids, dues, fires, policies, versions, at_lapses
+    for order_id, due, fires_at, policy, version, at_lapse in zip(*columns, strict=True):
+        if not _waits(tx.get("orders", order_id)):
+            continue
+        yield "orders", order_id
+        row = tx.newest("orders", order_id)
+        if not _waits(row):
+            continue
+        row = row.but(
+            due=due, fires_at=fires_at, policy=policy, policy_version=version, at_lapse=at_lapse
+        )
+        tx.put("orders", order_id, row)
+        yield from _arm(tx, row, armed)
+    return _entered(0, armed)
 
 
 @_reading
@@ -354,7 +394,11 @@ def settle_orders(
 @_reading
 def case_orders(tx: "Tx", order_ids: list[str], lane: int) -> list[Row]:
     rows = (tx.get("orders", order_id) for order_id in sorted(set(order_ids)))
-    return [row for row in rows if row is not None and row["lane"] == lane]
+    return [
+        row.but(dispute_type=None, dispute_text=None)
+        for row in rows
+        if row is not None and row["lane"] == lane and row["due"] is not None
+    ]
 
 
 @_reading

@@ -62,6 +62,8 @@ class Statements:
             "leave_notices": lambda: ([self.order()], self.lane()),
             "waiting_notices": lambda: (self.lane(), rng.randint(1, 3)),
             "lanes_with_notices": lambda: (rng.sample([0, 1, 2], 2),),
+            "waiting_orders": lambda: (self.orders(),),
+            "start_clocks": self.start_clock,
             "take_notices": lambda: ([rng.randint(1, 9), rng.randint(1, 9)],),
             "due_orders": lambda: (self.lane(), self.moment(), rng.randint(1, 3)),
             "next_deadline": lambda: (self.lane(),),
@@ -102,7 +104,7 @@ class Statements:
         return START + timedelta(days=self._last)
 
     def terms(self) -> tuple[Any, ...]:
-        return self.lane(), "t1", 0, self.moment(), "default", "auto-cancel"
+        return self.lane(), "t1", 0, self.moment()
 
     def entering(self) -> tuple[Any, ...]:
         arriving = self.arriving()
@@ -114,8 +116,17 @@ class Statements:
         for order_id in self.orders():
             # An order has one deadline in a lane: whoever adopts has locked its stub.
             now = START + timedelta(seconds=ORDERS.index(order_id))
-            rows.append((order_id, "s", "courier", now, now, now, None, "PEN", 7))
+            rows.append((order_id, "s", "courier", now, *self.clock(now), None, "PEN", 7))
         return [list(column) for column in zip(*rows, strict=True)]
+
+    def clock(self, now: datetime) -> tuple[Any, ...]:
+        if self.rng.random() < 0.3:
+            return None, None, None, 0, None
+        return now, now, "default", 1, "auto-cancel"
+
+    def start_clock(self) -> tuple[Any, ...]:
+        now = self.later()
+        return tuple([one] for one in (self.order(), now, now, "default", 2, "escalate"))
 
     def disarm(self) -> tuple[Any, ...]:
         orders = self.orders()

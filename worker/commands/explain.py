@@ -11,10 +11,9 @@ from rich.console import Group
 from rich.text import Text
 
 from worker import cases
-from worker.batch import ORDER_CREATED
 from worker.commands.output import cell, console, fields, print_json, span, table, utc
 from worker.commands.parts import finish, open_store
-from worker.domain.acts import DECISIVE
+from worker.domain.acts import DECISIVE, ORDER_CREATED
 from worker.domain.case import Case, Finding, Kind, Outcome, Reason
 from worker.domain.decide import decide, find
 from worker.settings import Settings

@@ -8,6 +8,7 @@ from rich.progress import Progress
 
 from worker.commands.output import console, print_json
 from worker.commands.parts import finish, open_store
+from worker.policies import book_of
 from worker.retention import Forgotten
 from worker.retention import forget as forget_orders
 from worker.settings import Settings
@@ -25,9 +26,9 @@ def forget(
         DatabaseUnavailable
         typer.BadParameter: it would reach orders of which something may still come.
     """
-    least = settings.stock_window + settings.grace + _LEAST
+    least = book_of(settings).longest + _LEAST
     if older_than < least:
-        raise typer.BadParameter(f"at least {least}: the window, the grace and a day")
+        raise typer.BadParameter(f"at least {least}: the longest window, the grace and a day")
 
     async def work() -> Forgotten:
         async with open_store(settings) as store:

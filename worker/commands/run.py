@@ -15,7 +15,8 @@ def run(settings: Settings) -> None:
     """Run the worker until a signal.
 
     Raises:
-        SchemaNotCurrent, CannotListen: nothing that waiting would mend.
+        PolicyInvalid, PolicyConflict, SchemaNotCurrent, CannotListen: nothing that waiting
+            would mend.
     """
     from worker.app import Worker
 

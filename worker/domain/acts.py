@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+ORDER_CREATED = "order-created"  # the act of the order itself
 START_HANDLING = "start-handling"
 CANCELED = "canceled"
 DISPUTE_OPENED = "dispute-opened"

@@ -1,11 +1,11 @@
 """The case of one order: everything known of it when a verdict is sought."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from .acts import Act, Place, Refusal
-from .policy import AtLapse
+from .policy import AtLapse, Dispute
 
 
 class Finding(StrEnum):
@@ -65,6 +65,8 @@ class Order:
     at_lapse: AtLapse
     place: Place
     received_at: datetime
+    policy_version: int = 0
+    dispute: Dispute = field(default=Dispute())
 
 
 @dataclass(frozen=True, slots=True)

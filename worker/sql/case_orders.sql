@@ -1,3 +1,6 @@
-SELECT order_id, seller_id, fulfilment, entered_at, due, policy, at_lapse, topic,
-    partition, "offset", received_at, finding, decisions
-FROM orders WHERE order_id = ANY ($1::text[]) AND lane = $2
+-- Those whose clock has started.
+SELECT o.order_id, o.seller_id, o.fulfilment, o.entered_at, o.due, o.policy, o.policy_version,
+    o.at_lapse, o.topic, o.partition, o."offset", o.received_at, o.finding, o.decisions,
+    p.dispute_type, p.dispute_text
+FROM orders o LEFT JOIN policies p ON p.name = o.policy AND p.version = o.policy_version
+WHERE o.order_id = ANY ($1::text[]) AND o.lane = $2 AND o.due IS NOT NULL

@@ -2,24 +2,28 @@
 -- that two lanes that meet on the same keys wait for each other instead of deadlocking. What
 -- exists already is left alone, whatever it is: adopt_stubs.sql sees to stubs whose order comes.
 WITH arriving AS (
-    SELECT order_id, $1::int AS lane, seller_id, fulfilment, entered_at, due, fires_at,
-        $5::text AS policy, $6::text AS at_lapse, total::numeric, currency, $2::text AS topic,
-        $3::int AS partition, "offset", $4::timestamptz AS received_at
-    FROM unnest($8::text[], $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[],
-            $13::timestamptz[], $14::text[], $15::text[], $16::bigint[])
-        AS a (order_id, seller_id, fulfilment, entered_at, due, fires_at, total, currency, "offset")
+    SELECT order_id, $1::int AS lane, seller_id, fulfilment, entered_at, due, fires_at, policy,
+        policy_version, at_lapse, total::numeric, currency, $2::text AS topic, $3::int AS partition,
+        "offset", $4::timestamptz AS received_at
+    FROM unnest($6::text[], $7::text[], $8::text[], $9::timestamptz[], $10::timestamptz[],
+            $11::timestamptz[], $12::text[], $13::int[], $14::text[], $15::text[], $16::text[],
+            $17::bigint[])
+        AS a (order_id, seller_id, fulfilment, entered_at, due, fires_at, policy, policy_version,
+            at_lapse, total, currency, "offset")
     UNION ALL
-    SELECT stub, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, $4
-    FROM unnest($7::text[]) AS s (stub)
+    SELECT stub, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, $4
+    FROM unnest($5::text[]) AS s (stub)
 ), entered AS (
-    INSERT INTO orders (order_id, lane, seller_id, fulfilment, entered_at, due, fires_at,
-        policy, at_lapse, total, currency, topic, partition, "offset", received_at)
+    INSERT INTO orders (order_id, lane, seller_id, fulfilment, entered_at, due, fires_at, policy,
+        policy_version, at_lapse, total, currency, topic, partition, "offset", received_at)
     SELECT * FROM arriving ORDER BY order_id COLLATE "C"
     ON CONFLICT (order_id) DO NOTHING
     RETURNING lane, fires_at, order_id
 ), armed AS (
     INSERT INTO deadlines (lane, fires_at, order_id)
-    SELECT lane, fires_at, order_id FROM entered WHERE lane IS NOT NULL
+    SELECT lane, fires_at, order_id FROM entered WHERE fires_at IS NOT NULL
     RETURNING fires_at
 )
-SELECT count(*) AS entered, min(fires_at) AS first_fires_at FROM armed
+SELECT (SELECT count(*) FROM entered WHERE lane IS NOT NULL) AS entered, count(*) AS armed,
+    min(fires_at) AS first_fires_at
+FROM armed

@@ -1,11 +1,11 @@
 -- Of the next $2 orders behind $1, those that were settled before $3 and on which nothing waits:
 -- no deadline, no act since, no shield, no notice, no verdict that is not published. A stub that
--- waited so long for its order goes as well. Locked, so that no verdict is made meanwhile.
+-- waited so long for its order goes as well, and so does an order whose clock never started. Locked, so that no verdict is made meanwhile.
 WITH page AS MATERIALIZED (
     SELECT order_id FROM orders WHERE order_id > $1 ORDER BY order_id LIMIT $2
 ), old AS (
     SELECT o.order_id FROM page JOIN orders o USING (order_id)
-    WHERE CASE WHEN o.lane IS NULL THEN o.received_at ELSE o.decided_at END < $3
+    WHERE CASE WHEN o.due IS NULL THEN o.received_at ELSE o.decided_at END < $3
         AND NOT EXISTS (SELECT FROM deadlines d
             WHERE d.lane = o.lane AND d.fires_at = o.fires_at AND d.order_id = o.order_id)
         AND NOT EXISTS (SELECT FROM acts a

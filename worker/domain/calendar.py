@@ -1,0 +1,77 @@
+"""Working time: when it passes, and which instant lies so much of it ahead.
+
+Hours are those of the wall clock in the calendar's zone; their length is that of real time, so
+that a day on which the clocks change is an hour shorter or longer, as it is for who works it. In
+doubt for the seller.
+"""
+
+from collections.abc import Container, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+
+# No marketplace closes for so long: a calendar without an open hour in it is a mistake.
+SEARCHED = timedelta(days=800)
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """A stretch of a day, from ``opens`` to ``closes``, in minutes from midnight."""
+
+    opens: int
+    closes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """Which hours count. ``week`` holds the hours of each day, Monday first, in their order."""
+
+    name: str
+    zone: tzinfo
+    week: tuple[tuple[Hours, ...], ...]
+    closed: Container[date] = frozenset()
+
+    def works_on(self, day: date) -> bool:
+        """Whether any hour of a day counts."""
+        return bool(self.week[day.weekday()]) and day not in self.closed
+
+    def add(self, start: datetime, working: timedelta) -> datetime:
+        """The first instant by which so much working time has passed since ``start``.
+
+        Raises:
+            OverflowError: there is not so much of it in the years that follow.
+        """
+        left = working
+        for day in self._days(start):
+            for hours in self.week[day.weekday()]:
+                begin = max(self._opening(day, hours.opens), start)
+                length = self._closing(day, hours.closes) - begin
+                if length >= left:
+                    return begin + left
+                left -= max(length, timedelta(0))
+        raise OverflowError(f"calendar {self.name} has too little working time")
+
+    def next_cut_off(self, start: datetime, until: int, by: int) -> datetime:
+        """``by`` on the first working day whose ``until`` has not passed; minutes from midnight.
+
+        Raises:
+            OverflowError: no working day follows.
+        """
+        for day in self._days(start):
+            if start <= self._closing(day, until):
+                return self._closing(day, by)
+        raise OverflowError(f"calendar {self.name} has no working day")
+
+    def _opening(self, day: date, minutes: int) -> datetime:
+        wall = datetime.combine(day, time()) + timedelta(minutes=minutes)
+        return wall.replace(tzinfo=self.zone).astimezone(UTC)
+
+    def _closing(self, day: date, minutes: int) -> datetime:
+        """A wall time that comes twice, or that the clocks leap over, is taken late."""
+        wall = datetime.combine(day, time()) + timedelta(minutes=minutes)
+        both = (wall.replace(tzinfo=self.zone, fold=fold) for fold in (0, 1))
+        return max(one.astimezone(UTC) for one in both)
+
+    def _days(self, start: datetime) -> Iterator[date]:
+        first = start.astimezone(self.zone).date()
+        days = (first + timedelta(days=n) for n in range(SEARCHED.days))
+        return (day for day in days if self.works_on(day))
