@@ -129,6 +129,40 @@ def forget(
     command(_settings(), time, pause=pause, dry_run=dry_run, as_json=as_json)
 
 
+policy = typer.Typer(no_args_is_help=True, help="The policies that orders get.")
+app.add_typer(policy, name="policy")
+
+
+@policy.command("check")
+def policy_check(
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", exists=True)] = None,
+    as_json: _Json = False,
+) -> None:
+    """Read a policy file, by default the one in force, and tell all its faults by line."""
+    from worker.commands.policy import check as command
+
+    command(_settings(), file, as_json=as_json)
+
+
+@policy.command("show")
+def policy_show(
+    order: Annotated[str | None, typer.Option(metavar="ID", help="One that is known.")] = None,
+    seller: Annotated[str | None, typer.Option(metavar="ID", help="One that may come.")] = None,
+    fulfilment: Annotated[str, typer.Option(metavar="MODE")] = "courier",
+    total: Annotated[str | None, typer.Option(metavar="AMOUNT")] = None,
+    currency: Annotated[str | None, typer.Option(metavar="CODE")] = None,
+    as_json: _Json = False,
+) -> None:
+    """Say which policy an order gets, and why no other."""
+    from worker.commands.policy import facts_of
+    from worker.commands.policy import show as command
+
+    if (order is None) == (seller is None):
+        raise typer.BadParameter("give either --order or --seller")
+    facts = facts_of(seller, fulfilment, total, currency) if seller is not None else None
+    command(_settings(), order, facts, as_json=as_json)
+
+
 topics = typer.Typer(no_args_is_help=True, help="The four topics.")
 app.add_typer(topics, name="topics")
 

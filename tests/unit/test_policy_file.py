@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -126,3 +127,11 @@ def test_all_mistakes_are_told_at_once() -> None:
 def test_what_is_no_policy_file_is_refused(text: str) -> None:
     with pytest.raises(PolicyInvalid):
         parse(text, GRACE)
+
+
+def test_the_example_of_the_readme() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    book = parse(readme.split("```yaml\n")[1].split("```")[0], GRACE)
+    dear = book.choose(facts(total="700", currency="PEN"))
+    assert dear.due(MONDAY) == datetime(2026, 12, 10, 16, tzinfo=UTC)
+    assert book.choose(facts("s-2", "courier")).at_lapse == AtLapse.ESCALATE

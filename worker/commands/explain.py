@@ -112,6 +112,8 @@ async def _known(settings: Settings, store: Store, order_id: str) -> _Known:
 def _summary(known: _Known) -> str:
     """The answer in a sentence."""
     order, case = known.order, known.case
+    if order is not None and order["lane"] is not None and order["due"] is None:
+        return "its clock has not started: the status that its policy waits for has not been read"
     if order is None or case is None:
         return (
             "its order-created has not been read: what came before it is kept, and counts once "
@@ -168,7 +170,8 @@ def _as_json(order_id: str, known: _Known, personal: bool) -> dict[str, Any]:
         "order": {
             name: order[name]
             for name in (
-                "seller_id", "fulfilment", "entered_at", "due", "fires_at", "policy", "at_lapse",
+                "seller_id", "fulfilment", "entered_at", "due", "fires_at", "policy",
+                "policy_version", "at_lapse",
                 "total", "currency", "lane", "owner", "topic", "partition", "offset",
                 "received_at", "finding", "outcome", "decided_at",
             )
@@ -235,22 +238,33 @@ def _as_screen(order_id: str, known: _Known, personal: bool) -> Group:
 
 
 def _order_fields(order: Mapping[str, Any], now: datetime) -> list[tuple[str, object]]:
-    ahead = order["due"] > now
-    due = f"{utc(order['due'])}, {'in ' if ahead else ''}{span(order['due'] - now)}"
     total = "-" if order["total"] is None else f"{order['total']} {order['currency'] or ''}"
     return [
         ("seller", order["seller_id"]),
         ("mode", order["fulfilment"]),
         ("total", total),
         ("entered (UTC)", order["entered_at"]),
-        ("due", due if ahead else f"{due} ago"),
+        ("due", _due(order["due"], now)),
         ("verdict from", order["fires_at"]),
-        ("policy", f"{order['policy']}, at lapse: {order['at_lapse']}"),
+        ("policy", _policy(order)),
         ("lane", f"{order['lane']}, read by {order['owner'] or 'nobody'}"),
         ("finding", order["finding"]),
         ("outcome", order["outcome"]),
         ("last decided", order["decided_at"]),
     ]
+
+
+def _due(due: datetime | None, now: datetime) -> str | None:
+    if due is None:
+        return None
+    return f"{utc(due)}, " + (f"in {span(due - now)}" if due > now else f"{span(now - due)} ago")
+
+
+def _policy(order: Mapping[str, Any]) -> str | None:
+    if order["policy"] is None:
+        return None
+    version = f" (version {order['policy_version']})" if order["policy_version"] else ""
+    return f"{order['policy']}{version}, at lapse: {order['at_lapse']}"
 
 
 def _time_line(known: _Known, personal: bool) -> Any:
