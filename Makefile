@@ -17,7 +17,7 @@ HAVE_KAFKA := $(if $(filter embedded,$(PLAZO_TEST_KAFKA)),,$(and $(shell command
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test simulate simulate-mutants chaos bench endurance kafka lint format schemas lock clean
+.PHONY: help run test simulate simulate-mutants chaos bench endurance kafka lint audit format schemas lock clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,7 +34,7 @@ simulate: $(TEST) ## Run the worker in simulated time (SEEDS=2000, or SEED=123 w
 simulate-mutants: $(TEST) ## Plant faults in the worker: the simulation must catch each
 	$(VENV)/bin/python -m tests.simulation.mutants
 
-chaos: $(TEST) kafka ## Break real parts in every way we know, about a quarter of an hour (ARGS="-k commit")
+chaos: $(TEST) kafka ## Break real parts in every way we know, about twenty minutes (ARGS="-k commit")
 	$(VENV)/bin/python -m pytest -rP --show-capture=stdout tests/chaos $(ARGS)
 
 bench: $(if $(filter --short,$(ARGS)),$(TEST),$(BENCH)) kafka ## Measure beside limits and peers, a quarter of an hour (ARGS=--short)
@@ -50,6 +50,10 @@ lint: $(TEST) ## Check style and types
 	$(VENV)/bin/ruff check $(SOURCES)
 	$(VENV)/bin/ruff format --check $(SOURCES)
 	$(VENV)/bin/mypy
+
+audit: $(TEST) ## Ask for known weaknesses of the dependencies (needs the advisory service)
+	$(PIP) install pip-audit
+	$(VENV)/bin/pip-audit --disable-pip --require-hashes -r $(REQUIREMENTS)/worker.txt
 
 format: $(TEST) ## Mend the style
 	$(VENV)/bin/ruff check --fix $(SOURCES)
