@@ -22,6 +22,7 @@ EscalationReason = Literal[
     "unreadable-evidence",
     "evidence-incomplete",
     "policy",
+    "mass-cancel",
     "handled-after-deadline",
     "late-dispute",
 ]

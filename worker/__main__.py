@@ -163,6 +163,46 @@ def policy_show(
     command(_settings(), order, facts, as_json=as_json)
 
 
+brake = typer.Typer(no_args_is_help=True, help="The brake on mass cancellation.")
+app.add_typer(brake, name="brake")
+
+_For = Annotated[
+    str, typer.Option("--for", metavar="TIME", help="How long it stays so: 1h, PT30M.")
+]
+
+
+@brake.command("status")
+def brake_status(as_json: _Json = False) -> None:
+    """Show the limits, what was used of them, what is held, and what a person has set."""
+    from worker.commands.brake import status
+
+    status(_settings(), as_json=as_json)
+
+
+@brake.command("release")
+def brake_release(lasting: _For, by: _By = None, as_json: _Json = False) -> None:
+    """Let every auto-cancel through for a while: the silence is real."""
+    from worker.commands.brake import set_
+
+    set_(_settings(), "release", lasting, by=by, as_json=as_json)
+
+
+@brake.command("escalate")
+def brake_escalate(lasting: _For, by: _By = None, as_json: _Json = False) -> None:
+    """Escalate what the brake holds, now and for a while: people decide order by order."""
+    from worker.commands.brake import set_
+
+    set_(_settings(), "escalate", lasting, by=by, as_json=as_json)
+
+
+@brake.command("reset")
+def brake_reset(by: _By = None, as_json: _Json = False) -> None:
+    """Take back what was set: the limits hold again."""
+    from worker.commands.brake import set_
+
+    set_(_settings(), "reset", None, by=by, as_json=as_json)
+
+
 topics = typer.Typer(no_args_is_help=True, help="The four topics.")
 app.add_typer(topics, name="topics")
 

@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from worker import policies
 from worker.backoff import Backoff
+from worker.brake import Brake
 from worker.clock import Clock, SystemClock
 from worker.codec import Codec
 from worker.consumer import Consumer
@@ -72,6 +73,7 @@ class Worker:
             self.metrics,
         )
         self.book = policies.book_of(settings)
+        self.brake = Brake.of(settings, self.store, self.metrics)
         self.codec = Codec(
             order_created_topic=settings.order_created_topic,
             order_status_changed_topic=settings.order_status_changed_topic,
@@ -275,6 +277,7 @@ class Worker:
             self.metrics,
             self.settings.batch_size,
             DeadLetterLimit.of(self.settings),
+            self.brake,
         )
 
     def _make_relay(self, lane: Lane) -> Relay:

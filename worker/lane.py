@@ -13,10 +13,11 @@ from datetime import datetime, timedelta
 
 from worker import cases
 from worker.batch import ACT_COLUMNS, Batch, Rows, fixed, order_columns, refuse, sort_out
+from worker.brake import Brake, Permit, Sweep
 from worker.clock import Clock
 from worker.codec import Codec
 from worker.domain.acts import ORDER_CREATED
-from worker.domain.case import Case, Judgement
+from worker.domain.case import Case, Judgement, Outcome, Reason
 from worker.domain.decide import decide
 from worker.domain.policy import Book, Facts
 from worker.errors import Fenced, RowRefused
@@ -33,6 +34,8 @@ log = logger(__name__)
 
 # How long an order that our own code failed on waits for its next attempt.
 _RETRY = timedelta(minutes=1)
+# And how long one that the brake holds: behind it there may be others that it does not.
+_HELD = timedelta(seconds=5)
 
 _NO_MARK = (None, None)
 
@@ -70,6 +73,7 @@ class Lane:
         metrics: Metrics,
         batch_size: int,
         dead_letter_limit: DeadLetterLimit,
+        brake: Brake | None = None,
     ) -> None:
         self.number = number
         self.epoch = 0
@@ -87,6 +91,7 @@ class Lane:
         self._metrics = metrics
         self._batch_size = batch_size
         self._dead_letter_limit = dead_letter_limit
+        self._brake = brake
         # Two transactions of one lane would only wait for each other at the fence, each with a
         # connection in hand.
         self._turn = asyncio.Lock()
@@ -144,6 +149,11 @@ class Lane:
             sequence, _ = await self._fence(tx)
         return sequence
 
+    def leave(self) -> None:
+        """Show nothing of this lane any more."""
+        if self._brake:
+            self._brake.forget(self.number)
+
     async def release(self) -> None:
         """Say that nobody owns the lane now; a later owner need not wait for us."""
         async with self._turn, self._store.session() as session:
@@ -168,21 +178,22 @@ class Lane:
         Raises: as :meth:`apply`.
         """
         async with self._turn:
+            permit = await self._permit(self._brake, proof) if self._brake else None
             started = self._clock.monotonic()
             async with self._store.transaction(one_snapshot=True) as tx:
                 sequence, open_deadlines = await self._fence(tx)
                 due = await tx.rows("due_orders", self.number, proof.at, self._batch_size)
                 fires_at = {row["order_id"]: row["fires_at"] for row in due}
-                verdicts = await self._decide(tx, list(fires_at), sequence)
-                done = [order_id for order_id in fires_at if order_id not in verdicts.faulty]
+                verdicts = await self._decide(tx, list(fires_at), sequence, permit=permit)
+                waiting = verdicts.faulty | verdicts.held
+                done = [order_id for order_id in fires_at if order_id not in waiting]
                 open_deadlines -= await tx.execute(
                     "disarm_deadlines", self.number, [fires_at[one] for one in done], done
                 )
-                if verdicts.faulty:
-                    later = self._clock.now() + _RETRY
-                    await tx.execute(
-                        "postpone_deadlines", self.number, later, sorted(verdicts.faulty)
-                    )
+                for orders, wait in ((verdicts.faulty, _RETRY), (verdicts.held, _HELD)):
+                    if orders:
+                        later = self._clock.now() + wait
+                        await tx.execute("postpone_deadlines", self.number, later, sorted(orders))
                 sequence += len(verdicts.events)
                 await tx.execute("update_lane", self.number, sequence, open_deadlines)
                 next_due = await tx.row("next_deadline", self.number)
@@ -191,6 +202,26 @@ class Lane:
             self.next_fires_at = next_due[0]
             self._observe_lapse(verdicts, fires_at)
             return self._told(verdicts, started, more=len(due) >= self._batch_size)
+
+    async def _permit(self, brake: Brake, proof: Proof) -> Permit:
+        """Ask the brake before the verdicts: it must know whom they would cancel.
+
+        What the sweep decides afterwards may differ, by evidence that comes in between; then less
+        is cancelled than was asked for.
+        """
+        async with self._store.transaction(one_snapshot=True) as tx:
+            await self._fence(tx)
+            due = await tx.rows("due_orders", self.number, proof.at, self._batch_size)
+            reading = await self._scope.reading(tx, self.number)
+            found = await cases.load(tx, self.number, [row["order_id"] for row in due])
+        lapsed: Counter[str] = Counter()
+        silent = []
+        for case in found:
+            lapsed[case.order.seller_id] += 1
+            with suppress(Exception):  # told and put aside by the sweep itself
+                if decide(case, reading.evidence_since).outcome == Outcome.AUTO_CANCELLED:
+                    silent.append((case.order.order_id, case.order.seller_id))
+        return await brake.permit(self.number, Sweep(lapsed, silent))
 
     async def reconsider(self) -> Settled:
         """Look again at orders with new acts after their verdict, up to a batch.
@@ -358,14 +389,20 @@ class Lane:
         self._metrics.transaction_seconds.labels("apply").observe(elapsed)
 
     async def _decide(
-        self, tx: Transaction, order_ids: Sequence[str], sequence: int, *, decided: bool = False
+        self,
+        tx: Transaction,
+        order_ids: Sequence[str],
+        sequence: int,
+        *,
+        decided: bool = False,
+        permit: Permit | None = None,
     ) -> "_Verdicts":
         """Judge orders and store what follows, behind the fence.
 
         All from one snapshot: an event tells how far each input was read, and that has to be
         neither more nor less than the acts it was judged by. With ``decided`` orders without a
         verdict are left alone: the acts that a notice speaks of are read with the others when
-        the deadline fires.
+        the deadline fires. Without a ``permit`` there is no brake.
         """
         verdicts = _Verdicts()
         now = self._clock.now()
@@ -374,7 +411,11 @@ class Lane:
             if case.finding is None and decided:
                 continue
             try:
-                judgement = decide(case, reading.evidence_since)
+                braked = permit is not None and case.order.order_id not in permit.orders
+                judgement = decide(case, reading.evidence_since, braked=braked)
+                if permit and not permit.escalate and _is_held(judgement):
+                    verdicts.held.add(case.order.order_id)
+                    continue
                 told = list(events(case, judgement, reading, now))
             except Exception:
                 # One order that our own code cannot judge must not hold the others.
@@ -414,6 +455,11 @@ class _Verdicts:
     judged: list[tuple[Case, Judgement]] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     faulty: set[str] = field(default_factory=set)
+    held: set[str] = field(default_factory=set)
+
+
+def _is_held(judgement: Judgement) -> bool:
+    return any(decision.reason == Reason.MASS_CANCEL for decision in judgement.decisions)
 
 
 def _settlements(judged: Sequence[tuple[Case, Judgement]]) -> list[list[object]]:

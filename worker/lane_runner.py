@@ -170,6 +170,7 @@ class LaneRunner:
                 task.cancel()
             await asyncio.gather(*working, relaying, return_exceptions=True)
             self.lane = self.relay = None
+            lane.leave()
             self._left_at = dict(lane.positions)
             self._metrics.forget_lane(self.number, sorted({topic for topic, _ in self.partitions}))
         await self._consumer.commit(lane.positions)

@@ -51,6 +51,8 @@ class Guard(StrEnum):
     DATABASE = "database"
     CLOCK = "clock"
     HALTED = "halted"
+    MASS_CANCEL = "mass-cancel"  # too many auto-cancels: a person decides
+    SILENT_FEED = "silent-feed"  # orders flow, and no status changes do
 
 
 class Connection(StrEnum):
@@ -191,6 +193,12 @@ class Metrics:
             Gauge,
             "plazo_overdue_age_seconds",
             "How long the oldest overdue deadline has waited past its grace; 0 when none does.",
+        )
+        self.held_orders = self._add(
+            Gauge,
+            "plazo_held_orders",
+            "Orders whose auto-cancel the brake holds, by why.",
+            reason=Guard,
         )
         self.guard = self._add(
             Gauge,

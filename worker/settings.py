@@ -108,6 +108,26 @@ class Settings(BaseSettings):
     dead_letter_window: int = Field(
         1_000, ge=1, le=1_000_000, description="How many records that share is of."
     )
+    brake_window: Positive = Field(
+        timedelta(hours=1), description="The stretch of time in which the brake counts."
+    )
+    brake_cancels: int | None = Field(
+        None, ge=0, description="Most auto-cancels in it, of all workers; empty is no limit."
+    )
+    brake_seller_cancels: int | None = Field(
+        None, ge=0, description="The same, of each seller's orders."
+    )
+    brake_share: float = Field(
+        1.0, ge=0, le=1, description="Most auto-cancels in it as a share of what lapses; 1 is off."
+    )
+    brake_least: int = Field(
+        100, ge=1, description="How many orders must lapse in it before that share counts."
+    )
+    brake_silent_feed: Positive | None = Field(
+        None,
+        description="Auto-cancels wait while the newest status change is older than the newest "
+        "order by more than this; empty is off.",
+    )
     proof: Literal["all", "lane"] = Field(
         "all",
         description="What a verdict must have read: `all` input partitions, or its own `lane`'s "

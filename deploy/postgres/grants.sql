@@ -7,6 +7,9 @@ REVOKE ALL ON ALL TABLES IN SCHEMA public FROM plazo_worker, plazo_reader,
 GRANT SELECT, INSERT, UPDATE ON lanes, published, positions, orders TO plazo_worker;
 -- What happened and what was decided is only ever added to.
 GRANT SELECT, INSERT ON acts, decisions, policies TO plazo_worker;
+-- The brake's counts go with time; `plazo brake` sets its row.
+GRANT SELECT, INSERT, DELETE ON brake_counts TO plazo_worker;
+GRANT SELECT, UPDATE ON brake TO plazo_worker;
 -- What waits is removed when it is done.
 GRANT SELECT, INSERT, UPDATE, DELETE ON deadlines, notices, shields TO plazo_worker;
 -- A dead letter is marked, and its bytes stay as they came.
@@ -14,7 +17,7 @@ GRANT SELECT, INSERT ON dead_letters TO plazo_worker;
 GRANT UPDATE (published, settled, settled_by, settled_at) ON dead_letters TO plazo_worker;
 GRANT SELECT ON alembic_version TO plazo_worker, plazo_reader, plazo_keeper;
 GRANT SELECT ON lanes, published, positions, orders, acts, decisions, deadlines, notices, shields,
-    policies TO plazo_reader, plazo_keeper;
+    policies, brake, brake_counts TO plazo_reader, plazo_keeper;
 GRANT SELECT (id, lane, topic, partition, "offset", timestamp, received_at, error, message, key,
     published, settled, settled_by, settled_at) ON dead_letters TO plazo_reader;
 -- `plazo forget` removes what was settled long ago, and says since when all is known.

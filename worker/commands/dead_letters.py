@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import getpass
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,7 +12,7 @@ import typer
 from rich.progress import Progress
 
 from worker.commands.output import cell, console, fields, print_json, table
-from worker.commands.parts import finish, open_store
+from worker.commands.parts import finish, open_store, who
 from worker.probe import KafkaProbe
 from worker.proof import Partition
 from worker.publisher import Message, Publisher, TooLarge
@@ -139,7 +138,7 @@ def replay(
 
     async def work() -> Replay:
         async with open_store(settings) as store:
-            return await _replay(settings, store, numbers, error, dry_run, _who(by), wait)
+            return await _replay(settings, store, numbers, error, dry_run, who(by), wait)
 
     done = finish(settings, work())
     if as_json:
@@ -156,7 +155,7 @@ def discard(settings: Settings, numbers: Sequence[int], *, by: str | None, as_js
     async def work() -> list[int]:
         async with open_store(settings) as store:
             open_ = await _open(store, None, numbers)
-            await _settle(store, open_, "discarded", _who(by), read=True)
+            await _settle(store, open_, "discarded", who(by), read=True)
             return open_
 
     open_ = finish(settings, work())
@@ -345,12 +344,3 @@ def _described(content: Any) -> str:
 
 def _place(row: Any) -> str:
     return f"{row['topic']}/{row['partition']}/{row['offset']}"
-
-
-def _who(by: str | None) -> str:
-    if by:
-        return by
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user need not have a name
-        return "unknown"

@@ -53,6 +53,8 @@ BECAUSE = {
     Reason.EVIDENCE_INCOMPLETE: "the log of status changes no longer reaches back to when the "
     "order entered, so an act of the seller may be lost",
     Reason.POLICY: "its policy leaves the decision to a person",
+    Reason.MASS_CANCEL: "the brake held it: there were too many auto-cancels at once, and a person "
+    "chose to decide (see `plazo brake status`)",
     Reason.HANDLED_AFTER_DEADLINE: "it was put in start handling only after the deadline",
     Reason.LATE_DISPUTE: "a dispute was opened after the deadline",
     Reason.LATE_EVIDENCE: "an act in time arrived only after the verdict",

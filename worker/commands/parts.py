@@ -1,6 +1,7 @@
 """The parts that commands borrow from the worker, opened for one command and closed after it."""
 
 import asyncio
+import getpass
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -33,3 +34,13 @@ async def open_store(settings: Settings, *, any_schema: bool = False) -> AsyncIt
         yield store
     finally:
         await store.close()
+
+
+def who(by: str | None) -> str:
+    """Who does it: as told, or the user of the machine."""
+    if by:
+        return by
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user need not have a name
+        return "unknown"

@@ -47,6 +47,7 @@ class Reason(StrEnum):
     UNREADABLE_EVIDENCE = "unreadable-evidence"
     EVIDENCE_INCOMPLETE = "evidence-incomplete"
     POLICY = "policy"
+    MASS_CANCEL = "mass-cancel"
     HANDLED_AFTER_DEADLINE = "handled-after-deadline"
     LATE_DISPUTE = "late-dispute"
     LATE_EVIDENCE = "late-evidence"

@@ -23,14 +23,18 @@ _CLOSED = {
 }
 
 
-def decide(case: Case, evidence_since: datetime | None = None) -> Judgement:
+def decide(
+    case: Case, evidence_since: datetime | None = None, *, braked: bool = False
+) -> Judgement:
     """Judge a case whose deadline has lapsed under a proof of freshness.
 
     ``evidence_since`` is the instant from which the logs are known to be complete, ``None`` where
-    they reach back to their beginning.
+    they reach back to their beginning. With ``braked`` a person decides in place of an auto-cancel.
     """
     finding = find(case)
     outcome, reason = _verdict(case, finding, evidence_since)
+    if braked and outcome == Outcome.AUTO_CANCELLED:
+        outcome, reason = Outcome.ESCALATED, Reason.MASS_CANCEL
     kind = type_of_outcome.get(outcome)
     first = case.decided + 1
     decisions: list[Decision] = []

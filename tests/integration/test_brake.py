@@ -1,0 +1,117 @@
+"""The brake on the real parts: it holds, says so, and does what a person tells it."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.support.market import Market, now
+from tests.support.parts import Kafka
+from tests.support.processes import WorkerProcess
+from tests.support.topics import Topics
+from tests.support.waiting import eventually
+from worker.migrate import migrate
+
+NewWorker = Callable[..., WorkerProcess]
+HASTY = {"stock_window": "PT1S", "grace": "PT0S"}
+CANCEL = "auto-cancel stock-not-validated"
+
+
+@pytest.fixture
+async def market(kafka: Kafka, topics: Topics, database: str) -> Market:
+    await migrate(database)
+    return Market(kafka.bootstrap_servers, topics, idempotence=kafka.idempotence)
+
+
+async def held(worker: WorkerProcess, reason: str = "mass-cancel") -> float:
+    return (await worker.metrics())[f'plazo_held_orders{{reason="{reason}"}}']
+
+
+async def brake(database: str, tmp_path: Path, *words: str) -> dict[str, object]:
+    command = WorkerProcess(
+        tmp_path, {"PLAZO_DATABASE_URL": database}, name="-".join(words),
+        arguments=("brake", *words, "--json"),
+    ).start()  # fmt: skip
+    assert await command.wait() == 0
+    found: dict[str, object] = json.loads(command.stdout_file.read_text())
+    return found
+
+
+async def test_it_holds_what_is_too_much_until_it_is_released(
+    new_worker: NewWorker, topics: Topics, market: Market, database: str, tmp_path: Path
+) -> None:
+    """Two workers share three cancellations; evidence of a held order still counts."""
+    workers = [new_worker(topics, brake_cancels="3", **HASTY).start() for _ in range(2)]
+    for worker in workers:
+        await worker.wait_ready()
+    entered = now()
+    await market.publish(*(market.order(f"silent-{n}", entered) for n in range(12)))
+
+    async def nine_held() -> bool:
+        return sum([await held(worker) for worker in workers]) == 9
+
+    await eventually(nine_held, 30)
+    cancelled = [one.order for one in await market.decisions()]
+    assert len(cancelled) == 3
+    state = await brake(database, tmp_path, "status")
+    assert (state["lapsed"], state["cancels"]) == (3, 3)
+
+    late = next(f"silent-{n}" for n in range(12) if f"silent-{n}" not in cancelled)
+    await market.publish(market.act(late, "start-handling", entered))
+    state = await brake(database, tmp_path, "release", "--for", "1h", "--by", "anna")
+    assert state["set_by"] == "anna"
+    everyone = {f"silent-{n}" for n in range(12)} - {late}
+    await market.told(*(f"{order} {CANCEL}" for order in everyone))
+    await eventually(none_held(workers), 20)
+
+
+def none_held(workers: list[WorkerProcess]) -> Callable[[], object]:
+    async def none() -> bool:
+        return not sum([await held(worker) for worker in workers])
+
+    return none
+
+
+async def test_a_person_may_take_what_is_held(
+    new_worker: NewWorker, topics: Topics, market: Market, database: str, tmp_path: Path
+) -> None:
+    worker = await new_worker(topics, brake_cancels="1", **HASTY).start().wait_ready()
+    await market.publish(market.order("first"))
+    await market.told(f"first {CANCEL}")
+    await market.publish(market.order("second"), market.order("third"))
+    await eventually(lambda: _is(worker, "mass-cancel", 2), 30)
+    await brake(database, tmp_path, "escalate", "--for", "PT10M")
+    await market.told(
+        f"first {CANCEL}", "second escalation mass-cancel", "third escalation mass-cancel"
+    )
+    await brake(database, tmp_path, "reset")
+    await market.publish(market.order("fourth"))
+    await eventually(lambda: _is(worker, "mass-cancel", 1), 30)
+    assert (await worker.metrics())['plazo_guard_held_lanes{reason="mass-cancel"}'] == 1
+
+
+async def test_nobody_is_cancelled_while_the_status_feed_is_silent(
+    new_worker: NewWorker, topics: Topics, market: Market
+) -> None:
+    """Orders flow, acts do not: the fault is not the sellers'."""
+    worker = await new_worker(topics, brake_silent_feed="PT3S", **HASTY).start().wait_ready()
+    await market.publish(market.act("other", "start-handling"))
+    await market.publish(market.order("before"))
+    await market.told(f"before {CANCEL}")
+    quiet_since = now()
+
+    async def long_enough() -> bool:
+        return now() - quiet_since > timedelta(seconds=4)
+
+    await eventually(long_enough, 10)
+    await market.publish(market.order("during"))
+    await eventually(lambda: _is(worker, "silent-feed", 1), 30)
+    assert [one.order for one in await market.decisions()] == ["before"]
+    await market.publish(market.act("other", "handling"))
+    await market.told(f"before {CANCEL}", f"during {CANCEL}")
+
+
+async def _is(worker: WorkerProcess, reason: str, number: int) -> bool:
+    return await held(worker, reason) == number

@@ -1,0 +1,9 @@
+-- Of all sellers first, then of each of $2, within $1 before now.
+SELECT NULL AS seller_id, coalesce(sum(lapsed), 0)::int AS lapsed,
+    coalesce(sum(cancels), 0)::int AS cancels
+FROM brake_counts WHERE counted_at > clock_timestamp() - $1::interval
+UNION ALL
+SELECT seller_id, sum(lapsed)::int, sum(cancels)::int
+FROM brake_counts
+WHERE counted_at > clock_timestamp() - $1::interval AND seller_id = ANY ($2::text[])
+GROUP BY seller_id ORDER BY seller_id NULLS FIRST

@@ -1,0 +1,3 @@
+UPDATE brake SET released_until = CASE WHEN $1 = 'release' THEN clock_timestamp() + $2::interval END,
+    escalate_until = CASE WHEN $1 = 'escalate' THEN clock_timestamp() + $2::interval END,
+    set_by = $3, set_at = clock_timestamp()
