@@ -11,7 +11,7 @@ DEV := $(VENV)/.installed-dev
 TEST := $(VENV)/.installed-test
 BENCH_VENV := .venv-bench
 BENCH := $(BENCH_VENV)/.installed-bench
-SOURCES := worker schemas tests
+SOURCES := worker schemas tests deploy
 # PLAZO_TEST_KAFKA=embedded does without, where Maven reaches nothing.
 HAVE_KAFKA := $(if $(filter embedded,$(PLAZO_TEST_KAFKA)),,$(and $(shell command -v java),$(shell command -v mvn)))
 
@@ -93,7 +93,9 @@ $(TEST): $(REQUIREMENTS)/test.txt pyproject.toml | $(VENV)/bin/python
 	@touch $@ $(DEV)
 
 # Apart, since the peers want older versions of some libraries.
+$(BENCH): PIP = $(BENCH_VENV)/bin/python -m pip --disable-pip-version-check --quiet
 $(BENCH): $(REQUIREMENTS)/bench.txt pyproject.toml
 	$(PYTHON) -m venv $(BENCH_VENV)
-	$(BENCH_VENV)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r $(REQUIREMENTS)/bench.txt
+	$(PIP) install --require-hashes -r $(REQUIREMENTS)/bench.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -1,0 +1,183 @@
+"""Makes the Grafana dashboard: ``python deploy/grafana/generate.py`` writes plazo.json beside it.
+
+One screen says whether the promises hold; what follows says where time goes. Every query is for the
+job and the instances chosen above.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+FILE = Path(__file__).with_name("plazo.json")
+_OURS = 'job="$job", instance=~"$instance"'
+_SOURCE = {"type": "prometheus", "uid": "$datasource"}
+_WIDTH = 24
+_WITHIN = 'le="60.0"'
+
+Panel = dict[str, Any]
+
+
+def _select(metric: str, more: str = "") -> str:
+    return f"{metric}{{{_OURS}{', ' + more if more else ''}}}"
+
+
+def _rate(metric: str, more: str = "") -> str:
+    return f"rate({_select(metric, more)}[$__rate_interval])"
+
+
+def _quantile(share: float, metric: str, by: str = "") -> str:
+    labels = f"le, {by}" if by else "le"
+    return f"histogram_quantile({share}, sum by ({labels}) ({_rate(metric + '_bucket')}))"
+
+
+def _panel(
+    kind: str, title: str, description: str, unit: str, width: int, *queries: tuple[str, str],
+    red_above: float | None = None,
+) -> Panel:  # fmt: skip
+    steps: list[dict[str, Any]] = [{"color": "green", "value": None}]
+    if red_above is not None:
+        steps.append({"color": "red", "value": red_above})
+    return {
+        "type": kind,
+        "title": title,
+        "description": description,
+        "datasource": _SOURCE,
+        "gridPos": {"w": width, "h": 4 if kind == "stat" else 8},
+        "fieldConfig": {
+            "defaults": {
+                "unit": unit,
+                "color": {"mode": "thresholds" if kind == "stat" else "palette-classic"},
+                "thresholds": {"mode": "absolute", "steps": steps},
+            },
+            "overrides": [],
+        },
+        "options": {"colorMode": "background"} if kind == "stat" else {},
+        "targets": [
+            {"refId": chr(65 + n), "datasource": _SOURCE, "expr": query, "legendFormat": legend}
+            for n, (query, legend) in enumerate(queries)
+        ],
+    }
+
+
+def _stat(title: str, description: str, unit: str, query: str, red_above: float) -> Panel:
+    return _panel("stat", title, description, unit, 4, (query, ""), red_above=red_above)
+
+
+def _graph(title: str, description: str, unit: str, *queries: tuple[str, str]) -> Panel:
+    return _panel("timeseries", title, description, unit, 8, *queries)
+
+
+def _row(title: str) -> Panel:
+    return {"type": "row", "title": title, "gridPos": {"w": _WIDTH, "h": 1}, "panels": []}
+
+
+PANELS = [
+    _row("Do the promises hold?"),
+    _stat("Longest overdue", "The oldest deadline past its grace without a verdict.", "s",
+          f"max({_select('plazo_overdue_age_seconds')})", 60),
+    _stat("Late verdicts", "Share later than 60 s after due + grace; 0.1 % are allowed.",
+          "percentunit",
+          f"1 - sum({_rate('plazo_lateness_seconds_bucket', _WITHIN)})"
+          f" / sum({_rate('plazo_lateness_seconds_count')})", 0.001),
+    _stat("Lanes held by a guard", "Due verdicts wait for a proof; see Guards for why.", "short",
+          f"sum({_select('plazo_guard_held_lanes')})", 1),
+    _stat("Held by the brake", "Auto-cancels that wait for a person.", "short",
+          f"sum({_select('plazo_held_orders')})", 1),
+    _stat("Outbox, oldest", "Age of the oldest verdict that is not published.", "s",
+          f"max({_select('plazo_outbox_oldest_age_seconds')})", 60),
+    _stat("Lanes halted", "Lanes that need a person.", "short",
+          f"sum({_select('plazo_lanes_halted')})", 1),
+    _row("What is decided"),
+    _graph("Verdicts", "Decisions a second, by kind and reason.", "ops",
+           (f"sum by (kind, reason) ({_rate('plazo_decisions_total')})", "{{kind}} {{reason}}")),
+    _graph("Outcomes", "Deadlines settled a second, by where the order stood.", "ops",
+           (f"sum by (outcome) ({_rate('plazo_outcomes_total')})", "{{outcome}}")),
+    _graph("Lateness", "From due + grace to the commit of the verdict.", "s",
+           (_quantile(0.5, "plazo_lateness_seconds"), "p50"),
+           (_quantile(0.99, "plazo_lateness_seconds"), "p99")),
+    _row("What is read"),
+    _graph("Records", "Input records that took effect a second, by topic and outcome.", "ops",
+           (f"sum by (topic, outcome) ({_rate('plazo_records_total')})", "{{topic}} {{outcome}}")),
+    _graph("Lag in records", "Offsets not yet applied. A reader that stalls may show it unchanged: "
+           "look at the age beside it.", "short",
+           (f"sum by (topic, partition) ({_select('plazo_lag_records')})",
+            "{{topic}}/{{partition}}")),
+    _graph("Lag in time", "Age of the oldest record not yet applied.", "s",
+           (f"max by (topic, partition) ({_select('plazo_lag_seconds')})",
+            "{{topic}}/{{partition}}")),
+    _graph("Dead letters", "Records refused a second, by class of error.", "ops",
+           (f"sum by (error) ({_rate('plazo_dead_letters_total')})", "{{error}}")),
+    _graph("Handed over", "Acts a second that came by a foreign lane: publishers partition "
+           "differently.", "ops", (f"sum({_rate('plazo_handed_over_total')})", "acts")),
+    _graph("Open deadlines", "Orders that wait for their deadline.", "short",
+           (f"sum by (instance) ({_select('plazo_open_deadlines')})", "{{instance}}")),
+    _row("What holds verdicts"),
+    _graph("Guards", "Lanes whose due verdicts wait, by what for.", "short",
+           (f"sum by (reason) ({_select('plazo_guard_held_lanes')})", "{{reason}}")),
+    _graph("Proof", "From the probe of the end offsets to the proof that all was applied.", "s",
+           (_quantile(0.5, "plazo_proof_seconds"), "p50"),
+           (_quantile(0.99, "plazo_proof_seconds"), "p99")),
+    _graph("Outbox", "Verdicts decided and not yet published.", "short",
+           (f"sum by (lane) ({_select('plazo_outbox_pending')})", "lane {{lane}}")),
+    _row("Where time goes"),
+    _graph("Transactions", "Time of a transaction, by kind.", "s",
+           (_quantile(0.5, "plazo_transaction_seconds", "kind"), "{{kind}} p50"),
+           (_quantile(0.99, "plazo_transaction_seconds", "kind"), "{{kind}} p99")),
+    _graph("Connections to Postgres", "In use, and the most that there may be.", "short",
+           (f"sum by (instance, state) ({_select('plazo_database_connections')})",
+            "{{instance}} {{state}}"),
+           (f"max by (instance) ({_select('plazo_database_connections_limit')})",
+            "{{instance}} limit")),
+    _graph("Database errors", "Errors a second, by kind.", "ops",
+           (f"sum by (kind) ({_rate('plazo_database_errors_total')})", "{{kind}}")),
+    _graph("Event loop", "How long the worker's own loop kept others waiting.", "s",
+           (_quantile(0.99, "plazo_loop_delay_seconds", "instance"), "{{instance}} p99")),
+    _graph("Lanes by worker", "Who reads how much.", "short",
+           (f"{_select('plazo_lanes_owned')}", "{{instance}}")),
+    _graph("Changes of hands", "Rebalances, take-overs, fenced transactions and restarts.", "ops",
+           (f"sum({_rate('plazo_rebalances_total')})", "rebalances"),
+           (f"sum({_rate('plazo_lane_take_overs_total')})", "take-overs"),
+           (f"sum({_rate('plazo_lane_fenced_total')})", "fenced"),
+           (f"sum({_rate('plazo_restarts_total')})", "restarts")),
+]  # fmt: skip
+
+
+def dashboard() -> dict[str, Any]:
+    """The dashboard, with its panels laid out from left to right."""
+    x = y = height = 0
+    for number, panel in enumerate(PANELS, 1):
+        place = panel["gridPos"]
+        if x + place["w"] > _WIDTH:
+            x, y = 0, y + height
+        panel["id"] = number
+        place.update(x=x, y=y)
+        x, height = x + place["w"], place["h"]
+    return {
+        "uid": "plazo",
+        "title": "Plazo",
+        "tags": ["plazo"],
+        "schemaVersion": 39,
+        "refresh": "30s",
+        "time": {"from": "now-3h", "to": "now"},
+        "templating": {
+            "list": [
+                {"name": "datasource", "label": "Data source", "type": "datasource",
+                 "query": "prometheus"},
+                _variable("job", "Job", "label_values(plazo_build_info, job)", many=False),
+                _variable("instance", "Instance",
+                          'label_values(plazo_build_info{job="$job"}, instance)', many=True),
+            ]
+        },
+        "panels": PANELS,
+    }  # fmt: skip
+
+
+def _variable(name: str, label: str, query: str, *, many: bool) -> dict[str, Any]:
+    return {
+        "name": name, "label": label, "type": "query", "datasource": _SOURCE, "query": query,
+        "refresh": 2, "multi": many, "includeAll": many, "sort": 1,
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    FILE.write_text(json.dumps(dashboard(), indent=1) + "\n")

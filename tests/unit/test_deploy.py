@@ -1,0 +1,171 @@
+"""What stands in deploy/: it names only what exists, and says what to do about each alert."""
+
+import json
+import os
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import compose_spec
+import kubernetes_validate
+import pytest
+import yaml
+
+from worker import documentation
+from worker.metrics import Guard
+from worker.settings import Settings
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+RULES = DEPLOY / "prometheus" / "plazo.rules.yaml"
+RUNBOOKS = DEPLOY / "runbooks"
+METRICS = {row.name for row in documentation.Metrics.documentation()}
+ALERTS: list[dict[str, Any]] = [
+    rule
+    for group in yaml.safe_load(RULES.read_text())["groups"]
+    for rule in group["rules"]
+    if "alert" in rule
+]
+BOARD = json.loads((DEPLOY / "grafana" / "plazo.json").read_text())
+QUERIES = [t["expr"] for panel in BOARD["panels"] for t in panel.get("targets", ())]
+
+
+def named(text: str) -> set[str]:
+    """The metrics of ours that a text names, without what Prometheus adds."""
+    found = re.findall(r"\bplazo_[a-z_]+", text)
+    return {re.sub(r"_(bucket|count|sum)$", "", name) for name in found}
+
+
+@pytest.mark.parametrize("file", [RULES, *sorted(RUNBOOKS.glob("*.md"))], ids=lambda f: f.name)
+def test_every_metric_of_rules_and_runbooks_exists(file: Path) -> None:
+    assert named(file.read_text()) <= METRICS
+
+
+def test_every_metric_of_the_dashboard_exists() -> None:
+    assert named(" ".join(QUERIES)) <= METRICS
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert["alert"])
+def test_every_alert_has_its_page(alert: dict[str, Any]) -> None:
+    assert alert["annotations"]["runbook_url"].endswith(f"/{alert['alert']}.md")
+    page = (RUNBOOKS / f"{alert['alert']}.md").read_text()
+    heads = re.findall(r"^## (.+)$", page, re.MULTILINE)
+    assert heads == ["Meaning", "Impact", "Diagnosis", "Mitigation"]
+    assert alert["labels"]["severity"] in ("page", "ticket")
+    assert all((RUNBOOKS / link).exists() for link in re.findall(r"\]\(([^)]+\.md)\)", page))
+
+
+def test_every_page_has_its_alert() -> None:
+    assert {file.stem for file in RUNBOOKS.glob("*.md")} == {alert["alert"] for alert in ALERTS}
+
+
+def test_every_guard_has_an_alert() -> None:
+    """Those that PlazoGuardHeld leaves out have one of their own."""
+    held = next(alert["expr"] for alert in ALERTS if alert["alert"] == "PlazoGuardHeld")
+    left_out = set(re.findall(r'reason!~"([^"]+)"', held)[0].split("|"))
+    assert left_out == {Guard.MASS_CANCEL, Guard.SILENT_FEED, Guard.HALTED}
+
+
+def test_the_dashboard_is_what_the_code_makes() -> None:
+    made = runpy.run_path(str(DEPLOY / "grafana" / "generate.py"))["dashboard"]()
+    assert json.loads(json.dumps(made)) == BOARD
+
+
+def test_panels_explain_themselves_and_do_not_overlap() -> None:
+    taken: set[tuple[int, int]] = set()
+    for panel in BOARD["panels"]:
+        place = panel["gridPos"]
+        cells = {(place["x"] + x, place["y"] + y)
+                 for x in range(place["w"]) for y in range(place["h"])}  # fmt: skip
+        assert not cells & taken
+        assert place["x"] + place["w"] <= 24
+        taken |= cells
+        if panel["type"] != "row":
+            assert panel["description"]
+            assert panel["fieldConfig"]["defaults"]["unit"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["check", "rules", RULES.name], ["test", "rules", "plazo.rules.test.yaml"]]
+)
+def test_the_rules_do_what_they_say(arguments: list[str]) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        assert not os.environ.get("CI"), "CI needs promtool, of Debian's package prometheus"
+        pytest.skip("promtool is not installed: the alert rules were not tried")
+    done = subprocess.run(
+        [promtool, *arguments], cwd=RULES.parent, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+# Images are not built here and no cluster is at hand: what follows is all that was checked of them.
+
+RESOURCES = sorted((DEPLOY / "kubernetes" / "base").glob("[!k]*.yaml"))
+PODS = {
+    "deployment.yaml": ("spec", "template"),
+    "migrate.yaml": ("spec", "template"),
+    "forget.yaml": ("spec", "jobTemplate", "spec", "template"),
+}
+
+
+def test_the_image_is_as_the_linter_wants_it() -> None:
+    program = Path(sys.executable).with_name("hadolint")
+    done = subprocess.run(
+        [program, DEPLOY / "Dockerfile"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    locked = re.findall(r"^hatchling==[0-9.]+", (DEPLOY / "requirements/dev.txt").read_text(), re.M)
+    assert locked[0] in (DEPLOY / "Dockerfile").read_text()
+
+
+@pytest.mark.parametrize("file", RESOURCES, ids=lambda file: file.name)
+def test_kubernetes_knows_every_field(file: Path) -> None:
+    listed = yaml.safe_load(file.with_name("kustomization.yaml").read_text())["resources"]
+    assert file.name in listed
+    for resource in yaml.safe_load_all(file.read_text()):
+        found = yaml.safe_load(json.dumps(resource))
+        if found["kind"] == "Deployment":
+            found["spec"]["selector"] = {"matchLabels": {}}  # kustomize adds it
+        kubernetes_validate.validate(found, "1.34", strict=True)
+
+
+@pytest.mark.parametrize("name", PODS)
+def test_pods_are_what_restricted_security_asks_for(name: str) -> None:
+    pod: Any = yaml.safe_load((DEPLOY / "kubernetes/base" / name).read_text())
+    for step in PODS[name]:
+        pod = pod[step]
+    pod = pod["spec"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for container in pod["containers"]:
+        inside = container["securityContext"]
+        assert inside["allowPrivilegeEscalation"] is False
+        assert inside["readOnlyRootFilesystem"] is True
+        assert inside["capabilities"] == {"drop": ["ALL"]}
+        assert container["resources"]["limits"]["memory"]
+
+
+def test_a_broker_that_is_away_kills_no_pod() -> None:
+    """And a drain may end before it is cut short."""
+    made = yaml.safe_load((DEPLOY / "kubernetes/base/deployment.yaml").read_text())
+    pod = made["spec"]["template"]["spec"]
+    probe = pod["containers"][0]["livenessProbe"]["httpGet"]["path"]
+    assert probe == "/livez"
+    drain = Settings.model_construct().drain_timeout.total_seconds()
+    assert pod["terminationGracePeriodSeconds"] > drain + 8
+
+
+def test_the_compose_file_is_whole() -> None:
+    file = DEPLOY / "compose" / "compose.yaml"
+    made = yaml.safe_load(file.read_text())
+    compose_spec.ComposeSpecification.model_validate(made)
+    for service in made["services"].values():
+        assert set(service.get("depends_on", ())) <= made["services"].keys()
+        for volume in service.get("volumes", ()):
+            source = volume.split(":")[0]
+            there = source in made["volumes"] or (file.parent / source).exists()
+            assert there, source
