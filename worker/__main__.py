@@ -129,6 +129,24 @@ def forget(
     command(_settings(), time, pause=pause, dry_run=dry_run, as_json=as_json)
 
 
+@app.command()
+def sellers(
+    since: Annotated[
+        str, typer.Option(metavar="TIME", help="Days back to there: 7d, P30D and so on.")
+    ] = "7d",
+    seller: Annotated[str | None, typer.Option(metavar="ID", help="Only this one.")] = None,
+    as_json: _Json = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV on stdout.")] = False,
+) -> None:
+    """Show how sellers keep their deadlines, day by day."""
+    from worker.commands.durations import parse_duration
+    from worker.commands.sellers import Format
+    from worker.commands.sellers import sellers as command
+
+    form = Format.JSON if as_json else Format.CSV if as_csv else Format.TABLE
+    command(_settings(), parse_duration(since, "--since"), seller, form)
+
+
 policy = typer.Typer(no_args_is_help=True, help="The policies that orders get.")
 app.add_typer(policy, name="policy")
 
