@@ -25,6 +25,7 @@ EscalationReason = Literal[
     "mass-cancel",
     "handled-after-deadline",
     "late-dispute",
+    "cancel-unconfirmed",
 ]
 RevocationReason = Literal["late-evidence"]
 

@@ -15,6 +15,7 @@ from worker import __version__
 from worker.errors import (
     DatabaseFault,
     KafkaUnavailable,
+    ModeConflict,
     PlazoError,
     PolicyConflict,
     PolicyInvalid,
@@ -147,6 +148,24 @@ def sellers(
     command(_settings(), parse_duration(since, "--since"), seller, form)
 
 
+shadow = typer.Typer(no_args_is_help=True, help="Decide without consequences.")
+app.add_typer(shadow, name="shadow")
+
+
+@shadow.command("report")
+def shadow_report(
+    since: Annotated[
+        str, typer.Option(metavar="TIME", help="Decided since: 7d, PT12H and so on.")
+    ] = "7d",
+    as_json: _Json = False,
+) -> None:
+    """Compare what would have been decided with what happened to the orders."""
+    from worker.commands.durations import parse_duration
+    from worker.commands.shadow import report
+
+    report(_settings(), parse_duration(since, "--since"), as_json=as_json)
+
+
 policy = typer.Typer(no_args_is_help=True, help="The policies that orders get.")
 app.add_typer(policy, name="policy")
 
@@ -221,7 +240,7 @@ def brake_reset(by: _By = None, as_json: _Json = False) -> None:
     set_(_settings(), "reset", None, by=by, as_json=as_json)
 
 
-topics = typer.Typer(no_args_is_help=True, help="The four topics.")
+topics = typer.Typer(no_args_is_help=True, help="The topics.")
 app.add_typer(topics, name="topics")
 
 
@@ -354,6 +373,7 @@ def main() -> None:
 
 _STATUS: dict[type[PlazoError], int] = {
     PolicyInvalid: 2,
+    ModeConflict: 3,
     PolicyConflict: 3,
     SchemaNotCurrent: 3,
     KafkaUnavailable: 4,

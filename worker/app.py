@@ -97,7 +97,8 @@ class Worker:
         """Run until :meth:`stop` or a signal; ``signals=False`` leaves those to the caller.
 
         Raises:
-            SchemaNotCurrent, PolicyConflict, CannotListen: nothing that waiting would mend.
+            SchemaNotCurrent, ModeConflict, PolicyConflict, CannotListen: nothing that
+                waiting would mend.
         """
         if signals:
             self._on_signals()
@@ -150,6 +151,7 @@ class Worker:
         while True:
             try:
                 await self.store.open()
+                await self.store.claim(self.settings.mode)
                 await policies.keep(self.store, self.book)
             except DatabaseUnavailable as error:
                 await self._not_ready_yet("database", error, backoff)
@@ -177,13 +179,13 @@ class Worker:
             TopicsNotFit: one is missing, or the decisions topic is too narrow.
         """
         settings = self.settings
-        wanted = [*settings.input_topics, settings.decisions_topic, settings.dead_letters_topic]
+        wanted = [*settings.input_topics, settings.output_topic, settings.dead_letters_topic]
         widths = await self.probe.widths(wanted)
         if missing := [topic for topic in wanted if topic not in widths]:
             raise TopicsNotFit(
                 f"missing: {', '.join(missing)}; make them or run `plazo topics create`"
             )
-        orders, decisions = settings.order_created_topic, settings.decisions_topic
+        orders, decisions = settings.order_created_topic, settings.output_topic
         if widths[decisions] < widths[orders]:
             raise TopicsNotFit(
                 f"{decisions} has {widths[decisions]} partitions, fewer than {orders} with "
@@ -278,6 +280,7 @@ class Worker:
             self.settings.batch_size,
             DeadLetterLimit.of(self.settings),
             self.brake,
+            self.settings.confirm_within,
         )
 
     def _make_relay(self, lane: Lane) -> Relay:

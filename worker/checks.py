@@ -127,7 +127,7 @@ def _topics(settings: Settings, kafka: KafkaFacts) -> Iterator[Check]:
 
 def _widths(settings: Settings, kafka: KafkaFacts) -> Iterator[Check]:
     orders, statuses = (kafka.topics.get(topic) for topic in settings.input_topics)
-    decisions = kafka.topics.get(settings.decisions_topic)
+    decisions = kafka.topics.get(settings.output_topic)
     if orders and decisions and decisions.partitions < orders.partitions:
         yield Check(
             "width of decisions", Status.FAULT,
@@ -415,7 +415,7 @@ def _dead_letters(database: DatabaseFacts) -> Check:
 
 
 def _all(settings: Settings) -> tuple[str, ...]:
-    return (*settings.input_topics, settings.decisions_topic, settings.dead_letters_topic)
+    return (*settings.input_topics, settings.output_topic, settings.dead_letters_topic)
 
 
 def _count(number: int, what: str) -> str:

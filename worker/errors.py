@@ -35,6 +35,10 @@ class PolicyConflict(PlazoError):
     """A policy was changed, and its version was not."""
 
 
+class ModeConflict(PlazoError):
+    """The database belongs to the other mode."""
+
+
 class CannotListen(PlazoError):
     """The address for /metrics, /livez and /readyz could not be bound."""
 

@@ -17,7 +17,7 @@ from worker.brake import Brake, Permit, Sweep
 from worker.clock import Clock
 from worker.codec import Codec
 from worker.domain.acts import ORDER_CREATED
-from worker.domain.case import Case, Judgement, Outcome, Reason
+from worker.domain.case import Case, Judgement, Kind, Outcome, Reason
 from worker.domain.decide import decide
 from worker.domain.policy import Book, Facts
 from worker.errors import Fenced, RowRefused
@@ -74,6 +74,7 @@ class Lane:
         batch_size: int,
         dead_letter_limit: DeadLetterLimit,
         brake: Brake | None = None,
+        confirm_within: timedelta | None = None,
     ) -> None:
         self.number = number
         self.epoch = 0
@@ -92,6 +93,7 @@ class Lane:
         self._batch_size = batch_size
         self._dead_letter_limit = dead_letter_limit
         self._brake = brake
+        self._confirm_within = confirm_within
         # Two transactions of one lane would only wait for each other at the fence, each with a
         # connection in hand.
         self._turn = asyncio.Lock()
@@ -194,6 +196,7 @@ class Lane:
                     if orders:
                         later = self._clock.now() + wait
                         await tx.execute("postpone_deadlines", self.number, later, sorted(orders))
+                open_deadlines += await self._watch(tx, verdicts)
                 sequence += len(verdicts.events)
                 await tx.execute("update_lane", self.number, sequence, open_deadlines)
                 next_due = await tx.row("next_deadline", self.number)
@@ -202,6 +205,14 @@ class Lane:
             self.next_fires_at = next_due[0]
             self._observe_lapse(verdicts, fires_at)
             return self._told(verdicts, started, more=len(due) >= self._batch_size)
+
+    async def _watch(self, tx: Transaction, verdicts: "_Verdicts") -> int:
+        """Have auto-cancels looked at again when they should have been carried out; how many."""
+        cancelled = [e.order_id for e in verdicts.events if e.kind == Kind.AUTO_CANCEL]
+        if self._confirm_within is None or not cancelled:
+            return 0
+        at = self._clock.now() + self._confirm_within
+        return await tx.execute("watch_orders", self.number, at, cancelled)
 
     async def _permit(self, brake: Brake, proof: Proof) -> Permit:
         """Ask the brake before the verdicts: it must know whom they would cancel.
@@ -217,6 +228,8 @@ class Lane:
         lapsed: Counter[str] = Counter()
         silent = []
         for case in found:
+            if case.finding is not None:
+                continue  # only looked at once more
             lapsed[case.order.seller_id] += 1
             with suppress(Exception):  # told and put aside by the sweep itself
                 if decide(case, reading.evidence_since).outcome == Outcome.AUTO_CANCELLED:
@@ -412,7 +425,13 @@ class Lane:
                 continue
             try:
                 braked = permit is not None and case.order.order_id not in permit.orders
-                judgement = decide(case, reading.evidence_since, braked=braked)
+                judgement = decide(
+                    case,
+                    reading.evidence_since,
+                    braked=braked,
+                    # One that has its verdict has no other deadline than that of being carried out.
+                    unconfirmed=not decided and case.finding is not None,
+                )
                 if permit and not permit.escalate and _is_held(judgement):
                     verdicts.held.add(case.order.order_id)
                     continue
@@ -433,10 +452,11 @@ class Lane:
 
     def _observe_lapse(self, verdicts: "_Verdicts", fires_at: Mapping[str, datetime]) -> None:
         now = self._clock.now()
-        for case, _ in verdicts.judged:
+        first = [(case, j) for case, j in verdicts.judged if case.finding is None]
+        for case, _ in first:
             late = (now - fires_at[case.order.order_id]).total_seconds()
             self._metrics.lateness.observe(max(0.0, late))
-        for outcome, number in Counter(j.outcome for _, j in verdicts.judged).items():
+        for outcome, number in Counter(j.outcome for _, j in first).items():
             self._metrics.outcomes.labels(outcome.value).inc(number)
 
     def _told(self, verdicts: "_Verdicts", started: float, *, more: bool) -> Settled:

@@ -57,6 +57,7 @@ class Relay:
         self._idle = asyncio.Event()
         if lane.published >= lane.sequence:
             self._idle.set()
+        self._tense = "would-" if settings.mode == "shadow" else ""
         # No verdict may fall before the tail was read: it could take a sequence that is taken.
         self.tail_known = asyncio.Event()
         self.oldest: float | None = None  # epoch seconds of the oldest unpublished decision
@@ -94,7 +95,7 @@ class Relay:
             self._idle.clear()
 
     async def _find_places(self) -> None:
-        decisions, letters = self._settings.decisions_topic, self._settings.dead_letters_topic
+        decisions, letters = self._settings.output_topic, self._settings.dead_letters_topic
         widths = await self._probe.widths([decisions, letters])
         self._has_partition = self._lane.number < widths[decisions]
         self._letter_partition = self._lane.number % widths[letters]
@@ -102,7 +103,7 @@ class Relay:
     async def _find_tail(self) -> None:
         if not self._has_partition:
             return
-        headers = await self._probe.tail(self._settings.decisions_topic, self._lane.number, _TAIL)
+        headers = await self._probe.tail(self._settings.output_topic, self._lane.number, _TAIL)
         last = max((_sequence(one) for one in headers), default=0)
         if last > self._lane.sequence:
             # Asked behind the fence: after a hang the topic may hold what our successor decided.
@@ -168,7 +169,7 @@ class Relay:
         headers = [
             (names.CE_SPECVERSION, b"1.0"),
             (names.CE_ID, str(row["id"]).encode()),
-            (names.CE_TYPE, f"marketplace.order.{row['kind']}.v1".encode()),
+            (names.CE_TYPE, f"marketplace.order.{self._tense}{row['kind']}.v1".encode()),
             (names.CE_SOURCE, self._source),
             (names.CE_TIME, row["decided_at"].isoformat().replace("+00:00", "Z").encode()),
             (names.CE_PARTITIONKEY, order),
@@ -176,7 +177,7 @@ class Relay:
             (names.CONTENT_TYPE_HEADER, names.CONTENT_TYPE.encode()),
         ]
         return Message(
-            self._settings.decisions_topic, self._lane.number, order, row["value"].encode(), headers
+            self._settings.output_topic, self._lane.number, order, row["value"].encode(), headers
         )
 
     async def _publish_dead_letters(self) -> bool:

@@ -80,6 +80,13 @@ class Settings(BaseSettings):
     decisions_topic: str = Field(
         "marketplace.stock-deadline-decisions", min_length=1, description="Output: verdicts."
     )
+    mode: Literal["live", "shadow"] = Field(
+        "live",
+        description="`shadow` decides as in earnest, and tells `would-…` in a topic of its own.",
+    )
+    shadow_topic: str = Field(
+        "marketplace.stock-deadline-shadow", min_length=1, description="Output in shadow mode."
+    )
     dead_letters_topic: str = Field(
         "marketplace.stock-deadline-dead-letters", min_length=1, description="Output: refusals."
     )
@@ -91,6 +98,11 @@ class Settings(BaseSettings):
     )
     policy_file: FilePath | None = Field(
         None, description="Policies by seller, mode and amount (YAML); else one for all orders."
+    )
+    confirm_within: Positive | None = Field(
+        None,
+        description="An auto-cancel whose `canceled` has not come back by then escalates; empty is "
+        "off.",
     )
     max_clock_skew: Annotated[Duration, Field(ge=timedelta(0))] = Field(
         timedelta(minutes=5), description="Event times further ahead of the clock are refused."
@@ -185,11 +197,18 @@ class Settings(BaseSettings):
         """Every topic that carries records; each may carry evidence."""
         return self.order_created_topic, self.order_status_changed_topic
 
+    @property
+    def output_topic(self) -> str:
+        """The topic for verdicts, in earnest or not."""
+        return self.shadow_topic if self.mode == "shadow" else self.decisions_topic
+
     @model_validator(mode="after")
     def _topics_differ(self) -> Self:
-        topics = [*self.input_topics, self.decisions_topic, self.dead_letters_topic]
+        topics = [
+            *self.input_topics, self.decisions_topic, self.shadow_topic, self.dead_letters_topic
+        ]  # fmt: skip
         if len(set(topics)) < len(topics):
-            raise ValueError("the four topics must differ")
+            raise ValueError("the topics must differ")
         return self
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 
-from worker.errors import DatabaseUnavailable, RowRefused, SchemaNotCurrent
+from worker.errors import DatabaseUnavailable, ModeConflict, RowRefused, SchemaNotCurrent
 from worker.metrics import Metrics
 from worker.migrations import HEAD, serves
 from worker.settings import Settings
@@ -117,6 +117,22 @@ class Store:
         except BaseException:
             await self.close()
             raise
+
+    async def claim(self, mode: str) -> None:
+        """Keep the database for verdicts in this mode.
+
+        Raises:
+            ModeConflict: it holds those of another one.
+            DatabaseUnavailable: try again later.
+        """
+        async with self.session() as session:
+            await session.execute("claim_mode", mode)
+            row = await session.row("mode")
+        if row is None or row["mode"] != mode:
+            raise ModeConflict(
+                f"this database is not for mode {mode}: what was rehearsed would count as decided. "
+                "Give each mode its own"
+            )
 
     async def close(self) -> None:
         """Close every connection; those that do not answer are cut."""

@@ -251,6 +251,9 @@ class SimStore:
     async def close(self) -> None:
         pass
 
+    async def claim(self, mode: str) -> None:
+        pass  # there is but one mode in this world
+
     def observe(self) -> None:
         pass
 

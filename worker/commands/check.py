@@ -72,7 +72,7 @@ def _print(found: list[Check]) -> None:
 async def _kafka(settings: Settings) -> KafkaFacts | str:
     admin, probe = KafkaAdmin(settings), KafkaProbe(settings)
     try:
-        topics = [*settings.input_topics, settings.decisions_topic, settings.dead_letters_topic]
+        topics = [*settings.input_topics, settings.output_topic, settings.dead_letters_topic]
         facts = KafkaFacts(await admin.brokers(), await admin.topics(topics))
         facts.configs = await _told(admin.configs(facts.topics, CONFIGS)) if facts.topics else {}
         facts.clock = await _told(admin.clock())
@@ -83,7 +83,7 @@ async def _kafka(settings: Settings) -> KafkaFacts | str:
         facts.samples = await admin.tails(inputs, _SAMPLES)
         partitions = list(facts.samples)
         facts.logs = await probe.bounds(partitions) if partitions else {}
-        if (decisions := settings.decisions_topic) in widths:
+        if (decisions := settings.output_topic) in widths:
             tails = await admin.tails({decisions: widths[decisions]}, _DECISIONS)
             facts.published = {n: last_sequence(samples) for (_, n), samples in tails.items()}
         return facts

@@ -57,6 +57,7 @@ BECAUSE = {
     "chose to decide (see `plazo brake status`)",
     Reason.HANDLED_AFTER_DEADLINE: "it was put in start handling only after the deadline",
     Reason.LATE_DISPUTE: "a dispute was opened after the deadline",
+    Reason.CANCEL_UNCONFIRMED: "nobody confirmed in time that the auto-cancel was carried out",
     Reason.LATE_EVIDENCE: "an act in time arrived only after the verdict",
 }
 

@@ -43,7 +43,7 @@ def create(
     async def work() -> list[Step]:
         admin = KafkaAdmin(settings)
         try:
-            names = [*settings.input_topics, settings.decisions_topic, settings.dead_letters_topic]
+            names = [*settings.input_topics, settings.output_topic, settings.dead_letters_topic]
             steps = plan(settings, await admin.topics(names), partitions, dead_letter_partitions)
             if not dry_run:
                 await _carry_out(admin, steps, replication_factor)
@@ -79,13 +79,13 @@ def plan(
         for topic in settings.input_topics
     ]
     # A verdict goes to the partition of its order's lane, so each lane needs one there.
-    decisions = widths.get(settings.decisions_topic)
+    decisions = widths.get(settings.output_topic)
     if decisions is None:
-        steps.append(Step(settings.decisions_topic, "create", max(new, orders)))
+        steps.append(Step(settings.output_topic, "create", max(new, orders)))
     elif decisions < orders:
-        steps.append(Step(settings.decisions_topic, "widen", orders))
+        steps.append(Step(settings.output_topic, "widen", orders))
     else:
-        steps.append(Step(settings.decisions_topic, "keep", decisions))
+        steps.append(Step(settings.output_topic, "keep", decisions))
     letters = widths.get(settings.dead_letters_topic)
     action: Literal["create", "keep"] = "create" if letters is None else "keep"
     steps.append(Step(settings.dead_letters_topic, action, letters or dead_letter_partitions))

@@ -85,7 +85,7 @@ class Audit:
         self, bootstrap_servers: str, widths: dict[str, int]
     ) -> AsyncIterator[None]:
         """Read both topics while the context lasts."""
-        topics = (self._settings.decisions_topic, self._settings.dead_letters_topic)
+        topics = (self._settings.output_topic, self._settings.dead_letters_topic)
         consumer = AIOKafkaConsumer(
             bootstrap_servers=bootstrap_servers,
             enable_auto_commit=False,

@@ -87,7 +87,7 @@ class Session:
                 if isinstance(one, BaseException):
                     raise one
             self.settings = settings = self._settings_for(postgres, broker)
-            widths = dict.fromkeys((*settings.input_topics, settings.decisions_topic), LANES)
+            widths = dict.fromkeys((*settings.input_topics, settings.output_topic), LANES)
             widths[settings.dead_letters_topic] = 1
             await migrate(settings.database_url.get_secret_value())
             await create_topics(settings.kafka_bootstrap_servers, widths)

@@ -50,6 +50,7 @@ class Reason(StrEnum):
     MASS_CANCEL = "mass-cancel"
     HANDLED_AFTER_DEADLINE = "handled-after-deadline"
     LATE_DISPUTE = "late-dispute"
+    CANCEL_UNCONFIRMED = "cancel-unconfirmed"
     LATE_EVIDENCE = "late-evidence"
 
 

@@ -24,12 +24,17 @@ _CLOSED = {
 
 
 def decide(
-    case: Case, evidence_since: datetime | None = None, *, braked: bool = False
+    case: Case,
+    evidence_since: datetime | None = None,
+    *,
+    braked: bool = False,
+    unconfirmed: bool = False,
 ) -> Judgement:
     """Judge a case whose deadline has lapsed under a proof of freshness.
 
     ``evidence_since`` is the instant from which the logs are known to be complete, ``None`` where
     they reach back to their beginning. With ``braked`` a person decides in place of an auto-cancel.
+    ``unconfirmed`` says that the time is over in which an auto-cancel has to be confirmed.
     """
     finding = find(case)
     outcome, reason = _verdict(case, finding, evidence_since)
@@ -61,6 +66,8 @@ def decide(
     }
     for follow_up in _follow_ups(case, told):
         emit(Kind.ESCALATION, follow_up)
+    if unconfirmed and _awaits_cancellation(case, told):
+        emit(Kind.ESCALATION, Reason.CANCEL_UNCONFIRMED)
     return Judgement(finding, outcome, tuple(decisions))
 
 
@@ -116,6 +123,15 @@ def _follow_ups(case: Case, told: set[Reason]) -> Iterator[Reason]:
         yield Reason.HANDLED_AFTER_DEADLINE
     if DISPUTE_OPENED in late and Reason.LATE_DISPUTE not in told:
         yield Reason.LATE_DISPUTE
+
+
+def _awaits_cancellation(case: Case, told: set[Reason]) -> bool:
+    """Whether our auto-cancel stands and nobody ever said that the order is cancelled."""
+    return (
+        Reason.STOCK_NOT_VALIDATED in told
+        and Reason.CANCEL_UNCONFIRMED not in told
+        and not any(act.status == CANCELED for act in case.acts)
+    )
 
 
 def _standing_outcome(case: Case, otherwise: Outcome) -> Outcome:

@@ -104,9 +104,9 @@ class Story:
         self.told: list[str] = []
         self._learn(known)
 
-    def lapses(self) -> Judgement:
+    def lapses(self, *, braked: bool = False, unconfirmed: bool = False) -> Judgement:
         """The deadline has lapsed under a proof of freshness: judge, and remember what was said."""
-        judgement = decide(self.case, self.evidence_since)
+        judgement = decide(self.case, self.evidence_since, braked=braked, unconfirmed=unconfirmed)
         standing = list(self.case.standing)
         for decision in judgement.decisions:
             if decision.kind == Kind.REVOKED:

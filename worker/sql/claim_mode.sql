@@ -1,0 +1,1 @@
+INSERT INTO installation (mode) VALUES ($1) ON CONFLICT DO NOTHING
