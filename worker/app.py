@@ -15,6 +15,7 @@ from itertools import groupby
 from uuid import uuid4
 
 from worker import policies
+from worker.adapters import ADAPTERS
 from worker.backoff import Backoff
 from worker.brake import Brake
 from worker.clock import Clock, SystemClock
@@ -80,6 +81,7 @@ class Worker:
             max_record_bytes=settings.max_record_bytes,
             max_clock_skew=settings.max_clock_skew,
             longest_wait=self.book.longest,
+            adapters={topic: ADAPTERS[f] for topic, f in settings.foreign_formats.items()},
         )
         self.owner = f"{socket.gethostname()}/{os.getpid()}/{uuid4().hex[:8]}"
         self.runners: dict[int, LaneRunner] = {}

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, cast
 
 from schemas.models import OrderCreated, OrderStatusChanged
-from worker.codec import Codec
+from worker.codec import Codec, Event
 from worker.domain.acts import DECISIVE, ORDER_CREATED
 from worker.domain.policy import Book, Facts, Policy
 from worker.proof import Partition
@@ -81,8 +81,11 @@ def sort_out(records: Iterable[Record], lane: int, codec: Codec, book: Book, now
         kind = type(event)
         if kind is OrderStatusChanged:
             _status(rows, record, cast("OrderStatusChanged", event), telling)
+            rows.count(record.topic, "status")
         elif kind is OrderCreated:
             _order(rows, record, cast("OrderCreated", event), book, lane)
+        elif kind is tuple:
+            _foreign(rows, record, cast("tuple[Event, ...]", event), telling, book, lane)
         else:
             refuse(rows, record, cast("Refused", event), lane)
     return rows
@@ -159,7 +162,22 @@ def _status(rows: Rows, record: Record, event: OrderStatusChanged, telling: froz
          event.form_complete)  # fmt: skip
     if event.status in telling:
         rows.touched.add(event.order_id)
-    rows.count(record.topic, "status")
+
+
+def _foreign(
+    rows: Rows,
+    record: Record,
+    told: tuple[Event, ...],
+    telling: frozenset[str],
+    book: Book,
+    lane: int,
+) -> None:
+    if told and isinstance(told[0], OrderCreated):
+        _order(rows, record, told[0], book, lane)
+        return
+    for event in told:
+        _status(rows, record, cast("OrderStatusChanged", event), telling)
+    rows.count(record.topic, "status" if told else "ignored")
 
 
 def _act(

@@ -19,7 +19,7 @@ Of several faults in one record the first, in the order of the checks below, nam
 import base64
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, NoReturn, cast
@@ -30,6 +30,7 @@ from pydantic_core import ErrorDetails, from_json, to_json
 from schemas import events, types
 from schemas.models import OrderCreated, OrderStatusChanged
 
+from .adapters import Adapter
 from .records import Record, RefusalClass, Refused
 
 MAX_MESSAGE: Final = 300
@@ -44,7 +45,10 @@ _VARYING = frozenset({"ce_id", "ce_source", "ce_time", "ce_partitionkey", "trace
 _USUAL_LENGTH = 500
 _SPECVERSION = re.compile(r"1\.[0-9]{1,9}")
 _POSITION = re.compile(r" at (line [0-9]+ column [0-9]+)$")
-_ID_IN_TEXT = re.compile(r'"order_id"\s*:\s*(?:"((?:[^"\\]|\\.){1,1200})"|([0-9]{1,200}))')
+_ID_NAMES = ("order_id", "orderId", "OrderId")
+_ID_IN_TEXT = re.compile(
+    r'"(?:order_id|orderId|OrderId)"\s*:\s*(?:"((?:[^"\\]|\\.){1,1200})"|([0-9]{1,200}))'
+)
 _BASE64_IN_TEXT = re.compile(r'"data_base64"\s*:\s*"([^"]*)"')
 
 _CLASS_OF_ERROR = {
@@ -79,7 +83,8 @@ class Codec:
     """Decodes the records of the two input topics.
 
     ``longest_wait`` is the longest window and grace of any policy: an order whose deadline lies
-    beyond the calendar is refused here, where it still has a name for it.
+    beyond the calendar is refused here, where it still has a name for it. A topic with one of the
+    ``adapters`` carries another system's format, and no envelope.
     """
 
     def __init__(
@@ -89,6 +94,7 @@ class Codec:
         max_record_bytes: int,
         max_clock_skew: timedelta,
         longest_wait: timedelta,
+        adapters: Mapping[str, Adapter] | None = None,
     ) -> None:
         self._contracts = {
             order_created_topic: _Contract(
@@ -102,13 +108,19 @@ class Codec:
                 OrderStatusChanged.__pydantic_validator__.validate_json,
             ),
         }
+        self._adapters = adapters or {}
         self._max_record_bytes = max_record_bytes
         self._max_clock_skew = max_clock_skew
         self._latest_entry = datetime.max.replace(tzinfo=UTC) - longest_wait
 
-    def decode(self, record: Record, now: datetime) -> Event | Refused:
-        """Read one record. Raises for no bytes whatever; ``now`` must be aware."""
+    def decode(self, record: Record, now: datetime) -> Event | tuple[Event, ...] | Refused:
+        """Read one record. Raises for no bytes whatever; ``now`` must be aware.
+
+        Only adapters tell of several events, or of none.
+        """
         try:
+            if self._adapters and (adapter := self._adapters.get(record.topic)):
+                return self._adapt(adapter, record, now)
             return self._read(record, now)
         except _RefusedError as refused:
             message = refused.message[:MAX_MESSAGE]
@@ -133,11 +145,7 @@ class Codec:
             _refuse(RefusalClass.UNKNOWN_TYPE, "topic: carries no input")
         if not record.key:
             _refuse(RefusalClass.NO_KEY, "key: missing")
-        value = record.value
-        if not value:
-            _refuse(RefusalClass.EMPTY_VALUE, "value: missing")
-        if len(value) > self._max_record_bytes:
-            _refuse(RefusalClass.OVERSIZE, f"value: more than {self._max_record_bytes} bytes")
+        value = self._value(record)
         where = ""
         if _structured(record.headers, contract):
             value = _data(value, contract)
@@ -151,6 +159,30 @@ class Codec:
             _refuse(RefusalClass.KEY_MISMATCH, f"key: not {where}order_id in UTF-8")
         self._check_time(event, now, where)
         return event
+
+    def _adapt(self, adapter: Adapter, record: Record, now: datetime) -> tuple[Event, ...]:
+        value = self._value(record)
+        _refuse_constants(value)
+        recorded_at = datetime.fromtimestamp(max(record.timestamp, 0) / 1000, UTC)
+        try:
+            told = adapter(value, recorded_at)
+        except ValidationError as error:
+            raise _from_validation(error, value, "") from None
+        for event in told:
+            if not record.key:
+                _refuse(RefusalClass.NO_KEY, "key: missing")
+            if record.key != event.order_id.encode():
+                _refuse(RefusalClass.KEY_MISMATCH, "key: not the order's id in UTF-8")
+            self._check_time(event, now, "")
+        return told
+
+    def _value(self, record: Record) -> bytes:
+        value = record.value
+        if not value:
+            _refuse(RefusalClass.EMPTY_VALUE, "value: missing")
+        if len(value) > self._max_record_bytes:
+            _refuse(RefusalClass.OVERSIZE, f"value: more than {self._max_record_bytes} bytes")
+        return value
 
     def _check_time(self, event: Event, now: datetime, where: str) -> None:
         if type(event) is OrderCreated:
@@ -330,7 +362,7 @@ def _candidates(record: Record, limit: int) -> Iterator[str]:
 
 
 def _named_in(body: bytes, *, parse: bool, within: bool = False) -> Iterator[str]:
-    """Whatever stands under ``order_id`` at any depth, in readable JSON or in its ruins."""
+    """Whatever stands under an order id's name at any depth, in readable JSON or in its ruins."""
     encoding = json.detect_encoding(body)
     # Bytes that are not UTF-8 become surrogates, and the name that holds them no order id.
     text = body.decode(encoding, "surrogateescape" if encoding.startswith("utf-8") else "replace")
@@ -353,8 +385,8 @@ def _gather(text: str, named: list[str], encoded: list[str]) -> bool:
 
     def keep(pairs: list[tuple[str, Any]]) -> None:
         for name, value in pairs:
-            if isinstance(value, str) and name in ("order_id", "data_base64"):
-                (named if name == "order_id" else encoded).append(value)
+            if isinstance(value, str) and name in (*_ID_NAMES, "data_base64"):
+                (encoded if name == "data_base64" else named).append(value)
 
     try:
         json.loads(text, strict=False, parse_int=str, parse_float=str, object_pairs_hook=keep)

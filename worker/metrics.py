@@ -41,6 +41,7 @@ class Effect(StrEnum):
     STATUS = "status"
     REPEAT = "repeat"
     REFUSED = "refused"
+    IGNORED = "ignored"  # a foreign record of no concern, such as a hook's ping
 
 
 class Guard(StrEnum):

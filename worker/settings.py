@@ -77,6 +77,12 @@ class Settings(BaseSettings):
     order_status_changed_topic: str = Field(
         "marketplace.order-status-changed", min_length=1, description="Input: status changes."
     )
+    order_created_format: Literal["plazo", "vtex-order", "mirakl-order"] = Field(
+        "plazo", description="What it carries: `plazo`, `vtex-order` or `mirakl-order`."
+    )
+    order_status_changed_format: Literal["plazo", "vtex-feed", "vtex-hook", "mirakl-acts"] = Field(
+        "plazo", description="What it carries: `plazo`, `vtex-feed`, `vtex-hook` or `mirakl-acts`."
+    )
     decisions_topic: str = Field(
         "marketplace.stock-deadline-decisions", min_length=1, description="Output: verdicts."
     )
@@ -196,6 +202,12 @@ class Settings(BaseSettings):
     def input_topics(self) -> tuple[str, str]:
         """Every topic that carries records; each may carry evidence."""
         return self.order_created_topic, self.order_status_changed_topic
+
+    @property
+    def foreign_formats(self) -> dict[str, str]:
+        """By topic, the format of those inputs that carry another than ours."""
+        formats = self.order_created_format, self.order_status_changed_format
+        return {t: f for t, f in zip(self.input_topics, formats, strict=True) if f != "plazo"}
 
     @property
     def output_topic(self) -> str:
