@@ -158,8 +158,8 @@ MUTANTS = (
         (
             (
                 "worker/domain/policy.py",
-                "return self.due(entered_at) + self.grace",
-                "return self.due(entered_at)",
+                "return due + self.grace",
+                "return due",
             ),
         ),
     ),
@@ -227,11 +227,11 @@ MUTANTS = (
         (
             (
                 RELAY,
-                "        await self._publisher.publish([self._message(row) for row in rows])\n",
+                "        await self._append([self._message(row) for row in rows])\n",
                 "        from contextlib import suppress\n\n"
                 "        from worker.errors import PublishFailed\n\n"
                 "        with suppress(PublishFailed):\n"
-                "            await self._publisher.publish([self._message(row) for row in rows])\n",
+                "            await self._append([self._message(row) for row in rows])\n",
             ),
         ),
     ),
@@ -242,9 +242,9 @@ MUTANTS = (
         (
             (
                 RELAY,
-                "        try:\n            await self._publisher.publish([self._letter(row) for row in rows])",
+                "        try:\n            await self._append([self._letter(row) for row in rows])",
                 '        await self._mark_letters([row["id"] for row in rows])\n'
-                "        try:\n            await self._publisher.publish([self._letter(row) for row in rows])",
+                "        try:\n            await self._append([self._letter(row) for row in rows])",
             ),
         ),
     ),
@@ -252,7 +252,7 @@ MUTANTS = (
         "hand-over forgotten",
         "an act in a foreign lane takes effect",
         100,
-        ((LANE, "if rows.touched:", "if False:"),),
+        ((LANE, "if touched := rows.touched | rows.waiting:", "if False:"),),
     ),
     Mutant(
         "notices taken that came meanwhile",

@@ -65,13 +65,13 @@ class Policy:
             return self.calendar.next_cut_off(started_at, self.cut_off.until, self.cut_off.by)
         return self.calendar.add(started_at, self.window)
 
-    def fires_at(self, started_at: datetime) -> datetime:
+    def fires_at(self, due: datetime) -> datetime:
         """The first instant at which a verdict may fall.
 
         Raises:
             OverflowError: as for :meth:`due`.
         """
-        return self.due(started_at) + self.grace
+        return due + self.grace
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ DAY = Policy("default", window=timedelta(hours=24), grace=timedelta(seconds=30))
 def test_due_is_the_window_after_entry_and_the_verdict_may_fall_a_grace_later() -> None:
     entered = datetime(2026, 11, 22, 15, 4, 5, 123_456, tzinfo=UTC)
     assert DAY.due(entered) == datetime(2026, 11, 23, 15, 4, 5, 123_456, tzinfo=UTC)
-    assert DAY.fires_at(entered) == datetime(2026, 11, 23, 15, 4, 35, 123_456, tzinfo=UTC)
+    assert DAY.fires_at(DAY.due(entered)) == datetime(2026, 11, 23, 15, 4, 35, 123_456, tzinfo=UTC)
 
 
 def test_a_window_counts_time_that_passes_not_calendar_days() -> None:
