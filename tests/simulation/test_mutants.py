@@ -1,4 +1,4 @@
-"""The planted faults still fit the code: `make simulate-mutants` finds each place that it changes."""
+"""The planted faults still fit the code: `make simulate-mutants` finds every place."""
 
 import pytest
 
