@@ -28,6 +28,7 @@ EscalationReason = Literal[
     "cancel-unconfirmed",
 ]
 RevocationReason = Literal["late-evidence"]
+ReminderReason = Literal["deadline-approaches"]
 
 
 class _Output(BaseModel):
@@ -109,6 +110,12 @@ class Escalation(_Decision):
     """A person has to look at the order."""
 
     reason: EscalationReason
+
+
+class DeadlineReminder(_Decision):
+    """The deadline comes near and the seller has done nothing yet. No verdict."""
+
+    reason: ReminderReason
 
 
 class DecisionRevoked(_Decision):

@@ -9,11 +9,15 @@ STRUCTURED_CONTENT_TYPE: Final = "application/cloudevents+json"
 # Input.
 ORDER_CREATED: Final = "marketplace.order.created.v1"
 ORDER_STATUS_CHANGED: Final = "marketplace.order.status-changed.v1"
+DEADLINE_EXTENDED: Final = "marketplace.order.deadline-extended.v1"
+DEADLINE_HELD: Final = "marketplace.order.deadline-held.v1"
+DEADLINE_RELEASED: Final = "marketplace.order.deadline-released.v1"
 
 # Output.
 AUTO_CANCEL: Final = "marketplace.order.auto-cancel.v1"
 ESCALATION: Final = "marketplace.order.escalation.v1"
 DECISION_REVOKED: Final = "marketplace.order.decision-revoked.v1"
+DEADLINE_REMINDER: Final = "marketplace.order.deadline-reminder.v1"
 
 # Kafka headers of an event in binary mode.
 CE_PREFIX: Final = "ce_"
@@ -50,4 +54,5 @@ ERROR_CLASSES: Final = (
     "out-of-range",
     "text",
     "database",
+    "too-late",
 )

@@ -20,9 +20,13 @@ SCHEMA_FORMAT = "application/schema+json;version=draft/2020-12"
 EVENTS: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("order-created", events.ORDER_CREATED, models.OrderCreated),
     ("order-status-changed", events.ORDER_STATUS_CHANGED, models.OrderStatusChanged),
+    ("deadline-extended", events.DEADLINE_EXTENDED, models.DeadlineExtended),
+    ("deadline-held", events.DEADLINE_HELD, models.DeadlineHeld),
+    ("deadline-released", events.DEADLINE_RELEASED, models.DeadlineReleased),
     ("auto-cancel", events.AUTO_CANCEL, decisions.AutoCancel),
     ("escalation", events.ESCALATION, decisions.Escalation),
     ("decision-revoked", events.DECISION_REVOKED, decisions.DecisionRevoked),
+    ("deadline-reminder", events.DEADLINE_REMINDER, decisions.DeadlineReminder),
 )
 
 
@@ -60,7 +64,9 @@ def _open(schema: Any) -> None:
 
 def asyncapi() -> dict[str, Any]:
     """The AsyncAPI document of all four topics."""
-    created, changed, *decided = (name for name, _, _ in EVENTS)
+    created = [EVENTS[0][0]]
+    changed = [n for n, _, model in EVENTS[1:] if model.__module__ == models.__name__]
+    decided = [n for n, _, model in EVENTS if model.__module__ == decisions.__name__]
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -77,10 +83,10 @@ def asyncapi() -> dict[str, Any]:
         "defaultContentType": events.CONTENT_TYPE,
         "channels": {
             "orderCreated": _channel(
-                "marketplace.order-created", "Orders as they enter the system.", [created]
+                "marketplace.order-created", "Orders as they enter the system.", created
             ),
             "orderStatusChanged": _channel(
-                "marketplace.order-status-changed", "What happens to orders later.", [changed]
+                "marketplace.order-status-changed", "What happens to orders later.", changed
             ),
             "decisions": _channel(
                 "marketplace.stock-deadline-decisions",
@@ -95,8 +101,8 @@ def asyncapi() -> dict[str, Any]:
             ),
         },
         "operations": {
-            "readOrderCreated": _operation("receive", "orderCreated", [created]),
-            "readOrderStatusChanged": _operation("receive", "orderStatusChanged", [changed]),
+            "readOrderCreated": _operation("receive", "orderCreated", created),
+            "readOrderStatusChanged": _operation("receive", "orderStatusChanged", changed),
             "publishDecision": _operation("send", "decisions", decided),
             "publishDeadLetter": _operation("send", "deadLetters", ["dead-letter"]),
         },

@@ -89,3 +89,24 @@ class OrderStatusChanged(_Input):
     def form_complete(self) -> bool | None:
         """Whether the dispute form is complete, None where there is no form."""
         return None if self.dispute is None else self.dispute.complete
+
+
+class _DeadlineChange(_Input):
+    order_id: Name
+    occurred_at: Time
+    author: Annotated[Name, Field(description="Who wanted it. Personal data.")]
+    reason: Annotated[Text, Field(min_length=1, description="Why. Kept, and told nowhere else.")]
+
+
+class DeadlineExtended(_DeadlineChange):
+    """Somebody gave a seller more time. Of several the latest in event time counts."""
+
+    due: Annotated[Time, Field(description="The new deadline, behind the order's own.")]
+
+
+class DeadlineHeld(_DeadlineChange):
+    """Somebody keeps the verdict from falling, until it is released. The deadline stays."""
+
+
+class DeadlineReleased(_DeadlineChange):
+    """A held verdict may fall again."""

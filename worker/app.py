@@ -283,6 +283,7 @@ class Worker:
             DeadLetterLimit.of(self.settings),
             self.brake,
             self.settings.confirm_within,
+            self.settings.outage_after,
         )
 
     def _make_relay(self, lane: Lane) -> Relay:

@@ -6,9 +6,15 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, cast
 
-from schemas.models import OrderCreated, OrderStatusChanged
+from schemas.models import (
+    DeadlineExtended,
+    DeadlineHeld,
+    DeadlineReleased,
+    OrderCreated,
+    OrderStatusChanged,
+)
 from worker.codec import Codec, Event
-from worker.domain.acts import DECISIVE, ORDER_CREATED
+from worker.domain.acts import DECISIVE, EXTENDED, HELD, ORDER_CREATED, RELEASED
 from worker.domain.policy import Book, Facts, Policy
 from worker.proof import Partition
 from worker.records import Mark, Record, RefusalClass, Refused
@@ -19,6 +25,11 @@ ACT_COLUMNS = (
 )  # fmt: skip
 
 
+_CHANGES: dict[type, str] = {
+    DeadlineExtended: EXTENDED,
+    DeadlineHeld: HELD,
+    DeadlineReleased: RELEASED,
+}
 _ORDER_COLUMNS = 12
 
 
@@ -48,6 +59,9 @@ class Rows:
     touched: set[str] = field(default_factory=set)
     # Orders that enter before their clock starts.
     waiting: set[str] = field(default_factory=set)
+    # Changes of deadlines, and whose they are.
+    changes: list[tuple[Any, ...]] = field(default_factory=list)
+    changed: set[str] = field(default_factory=set)
     dead_letters: list[tuple[Any, ...]] = field(default_factory=list)
     # (topic, outcome) of each record, for the counters.
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -86,6 +100,9 @@ def sort_out(records: Iterable[Record], lane: int, codec: Codec, book: Book, now
             _order(rows, record, cast("OrderCreated", event), book, lane)
         elif kind is tuple:
             _foreign(rows, record, cast("tuple[Event, ...]", event), telling, book, lane)
+        elif kind in _CHANGES:
+            _change(rows, record, cast("DeadlineExtended", event), _CHANGES[kind])
+            rows.count(record.topic, "deadline")
         else:
             refuse(rows, record, cast("Refused", event), lane)
     return rows
@@ -162,6 +179,18 @@ def _status(rows: Rows, record: Record, event: OrderStatusChanged, telling: froz
          event.form_complete)  # fmt: skip
     if event.status in telling:
         rows.touched.add(event.order_id)
+
+
+def _change(rows: Rows, record: Record, event: DeadlineExtended, kind: str) -> None:
+    _act(rows, record, event.order_id, kind, event.occurred_at, None, None)
+    due = event.due if kind == EXTENDED else None
+    place = (record.topic, record.partition, record.offset)
+    rows.changes.append((
+        event.order_id, kind, event.occurred_at, rows.now, due, event.author, event.reason, *place,
+    ))  # fmt: skip
+    # A stub, should the order not be known yet, and a look at it in any case.
+    rows.touched.add(event.order_id)
+    rows.changed.add(event.order_id)
 
 
 def _foreign(

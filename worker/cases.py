@@ -1,10 +1,10 @@
-"""Loads the cases of orders: the rows of five tables, put together."""
+"""Loads the cases of orders: the rows of six tables, put together."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from worker.domain.acts import DECISIVE, Act, Place, Refusal
+from worker.domain.acts import DECISIVE, Act, Change, Place, Refusal
 from worker.domain.case import Case, Finding, Given, Kind, Order, Reason
 from worker.domain.policy import AtLapse, Dispute
 from worker.store import Transaction
@@ -30,6 +30,9 @@ async def load(
     for row in await tx.rows("case_refusals", order_ids):
         refusal = Refusal(_place(row), row["received_at"], row["error"])
         refusals[row["order_id"]].append(refusal)
+    changes: defaultdict[str, list[Change]] = defaultdict(list)
+    for row in await tx.rows("case_changes", order_ids):
+        changes[row["order_id"]].append(_change(row))
     decided = [order_id for order_id, row in orders.items() if row["decisions"]]
     given: defaultdict[str, dict[int, Given]] = defaultdict(dict)
     for row in await tx.rows("case_decisions", decided) if decided else ():
@@ -45,6 +48,7 @@ async def load(
             finding=Finding(row["finding"]) if row["finding"] else None,
             decided=row["decisions"],
             standing=tuple(given[order_id].values()),
+            changes=tuple(changes[order_id]),
         )
         for order_id in order_ids
         if (row := orders.get(order_id)) is not None
@@ -64,6 +68,10 @@ def _order(row: Any) -> Order:
         received_at=row["received_at"],
         policy_version=row["policy_version"],
         dispute=_dispute(row),
+        fires_at=row["fires_at"],
+        grace=row["grace"],
+        first_due=row["first_due"],
+        reminders=tuple(row["reminders"] or ()),
     )
 
 
@@ -81,6 +89,17 @@ def _act(row: Any) -> Act:
         place=_place(row),
         stock_ok=row["stock_ok"],
         form_complete=row["form_complete"],
+    )
+
+
+def _change(row: Any) -> Change:
+    return Change(
+        kind=row["kind"],
+        occurred_at=row["occurred_at"],
+        received_at=row["received_at"],
+        place=_place(row),
+        due=row["due"],
+        counted=row["counted"],
     )
 
 

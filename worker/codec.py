@@ -28,7 +28,13 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails, from_json, to_json
 
 from schemas import events, types
-from schemas.models import OrderCreated, OrderStatusChanged
+from schemas.models import (
+    DeadlineExtended,
+    DeadlineHeld,
+    DeadlineReleased,
+    OrderCreated,
+    OrderStatusChanged,
+)
 
 from .adapters import Adapter
 from .records import Record, RefusalClass, Refused
@@ -61,15 +67,27 @@ _CLASS_OF_ERROR = {
     "string_unicode": RefusalClass.TEXT,
 }
 
-Event = OrderCreated | OrderStatusChanged
+Event = OrderCreated | OrderStatusChanged | DeadlineExtended | DeadlineHeld | DeadlineReleased
 
 
 class _Contract(NamedTuple):
-    """What a topic carries."""
+    """One type of event that a topic carries."""
 
     type: str
     type_header: bytes
     validate: Callable[[bytes], Event]
+
+
+# Those of one topic; a record that tells no type is of the first.
+_Contracts = tuple[_Contract, ...]
+
+_ORDERS = ((events.ORDER_CREATED, OrderCreated),)
+_STATUSES = (
+    (events.ORDER_STATUS_CHANGED, OrderStatusChanged),
+    (events.DEADLINE_EXTENDED, DeadlineExtended),
+    (events.DEADLINE_HELD, DeadlineHeld),
+    (events.DEADLINE_RELEASED, DeadlineReleased),
+)
 
 
 class _RefusedError(Exception):
@@ -96,17 +114,15 @@ class Codec:
         longest_wait: timedelta,
         adapters: Mapping[str, Adapter] | None = None,
     ) -> None:
-        self._contracts = {
-            order_created_topic: _Contract(
-                events.ORDER_CREATED,
-                events.ORDER_CREATED.encode(),
-                OrderCreated.__pydantic_validator__.validate_json,
-            ),
-            order_status_changed_topic: _Contract(
-                events.ORDER_STATUS_CHANGED,
-                events.ORDER_STATUS_CHANGED.encode(),
-                OrderStatusChanged.__pydantic_validator__.validate_json,
-            ),
+        self._contracts: dict[str, _Contracts] = {
+            topic: tuple(
+                _Contract(name, name.encode(), model.__pydantic_validator__.validate_json)
+                for name, model in carried
+            )
+            for topic, carried in (
+                (order_created_topic, _ORDERS),
+                (order_status_changed_topic, _STATUSES),
+            )
         }
         self._adapters = adapters or {}
         self._max_record_bytes = max_record_bytes
@@ -140,15 +156,17 @@ class Codec:
         return tuple(found)
 
     def _read(self, record: Record, now: datetime) -> Event:
-        contract = self._contracts.get(record.topic)
-        if contract is None:
+        contracts = self._contracts.get(record.topic)
+        if contracts is None:
             _refuse(RefusalClass.UNKNOWN_TYPE, "topic: carries no input")
         if not record.key:
             _refuse(RefusalClass.NO_KEY, "key: missing")
         value = self._value(record)
         where = ""
-        if _structured(record.headers, contract):
-            value = _data(value, contract)
+        structured, contracts = _envelope(record.headers, contracts)
+        contract = contracts[0]
+        if structured:
+            value, contract = _data(value, contracts)
             where = "data."
         _refuse_constants(value)
         try:
@@ -192,6 +210,8 @@ class Codec:
                 _refuse(RefusalClass.OUT_OF_RANGE, message)
         else:
             field, moment = "occurred_at", cast("OrderStatusChanged", event).occurred_at
+            if type(event) is DeadlineExtended and event.due > self._latest_entry:
+                _refuse(RefusalClass.OUT_OF_RANGE, f"{where}due: lies beyond the calendar")
         # A future `entered_at` would hide its deadline for ever.
         if moment > now + self._max_clock_skew:
             _refuse(RefusalClass.FUTURE_TIME, f"{where}{field}: ahead of the clock")
@@ -204,8 +224,10 @@ def _refuse(error: RefusalClass, message: str) -> NoReturn:
 # The envelope.
 
 
-def _structured(headers: Iterable[tuple[str, bytes]], contract: _Contract) -> bool:
-    """Check the headers; whether the value holds the envelope too."""
+def _envelope(
+    headers: Iterable[tuple[str, bytes]], contracts: _Contracts
+) -> tuple[bool, _Contracts]:
+    """Check the headers: whether the value holds the envelope too, and what it may be."""
     told: list[tuple[str, bytes]] = []
     length = 0
     for name, raw in headers:
@@ -216,11 +238,13 @@ def _structured(headers: Iterable[tuple[str, bytes]], contract: _Contract) -> bo
             length += len(name) + len(raw or b"")
     # Publishers write the same few again and again; what is longer is not worth its memory.
     check = _checked if length < _USUAL_LENGTH else _checked.__wrapped__
-    return check(tuple(told), contract)
+    return check(tuple(told), contracts)
 
 
 @lru_cache(maxsize=256)
-def _checked(headers: tuple[tuple[str, bytes], ...], contract: _Contract) -> bool:
+def _checked(
+    headers: tuple[tuple[str, bytes], ...], contracts: _Contracts
+) -> tuple[bool, _Contracts]:
     found: dict[str, bytes] = {}
     cloud_event = False
     for name, raw in headers:
@@ -237,11 +261,13 @@ def _checked(headers: tuple[tuple[str, bytes], ...], contract: _Contract) -> boo
         version, kind = found.get(events.CE_SPECVERSION), found.get(events.CE_TYPE)
         if version is not None or not structured:
             _check_specversion(events.CE_SPECVERSION, (version or b"").decode("latin-1"))
-        if kind is not None and kind != contract.type_header:
-            _refuse(RefusalClass.UNKNOWN_TYPE, f"{events.CE_TYPE}: not the type of this topic")
+        if kind is not None:
+            contracts = tuple(one for one in contracts if one.type_header == kind)
+        if not contracts:
+            _refuse(RefusalClass.UNKNOWN_TYPE, f"{events.CE_TYPE}: not a type of this topic")
         if kind is None and not structured:
             _refuse(RefusalClass.ENVELOPE, f"{events.CE_TYPE}: missing")
-    return structured
+    return structured, contracts
 
 
 def _media_type(content_type: bytes) -> bytes:
@@ -253,8 +279,8 @@ def _check_specversion(where: str, version: object) -> None:
         _refuse(RefusalClass.ENVELOPE, f"{where}: not 1.x")
 
 
-def _data(value: bytes, contract: _Contract) -> bytes:
-    """The data inside a structured envelope, as JSON again."""
+def _data(value: bytes, contracts: _Contracts) -> tuple[bytes, _Contract]:
+    """The data inside a structured envelope, as JSON again, and what it is."""
     try:
         envelope = from_json(value, allow_inf_nan=False)
     except ValueError as error:
@@ -264,8 +290,9 @@ def _data(value: bytes, contract: _Contract) -> bytes:
     _check_specversion("specversion", envelope.get("specversion"))
     if not isinstance(envelope.get("type"), str):
         _refuse(RefusalClass.ENVELOPE, "type: missing")
-    if envelope["type"] != contract.type:
-        _refuse(RefusalClass.UNKNOWN_TYPE, "type: not the type of this topic")
+    contract = next((one for one in contracts if one.type == envelope["type"]), None)
+    if contract is None:
+        _refuse(RefusalClass.UNKNOWN_TYPE, "type: not a type of this topic")
     content_type = envelope.get("datacontenttype") or events.CONTENT_TYPE
     if not isinstance(content_type, str) or _media_type(content_type.encode()) != _JSON:
         _refuse(RefusalClass.ENVELOPE, "datacontenttype: not application/json")
@@ -280,10 +307,10 @@ def _data(value: bytes, contract: _Contract) -> bytes:
             raise _RefusedError(RefusalClass.ENVELOPE, message) from None
         if not data_bytes:
             _refuse(RefusalClass.EMPTY_VALUE, "data_base64: empty")
-        return data_bytes
+        return data_bytes, contract
     if data is None:
         _refuse(RefusalClass.EMPTY_VALUE, "data: missing")
-    return to_json(data)
+    return to_json(data), contract
 
 
 # Faults.

@@ -69,7 +69,8 @@ class Freshness:
         # By lane where the scope is narrow; else one for all lanes, under the key None.
         self._proofs: dict[int | None, Proof] = {}
         self._pending: dict[int | None, _Pending] = {}
-        self._waiting: dict[int, datetime] = {}  # lane -> the instant it needs proven
+        # Lane and the instant that it needs proven: for its verdicts, and for its reminders.
+        self._waiting: dict[object, tuple[int, datetime]] = {}
         self._wanted = asyncio.Event()
         self._proven = asyncio.Condition()
         self._progress = asyncio.Event()
@@ -84,7 +85,8 @@ class Freshness:
     async def proven(self, lane: int, at: datetime) -> Proof:
         """Wait for a proof made at or after ``at``; as long as it takes."""
         scope = self._key(lane)
-        self._waiting[lane] = at
+        waiter = object()
+        self._waiting[waiter] = lane, at
         try:
             while (proof := self._proofs.get(scope)) is None or proof.at < at:
                 self._wanted.set()
@@ -92,7 +94,7 @@ class Freshness:
                     await self._proven.wait()
             return proof
         finally:
-            self._waiting.pop(lane, None)
+            self._waiting.pop(waiter)
             self._show()
 
     async def run(self) -> None:
@@ -152,7 +154,7 @@ class Freshness:
         )
 
     async def _probe_for_waiting(self) -> None:
-        keys = {self._key(lane) for lane in self._waiting}
+        keys = {self._key(lane) for lane, _ in self._waiting.values()}
         now = self._clock.monotonic()
         fresh = [key for key in keys if key not in self._pending]
         stale = [key for key, one in self._pending.items() if now - one.probed > _REPROBE]
@@ -191,7 +193,7 @@ class Freshness:
         }
 
     def _counts(self, partition: Partition) -> bool:
-        return any(self._scope.covers(lane, partition) for lane in self._waiting)
+        return any(self._scope.covers(lane, partition) for lane, _ in self._waiting.values())
 
     def _key(self, lane: int) -> int | None:
         return lane if self._scope.narrow else None
@@ -200,7 +202,7 @@ class Freshness:
         """Seconds until the clock that is behind reaches the first instant waited for."""
         if self._ahead < _SAME or not self._waiting:
             return 0.0
-        first = min(self._waiting.values())
+        first = min(at for _, at in self._waiting.values())
         return self._ahead - (self._clock.now() - first).total_seconds()
 
     def _hold(self, guard: Guard, detail: str, pause: float) -> float:
@@ -212,5 +214,5 @@ class Freshness:
 
     def _show(self) -> None:
         for guard in (Guard.BEHIND, Guard.PROBE, Guard.DATABASE, Guard.CLOCK):
-            held = len(self._waiting) if guard == self.held_by else 0
+            held = len({lane for lane, _ in self._waiting.values()}) if guard == self.held_by else 0
             self._metrics.guard.labels(guard.value).set(held)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from worker import cases
 from worker.batch import ACT_COLUMNS, Batch, Rows, fixed, order_columns, refuse, sort_out
@@ -18,7 +19,7 @@ from worker.clock import Clock
 from worker.codec import Codec
 from worker.domain.acts import ORDER_CREATED
 from worker.domain.case import Case, Judgement, Kind, Outcome, Reason
-from worker.domain.decide import decide
+from worker.domain.decide import decide, remind
 from worker.domain.policy import Book, Facts
 from worker.errors import Fenced, RowRefused
 from worker.logs import logger
@@ -28,6 +29,7 @@ from worker.proof import Partition, Proof
 from worker.records import Mark, RefusalClass, Refused
 from worker.scope import Scope
 from worker.store import Store, Transaction
+from worker.timetable import Moved, Timetable
 from worker.verdicts import Event, events
 
 log = logger(__name__)
@@ -57,6 +59,7 @@ class Settled:
     orders: int
     events: tuple[Event, ...]
     more: bool
+    dead_letters: int = 0
 
 
 class Lane:
@@ -75,6 +78,7 @@ class Lane:
         dead_letter_limit: DeadLetterLimit,
         brake: Brake | None = None,
         confirm_within: timedelta | None = None,
+        outage_after: timedelta | None = None,
     ) -> None:
         self.number = number
         self.epoch = 0
@@ -84,6 +88,7 @@ class Lane:
         self.positions: dict[Partition, int] = {}
         self.marks: dict[Partition, Mark] = {}
         self.next_fires_at: datetime | None = None
+        self.next_reminds_at: datetime | None = None
         self._store = store
         self._scope = scope
         self._codec = codec
@@ -94,6 +99,7 @@ class Lane:
         self._dead_letter_limit = dead_letter_limit
         self._brake = brake
         self._confirm_within = confirm_within
+        self._outage_after = outage_after
         # Two transactions of one lane would only wait for each other at the fence, each with a
         # connection in hand.
         self._turn = asyncio.Lock()
@@ -110,13 +116,16 @@ class Lane:
             await tx.rows("wait_briefly")
             row = await tx.row("take_lane", self.number, owner)
             due = await tx.row("next_deadline", self.number)
+            reminder = await tx.row("next_reminder", self.number)
         assert row is not None
         assert due is not None
+        assert reminder is not None
         self.epoch = row["epoch"]
         self.sequence = row["sequence"]
         self.published = row["published"]
         self.open_deadlines = row["open_deadlines"]
         self.next_fires_at = due[0]
+        self.next_reminds_at = reminder[0]
         self._metrics.take_overs.inc()
 
     async def stored_positions(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
@@ -180,29 +189,41 @@ class Lane:
         Raises: as :meth:`apply`.
         """
         async with self._turn:
+            if self._outage_after is not None:
+                # Before the deadlines are looked at: they may lie in the outage that ends here.
+                async with self._store.session() as session:
+                    await session.rows("beat", self._outage_after)
             permit = await self._permit(self._brake, proof) if self._brake else None
             started = self._clock.monotonic()
             async with self._store.transaction(one_snapshot=True) as tx:
                 sequence, open_deadlines = await self._fence(tx)
                 due = await tx.rows("due_orders", self.number, proof.at, self._batch_size)
                 fires_at = {row["order_id"]: row["fires_at"] for row in due}
-                verdicts = await self._decide(tx, list(fires_at), sequence, permit=permit)
-                waiting = verdicts.faulty | verdicts.held
-                done = [order_id for order_id in fires_at if order_id not in waiting]
-                open_deadlines -= await tx.execute(
-                    "disarm_deadlines", self.number, [fires_at[one] for one in done], done
+                verdicts = await self._decide(
+                    tx, list(fires_at), sequence, proof=proof, permit=permit
                 )
+                waiting = verdicts.faulty | verdicts.held
+                done = [
+                    (row["fires_at"], row["order_id"])
+                    for row in due
+                    if row["order_id"] not in waiting
+                ]
+                if done:
+                    open_deadlines -= await tx.execute(
+                        "disarm_deadlines", self.number, *_columns(done)
+                    )
                 for orders, wait in ((verdicts.faulty, _RETRY), (verdicts.held, _HELD)):
                     if orders:
                         later = self._clock.now() + wait
                         await tx.execute("postpone_deadlines", self.number, later, sorted(orders))
-                open_deadlines += await self._watch(tx, verdicts)
+                open_deadlines += await self._watch(tx, verdicts) + verdicts.moved.armed
                 sequence += len(verdicts.events)
                 await tx.execute("update_lane", self.number, sequence, open_deadlines)
                 next_due = await tx.row("next_deadline", self.number)
             assert next_due is not None
             self.sequence, self.open_deadlines = sequence, open_deadlines
             self.next_fires_at = next_due[0]
+            self._rearm(verdicts.moved)
             self._observe_lapse(verdicts, fires_at)
             return self._told(verdicts, started, more=len(due) >= self._batch_size)
 
@@ -249,16 +270,58 @@ class Lane:
                 sequence, open_deadlines = await self._fence(tx)
                 notices = await tx.rows("waiting_notices", self.number, self._batch_size)
                 wanted = list(dict.fromkeys(row["order_id"] for row in notices))
-                started, fires_at = await self._start_clocks(tx, wanted)
-                open_deadlines += started
+                started = await self._start_clocks(tx, wanted)
                 verdicts = await self._decide(tx, wanted, sequence, decided=True)
+                open_deadlines += started.armed + verdicts.moved.armed
                 done = [row["id"] for row in notices if row["order_id"] not in verdicts.faulty]
                 await tx.execute("take_notices", done)
                 sequence += len(verdicts.events)
                 await tx.execute("update_lane", self.number, sequence, open_deadlines)
             self.sequence, self.open_deadlines = sequence, open_deadlines
-            self._rearm(fires_at)
+            self._rearm(started)
+            self._rearm(verdicts.moved)
             return self._told(verdicts, began, more=len(notices) >= self._batch_size)
+
+    async def remind(self, proof: Proof) -> Settled:
+        """Remind the sellers of orders whose time for it has come, up to a batch.
+
+        Raises: as :meth:`apply`.
+        """
+        async with self._turn:
+            began = self._clock.monotonic()
+            verdicts = _Verdicts()
+            told: list[tuple[str, int]] = []
+            async with self._store.transaction(one_snapshot=True) as tx:
+                sequence, open_deadlines = await self._fence(tx)
+                due = await tx.rows("due_reminders", self.number, proof.at, self._batch_size)
+                # Of several that were missed the last is enough.
+                reminds_at = {row["order_id"]: row["remind_at"] for row in due}
+                reading = await self._scope.reading(tx, self.number)
+                timetable = await Timetable.load(tx)
+                now = self._clock.now()
+                for case in await cases.load(tx, self.number, list(reminds_at)):
+                    order = case.order
+                    if case.finding is not None or timetable.defers(case) or now > order.due:
+                        continue
+                    decisions = remind(case, reminds_at[order.order_id])
+                    verdicts.events += events(case, decisions, reading, now)
+                    told += [(order.order_id, decision.ordinal) for decision in decisions]
+                if told:
+                    await self._publish(tx, verdicts, sequence)
+                    await tx.execute("count_decisions", *_columns(told))
+                rows = [(row["remind_at"], row["order_id"]) for row in due]
+                if rows:
+                    await tx.execute("disarm_reminders", self.number, *_columns(rows))
+                verdicts.moved = await timetable.store(tx, self.number, now)
+                sequence += len(verdicts.events)
+                open_deadlines += verdicts.moved.armed
+                await tx.execute("update_lane", self.number, sequence, open_deadlines)
+                reminder = await tx.row("next_reminder", self.number)
+            assert reminder is not None
+            self.sequence, self.open_deadlines = sequence, open_deadlines
+            self.next_reminds_at = reminder[0]
+            self._rearm(verdicts.moved)
+            return self._told(verdicts, began, more=len(due) >= self._batch_size)
 
     async def _fence(self, tx: Transaction) -> tuple[int, int]:
         row = await tx.row("lock_lane", self.number, self.epoch)
@@ -300,29 +363,33 @@ class Lane:
             sequence, open_deadlines = await self._fence(tx)
             await self._dead_letter_limit.check(tx, rows.refused_places())
             await self._move(tx, batch)
-            entered, armed, fires_at = await self._enter(tx, rows)
+            entered, moved = await self._enter(tx, rows)
             if rows.acts:
                 await tx.copy("acts", ACT_COLUMNS, rows.acts)
+            if rows.changes:
+                await tx.execute_each("insert_changes", rows.changes)
             if touched := rows.touched | rows.waiting:
-                noticed = await tx.rows("leave_notices", list(touched), self.number)
+                noticed = await tx.rows(
+                    "leave_notices", list(touched), self.number, list(rows.changed)
+                )
             if rows.dead_letters:
                 await tx.execute_each("insert_dead_letters", rows.dead_letters)
-            if armed:
-                open_deadlines += armed
+            if moved.armed:
+                open_deadlines += moved.armed
                 await tx.execute("update_lane", self.number, sequence, open_deadlines)
         self.positions.update(batch.after)
         self.open_deadlines = open_deadlines
-        self._rearm(fires_at)
+        self._rearm(moved)
         self._count(rows, entered, started)
         foreign = [row["lane"] for row in noticed if row["lane"] != self.number]
         self._metrics.handed_over.inc(len(foreign))
         return Applied(frozenset(row["lane"] for row in noticed), len(rows.dead_letters))
 
-    async def _enter(self, tx: Transaction, rows: Rows) -> tuple[int, int, datetime | None]:
-        """Enter what is new: how many orders, how many deadlines, and when the first fires."""
+    async def _enter(self, tx: Transaction, rows: Rows) -> tuple[int, Moved]:
+        """Enter what is new: how many orders, and what deadlines they brought."""
         stubs, orders = rows.stubs(), rows.orders
         if not stubs and not orders:
-            return 0, 0, None
+            return 0, Moved()
         topic, partition = rows.home or (None, None)
         common = (self.number, topic, partition, rows.now)
         found = await tx.row("enter_orders", *common, stubs, *order_columns(orders.values()))
@@ -336,24 +403,29 @@ class Lane:
             assert found is not None
             entered += found["entered"]
             armed += found["armed"]
-            fires_at = min(filter(None, (fires_at, found["first_fires_at"])), default=None)
-        return entered, armed, fires_at
+            fires_at = _earlier(fires_at, found["first_fires_at"])
+        return entered, Moved(armed, fires_at, await self._arm_reminders(tx, list(orders)))
 
-    def _rearm(self, fires_at: datetime | None) -> None:
-        if fires_at is not None and (self.next_fires_at is None or fires_at < self.next_fires_at):
-            self.next_fires_at = fires_at
+    async def _arm_reminders(self, tx: Transaction, order_ids: Sequence[str]) -> datetime | None:
+        if not order_ids or not self._book.reminds:
+            return None
+        found = await tx.row("arm_reminders", order_ids, self.number, self._clock.now())
+        assert found is not None
+        first: datetime | None = found["next"]
+        return first
 
-    async def _start_clocks(
-        self, tx: Transaction, order_ids: Sequence[str]
-    ) -> tuple[int, datetime | None]:
+    def _rearm(self, moved: Moved) -> None:
+        self.next_fires_at = _earlier(self.next_fires_at, moved.first_fires_at)
+        self.next_reminds_at = _earlier(self.next_reminds_at, moved.first_reminds_at)
+
+    async def _start_clocks(self, tx: Transaction, order_ids: Sequence[str]) -> Moved:
         """Start the clocks of orders for which the status that does it has come.
 
-        The earliest such act that is known counts, and one that comes later changes nothing. How
-        many that were, and when the first fires.
+        The earliest such act that is known counts, and one that comes later changes nothing.
         """
         waiting = {row["order_id"]: row for row in await tx.rows("waiting_orders", order_ids)}
         if not waiting:
-            return 0, None
+            return Moved()
         acts = await tx.rows("case_acts", list(waiting), list(self._book.clocks))
         rows = []
         for order_id, row in waiting.items():
@@ -370,20 +442,18 @@ class Lane:
                 with suppress(OverflowError):
                     rows.append((order_id, *fixed(policy, min(starts))))
         if not rows:
-            return 0, None
-        columns = (list(column) for column in zip(*rows, strict=True))
-        found = await tx.row("start_clocks", *columns)
+            return Moved()
+        found = await tx.row("start_clocks", *_columns(rows))
         assert found is not None
-        return found["armed"], found["first_fires_at"]
+        reminder = await self._arm_reminders(tx, [row[0] for row in rows])
+        return Moved(found["armed"], found["first_fires_at"], reminder)
 
     async def _move(self, tx: Transaction, batch: Batch) -> None:
         moves = [
             (*partition, self.positions[partition], after, *batch.last.get(partition, _NO_MARK))
             for partition, after in batch.after.items()
         ]
-        moved = await tx.execute(
-            "move_positions", *(list(column) for column in zip(*moves, strict=True))
-        )
+        moved = await tx.execute("move_positions", *_columns(moves))
         if moved != len(moves):
             self._metrics.fenced.inc()
             raise Fenced(f"lane {self.number}: a stored position is not where it was left")
@@ -408,6 +478,7 @@ class Lane:
         sequence: int,
         *,
         decided: bool = False,
+        proof: Proof | None = None,
         permit: Permit | None = None,
     ) -> "_Verdicts":
         """Judge orders and store what follows, behind the fence.
@@ -415,13 +486,15 @@ class Lane:
         All from one snapshot: an event tells how far each input was read, and that has to be
         neither more nor less than the acts it was judged by. With ``decided`` orders without a
         verdict are left alone: the acts that a notice speaks of are read with the others when
-        the deadline fires. Without a ``permit`` there is no brake.
+        the deadline fires, but that a change of the deadline takes effect at once. With a
+        ``proof`` nothing is decided that it does not reach. Without a ``permit`` there is no brake.
         """
         verdicts = _Verdicts()
         now = self._clock.now()
         reading = await self._scope.reading(tx, self.number)
+        timetable = await Timetable.load(tx)
         for case in await cases.load(tx, self.number, order_ids, self._book.clocks):
-            if case.finding is None and decided:
+            if timetable.defers(case) or _is_early(case, proof, decided=decided):
                 continue
             try:
                 braked = permit is not None and case.order.order_id not in permit.orders
@@ -435,7 +508,7 @@ class Lane:
                 if permit and not permit.escalate and _is_held(judgement):
                     verdicts.held.add(case.order.order_id)
                     continue
-                told = list(events(case, judgement, reading, now))
+                told = list(events(case, judgement.decisions, reading, now))
             except Exception:
                 # One order that our own code cannot judge must not hold the others.
                 verdicts.faulty.add(case.order.order_id)
@@ -443,12 +516,16 @@ class Lane:
             else:
                 verdicts.judged.append((case, judgement))
                 verdicts.events += told
+        await self._publish(tx, verdicts, sequence)
+        if verdicts.judged:
+            await tx.execute("settle_orders", *_settlements(verdicts.judged), now)
+        verdicts.moved = await timetable.store(tx, self.number, now)
+        return verdicts
+
+    async def _publish(self, tx: Transaction, verdicts: "_Verdicts", sequence: int) -> None:
         if verdicts.events:
             rows = [(self.number, sequence + n, *e) for n, e in enumerate(verdicts.events, 1)]
             await tx.copy("decisions", DECISION_COLUMNS, rows)
-        if verdicts.judged:
-            await tx.execute("settle_orders", *_settlements(verdicts.judged), now)
-        return verdicts
 
     def _observe_lapse(self, verdicts: "_Verdicts", fires_at: Mapping[str, datetime]) -> None:
         now = self._clock.now()
@@ -467,7 +544,10 @@ class Lane:
             log.info("verdicts", lane=self.number, kind=kind, reason=reason, orders=number)
         elapsed = self._clock.monotonic() - started
         self._metrics.transaction_seconds.labels("decide").observe(elapsed)
-        return Settled(len(verdicts.judged), tuple(verdicts.events), more)
+        refused = verdicts.moved.refused
+        if refused:
+            log.warning("deadline_changes_refused", lane=self.number, changes=refused)
+        return Settled(len(verdicts.judged), tuple(verdicts.events), more, refused)
 
 
 @dataclass(slots=True)
@@ -476,10 +556,23 @@ class _Verdicts:
     events: list[Event] = field(default_factory=list)
     faulty: set[str] = field(default_factory=set)
     held: set[str] = field(default_factory=set)
+    moved: Moved = field(default=Moved())
 
 
 def _is_held(judgement: Judgement) -> bool:
     return any(decision.reason == Reason.MASS_CANCEL for decision in judgement.decisions)
+
+
+def _is_early(case: Case, proof: Proof | None, *, decided: bool) -> bool:
+    """Whether no verdict is wanted now: none has fallen, and the deadline lies ahead."""
+    if case.finding is not None:
+        return False
+    fires_at = case.order.fires_at
+    return decided or (proof is not None and fires_at is not None and fires_at > proof.at)
+
+
+def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min(filter(None, (one, other)), default=None)
 
 
 def _settlements(judged: Sequence[tuple[Case, Judgement]]) -> list[list[object]]:
@@ -492,4 +585,8 @@ def _settlements(judged: Sequence[tuple[Case, Judgement]]) -> list[list[object]]
         )
         for case, judgement in judged
     ]
+    return _columns(rows)
+
+
+def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[object]]:
     return [list(column) for column in zip(*rows, strict=True)]

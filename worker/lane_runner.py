@@ -19,7 +19,7 @@ from worker.lane import Lane, Settled
 from worker.logs import logger
 from worker.metrics import Metrics
 from worker.probe import Bounds, KafkaProbe
-from worker.proof import Partition
+from worker.proof import Partition, Proof
 from worker.relay import Relay
 from worker.turns import Turns
 
@@ -80,7 +80,8 @@ class LaneRunner:
         self._noticed = noticed
         self._consumer_broken = consumer_broken
         self._stopping = asyncio.Event()
-        self._rearmed = asyncio.Event()
+        # For the verdicts and for the reminders: each sleeper takes its own news.
+        self._rearmed = asyncio.Event(), asyncio.Event()
         self._reconsider = asyncio.Event()
         self._task = asyncio.create_task(self._run(), name=f"lane-{number}")
 
@@ -155,6 +156,7 @@ class LaneRunner:
         working = {
             asyncio.create_task(self._read(lane, relay, assignment)),
             asyncio.create_task(self._lapse(lane, relay)),
+            asyncio.create_task(self._remind(lane, relay)),
             asyncio.create_task(self._look_again(lane, relay)),
         }
         relaying = asyncio.create_task(self._relay(relay))
@@ -229,7 +231,7 @@ class LaneRunner:
                 raise
             if batch is None:
                 continue
-            fires_at = lane.next_fires_at
+            awaited = lane.next_fires_at, lane.next_reminds_at
             applied = await lane.apply(batch) if batch.after else None
             if self.halted:
                 # Not before: what halted the lane may be the next record still.
@@ -238,8 +240,8 @@ class LaneRunner:
                 continue
             self._freshness.progressed()
             self.last_timestamp.update((p, mark.timestamp) for p, mark in batch.last.items())
-            if lane.next_fires_at != fires_at:
-                self._rearmed.set()
+            if (lane.next_fires_at, lane.next_reminds_at) != awaited:
+                self._rearm()
             if applied.noticed:
                 self._noticed(applied.noticed)
             if applied.dead_letters:
@@ -248,17 +250,34 @@ class LaneRunner:
                 await self._clock.sleep(_TICK - self._clock.monotonic() % _TICK)
 
     async def _lapse(self, lane: Lane, relay: Relay) -> None:
+        await self._at_each(lambda: lane.next_fires_at, self._rearmed[0], lane.lapse, relay)
+
+    async def _remind(self, lane: Lane, relay: Relay) -> None:
+        await self._at_each(lambda: lane.next_reminds_at, self._rearmed[1], lane.remind, relay)
+
+    async def _at_each(
+        self,
+        instant: Callable[[], datetime | None],
+        rearmed: asyncio.Event,
+        sweep: Callable[[Proof], Awaitable[Settled]],
+        relay: Relay,
+    ) -> None:
+        """Sweep whenever the next instant has come and is proven."""
         await self._unless_stopped(relay.tail_known.wait())
         while not self._stopping.is_set():
-            fires_at = lane.next_fires_at
-            if fires_at is None or fires_at > self._clock.now():
-                await self._sleep_until(fires_at)
+            at = instant()
+            if at is None or at > self._clock.now():
+                await self._sleep_until(at, rearmed)
                 continue
-            proof = await self._unless_stopped(self._freshness.proven(self.number, fires_at))
+            proof = await self._unless_stopped(self._freshness.proven(self.number, at))
             if proof is not None:
                 async with self._turns.turn():
-                    settled = await lane.lapse(proof)
+                    settled = await sweep(proof)
                 self._tell(relay, settled)
+
+    def _rearm(self) -> None:
+        for rearmed in self._rearmed:
+            rearmed.set()
 
     async def _look_again(self, lane: Lane, relay: Relay) -> None:
         await self._unless_stopped(relay.tail_known.wait())
@@ -269,11 +288,12 @@ class LaneRunner:
             while more:
                 settled = await lane.reconsider()
                 self._tell(relay, settled)
+                self._rearm()  # an order may have another deadline now
                 more = settled.more
 
     def _tell(self, relay: Relay, settled: Settled) -> None:
-        if settled.events:
-            relay.committed()
+        if settled.events or settled.dead_letters:
+            relay.committed(dead_letters=bool(settled.dead_letters))
 
     async def _relay(self, relay: Relay) -> None:
         """Publish; a fault of the relay does not keep the lane from reading and deciding."""
@@ -289,19 +309,19 @@ class LaneRunner:
                 log.warning("relay_waits", lane=self.number, reason=str(error), seconds=wait)
                 await self._clock.sleep(wait)
 
-    async def _sleep_until(self, instant: datetime | None) -> None:
+    async def _sleep_until(self, instant: datetime | None, rearmed: asyncio.Event) -> None:
         """Sleep to the next deadline, or to news of an earlier one.
 
         At most a while at a time: the wall clock may be set while we sleep.
         """
-        self._rearmed.clear()
+        rearmed.clear()
         wait = 5.0
         if instant is not None:
             wait = min(wait, (instant - self._clock.now()).total_seconds())
         if wait <= 0:
             return
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._unless_stopped(self._rearmed.wait()), wait)
+            await asyncio.wait_for(self._unless_stopped(rearmed.wait()), wait)
 
     async def _unless_stopped(self, work: Awaitable[_T]) -> _T | None:
         task = asyncio.ensure_future(work)

@@ -39,6 +39,7 @@ class Effect(StrEnum):
 
     CREATED = "created"
     STATUS = "status"
+    DEADLINE = "deadline"  # a change of a deadline
     REPEAT = "repeat"
     REFUSED = "refused"
     IGNORED = "ignored"  # a foreign record of no concern, such as a hook's ping
@@ -94,9 +95,11 @@ DECISIONS = (
     *(
         (Kind.ESCALATION, reason)
         for reason in Reason
-        if reason not in (Reason.STOCK_NOT_VALIDATED, Reason.LATE_EVIDENCE)
+        if reason
+        not in (Reason.STOCK_NOT_VALIDATED, Reason.LATE_EVIDENCE, Reason.DEADLINE_APPROACHES)
     ),
     (Kind.REVOKED, Reason.LATE_EVIDENCE),
+    (Kind.REMINDER, Reason.DEADLINE_APPROACHES),
 )
 
 _SHORT = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -194,6 +197,11 @@ class Metrics:
             Gauge,
             "plazo_overdue_age_seconds",
             "How long the oldest overdue deadline has waited past its grace; 0 when none does.",
+        )
+        self.deadlines_on_hold = self._add(
+            Gauge,
+            "plazo_deadlines_on_hold",
+            "Orders whose verdict somebody holds by an event, until it is released.",
         )
         self.held_orders = self._add(
             Gauge,

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 from worker.errors import DatabaseUnavailable, KafkaUnavailable
 from worker.lane_runner import LaneRunner
+from worker.logs import logger
 from worker.proof import Partition
 
 if TYPE_CHECKING:
     from worker.app import Worker
+
+log = logger(__name__)
 
 _INTERVAL = 2.0
 _LOOP_INTERVAL = 0.5
@@ -20,7 +23,7 @@ _STANDSTILL = 30.0
 
 
 class Monitor:
-    """Observes one worker until cancelled; it changes nothing but the watchdog's restart."""
+    """Observes one worker until cancelled; it changes nothing but the sign of life."""
 
     def __init__(self, worker: "Worker") -> None:
         self._worker = worker
@@ -83,11 +86,17 @@ class Monitor:
             async with worker.store.session() as session:
                 lanes = [runner.number for runner in runners]
                 row = await session.row("overdue", lanes, now)
+                held = await session.row("deadlines_on_hold", lanes)
+                if (after := worker.settings.outage_after) is not None:
+                    for outage in await session.rows("beat", after):
+                        log.warning("outage", began=outage["began"], ended=outage["ended"])
         except DatabaseUnavailable as error:
             worker.health.set_not_ready("database", str(error))
             return
         worker.health.set_ready("database")
         assert row is not None
+        assert held is not None
+        worker.metrics.deadlines_on_hold.set(held["orders"])
         worker.metrics.overdue.set(row["overdue"])
         age = (now - row["oldest"]).total_seconds() if row["oldest"] else 0.0
         worker.metrics.overdue_age.set(age)

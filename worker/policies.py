@@ -1,5 +1,8 @@
 """The policies in force: from the file or the settings, and kept in Postgres by version."""
 
+from collections.abc import Iterable
+from datetime import timedelta
+
 from worker.domain.policy import Book, Policy
 from worker.errors import PolicyConflict
 from worker.policy_file import load
@@ -28,7 +31,10 @@ async def keep(store: Store, book: Book) -> None:
     ours = [rule.policy for rule in book.rules if rule.policy.version]
     if not ours:
         return
-    rows = [(p.name, p.version, p.dispute.type, p.dispute.text, p.source) for p in ours]
+    rows = [
+        (p.name, p.version, p.dispute.type, p.dispute.text, p.source, _intervals(p.reminders))
+        for p in ours
+    ]
     async with store.transaction() as tx:
         await tx.execute("keep_policies", *(list(column) for column in zip(*rows, strict=True)))
         kept = await tx.rows("kept_policies", [p.name for p in ours], [p.version for p in ours])
@@ -39,3 +45,8 @@ async def keep(store: Store, book: Book) -> None:
             f"version {ours[0].version} of {', '.join(changed)} was in force with other terms: "
             "give the file a higher version"
         )
+
+
+def _intervals(spans: Iterable[timedelta]) -> str:
+    """An array of intervals as Postgres writes it."""
+    return "{" + ",".join(f"{span.total_seconds():f} s" for span in spans) + "}"

@@ -308,6 +308,8 @@ class _Policy(_Part):
     grace: Annotated[Span, Field(ge=timedelta(0), le=timedelta(days=30))] | None = None
     at_lapse: AtLapse = AtLapse.AUTO_CANCEL
     dispute: _Dispute = _Dispute()
+    # None rather than empty: the terms of versions that are in force must not change.
+    reminders: Annotated[list[Window], Field(min_length=1, max_length=10)] | None = None
 
     @model_validator(mode="after")
     def _one_deadline(self) -> Self:
@@ -315,6 +317,14 @@ class _Policy(_Part):
             raise ValueError("needs either window or cut_off")
         if self.cut_off and not self.calendar:
             raise ValueError("a cut_off needs a calendar: of which place is the time?")
+        for before in self.reminders or ():
+            if self.window is not None and self.calendar is None and before >= self.window:
+                raise ValueError(
+                    f"a reminder {isodate.duration_isoformat(before)} before the deadline would "
+                    "come before the clock starts"
+                )
+        if len(set(self.reminders or ())) < len(self.reminders or ()):
+            raise ValueError("two reminders at the same time")
         if self.clock in DECISIVE:
             raise ValueError(f"{self.clock} settles an order: no clock starts with it")
         return self
@@ -358,6 +368,7 @@ class _File(_Part):
             calendar=calendar,
             cut_off=CutOff(one.cut_off.until, one.cut_off.by) if one.cut_off else None,
             dispute=Dispute(one.dispute.type, one.dispute.text),
+            reminders=tuple(one.reminders or ()),
             source=self._source(one, grace),
         )
 

@@ -40,6 +40,7 @@ class RefusalClass(StrEnum):
     OUT_OF_RANGE = "out-of-range"  # a number or time that does not fit
     TEXT = "text"  # NUL or a lone surrogate
     DATABASE = "database"  # readable, yet Postgres refused the row
+    TOO_LATE = "too-late"  # a change of a deadline that could take no effect any more
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ async def _page(
             # An act that is being committed this instant stays behind without its order, which
             # harms nobody: should the order come back, the act counts.
             done.acts += await tx.execute("forget_acts", old)
+            await tx.execute("forget_changes", old)
             done.decisions += await tx.execute("forget_decisions", old)
             await tx.execute("forget_orders", old)
     found: str | None = page["last"]

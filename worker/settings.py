@@ -110,6 +110,11 @@ class Settings(BaseSettings):
         description="An auto-cancel whose `canceled` has not come back by then escalates; empty is "
         "off.",
     )
+    outage_after: Positive | None = Field(
+        None,
+        description="After no worker has run for so long, orders whose deadline lapsed meanwhile "
+        "get the time back that they lost; empty is never.",
+    )
     max_clock_skew: Annotated[Duration, Field(ge=timedelta(0))] = Field(
         timedelta(minutes=5), description="Event times further ahead of the clock are refused."
     )

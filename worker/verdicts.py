@@ -1,6 +1,6 @@
 """From a judgement to the events it emits: ids and JSON values, no I/O."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from hashlib import sha1
 from typing import Any, NamedTuple
@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic_core import to_json
 
-from worker.domain.case import Case, Decision, Given, Judgement, Kind
+from worker.domain.case import Case, Decision, Given, Kind
 from worker.proof import Reading
 
 # Fixed for ever: ids of decisions derive from it.
@@ -43,12 +43,14 @@ def decision_id(order_id: str, decision: Decision) -> UUID:
     return UUID(bytes=digest.digest()[:16], version=5)
 
 
-def events(case: Case, judgement: Judgement, reading: Reading, now: datetime) -> Iterator[Event]:
-    """The events of a judgement, in the order in which they are to be published."""
-    if not judgement.decisions:
+def events(
+    case: Case, decisions: Sequence[Decision], reading: Reading, now: datetime
+) -> Iterator[Event]:
+    """The events of decisions, in the order in which they are to be published."""
+    if not decisions:
         return
     evidence = f',"evidence":{_evidence(case, reading)}}}'
-    for decision in judgement.decisions:
+    for decision in decisions:
         head = to_json(_head(case, decision, now)).decode()
         yield Event(
             case.order.order_id,
@@ -114,6 +116,15 @@ def _acts(case: Case) -> list[dict[str, Any]]:
             **_place(order.place),
         }
     ]
+    for change in case.changes:
+        acts.append(
+            {
+                "status": change.kind,
+                "occurred_at": change.occurred_at,
+                "received_at": change.received_at,
+                **_place(change.place),
+            }
+        )
     for act in sorted(case.acts, key=lambda act: act.rank):
         told = {} if act.stock_ok is None else {"stock_ok": act.stock_ok}
         acts.append(

@@ -127,6 +127,31 @@ def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
         grace=timedelta(seconds=world.scenario.grace),
         logs_reach_back=all(order.entered >= instant for instant in since),
     )
+    # A change that came about when the verdict could fall may count or not.
+    courses = [list(_course(world, order, one, events)) for one in _terms(order, terms)]
+    yield from min(courses, key=len)
+    yield from _released(order, terms, events)
+
+
+def _terms(order: Order, first: Terms) -> list[Terms]:
+    """Those that an order may be judged by."""
+    for change in order.changes:
+        if change.due is not None:
+            extended = replace(first, window=timedelta(seconds=change.due - order.entered))
+            return [extended] if change.stored_at < first.fires_at else [first, extended]
+    return [first]
+
+
+def _released(order: Order, terms: Terms, events: list[Event]) -> Iterator[str]:
+    """No verdict of a held order before somebody releases it."""
+    held = [one for one in order.changes if one.kind == "held" and one.stored_at < terms.fires_at]
+    released = [one.sent_at for one in order.changes if one.kind == "released"]
+    if held and events and events[0].stored_at < max(released):
+        yield f"{order.order_id}: TOO EARLY, it was held until {max(released)}"
+
+
+def _course(world: "World", order: Order, terms: Terms, events: list[Event]) -> Iterator[str]:
+    who = order.order_id
     facts = tuple(
         one for one in order.facts if not isinstance(one.fact, Act) or one.fact.status in DECISIVE
     )
@@ -193,6 +218,8 @@ def _dead_letters(world: "World", excused: bool) -> Iterator[str]:
                 int(headers["plazo-source-offset"]),
             )
             found[place] += 1
+            if place in world.changes:
+                continue  # one that came too late
             if place not in world.refused:
                 yield f"dead letter for {place}, which can be read"
                 continue
@@ -221,7 +248,8 @@ def _effects(world: "World") -> Iterator[str]:
         for record in log.records():
             place = (topic, number, record.offset)
             here, other = (kept, rows) if place in world.refused else (rows, kept)
-            if here.pop(place, 0) != 1 or other.pop(place, 0):
+            refused = other.pop(place, 0)
+            if here.pop(place, 0) != 1 or (refused and place not in world.changes):
                 yield f"{place} took effect {here[place]} times"
     for place in rows + kept:
         yield f"{place} took effect, and was never committed"

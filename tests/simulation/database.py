@@ -27,7 +27,7 @@ Statement = Generator[Key, None, Any]
 
 TABLES = (
     "lanes", "published", "positions", "orders", "acts", "deadlines", "notices", "decisions",
-    "dead_letters", "shields",
+    "dead_letters", "shields", "deadline_changes",
 )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 
 from tests.end_to_end.oracle import Act, Published, Unreadable
@@ -19,6 +19,16 @@ WINDOW = 15.0
 HEAL = 44.0
 
 
+@dataclass(frozen=True)
+class Change:
+    """A change of a deadline in its log. ``due`` in seconds, of an extension."""
+
+    kind: str
+    due: float | None
+    sent_at: datetime
+    stored_at: datetime
+
+
 @dataclass
 class Order:
     """An order as the judge knows it."""
@@ -27,6 +37,7 @@ class Order:
     entered: float
     homes: set[int] = field(default_factory=set)
     facts: list[Published] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
     created: bool = False  # a readable order-created of it stands in a log
 
     @property
@@ -46,6 +57,7 @@ class Send:
     headers: tuple[tuple[str, bytes], ...] = ()
     facts: tuple[tuple[str, Act | Unreadable], ...] = ()
     order: str | None = None  # the order that this record creates
+    change: tuple[str, str, float | None] | None = None  # of which order, its kind and new due
     refused: bool = False
     transaction: int | None = None
 
@@ -104,6 +116,7 @@ class _Maker:
         self.delay = rng.choice([0.05, 0.5, 2.0])
         self.poison = rng.choice([0.0, 0.1, 0.3])
         self.repeat = rng.choice([0.0, 0.1, 0.4])
+        self.changing = rng.choice([0.0, 0.0, 0.2, 0.5])
         self.transactions: list[Producing] = []
         for _ in range(rng.choice([0, 0, 1, 2, 3])):
             begins = rng.uniform(0, 30)
@@ -158,6 +171,8 @@ class _Maker:
                 self._created(order, other, sent + rng.uniform(0, 15))
         for status, occurred, more in self._acts(order):
             self._publish(order, home, status, max(occurred, entered), more)
+        if rng.random() < self.changing:
+            self._changes(order, home)
         if rng.random() < self.poison:
             self._poison(order, home)
 
@@ -264,6 +279,49 @@ class _Maker:
         facts = ((order_id, act),) if order_id in self.orders else ()
         self._send(sent, STATUS, partition, order_id, value, facts)
 
+    def _changes(self, order: Order, home: int) -> None:
+        """An extension, or a hold that is released, at any time until the verdict and after it."""
+        rng = self.rng
+        first = rng.choice([
+            max(0.0, order.entered) + rng.uniform(0, WINDOW),
+            order.due + self.grace + rng.gauss(-0.2, 0.4),
+        ])  # fmt: skip
+        first = min(max(first, 0.05), HEAL - 8)
+        if rng.random() < 0.5:
+            self._change(order, home, "extended", first, order.due + rng.uniform(0.5, 6))
+        else:
+            self._change(order, home, "held", first)
+            self._change(order, home, "released", first + rng.uniform(0.1, 6))
+
+    def _change(
+        self, order: Order, home: int, kind: str, sent: float, due: float | None = None
+    ) -> None:
+        rng = self.rng
+        width = self.widths[STATUS]
+        partition = rng.randrange(width) if rng.random() < self.foreign else home % width
+        value = {
+            "order_id": order.order_id,
+            "occurred_at": at(sent),
+            "author": "A B",
+            "reason": "asked for it",
+            **({} if due is None else {"due": at(due)}),
+        }
+        kept = None if due is None else round(due, 6)
+        self._emit(
+            Send(
+                sent,
+                STATUS,
+                partition,
+                order.order_id.encode(),
+                json.dumps(value).encode(),
+                (
+                    ("ce_specversion", b"1.0"),
+                    ("ce_type", f"marketplace.order.deadline-{kind}.v1".encode()),
+                ),
+                change=(order.order_id, kind, kept),
+            )
+        )
+
     def _poison(self, order: Order, home: int) -> None:
         """A record that names the order and cannot be read."""
         rng = self.rng
@@ -318,7 +376,7 @@ class _Maker:
             for number, one in enumerate(self.transactions)
             if one.begins <= send.at <= one.ends
         ]
-        if open_then and send.order is None and rng.random() < 0.6:
+        if open_then and send.order is None and send.change is None and rng.random() < 0.6:
             number = rng.choice(open_then)
             if self.transactions[number].commits or not send.refused:
                 send = Send(**{**send.__dict__, "transaction": number})

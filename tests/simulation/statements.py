@@ -200,7 +200,9 @@ def enter_orders(
         held = key in tx.locks
         yield key
         if tx.newest(*key) is None:
-            row = row.but(finding=None, outcome=None, decided_at=None, decisions=0)
+            row = row.but(
+                finding=None, outcome=None, decided_at=None, decisions=0, first_due=None, grace=None
+            )
             tx.put("orders", row["order_id"], row)
             if row["lane"] is not None:
                 entered += 1
@@ -275,13 +277,14 @@ def _entered(entered: int, armed: list[Row]) -> list[Row]:
 
 
 @_statement
-def leave_notices(tx: "Tx", order_ids: list[str], lane: int) -> "Statement":
+def leave_notices(tx: "Tx", order_ids: list[str], lane: int, changed: list[str]) -> "Statement":
     left = []
     for order_id in sorted(set(order_ids)):
         row = tx.get("orders", order_id)
         if row is None or row["lane"] is None:
             continue
-        if row["lane"] != lane or row["finding"] is not None or row["due"] is None:
+        settled = row["finding"] is not None or row["due"] is None
+        if row["lane"] != lane or settled or order_id in changed:
             number = tx.serial("notices")
             tx.put("notices", number, Row(id=number, lane=row["lane"], order_id=order_id))
             left.append(Row(lane=row["lane"]))
@@ -367,7 +370,14 @@ def postpone_deadlines(tx: "Tx", lane: int, to: Any, ids: list[str]) -> "Stateme
             if tx.newest("deadlines", key) is not None:
                 tx.put("deadlines", key, None)
                 tx.put("deadlines", (lane, to, row["order_id"]), row.but(fires_at=to))
-                moved += 1
+                yield "orders", row["order_id"]
+                order = tx.newest("orders", row["order_id"])
+                if order is not None:
+                    grace = order["grace"]
+                    if grace is None and order["due"] is not None:
+                        grace = order["fires_at"] - order["due"]
+                    tx.put("orders", row["order_id"], order.but(grace=grace, fires_at=to))
+                    moved += 1
     return moved
 
 
@@ -395,7 +405,13 @@ def settle_orders(
 def case_orders(tx: "Tx", order_ids: list[str], lane: int) -> list[Row]:
     rows = (tx.get("orders", order_id) for order_id in sorted(set(order_ids)))
     return [
-        row.but(dispute_type=None, dispute_text=None)
+        row.but(
+            first_due=row["first_due"] or row["due"],
+            grace=row["grace"] or row["fires_at"] - row["due"],
+            dispute_type=None,
+            dispute_text=None,
+            reminders=None,
+        )
         for row in rows
         if row is not None and row["lane"] == lane and row["due"] is not None
     ]
@@ -416,6 +432,99 @@ def case_acts(tx: "Tx", order_ids: list[str], statuses: list[str]) -> list[Row]:
     ordered = sorted(first.items(), key=lambda one: tuple((v is None, v or 0) if not isinstance(
         v, str) else (False, v) for v in one[0]))  # fmt: skip
     return [row for _, row in ordered]
+
+
+# Deadlines that move.
+
+
+@_reading
+def outages(tx: "Tx") -> list[Row]:
+    return []  # never given back here
+
+
+@_reading
+def next_reminder(tx: "Tx", lane: int) -> list[Row]:
+    return [Row(min=None)]  # no policy here has any
+
+
+@_statement
+def insert_changes(
+    tx: "Tx", order_id: str, kind: str, occurred_at: Any, received_at: Any, due: Any, author: str,
+    reason: str, *place: Any,
+) -> "Statement":  # fmt: skip
+    row = Row(
+        order_id=order_id, kind=kind, occurred_at=occurred_at, received_at=received_at, due=due,
+        topic=place[0], partition=place[1], offset=place[2], counted=None,
+    )  # fmt: skip
+    yield from _insert(tx, "deadline_changes", (order_id, *place), row)
+    return 1
+
+
+@_reading
+def case_changes(tx: "Tx", order_ids: list[str]) -> list[Row]:
+    names = ("order_id", "kind", "occurred_at", "received_at", "due", "topic", "partition",
+             "offset")  # fmt: skip
+    return [
+        row.only(*names).but(counted=row["counted"] is not None)
+        for row in tx.scan("deadline_changes")
+        if row["order_id"] in order_ids and row["counted"] is not False
+    ]
+
+
+@_statement
+def weigh_changes(
+    tx: "Tx", order_ids: list[str], topics: list[str], partitions: list[int], offsets: list[int],
+    counted: list[bool],
+) -> "Statement":  # fmt: skip
+    places = zip(order_ids, topics, partitions, offsets, strict=True)
+    number = 0
+    for key, counts in zip(places, counted, strict=True):
+        number += yield from _update(tx, "deadline_changes", [key], counted=counts)
+    return number
+
+
+@_statement
+def refuse_changes(tx: "Tx", lane: int, *columns: list[Any]) -> "Statement":
+    there = {(r["topic"], r["partition"], r["offset"]) for r in tx.scan("dead_letters")}
+    number = 0
+    for order_id, topic, partition, offset, error, message in zip(*columns, strict=True):
+        for act in tx.scan("acts"):
+            place = (act["topic"], act["partition"], act["offset"])
+            if act["order_id"] != order_id or place != (topic, partition, offset):
+                continue
+            if place in there:
+                tx.serial("dead_letters")  # spent on the row that meets the other
+                continue
+            there.add(place)
+            kind = f"marketplace.{act['status']}.v1".encode()
+            letter = (
+                lane, *place, act["received_at"], act["received_at"], error, message,
+                order_id.encode(), act["body"].encode(),
+                [b"content-type", b"ce_specversion", b"ce_type"],
+                [b"application/json", b"1.0", kind], [],
+            )  # fmt: skip
+            yield from insert_dead_letters(tx, *letter)
+            number += 1
+    return number
+
+
+@_statement
+def reschedule(tx: "Tx", lane: int, *columns: list[Any]) -> "Statement":
+    armed, disarmed = [], 0
+    for order_id, due, fires_at, fired_at, held in zip(*columns, strict=True):
+        row = tx.get("orders", order_id)
+        if row is not None and row["lane"] == lane:
+            first = row["first_due"] or row["due"]
+            yield from _update(tx, "orders", [order_id], first_due=first, due=due,
+                               fires_at=fires_at)  # fmt: skip
+        if held or fired_at != fires_at:
+            disarmed += yield from _delete(tx, "deadlines", [(lane, fired_at, order_id)])
+        key = (lane, fires_at, order_id)
+        if not held and tx.get("deadlines", key) is None:
+            tx.put("deadlines", key, Row(lane=lane, fires_at=fires_at, order_id=order_id))
+            armed.append(fires_at)
+    return [Row(disarmed=disarmed, armed=len(armed),
+                first_fires_at=min(armed, default=None))]  # fmt: skip
 
 
 @_reading

@@ -31,7 +31,8 @@ DECISION_COLUMNS = ("lane", "sequence", "order_id", "ordinal", "id", "kind", "re
 # Statements of which only the number of rows counts.
 COUNTED = {"update_lane", "release_lane", "start_position", "move_positions", "take_notices",
            "disarm_deadlines", "postpone_deadlines", "settle_orders", "mark_published",
-           "mark_dead_letters_published", "insert_dead_letters"}  # fmt: skip
+           "mark_dead_letters_published", "insert_dead_letters",
+           "insert_changes", "weigh_changes", "refuse_changes"}  # fmt: skip
 ORDERED = {"due_orders", "waiting_notices", "unpublished_decisions", "unpublished_dead_letters",
            "case_acts", "case_decisions"}  # fmt: skip
 
@@ -59,7 +60,7 @@ class Statements:
             "adopt_stubs": lambda: (*self.terms(), *self.arriving()),
             "end_frozen_sessions": tuple,
             "wait_briefly": tuple,
-            "leave_notices": lambda: ([self.order()], self.lane()),
+            "leave_notices": lambda: ([self.order()], self.lane(), self.orders()),
             "waiting_notices": lambda: (self.lane(), rng.randint(1, 3)),
             "lanes_with_notices": lambda: (rng.sample([0, 1, 2], 2),),
             "waiting_orders": lambda: (self.orders(),),
@@ -78,6 +79,15 @@ class Statements:
             "mark_published": lambda: (self.lane(), rng.randint(1, 5)),
             "insert_dead_letters": self.letter,
             "unpublished_dead_letters": lambda: (self.lane(), 3),
+            "outages": tuple,
+            "next_reminder": lambda: (self.lane(),),
+            "insert_changes": self.change,
+            "case_changes": lambda: (self.orders(),),
+            "weigh_changes": lambda: (*self.places(), [rng.random() < 0.7]),
+            "refuse_changes": lambda: (self.lane(), *self.places(), ["too-late"], ["late"]),
+            # Held only: an order has one deadline in a lane.
+            "reschedule": lambda: (self.lane(), [self.order()], [self.moment()], [self.moment()],
+                                   [self.moment()], [True]),
             "mark_dead_letters_published": lambda: ([rng.randint(1, 4)],),
             "copy acts": self.acts,
             "copy decisions": self.decisions,
@@ -135,6 +145,13 @@ class Statements:
     def letter(self) -> tuple[Any, ...]:
         return (self.lane(), "t1", 0, self.rng.randint(0, 9), START, START, "not-json", "value",
                 b"k", None, [b"h"], [b"v"], self.orders())  # fmt: skip
+
+    def places(self) -> tuple[Any, ...]:
+        return [self.order()], ["t1"], [0], [self.rng.randint(0, 3)]
+
+    def change(self) -> tuple[Any, ...]:
+        return (self.order(), "order.deadline-held", START, START, None, "a", "r", "t1", 0,
+                self.rng.randint(0, 3))  # fmt: skip
 
     def acts(self) -> tuple[Any, ...]:
         rng = self.rng

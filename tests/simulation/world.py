@@ -30,7 +30,7 @@ from tests.simulation.kafka import (
     Transaction,
 )
 from tests.simulation.loop import PROCESS, GatheringFuture, Process, SimLoop
-from tests.simulation.scenario import HEAL, WINDOW, Scenario, Send
+from tests.simulation.scenario import HEAL, WINDOW, Change, Scenario, Send
 from worker.settings import Settings
 
 SESSION_TIMEOUT = 4.0
@@ -99,6 +99,7 @@ class World:
         self.largest_letter = 500
         self.database_ahead = 0.0
         self.refused: dict[tuple[str, int, int], Entry] = {}
+        self.changes: set[tuple[str, int, int]] = set()
         self.workers: list[Any] = [None] * self.scenario.workers
         self.calm = True
         self._database_down_until = 0.0
@@ -265,8 +266,8 @@ class World:
         self.later(0.01 + self.latency(), self._drop_connections, process)
         self.later(SESSION_TIMEOUT, self.broker.group.silent, process)
         self.workers[process.number] = None
-        if not self.healed:
-            self.later(restart, self._start, process.number)
+        # Also one that was told to stop before the world was healed, and is gone only after it.
+        self.later(restart, self._start, process.number)
 
     def _drop_connections(self, process: Process) -> None:
         for tx in [one for one in self.database.open if one.owner is process]:
@@ -417,6 +418,11 @@ class World:
             moment = self.instant()
             told = Published(fact, moment, moment, send.topic, send.partition, offset)
             self.scenario.orders[order_id].facts.append(told)
+        if send.change is not None:
+            order_id, kind, due = send.change
+            moment = self.instant()
+            self.scenario.orders[order_id].changes.append(Change(kind, due, moment, moment))
+            self.changes.add((send.topic, send.partition, offset))
         if send.order is not None:
             order = self.scenario.orders[send.order]
             order.created = True

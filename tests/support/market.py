@@ -38,9 +38,17 @@ class Market:
         self._idempotence = idempotence
 
     async def publish(
-        self, *records: tuple[str, str | None, Any], partition: int | None = None
+        self,
+        *records: tuple[str, str | None, Any],
+        partition: int | None = None,
+        ce_type: str | None = None,
     ) -> None:
-        """Append (topic, key, value); a value that is not bytes is written as JSON."""
+        """Append (topic, key, value); a value that is not bytes is written as JSON.
+
+        Without ``ce_type`` they have no envelope.
+        """
+        told = {"ce_specversion": "1.0", "ce_type": ce_type} if ce_type else {}
+        headers = [(name, text.encode()) for name, text in told.items()]
         producer = AIOKafkaProducer(
             bootstrap_servers=self._bootstrap, enable_idempotence=self._idempotence
         )
@@ -49,7 +57,11 @@ class Market:
             for topic, key, value in records:
                 data = value if isinstance(value, bytes | None) else json.dumps(value).encode()
                 await producer.send_and_wait(
-                    topic, data, key=None if key is None else key.encode(), partition=partition
+                    topic,
+                    data,
+                    key=None if key is None else key.encode(),
+                    partition=partition,
+                    headers=headers,
                 )
         finally:
             await producer.stop()

@@ -40,7 +40,7 @@ def act(status: str, at: datetime, offset: int = 0) -> Act:
 
 
 def told(case: Case) -> list[Event]:
-    return list(events(case, decide(case), READING, NOW))
+    return list(events(case, decide(case).decisions, READING, NOW))
 
 
 def revoked() -> Case:
@@ -63,7 +63,7 @@ def test_an_event_is_what_the_schema_says(case: Case) -> None:
 
 def test_the_same_verdict_has_the_same_id_whenever_it_is_made() -> None:
     (first,) = told(CASE)
-    (again,) = events(CASE, decide(CASE), READING, NOW + timedelta(days=1))
+    (again,) = events(CASE, decide(CASE).decisions, READING, NOW + timedelta(days=1))
     assert first.id == again.id
     other = replace(CASE, order=replace(CASE.order, order_id="v1-02"))
     assert told(other)[0].id != first.id

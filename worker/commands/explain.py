@@ -16,6 +16,7 @@ from worker.commands.parts import finish, open_store
 from worker.domain.acts import DECISIVE, ORDER_CREATED
 from worker.domain.case import Case, Finding, Kind, Outcome, Reason
 from worker.domain.decide import decide, find
+from worker.domain.schedule import schedule
 from worker.settings import Settings
 from worker.store import Store
 
@@ -58,6 +59,7 @@ BECAUSE = {
     Reason.HANDLED_AFTER_DEADLINE: "it was put in start handling only after the deadline",
     Reason.LATE_DISPUTE: "a dispute was opened after the deadline",
     Reason.CANCEL_UNCONFIRMED: "nobody confirmed in time that the auto-cancel was carried out",
+    Reason.DEADLINE_APPROACHES: "the deadline came near and nothing had been done",
     Reason.LATE_EVIDENCE: "an act in time arrived only after the verdict",
 }
 
@@ -70,6 +72,7 @@ class _Known:
     order: Mapping[str, Any] | None
     acts: Sequence[Any]
     refusals: Sequence[Any]
+    changes: Sequence[Any]
     decisions: Sequence[Any]
     case: Case | None
     evidence_since: datetime | None
@@ -99,6 +102,7 @@ async def _known(settings: Settings, store: Store, order_id: str) -> _Known:
         order = await tx.row("explain_order", order_id)
         acts = await tx.rows("explain_acts", order_id, _MOST)
         refusals = await tx.rows("explain_refusals", order_id, _MOST)
+        changes = await tx.rows("explain_changes", order_id, _MOST)
         decisions = await tx.rows("explain_decisions", order_id)
         entered = order is not None and order["lane"] is not None
         found = await cases.load(tx, order["lane"], [order_id]) if order and entered else []
@@ -109,7 +113,7 @@ async def _known(settings: Settings, store: Store, order_id: str) -> _Known:
         ]
     now = await store.now()
     case = found[0] if found else None
-    return _Known(now, order, acts, refusals, decisions, case, max(since, default=None))
+    return _Known(now, order, acts, refusals, changes, decisions, case, max(since, default=None))
 
 
 def _summary(known: _Known) -> str:
@@ -141,6 +145,9 @@ def _summary(known: _Known) -> str:
 
 def _undecided(order: Mapping[str, Any], case: Case, known: _Known) -> str:
     said = f"not decided yet: {SO_FAR[find(case)]}"
+    planned = schedule(order["first_due"] or order["due"], order["entered_at"], case.changes)
+    if planned.held:
+        return f"{said}; its verdict is held by an event until another one releases it"
     if order["fires_at"] > known.now:
         left = span(order["fires_at"] - known.now)
         return f"{said}; the verdict falls in {left}, and would be: {_prospect(case, known)}"
@@ -173,7 +180,7 @@ def _as_json(order_id: str, known: _Known, personal: bool) -> dict[str, Any]:
         "order": {
             name: order[name]
             for name in (
-                "seller_id", "fulfilment", "entered_at", "due", "fires_at", "policy",
+                "seller_id", "fulfilment", "entered_at", "first_due", "due", "fires_at", "policy",
                 "policy_version", "at_lapse",
                 "total", "currency", "lane", "owner", "topic", "partition", "offset",
                 "received_at", "finding", "outcome", "decided_at",
@@ -191,6 +198,14 @@ def _as_json(order_id: str, known: _Known, personal: bool) -> dict[str, Any]:
             for act in map(dict, known.acts)
         ],
         "refusals": [dict(row) for row in known.refusals],
+        "deadline_changes": [
+            {
+                name: change[name]
+                for name in change
+                if personal or name not in ("author", "reason")
+            }
+            for change in map(dict, known.changes)
+        ],
         "verdicts": [
             {
                 **{name: row[name] for name in row if name != "value"},
@@ -211,6 +226,8 @@ def _as_screen(order_id: str, known: _Known, personal: bool) -> Group:
         parts += [fields(_order_fields(order, known.now)), ""]
     if known.acts:
         parts.append(_time_line(known, personal))
+    if known.changes:
+        parts.append(_changes(known.changes, personal))
     if known.refusals:
         columns = ("id", "received", "place", "error", "message", "state")
         parts.append(
@@ -281,6 +298,19 @@ def _time_line(known: _Known, personal: bool) -> Any:
         rows.append([*row, act["body"]] if personal else row)
     title = "Acts" if len(rows) < _MOST else f"Acts (the first {_MOST})"
     return table(title, [*columns, "body"] if personal else columns, rows)
+
+
+def _changes(changes: Sequence[Any], personal: bool) -> Any:
+    columns = ["event time (UTC)", "change", "new deadline", "counts", "received", "place"]
+    rows = [
+        [row["occurred_at"], row["kind"].removeprefix("order.deadline-"), row["due"],
+         row["counted"], row["received_at"], _place(row),
+         *([row["author"], row["reason"]] if personal else [])]
+        for row in changes
+    ]  # fmt: skip
+    return table(
+        "Changes of the deadline", [*columns, "author", "reason"] if personal else columns, rows
+    )
 
 
 def _tells(act: Mapping[str, Any]) -> str | None:

@@ -16,6 +16,12 @@ HANDLING = frozenset({START_HANDLING, "handling", "ready-for-invoicing", "invoic
 # The statuses a verdict can rest on. Every other status is recorded and ignored.
 DECISIVE = HANDLING | {CANCELED, DISPUTE_OPENED, DISPUTE_RESOLVED}
 
+# What operators and support publish of a deadline. No statuses of the flow, and so named that
+# none of those can be taken for one.
+EXTENDED = "order.deadline-extended"
+HELD = "order.deadline-held"
+RELEASED = "order.deadline-released"
+
 # Ties in event time are broken by meaning, never by order of arrival: a dispute that was opened
 # and resolved in the same microsecond is resolved.
 _RANK = {DISPUTE_OPENED: 1, DISPUTE_RESOLVED: 2, CANCELED: 3}
@@ -50,6 +56,21 @@ class Act:
     def rank(self) -> tuple[datetime, int]:
         """Sort key: event time, then meaning."""
         return self.occurred_at, _RANK.get(self.status, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Somebody changed an order's deadline: ``kind`` is extended, held or released.
+
+    ``due`` is the new deadline of an extension. ``counted`` says that it has taken effect.
+    """
+
+    kind: str
+    occurred_at: datetime
+    received_at: datetime
+    place: Place
+    due: datetime | None = None
+    counted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
 """The case of one order: everything known of it when a verdict is sought."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from .acts import Act, Place, Refusal
+from .acts import Act, Change, Place, Refusal
 from .policy import AtLapse, Dispute
 
 
@@ -31,11 +31,12 @@ class Outcome(StrEnum):
 
 
 class Kind(StrEnum):
-    """The three events Plazo emits."""
+    """The events Plazo emits."""
 
     AUTO_CANCEL = "auto-cancel"
     ESCALATION = "escalation"
     REVOKED = "decision-revoked"
+    REMINDER = "deadline-reminder"
 
 
 class Reason(StrEnum):
@@ -52,11 +53,15 @@ class Reason(StrEnum):
     LATE_DISPUTE = "late-dispute"
     CANCEL_UNCONFIRMED = "cancel-unconfirmed"
     LATE_EVIDENCE = "late-evidence"
+    DEADLINE_APPROACHES = "deadline-approaches"
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """An order as its order-created told it, with the terms fixed at entry."""
+    """An order as its order-created told it, with the terms that its policy gave it.
+
+    ``due`` is in force, ``first_due`` what the clock gave; the verdict falls at ``fires_at``.
+    """
 
     order_id: str
     seller_id: str
@@ -69,6 +74,10 @@ class Order:
     received_at: datetime
     policy_version: int = 0
     dispute: Dispute = field(default=Dispute())
+    fires_at: datetime | None = None
+    grace: timedelta = timedelta(0)
+    first_due: datetime | None = None
+    reminders: tuple[timedelta, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +95,9 @@ class Given:
 class Case:
     """All that is known of an order.
 
-    ``finding`` is what the acts in time said when it was last decided, ``None`` before the first
-    verdict. ``decided`` counts the decisions ever made for it; ``standing`` holds those not
-    revoked, oldest first.
+    ``changes`` are those of its deadline that count or were never looked at. ``finding`` is what
+    the acts in time said when it was last decided, ``None`` before the first verdict. ``decided``
+    counts the decisions ever made for it; ``standing`` holds those not revoked, oldest first.
     """
 
     order: Order
@@ -97,6 +106,7 @@ class Case:
     finding: Finding | None = None
     decided: int = 0
     standing: tuple[Given, ...] = ()
+    changes: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

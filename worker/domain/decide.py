@@ -71,6 +71,20 @@ def decide(
     return Judgement(finding, outcome, tuple(decisions))
 
 
+def remind(case: Case, at: datetime) -> tuple[Decision, ...]:
+    """The reminder that was planned for then, if it still has a meaning.
+
+    An order that was decided, or in which anything was done, needs none; one whose deadline has
+    moved has others.
+    """
+    order = case.order
+    if case.finding is not None or case.refusals or order.due - at not in order.reminders:
+        return ()
+    if find(case) != Finding.SILENT:
+        return ()
+    return (Decision(case.decided + 1, Kind.REMINDER, Reason.DEADLINE_APPROACHES),)
+
+
 def find(case: Case) -> Finding:
     """What the acts in time say; 24:00:00 exactly is in time."""
     acts = sorted((a for a in case.acts if a.occurred_at <= case.order.due), key=_rank)

@@ -50,6 +50,8 @@ class Policy:
     calendar: Calendar | None = None
     cut_off: CutOff | None = None
     dispute: Dispute = field(default=Dispute())
+    # How long before the deadline a silent seller is reminded.
+    reminders: tuple[timedelta, ...] = ()
     # The terms as they were given, in JSON: two that differ are two versions.
     source: str = ""
 
@@ -155,6 +157,11 @@ class Book:
         return max(
             policy.grace + (SEARCHED if policy.calendar else policy.window) for policy in policies
         )
+
+    @property
+    def reminds(self) -> bool:
+        """Whether any policy has reminders."""
+        return any(rule.policy.reminders for rule in self.rules)
 
     @property
     def clocks(self) -> frozenset[str]:

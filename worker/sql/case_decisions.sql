@@ -1,2 +1,2 @@
 SELECT order_id, ordinal, id, kind, reason, revokes, sequence FROM decisions
-WHERE order_id = ANY ($1::text[]) ORDER BY order_id, ordinal
+WHERE order_id = ANY ($1::text[]) AND kind <> 'deadline-reminder' ORDER BY order_id, ordinal

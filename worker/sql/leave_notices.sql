@@ -1,8 +1,8 @@
 -- After the acts, in a statement of its own: it must see an order that another lane committed
 -- while enter_orders waited for its key. Before its clock has started an order is looked at again
--- for each act, since that may be the one that starts it.
+-- for each act, since that may be the one that starts it. So is one whose deadline was changed, $3.
 INSERT INTO notices (lane, order_id)
 SELECT lane, order_id FROM orders
 WHERE order_id = ANY ($1::text[]) AND lane IS NOT NULL
-    AND (lane <> $2 OR finding IS NOT NULL OR due IS NULL)
+    AND (lane <> $2 OR finding IS NOT NULL OR due IS NULL OR order_id = ANY ($3::text[]))
 RETURNING lane

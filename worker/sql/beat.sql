@@ -1,0 +1,12 @@
+-- A sign of life; what lies between it and the last one, if it is too much, was an outage.
+WITH last AS (
+    SELECT alive_at FROM installation FOR UPDATE
+), outage AS (
+    INSERT INTO outages (began, ended)
+    SELECT alive_at, clock_timestamp() FROM last WHERE clock_timestamp() - alive_at > $1::interval
+    ON CONFLICT DO NOTHING
+    RETURNING began, ended
+), beat AS (
+    UPDATE installation SET alive_at = clock_timestamp()
+)
+SELECT began, ended FROM outage

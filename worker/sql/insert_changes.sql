@@ -1,0 +1,3 @@
+INSERT INTO deadline_changes (order_id, kind, occurred_at, received_at, due, author, reason, topic,
+    partition, "offset")
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)

@@ -1,0 +1,1 @@
+SELECT min(remind_at) FROM reminders WHERE lane = $1

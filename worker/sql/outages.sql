@@ -1,0 +1,1 @@
+SELECT began, ended FROM outages

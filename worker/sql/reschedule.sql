@@ -1,0 +1,22 @@
+-- Gives orders another deadline. A held one has no row in deadlines until it is released.
+WITH moved AS (
+    SELECT * FROM unnest($2::text[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[],
+        $6::boolean[]) AS m (order_id, due, fires_at, fired_at, held)
+), told AS (
+    UPDATE orders AS o
+    SET first_due = coalesce(o.first_due, o.due), due = m.due, fires_at = m.fires_at
+    FROM moved m WHERE o.order_id = m.order_id AND o.lane = $1
+), disarmed AS (
+    DELETE FROM deadlines d USING moved m
+    WHERE d.lane = $1 AND d.fires_at = m.fired_at AND d.order_id = m.order_id
+        AND (m.held OR m.fired_at <> m.fires_at)
+    RETURNING 1
+), armed AS (
+    INSERT INTO deadlines (lane, fires_at, order_id)
+    SELECT $1::int, fires_at, order_id FROM moved WHERE NOT held
+    ON CONFLICT DO NOTHING
+    RETURNING fires_at
+)
+SELECT (SELECT count(*) FROM disarmed) AS disarmed, count(*) AS armed,
+    min(fires_at) AS first_fires_at
+FROM armed
