@@ -19,6 +19,12 @@ ESCALATION: Final = "marketplace.order.escalation.v1"
 DECISION_REVOKED: Final = "marketplace.order.decision-revoked.v1"
 DEADLINE_REMINDER: Final = "marketplace.order.deadline-reminder.v1"
 
+
+def rehearsed(ce_type: str) -> str:
+    """The type of an output event in shadow mode."""
+    return ce_type.replace("marketplace.order.", "marketplace.order.would-", 1)
+
+
 # Kafka headers of an event in binary mode.
 CE_PREFIX: Final = "ce_"
 CE_ID: Final = "ce_id"

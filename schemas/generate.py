@@ -46,27 +46,40 @@ def documents() -> dict[Path, str]:
 def json_schema(ce_type: str, model: type[BaseModel]) -> dict[str, Any]:
     """The JSON Schema of one event's value."""
     schema = model.model_json_schema()
-    _open(schema)
+    _open(schema, output=_is_output(model))
     return {"$schema": DIALECT, "$id": f"urn:plazo:{ce_type}", **schema}
 
 
-def _open(schema: Any) -> None:
-    """Let readers meet fields that do not exist yet."""
+def _is_output(model: type[BaseModel]) -> bool:
+    return model.__module__ == decisions.__name__
+
+
+def _open(schema: Any, *, output: bool) -> None:
+    """Let readers meet fields that do not exist yet and, in what we emit, new values.
+
+    A reason that is new tomorrow must not break whoever validates by today's schema: the values
+    are told as ``x-extensible-enum``, which the Zalando guidelines have for that.
+    """
     if isinstance(schema, dict):
         if schema.get("additionalProperties") is False:
             del schema["additionalProperties"]
+        if output and "const" in schema:
+            schema["x-extensible-enum"] = [schema.pop("const")]
+        if output and "enum" in schema:
+            schema["x-extensible-enum"] = schema.pop("enum")
         for part in schema.values():
-            _open(part)
+            _open(part, output=output)
     elif isinstance(schema, list):
         for part in schema:
-            _open(part)
+            _open(part, output=output)
 
 
 def asyncapi() -> dict[str, Any]:
-    """The AsyncAPI document of all four topics."""
+    """The AsyncAPI document of all topics."""
     created = [EVENTS[0][0]]
     changed = [n for n, _, model in EVENTS[1:] if model.__module__ == models.__name__]
-    decided = [n for n, _, model in EVENTS if model.__module__ == decisions.__name__]
+    decided = [n for n, _, model in EVENTS if _is_output(model)]
+    rehearsed = [f"would-{name}" for name in decided]
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -94,6 +107,11 @@ def asyncapi() -> dict[str, Any]:
                 "`ce_id` and `ce_sequence`. At least as many partitions as order-created.",
                 decided,
             ),
+            "shadow": _channel(
+                "marketplace.stock-deadline-shadow",
+                "What would have been decided, in shadow mode.",
+                rehearsed,
+            ),
             "deadLetters": _channel(
                 "marketplace.stock-deadline-dead-letters",
                 "Records that could not be read: key, value and headers as they came.",
@@ -104,11 +122,17 @@ def asyncapi() -> dict[str, Any]:
             "readOrderCreated": _operation("receive", "orderCreated", created),
             "readOrderStatusChanged": _operation("receive", "orderStatusChanged", changed),
             "publishDecision": _operation("send", "decisions", decided),
+            "rehearseDecision": _operation("send", "shadow", rehearsed),
             "publishDeadLetter": _operation("send", "deadLetters", ["dead-letter"]),
         },
         "components": {
             "messages": {
                 **{name: _message(name, ce_type, model) for name, ce_type, model in EVENTS},
+                **{
+                    f"would-{name}": _message(name, events.rehearsed(ce_type), model)
+                    for name, ce_type, model in EVENTS
+                    if _is_output(model)
+                },
                 "dead-letter": _dead_letter(),
             },
         },
@@ -140,7 +164,7 @@ def _operation(action: str, channel: str, messages: list[str]) -> dict[str, Any]
 
 
 def _message(name: str, ce_type: str, model: type[BaseModel]) -> dict[str, Any]:
-    output = model.__module__ == decisions.__name__
+    output = _is_output(model)
     return {
         "name": ce_type,
         "title": model.__name__,

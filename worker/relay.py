@@ -57,7 +57,7 @@ class Relay:
         self._idle = asyncio.Event()
         if lane.published >= lane.sequence:
             self._idle.set()
-        self._tense = "would-" if settings.mode == "shadow" else ""
+        self._type = names.rehearsed if settings.mode == "shadow" else str
         # No verdict may fall before the tail was read: it could take a sequence that is taken.
         self.tail_known = asyncio.Event()
         self.oldest: float | None = None  # epoch seconds of the oldest unpublished decision
@@ -169,7 +169,7 @@ class Relay:
         headers = [
             (names.CE_SPECVERSION, b"1.0"),
             (names.CE_ID, str(row["id"]).encode()),
-            (names.CE_TYPE, f"marketplace.order.{self._tense}{row['kind']}.v1".encode()),
+            (names.CE_TYPE, self._type(f"marketplace.order.{row['kind']}.v1").encode()),
             (names.CE_SOURCE, self._source),
             (names.CE_TIME, row["decided_at"].isoformat().replace("+00:00", "Z").encode()),
             (names.CE_PARTITIONKEY, order),

@@ -275,7 +275,7 @@ MUTANTS = (
         1000,
         tuple(
             (LANE, f"(one_snapshot=True){_BEHIND}{next_}", f"(){_BEHIND}{next_}")
-            for next_ in ("due", "notices")
+            for next_ in ('due = await tx.rows("due_orders"', "notices")
         ),
     ),
     Mutant(
@@ -299,6 +299,18 @@ MUTANTS = (
                 "        row = old.but(**row, finding=None)\n",
             ),
         ),
+    ),
+    Mutant(
+        "changed deadlines ignored by the sweep",
+        "no verdict before the deadline in force, nor while it is held",
+        300,
+        ((LANE, "if timetable.defers(case) or _is_early(", "if _is_early("),),
+    ),
+    Mutant(
+        "no look at an order whose deadline was changed",
+        "a released verdict falls",
+        300,
+        ((LANE, "self.number, list(rows.changed)", "self.number, []"),),
     ),
 )
 
