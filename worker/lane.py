@@ -216,7 +216,8 @@ class Lane:
                     if orders:
                         later = self._clock.now() + wait
                         await tx.execute("postpone_deadlines", self.number, later, sorted(orders))
-                open_deadlines += await self._watch(tx, verdicts) + verdicts.moved.armed
+                watched, _ = await self._watch(tx, verdicts)
+                open_deadlines += watched + verdicts.moved.armed
                 sequence += len(verdicts.events)
                 await tx.execute("update_lane", self.number, sequence, open_deadlines)
                 next_due = await tx.row("next_deadline", self.number)
@@ -227,13 +228,16 @@ class Lane:
             self._observe_lapse(verdicts, fires_at)
             return self._told(verdicts, started, more=len(due) >= self._batch_size)
 
-    async def _watch(self, tx: Transaction, verdicts: "_Verdicts") -> int:
-        """Have auto-cancels looked at again when they should have been carried out; how many."""
+    async def _watch(self, tx: Transaction, verdicts: "_Verdicts") -> tuple[int, datetime | None]:
+        """Have auto-cancels looked at again when they should have been carried out.
+
+        How many those are, and when.
+        """
         cancelled = [e.order_id for e in verdicts.events if e.kind == Kind.AUTO_CANCEL]
         if self._confirm_within is None or not cancelled:
-            return 0
+            return 0, None
         at = self._clock.now() + self._confirm_within
-        return await tx.execute("watch_orders", self.number, at, cancelled)
+        return await tx.execute("watch_orders", self.number, at, cancelled), at
 
     async def _permit(self, brake: Brake, proof: Proof) -> Permit:
         """Ask the brake before the verdicts: it must know whom they would cancel.
@@ -272,7 +276,8 @@ class Lane:
                 wanted = list(dict.fromkeys(row["order_id"] for row in notices))
                 started = await self._start_clocks(tx, wanted)
                 verdicts = await self._decide(tx, wanted, sequence, decided=True)
-                open_deadlines += started.armed + verdicts.moved.armed
+                watched, fires_at = await self._watch(tx, verdicts)
+                open_deadlines += started.armed + verdicts.moved.armed + watched
                 done = [row["id"] for row in notices if row["order_id"] not in verdicts.faulty]
                 await tx.execute("take_notices", done)
                 sequence += len(verdicts.events)
@@ -280,6 +285,7 @@ class Lane:
             self.sequence, self.open_deadlines = sequence, open_deadlines
             self._rearm(started)
             self._rearm(verdicts.moved)
+            self._rearm(Moved(first_fires_at=fires_at))
             return self._told(verdicts, began, more=len(notices) >= self._batch_size)
 
     async def remind(self, proof: Proof) -> Settled:

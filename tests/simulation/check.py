@@ -23,6 +23,7 @@ DECISIVE = (
     "start-handling", "handling", "ready-for-invoicing", "invoice", "invoiced", "canceled",
     "dispute-opened", "dispute-resolved",
 )  # fmt: skip
+UNCONFIRMED = "escalation cancel-unconfirmed"
 # A hung process, or a publication of which nobody knows how it ended, may lead to a repeat.
 EXCUSES = ("freeze", "publish", "kafka outage")
 
@@ -128,9 +129,41 @@ def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
         logs_reach_back=all(order.entered >= instant for instant in since),
     )
     # A change that came about when the verdict could fall may count or not.
+    yield from _unconfirmed(world, order, events)
+    events = [event for event in events if not _is_of_confirmation(event)]
     courses = [list(_course(world, order, one, events)) for one in _terms(order, terms)]
     yield from min(courses, key=len)
     yield from _released(order, terms, events)
+
+
+def _is_of_confirmation(event: Event) -> bool:
+    said = event.body["revokes"]["reason"] if event.kind == "decision-revoked" else event.reason
+    return bool(said == "cancel-unconfirmed")
+
+
+def _unconfirmed(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
+    """Whether a person was asked about each auto-cancel that nobody carried out, and no other."""
+    within = world.scenario.confirm_within
+    stands, _, _ = standing(events)
+    cancelled = [event for event in events if event.says == AUTO_CANCEL]
+    confirmed = [
+        one.stored_at
+        for one in order.facts
+        if isinstance(one.fact, Act) and one.fact.status == "canceled"
+    ]
+    for event in events:
+        if event.says != UNCONFIRMED:
+            continue
+        if within is None or not cancelled:
+            yield f"{order.order_id}: {event.says}, out of nothing"
+            continue
+        asked = cancelled[0].decided_at + timedelta(seconds=within)
+        if event.stored_at < asked:
+            yield f"{order.order_id}: {event.says} TOO EARLY by {asked - event.stored_at}"
+        if any(at < asked for at in confirmed):
+            yield f"{order.order_id}: {event.says}, but it was confirmed"
+    if within is not None and AUTO_CANCEL in stands and not confirmed and UNCONFIRMED not in stands:
+        yield f"{order.order_id}: nobody was told that the auto-cancel is unconfirmed"
 
 
 def _terms(order: Order, first: Terms) -> list[Terms]:

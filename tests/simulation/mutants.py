@@ -307,6 +307,18 @@ MUTANTS = (
         ((LANE, "if timetable.defers(case) or _is_early(", "if _is_early("),),
     ),
     Mutant(
+        "an auto-cancel that a correction brings is not watched",
+        "an auto-cancel that nobody carries out escalates",
+        2000,
+        (
+            (
+                LANE,
+                "watched, fires_at = await self._watch(tx, verdicts)",
+                "watched, fires_at = 0, None",
+            ),
+        ),
+    ),
+    Mutant(
         "no look at an order whose deadline was changed",
         "a released verdict falls",
         300,

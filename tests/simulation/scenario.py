@@ -80,6 +80,7 @@ class Scenario:
     grace: float
     batch_size: int
     proof: str
+    confirm_within: float | None
     orders: dict[str, Order]
     sends: list[Send]
     transactions: list[Producing]
@@ -136,6 +137,7 @@ class _Maker:
             grace=self.grace,
             batch_size=rng.choice([1, 2, 3, 5, 100]),
             proof="lane" if narrow and rng.random() < 0.3 else "all",
+            confirm_within=rng.choice([None, None, 3.0]),
             orders=self.orders,
             sends=sorted(self.sends, key=lambda send: send.at),
             transactions=self.transactions,

@@ -361,6 +361,18 @@ def disarm_deadlines(tx: "Tx", lane: int, fires_at: list[Any], ids: list[str]) -
 
 
 @_statement
+def watch_orders(tx: "Tx", lane: int, at: Any, order_ids: list[str]) -> "Statement":
+    for order_id in order_ids:
+        yield from _insert(
+            tx,
+            "deadlines",
+            (lane, at, order_id),
+            Row(lane=lane, fires_at=at, order_id=order_id),
+        )
+    return len(order_ids)
+
+
+@_statement
 def postpone_deadlines(tx: "Tx", lane: int, to: Any, ids: list[str]) -> "Statement":
     moved = 0
     for row in tx.scan("deadlines"):

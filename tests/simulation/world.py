@@ -86,6 +86,9 @@ class World:
         self.settings = Settings.model_construct(
             stock_window=timedelta(seconds=WINDOW),
             grace=timedelta(seconds=self.scenario.grace),
+            confirm_within=None
+            if self.scenario.confirm_within is None
+            else timedelta(seconds=self.scenario.confirm_within),
             max_clock_skew=timedelta(seconds=5),
             batch_size=self.scenario.batch_size,
             proof=self.scenario.proof,

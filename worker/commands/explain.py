@@ -76,6 +76,7 @@ class _Known:
     decisions: Sequence[Any]
     case: Case | None
     evidence_since: datetime | None
+    shadow: bool
 
 
 def explain(settings: Settings, order_id: str, *, personal: bool, as_json: bool) -> None:
@@ -104,6 +105,7 @@ async def _known(settings: Settings, store: Store, order_id: str) -> _Known:
         refusals = await tx.rows("explain_refusals", order_id, _MOST)
         changes = await tx.rows("explain_changes", order_id, _MOST)
         decisions = await tx.rows("explain_decisions", order_id)
+        mode = await tx.row("mode")
         entered = order is not None and order["lane"] is not None
         found = await cases.load(tx, order["lane"], [order_id]) if order and entered else []
         since = [
@@ -113,11 +115,26 @@ async def _known(settings: Settings, store: Store, order_id: str) -> _Known:
         ]
     now = await store.now()
     case = found[0] if found else None
-    return _Known(now, order, acts, refusals, changes, decisions, case, max(since, default=None))
+    return _Known(
+        now,
+        order,
+        acts,
+        refusals,
+        changes,
+        decisions,
+        case,
+        max(since, default=None),
+        mode is not None and mode["mode"] == "shadow",
+    )
 
 
 def _summary(known: _Known) -> str:
     """The answer in a sentence."""
+    rehearsed = "in shadow mode, where nothing is told in earnest: " if known.shadow else ""
+    return rehearsed + _answer(known)
+
+
+def _answer(known: _Known) -> str:
     order, case = known.order, known.case
     if order is not None and order["lane"] is not None and order["due"] is None:
         return "its clock has not started: the status that its policy waits for has not been read"
@@ -148,6 +165,12 @@ def _undecided(order: Mapping[str, Any], case: Case, known: _Known) -> str:
     planned = schedule(order["first_due"] or order["due"], order["entered_at"], case.changes)
     if planned.held:
         return f"{said}; its verdict is held by an event until another one releases it"
+    if order["grace"] is not None:
+        again = _due(order["fires_at"], known.now)
+        return (
+            f"{said}; its verdict was put off and is tried again {again}: "
+            "the brake holds it (see `plazo brake status`), or judging it failed (see the log)"
+        )
     if order["fires_at"] > known.now:
         left = span(order["fires_at"] - known.now)
         return f"{said}; the verdict falls in {left}, and would be: {_prospect(case, known)}"
@@ -264,6 +287,7 @@ def _order_fields(order: Mapping[str, Any], now: datetime) -> list[tuple[str, ob
         ("mode", order["fulfilment"]),
         ("total", total),
         ("entered (UTC)", order["entered_at"]),
+        *([("due at first", order["first_due"])] if order["first_due"] else []),
         ("due", _due(order["due"], now)),
         ("verdict from", order["fires_at"]),
         ("policy", _policy(order)),
