@@ -100,6 +100,14 @@ def check(as_json: _Json = False) -> None:
 
 
 @app.command()
+def lanes(as_json: _Json = False) -> None:
+    """Show who reads each lane, its lag, and what it still has to decide."""
+    from worker.commands.lanes import lanes as command
+
+    command(_settings(), as_json=as_json)
+
+
+@app.command()
 def explain(
     order: Annotated[str, typer.Argument(metavar="ORDER")],
     personal: _Personal = False,
@@ -198,6 +206,21 @@ def policy_show(
         raise typer.BadParameter("give either --order or --seller")
     facts = facts_of(seller, fulfilment, total, currency) if seller is not None else None
     command(_settings(), order, facts, as_json=as_json)
+
+
+contract = typer.Typer(no_args_is_help=True, help="The contract with publishers.")
+app.add_typer(contract, name="contract")
+
+
+@contract.command("check")
+def contract_check(
+    path: Annotated[Path, typer.Argument(metavar="FILE.jsonl", exists=True, dir_okay=False)],
+    as_json: _Json = False,
+) -> None:
+    """Read recorded events as the worker would, and tell what it would refuse and why."""
+    from worker.commands.contract import check as command
+
+    command(_settings(), path, as_json=as_json)
 
 
 brake = typer.Typer(no_args_is_help=True, help="The brake on mass cancellation.")

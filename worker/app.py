@@ -15,7 +15,6 @@ from itertools import groupby
 from uuid import uuid4
 
 from worker import policies
-from worker.adapters import ADAPTERS
 from worker.backoff import Backoff
 from worker.brake import Brake
 from worker.clock import Clock, SystemClock
@@ -75,14 +74,7 @@ class Worker:
         )
         self.book = policies.book_of(settings)
         self.brake = Brake.of(settings, self.store, self.metrics)
-        self.codec = Codec(
-            order_created_topic=settings.order_created_topic,
-            order_status_changed_topic=settings.order_status_changed_topic,
-            max_record_bytes=settings.max_record_bytes,
-            max_clock_skew=settings.max_clock_skew,
-            longest_wait=self.book.longest,
-            adapters={topic: ADAPTERS[f] for topic, f in settings.foreign_formats.items()},
-        )
+        self.codec = Codec.of(settings, self.book.longest)
         self.owner = f"{socket.gethostname()}/{os.getpid()}/{uuid4().hex[:8]}"
         self.runners: dict[int, LaneRunner] = {}
         self._leaving: list[LaneRunner] = []

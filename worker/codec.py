@@ -36,8 +36,9 @@ from schemas.models import (
     OrderStatusChanged,
 )
 
-from .adapters import Adapter
+from .adapters import ADAPTERS, Adapter
 from .records import Record, RefusalClass, Refused
+from .settings import Settings
 
 MAX_MESSAGE: Final = 300
 # A record is about one order; one that names more is broken, and may not grow without limit.
@@ -128,6 +129,18 @@ class Codec:
         self._max_record_bytes = max_record_bytes
         self._max_clock_skew = max_clock_skew
         self._latest_entry = datetime.max.replace(tzinfo=UTC) - longest_wait
+
+    @classmethod
+    def of(cls, settings: Settings, longest_wait: timedelta) -> "Codec":
+        """The codec that the settings ask for."""
+        return cls(
+            settings.order_created_topic,
+            settings.order_status_changed_topic,
+            settings.max_record_bytes,
+            settings.max_clock_skew,
+            longest_wait,
+            {topic: ADAPTERS[name] for topic, name in settings.foreign_formats.items()},
+        )
 
     def decode(self, record: Record, now: datetime) -> Event | tuple[Event, ...] | Refused:
         """Read one record. Raises for no bytes whatever; ``now`` must be aware.

@@ -1,4 +1,5 @@
-"""A file of recorded events, one JSON object a line, for ``plazo dev --events``.
+"""A file of recorded events, one JSON object a line, for ``plazo dev --events`` and
+``plazo contract check``.
 
 A line is either an event as it stands in a topic's value::
 
@@ -14,7 +15,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -24,6 +25,7 @@ from worker.dev.ledger import UNREADABLE, Entered, Fact, Message
 from worker.errors import PlazoError
 from worker.settings import Settings
 
+_CHANGES = "marketplace.order.deadline-"
 _NAMED = re.compile(r'"order_id"\s*:\s*"([^"\\]{1,200})"')
 
 
@@ -37,13 +39,36 @@ def read(path: Path, settings: Settings, now: datetime) -> Iterator[Message]:
     Raises:
         BadRecording: at the first line that is no event.
     """
+    for line in records(path, settings):
+        if line.headers.get(names.CE_TYPE, "").startswith(_CHANGES):
+            told = "the audit of plazo dev knows no changes of deadlines"
+            raise BadRecording(f"{path.name}, line {line.number}: {told}")
+        yield _message(line, settings, now)
+
+
+def records(path: Path, settings: Settings) -> Iterator["Line"]:
+    """The lines of the file as records; empty ones are left out.
+
+    Raises:
+        BadRecording: at the first line that is no event.
+    """
     with path.open("rb") as lines:
         for number, line in enumerate(lines, 1):
             if line.strip():
                 try:
-                    yield _message(_object(line), settings, now)
+                    yield _line(number, _object(line), settings)
                 except _BadLine as error:
                     raise BadRecording(f"{path.name}, line {number}: {error}") from None
+
+
+class Line(NamedTuple):
+    """One line: a record that is still to be published."""
+
+    number: int
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Mapping[str, str]
 
 
 class _BadLine(Exception):
@@ -60,7 +85,14 @@ def _object(line: bytes) -> dict[str, Any]:
     return found
 
 
-def _message(line: dict[str, Any], settings: Settings, now: datetime) -> Message:
+def _message(line: Line, settings: Settings, now: datetime) -> Message:
+    key = None if line.key is None else line.key.decode()
+    tells = _tells(line.topic, key, line.value, line.headers, settings, now)
+    headers = tuple((name, text.encode()) for name, text in line.headers.items())
+    return Message(line.topic, line.key, line.value, headers, None, tells)
+
+
+def _line(number: int, line: dict[str, Any], settings: Settings) -> Line:
     record = line if "value" in line else {"value": line}
     value = record["value"]
     if not isinstance(value, dict | str | None):
@@ -76,11 +108,10 @@ def _message(line: dict[str, Any], settings: Settings, now: datetime) -> Message
         raw = value.encode() if isinstance(value, str) else None
         raw = json.dumps(value).encode() if isinstance(value, dict) else raw
         raw_key = None if key is None else key.encode()
-        raw_headers = tuple((name, text.encode()) for name, text in headers.items())
+        "".join((*headers, *headers.values())).encode()
     except UnicodeEncodeError:
         raise _BadLine("a lone surrogate") from None
-    tells = _tells(topic, key, raw, headers, settings, now)
-    return Message(topic, raw_key, raw, raw_headers, None, tells)
+    return Line(number, topic, raw_key, raw, headers)
 
 
 def _topic(given: object, value: object, settings: Settings) -> str:
