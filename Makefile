@@ -17,10 +17,12 @@ HAVE_KAFKA := $(if $(filter embedded,$(PLAZO_TEST_KAFKA)),,$(and $(shell command
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test simulate simulate-mutants chaos bench endurance kafka lint audit format schemas lock clean
+.PHONY: help setup run test simulate simulate-mutants chaos bench endurance kafka lint audit format docs sbom lock clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(TEST) ## Install all that developing and testing needs, in .venv
 
 run: $(DEV) ## Run the worker with an embedded Postgres, broker and marketplace (ARGS=--help)
 	$(VENV)/bin/plazo dev $(ARGS)
@@ -59,8 +61,17 @@ format: $(TEST) ## Mend the style
 	$(VENV)/bin/ruff check --fix $(SOURCES)
 	$(VENV)/bin/ruff format $(SOURCES)
 
-schemas: $(DEV) ## Write the JSON Schemas and AsyncAPI from the models
+docs: $(TEST) ## Write what is made from the code: schemas, AsyncAPI, samples, dashboard, tables of README
 	$(VENV)/bin/python -m schemas.generate
+	$(VENV)/bin/python -m tests.contract.samples
+	$(VENV)/bin/python -m deploy.grafana.generate
+	$(VENV)/bin/python -m worker.documentation README.md
+
+# What the image holds, from the same hashes. The tool is not part of it, so it is not locked with it.
+sbom: $(DEV) ## Write plazo.cdx.json: what the worker is made of, in CycloneDX
+	$(PIP) install cyclonedx-bom
+	$(VENV)/bin/cyclonedx-py requirements $(REQUIREMENTS)/worker.txt --pyproject pyproject.toml \
+		--output-reproducible --of JSON -o plazo.cdx.json
 
 # One resolution, from which the smaller sets are taken, so that tests run what production runs.
 COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
