@@ -1,5 +1,8 @@
 """Brings the schema up to date, under a lock: several may start it at once."""
 
+import asyncio
+import time
+
 import asyncpg
 from alembic import command
 from alembic.config import Config
@@ -15,9 +18,18 @@ from worker.migrations import HEAD, VERSIONS
 # Any constant will do, so long as no other program uses it on this database.
 _LOCK = 0x506C617A6F
 
+# Whoever waits for the lock of a table makes all wait who come after, workers too. So a step gives
+# up soon, lets them through, and begins again, for as long as a slow report may take.
+_LOCK_TIMEOUT = "2s"
+_TRIES_FOR = 120.0
+_PAUSE = 1.0
+_NOT_AVAILABLE = "55P03"
+
 
 async def migrate(database_url: str) -> str:
     """Apply every missing step and return the revision reached.
+
+    Workers may run: where somebody holds a table, the step waits without holding up others.
 
     Raises:
         DatabaseUnavailable: the database cannot be reached or refuses a step.
@@ -26,18 +38,22 @@ async def migrate(database_url: str) -> str:
     engine = create_async_engine(
         url, poolclass=NullPool, async_creator=lambda: asyncpg.connect(database_url)
     )
+    give_up_at = time.monotonic() + _TRIES_FOR
     try:
-        async with engine.connect() as connection:
-            await connection.run_sync(_upgrade)
-            await connection.commit()
-    except (asyncpg.PostgresError, DBAPIError, OSError) as error:
-        cause = getattr(error, "orig", error)
-        raise DatabaseUnavailable(
-            type(cause).__name__, getattr(cause, "sqlstate", None) or "-"
-        ) from None
+        while True:
+            try:
+                async with engine.connect() as connection:
+                    await connection.run_sync(_upgrade)
+                    await connection.commit()
+                return HEAD
+            except (asyncpg.PostgresError, DBAPIError, OSError) as error:
+                cause = getattr(error, "orig", error)
+                state = getattr(cause, "sqlstate", None) or "-"
+                if state != _NOT_AVAILABLE or time.monotonic() > give_up_at:
+                    raise DatabaseUnavailable(type(cause).__name__, state) from None
+            await asyncio.sleep(_PAUSE)
     finally:
         await engine.dispose()
-    return HEAD
 
 
 def _upgrade(connection: Connection) -> None:
@@ -45,4 +61,6 @@ def _upgrade(connection: Connection) -> None:
     config.set_main_option("script_location", str(VERSIONS.parent))
     config.attributes["connection"] = connection
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    # After our own lock, which may take as long as another migration does.
+    connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"))
     command.upgrade(config, "head")
