@@ -4,21 +4,11 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-import pytest
-
 from tests.support.market import Market, now
-from tests.support.parts import Kafka
 from tests.support.processes import WorkerProcess
 from tests.support.topics import Topics
-from worker.migrate import migrate
 
 CANCEL = "auto-cancel stock-not-validated"
-
-
-@pytest.fixture
-async def market(kafka: Kafka, topics: Topics, database: str) -> Market:
-    await migrate(database)
-    return Market(kafka.bootstrap_servers, topics, idempotence=kafka.idempotence)
 
 
 async def test_vtex(

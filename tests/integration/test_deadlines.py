@@ -12,11 +12,9 @@ import pytest
 from schemas import events as names
 from schemas.decisions import DeadlineReminder
 from tests.support.market import Market, now
-from tests.support.parts import Kafka
 from tests.support.processes import WorkerProcess
 from tests.support.topics import Topics
 from tests.support.waiting import eventually
-from worker.migrate import migrate
 
 NewWorker = Callable[..., WorkerProcess]
 HASTY = {"stock_window": "PT4S", "grace": "PT0S"}
@@ -30,12 +28,6 @@ policies:
     grace: PT0S
     reminders: [PT4S, PT2S]
 """
-
-
-@pytest.fixture
-async def market(kafka: Kafka, topics: Topics, database: str) -> Market:
-    await migrate(database)
-    return Market(kafka.bootstrap_servers, topics, idempotence=kafka.idempotence)
 
 
 async def change(

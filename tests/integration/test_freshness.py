@@ -16,17 +16,10 @@ from tests.support.parts import Kafka
 from tests.support.processes import WorkerProcess
 from tests.support.topics import Topics
 from tests.support.waiting import eventually
-from worker.migrate import migrate
 
 NewWorker = Callable[..., WorkerProcess]
 SILENT = "auto-cancel stock-not-validated"
 HELD = 'plazo_guard_held_lanes{reason="behind"}'
-
-
-@pytest.fixture
-async def market(kafka: Kafka, topics: Topics, database: str) -> Market:
-    await migrate(database)
-    return Market(kafka.bootstrap_servers, topics, idempotence=kafka.idempotence)
 
 
 @asynccontextmanager

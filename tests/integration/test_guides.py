@@ -10,23 +10,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 import schemas
 from tests.support.market import Market, now
 from tests.support.parts import Kafka
 from tests.support.processes import ROOT, WorkerProcess
 from tests.support.topics import Topics
-from worker.migrate import migrate
 
 GUIDES = Path(schemas.__file__).parent / "guides"
 EXAMPLES = Path(schemas.__file__).parent / "examples"
-
-
-@pytest.fixture
-async def market(kafka: Kafka, topics: Topics, database: str) -> Market:
-    await migrate(database)
-    return Market(kafka.bootstrap_servers, topics, idempotence=kafka.idempotence)
 
 
 async def test_the_sample_consumer_takes_each_decision_once(

@@ -18,12 +18,6 @@ NewWorker = Callable[..., WorkerProcess]
 SILENT = "auto-cancel stock-not-validated"
 
 
-@pytest.fixture
-async def market(kafka: Kafka, topics: Topics, database: str) -> Market:
-    await migrate(database)
-    return Market(kafka.bootstrap_servers, topics, idempotence=kafka.idempotence)
-
-
 async def not_ready(worker: WorkerProcess) -> None:
     await eventually(lambda: _answers(worker, "/readyz", 503), 20, "not ready")
     assert await _answers(worker, "/livez", 200), "an outage is no reason to be restarted"

@@ -3,23 +3,14 @@
 from collections.abc import Callable
 
 import asyncpg
-import pytest
 
 from tests.support.market import Market
-from tests.support.parts import Kafka
 from tests.support.processes import WorkerProcess
 from tests.support.topics import Topics
 from tests.support.waiting import eventually
-from worker.migrate import migrate
 
 NewWorker = Callable[..., WorkerProcess]
 LIMIT = {"dead_letter_limit": "0.1", "dead_letter_window": "100", "batch_size": "5"}
-
-
-@pytest.fixture
-async def market(kafka: Kafka, topics: Topics, database: str) -> Market:
-    await migrate(database)
-    return Market(kafka.bootstrap_servers, topics, idempotence=kafka.idempotence)
 
 
 async def test_a_lane_halts_before_it_refuses_too_much_and_goes_on_when_allowed(

@@ -6,14 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-import pytest
 
 from tests.support.market import Market, now
-from tests.support.parts import Kafka
 from tests.support.processes import WorkerProcess
 from tests.support.topics import Topics
 from tests.support.waiting import eventually
-from worker.migrate import migrate
 
 NewWorker = Callable[..., WorkerProcess]
 FILE = """\
@@ -34,12 +31,6 @@ policies:
     window: PT1S
     grace: PT0S
 """
-
-
-@pytest.fixture
-async def market(kafka: Kafka, topics: Topics, database: str) -> Market:
-    await migrate(database)
-    return Market(kafka.bootstrap_servers, topics, idempotence=kafka.idempotence)
 
 
 def order(market: Market, name: str, **more: Any) -> tuple[str, str, Any]:

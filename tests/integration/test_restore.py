@@ -4,23 +4,14 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import asyncpg
-import pytest
 
 from tests.support.market import Market, now
-from tests.support.parts import Kafka
 from tests.support.processes import WorkerProcess
 from tests.support.topics import Topics
 from tests.support.waiting import eventually
-from worker.migrate import migrate
 
 NewWorker = Callable[..., WorkerProcess]
 CANCEL = "auto-cancel stock-not-validated"
-
-
-@pytest.fixture
-async def market(kafka: Kafka, topics: Topics, database: str) -> Market:
-    await migrate(database)
-    return Market(kafka.bootstrap_servers, topics, idempotence=kafka.idempotence)
 
 
 async def back_up(database: str) -> str:
