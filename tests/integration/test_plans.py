@@ -5,6 +5,7 @@ The model's test knows arguments for each statement; here they meet tables of so
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
@@ -33,13 +34,26 @@ INSERT INTO dead_letters (lane, topic, partition, "offset", timestamp, received_
 SELECT lane, 't', lane, order_id::bigint, now(), now(), 'not-json', '', '{{}}', '{{}}', true
 FROM orders;
 INSERT INTO shields SELECT lane::text, id FROM dead_letters;
+INSERT INTO reminders SELECT lane, fires_at, order_id FROM orders;
+INSERT INTO deadline_changes SELECT order_id, 'order.deadline-held', now(), now(), NULL, '', '',
+    't', lane, order_id::bigint FROM orders;
 """
-LARGE = {"orders", "deadlines", "acts", "decisions", "notices", "dead_letters", "shields"}
+LARGE = {"orders", "deadlines", "acts", "decisions", "notices", "dead_letters", "shields",
+         "reminders", "deadline_changes"}  # fmt: skip
+_DRAWN = Statements(Random(0))
 HOT = [
     name
-    for name in Statements(Random(0)).makers
+    for name in (*_DRAWN.makers, *_DRAWN.rare)
     if not name.startswith("copy ") and name not in ("wait_briefly", "end_frozen_sessions")
 ]
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+# What the simulation has no reminders for.
+REMINDING: dict[str, tuple[Any, ...]] = {
+    "due_reminders": (1, NOW, 100),
+    "disarm_reminders": (1, [NOW], ["1"]),
+    "arm_reminders": (["1"], 1, NOW),
+    "count_decisions": (["1"], [2]),
+}
 
 
 @pytest.mark.parametrize("statistics", [False, True], ids=["grown since ANALYZE", "analyzed"])
@@ -55,8 +69,10 @@ async def test_plans_use_indexes(database: str, statistics: bool) -> None:
             await connection.execute(LOAD)
             if statistics:
                 await connection.execute("ANALYZE")
-            for name in HOT:
-                arguments = Statements(Random(1)).makers[name]()
+            for name in (*HOT, *REMINDING):
+                drawn = Statements(Random(1))
+                made = {**drawn.makers, **drawn.rare}
+                arguments = REMINDING.get(name) or made[name]()
                 answer = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {sql(name)}", *arguments)
                 read_whole[name] = {
                     node["Relation Name"]

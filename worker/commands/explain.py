@@ -165,7 +165,7 @@ def _undecided(order: Mapping[str, Any], case: Case, known: _Known) -> str:
     planned = schedule(order["first_due"] or order["due"], order["entered_at"], case.changes)
     if planned.held:
         return f"{said}; its verdict is held by an event until another one releases it"
-    if order["grace"] is not None:
+    if order["fires_at"] > case.order.due + case.order.grace:
         again = _due(order["fires_at"], known.now)
         return (
             f"{said}; its verdict was put off and is tried again {again}: "
