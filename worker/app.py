@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from worker import policies
 from worker.backoff import Backoff
+from worker.board import pages as board
 from worker.brake import Brake
 from worker.clock import Clock, SystemClock
 from worker.codec import Codec
@@ -59,9 +60,6 @@ class Worker:
         self.scope = Scope.of(settings)
         self.probe = KafkaProbe(settings)
         self.publisher = Publisher(settings)
-        self.http = HttpServer(
-            settings.http_host, settings.http_port, self.metrics.registry, self.health
-        )
         # A probe of its own: no other question may keep a proof waiting.
         self._proof_probe = KafkaProbe(settings)
         self.turns = Turns()
@@ -80,6 +78,14 @@ class Worker:
         self._leaving: list[LaneRunner] = []
         self.joined = False
         self.consumer: Consumer | None = None
+        self.monitor = Monitor(self)
+        self.http = HttpServer(
+            settings.http_host,
+            settings.http_port,
+            self.metrics.registry,
+            self.health,
+            board.pages(self),
+        )
         self._broken = asyncio.Event()
         self._stopping = asyncio.Event()
 
@@ -127,7 +133,7 @@ class Worker:
         background = [
             asyncio.create_task(self.freshness.run(), name="freshness"),
             asyncio.create_task(self._watch_notices(), name="notices"),
-            asyncio.create_task(Monitor(self).run(), name="monitor"),
+            asyncio.create_task(self.monitor.run(), name="monitor"),
             asyncio.create_task(self._consume(), name="consume"),
         ]
         try:

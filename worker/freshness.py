@@ -78,6 +78,11 @@ class Freshness:
         self.held_by: Guard | None = None
         self.behind: list[tuple[str, int, int]] = []  # topic, partition, records missing
 
+    @property
+    def proven_at(self) -> datetime | None:
+        """Up to when all that could speak against a verdict has been read, of every lane."""
+        return min((proof.at for proof in self._proofs.values()), default=None)
+
     def progressed(self) -> None:
         """Tell that a position of ours was committed: a proof may be there now."""
         self._progress.set()

@@ -1,6 +1,6 @@
-"""/metrics, /livez and /readyz, served from the worker's own event loop.
+"""/metrics, /livez, /readyz and the board, served from the worker's own event loop.
 
-Small on purpose: three pages, no bodies read, one request per connection. Nothing that a client
+Small on purpose: few pages, no bodies read, one request per connection. Nothing that a client
 does may cost the worker more than a few kilobytes for a few seconds.
 """
 
@@ -9,7 +9,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
@@ -23,6 +23,8 @@ _CONNECTION_SECONDS = 10.0
 _CONNECTIONS = 64
 _HEADER_BYTES = 4096
 _NO_STORE = {"Cache-Control": "no-store"}
+
+Page = Callable[[web.BaseRequest], Awaitable[web.Response]]
 
 
 def _is_our_fault(record: logging.LogRecord) -> bool:
@@ -82,10 +84,18 @@ class Health:
 
 
 class HttpServer:
-    """The three pages on one address. ``start`` once, ``stop`` any number of times."""
+    """The pages on one address; ``more`` are others, by path.
+
+    ``start`` once, ``stop`` any number of times.
+    """
 
     def __init__(
-        self, host: str, port: int, metrics_registry: CollectorRegistry, health: Health
+        self,
+        host: str,
+        port: int,
+        metrics_registry: CollectorRegistry,
+        health: Health,
+        more: Mapping[str, Page] | None = None,
     ) -> None:
         self._host = host
         self._port = port
@@ -93,7 +103,12 @@ class HttpServer:
         self._health = health
         self._web: web.Server | None = None
         self._server: asyncio.Server | None = None
-        self._pages = {"/metrics": self._metrics, "/livez": self._livez, "/readyz": self._readyz}
+        self._pages: dict[str, Page] = {
+            **(more or {}),
+            "/metrics": self._metrics,
+            "/livez": self._livez,
+            "/readyz": self._readyz,
+        }
 
     @property
     def port(self) -> int:
@@ -155,11 +170,11 @@ class HttpServer:
         elif request.method not in ("GET", "HEAD"):
             response = web.Response(status=405, headers={"Allow": "GET, HEAD"})
         else:
-            response = page(request)
+            response = await page(request)
         response.force_close()
         return response
 
-    def _metrics(self, request: web.BaseRequest) -> web.Response:
+    async def _metrics(self, request: web.BaseRequest) -> web.Response:
         try:
             encode, content_type = choose_encoder(",".join(request.headers.getall("Accept", ())))
         except TypeError:  # a version that is not made of numbers
@@ -170,11 +185,11 @@ class HttpServer:
         response.enable_compression()
         return response
 
-    def _livez(self, _request: web.BaseRequest) -> web.Response:
+    async def _livez(self, _request: web.BaseRequest) -> web.Response:
         live = self._health.live()
         return _json(200 if live else 503, {"live": live})
 
-    def _readyz(self, _request: web.BaseRequest) -> web.Response:
+    async def _readyz(self, _request: web.BaseRequest) -> web.Response:
         ready = self._health.ready
         body = {"ready": ready, "reasons": self._health.reasons}
         return _json(200 if ready else 503, body)

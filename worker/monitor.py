@@ -27,6 +27,8 @@ class Monitor:
 
     def __init__(self, worker: "Worker") -> None:
         self._worker = worker
+        # Where the logs ended at the last look; None while Kafka does not answer.
+        self.ends: dict[Partition, int] | None = None
         self._stood: dict[Partition, tuple[int, float]] = {}
 
     async def run(self) -> None:
@@ -104,8 +106,9 @@ class Monitor:
     async def _kafka(self, runners: list[LaneRunner]) -> None:
         worker = self._worker
         try:
-            ends = await worker.probe.ends()
+            self.ends = ends = await worker.probe.ends()
         except KafkaUnavailable as error:
+            self.ends = None
             worker.health.set_not_ready("kafka", str(error))
             self._stood.clear()  # with the broker away nothing can move
             return

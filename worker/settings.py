@@ -174,6 +174,11 @@ class Settings(BaseSettings):
     )
     http_host: str = Field("127.0.0.1", description="Address of /metrics, /livez and /readyz.")
     http_port: int = Field(9464, ge=0, le=65535, description="Their port; 0 takes a free one.")
+    board_token: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="Opens the board at `/` of that port to whoever has it; empty is no board.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least level that is logged."
     )

@@ -151,7 +151,7 @@ class Store:
             RowRefused: Postgres refuses a value; nothing was written.
         """
         isolation = "repeatable_read" if one_snapshot else None
-        async with self._translated(), self._pool.acquire(timeout=10) as connection:
+        async with self._translated(), self._acquire() as connection:
             with _hung_up_on_silence(connection):
                 transaction = connection.transaction(isolation=isolation)
                 await transaction.start()
@@ -167,15 +167,20 @@ class Store:
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Transaction]:
         """Single statements, each committed by itself."""
-        async with self._translated(), self._pool.acquire(timeout=10) as connection:
+        async with self._translated(), self._acquire() as connection:
             with _hung_up_on_silence(connection):
                 yield Transaction(connection)
 
     async def now(self) -> datetime:
         """The server's clock."""
-        async with self._translated(), self._pool.acquire(timeout=10) as connection:
+        async with self._translated(), self._acquire() as connection:
             moment: datetime = await connection.fetchval("SELECT clock_timestamp()")
             return moment
+
+    def _acquire(self) -> Any:
+        if self._pool is None:  # not open yet, or closed again
+            raise DatabaseUnavailable("NotConnected", "08003")
+        return self._pool.acquire(timeout=10)
 
     def observe(self) -> None:
         """Set the gauges of the pool."""

@@ -50,9 +50,19 @@ def test_the_picture() -> None:
     ]
     totals = Totals(10, 5, 2, 2, 1, 1, 0, 0, 3)
     console = Console(width=140, height=36, record=True, file=LogLines())
-    console.print(view.draw(totals, scrape(metrics.registry), 99, verdicts, 9464, console.size))
+    board = "http://127.0.0.1:9464/#token=x"
+    console.print(
+        view.draw(
+            totals,
+            scrape(metrics.registry),
+            99,
+            verdicts,
+            board,
+            console.size,
+        )
+    )
     text = console.export_text()
-    for shown in ("missed deadlines", "http://127.0.0.1:9464/metrics", "of 0:02:00", "1,234",
+    for shown in ("missed deadlines", board, "of 0:02:00", "1,234",
                   "behind", "[warning] something", "o-39", "stays silent", "2.50 s"):  # fmt: skip
         assert shown in text
     assert "o-0 " not in text  # older than there is room for

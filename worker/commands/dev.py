@@ -94,10 +94,23 @@ async def _run(settings: Settings, plan: Plan, *, view: bool) -> Result | None:
     if not view:
         logs.configure(settings.log_level, settings.log_format)
         logs.catch_loop_errors(asyncio.get_running_loop())
-        return await Session(settings, plan, stopping).run()
+        return await Session(settings, plan, stopping, _tell_board()).run()
     with _live(settings, plan) as show:
         logs.catch_loop_errors(asyncio.get_running_loop())
         return await Session(settings, plan, stopping, show).run()
+
+
+def _tell_board() -> Callable[[Session], None]:
+    told = False
+
+    def show(session: Session) -> None:
+        nonlocal told
+        # A free port is known once the worker listens.
+        if not told and session.worker is not None and session.worker.http.port:
+            told = True
+            typer.echo(f"board: {session.board}", err=True)
+
+    return show
 
 
 def _on_signals(stopping: asyncio.Event) -> None:
@@ -134,7 +147,7 @@ def _live(settings: Settings, plan: Plan) -> Iterator[Callable[[Session], None]]
                     samples,
                     session.ledger.records,
                     session.audit.latest,
-                    session.worker.http.port,
+                    session.board,
                     console.size,
                 ),
                 refresh=True,

@@ -1,18 +1,16 @@
 """What all commands print with: tables for people, JSON for machines, nothing that can hurt."""
 
-import json
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
-from typing import Any
-from uuid import UUID
+from datetime import datetime, timedelta
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from worker.wording import span, to_json, utc
 
 # What a record says is printed to a terminal: it may not move its cursor.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -28,7 +26,7 @@ def console(*, stderr: bool = False) -> Console:
 
 def print_json(value: object) -> None:
     """One JSON document on stdout."""
-    sys.stdout.write(json.dumps(value, default=_plain, indent=2) + "\n")
+    sys.stdout.write(to_json(value, indent=2) + "\n")
 
 
 def cell(value: object, style: str = "") -> Text:
@@ -64,30 +62,3 @@ def fields(pairs: Iterable[tuple[str, object]]) -> Table:
     for name, value in pairs:
         made.add_row(name, value if isinstance(value, Text) else cell(value))
     return made
-
-
-def utc(moment: datetime) -> str:
-    """An instant in UTC, to the millisecond; microseconds where there are any."""
-    fine = "microseconds" if moment.microsecond % 1000 else "milliseconds"
-    moment = moment.astimezone(UTC)
-    return moment.replace(tzinfo=None).isoformat(" ", fine if moment.microsecond else "seconds")
-
-
-def span(length: timedelta) -> str:
-    """A length of time, roughly, for people."""
-    seconds = abs(length.total_seconds())
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.0f} h" if seconds < 172_800 else f"{seconds / 86_400:.0f} days"
-
-
-def _plain(value: Any) -> object:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    if isinstance(value, date | Decimal | UUID):
-        return str(value)
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    raise TypeError(type(value).__name__)

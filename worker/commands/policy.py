@@ -9,12 +9,13 @@ from typing import Any
 
 import typer
 
-from worker.commands.output import cell, console, fields, print_json, table, utc
+from worker.commands.output import cell, console, fields, print_json, table
 from worker.commands.parts import finish, open_store
 from worker.domain.acts import ORDER_CREATED
 from worker.domain.policy import Book, Facts, Policy
 from worker.policies import book_of
 from worker.settings import Settings
+from worker.wording import utc
 
 
 def check(settings: Settings, file: Path | None, *, as_json: bool) -> None:

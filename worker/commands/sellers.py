@@ -7,9 +7,10 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from worker.commands.output import console, print_json, span, table
+from worker.commands.output import console, print_json, table
 from worker.commands.parts import finish, open_store
 from worker.settings import Settings
+from worker.wording import span
 
 _COLUMNS = (
     "seller_id", "day", "orders", "validated_in_time", "cancelled_in_time", "auto_cancelled",

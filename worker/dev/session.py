@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Seque
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from secrets import token_urlsafe
 
 from pydantic import SecretStr
 
@@ -96,6 +97,14 @@ class Session:
             self.audit = audit = Audit(settings, self.ledger)
             async with audit.following(settings.kafka_bootstrap_servers, widths):
                 return await self._play(audit)
+
+    @property
+    def board(self) -> str:
+        """Where the worker's board is, with the token that opens it."""
+        assert self.worker is not None
+        assert self.settings.board_token is not None
+        address = f"http://{self.settings.http_host}:{self.worker.http.port}"
+        return f"{address}/#token={self.settings.board_token.get_secret_value()}"
 
     def totals(self, samples: Samples) -> totals.Totals:
         """The totals as they stand now."""
@@ -217,6 +226,7 @@ class Session:
                 "group_id": "plazo-dev",
                 "proof": "all",  # some sellers partition unlike others
                 "http_port": _port(self.settings),
+                "board_token": self.settings.board_token or SecretStr(token_urlsafe(16)),
             }
         )
 

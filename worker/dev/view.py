@@ -79,7 +79,7 @@ class View:
         samples: Samples,
         records: int,
         verdicts: Iterable[Verdict],
-        port: int,
+        board: str,
         size: ConsoleDimensions,
     ) -> RenderableType:
         """One frame."""
@@ -92,17 +92,17 @@ class View:
         bottom = Layout(name="bottom")
         bottom.update(Panel(_verdicts(verdicts, size), title="verdicts as they fall"))
         layout = Layout()
-        layout.split_column(Layout(self._head(port), size=1), top, bottom)
+        layout.split_column(Layout(self._head(board), size=1), top, bottom)
         return layout
 
-    def _head(self, port: int) -> Text:
+    def _head(self, board: str) -> Text:
         passed = timedelta(seconds=int(time.monotonic() - self._began))
         time_told = f"{passed} of {self._lasting}" if self._lasting else f"{passed}, Ctrl-C ends it"
         settings = self._settings
         head = Text(" plazo dev ", style="bold reverse")
         head.append(
             f" window {settings.stock_window}, grace {settings.grace} · "
-            f"http://{settings.http_host}:{port}/metrics · {time_told}",
+            f"{time_told} · board {board}",
             style="not bold not reverse",
         )
         head.no_wrap = True

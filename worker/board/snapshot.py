@@ -1,0 +1,105 @@
+"""What the board shows, as one JSON document."""
+
+import asyncio
+from contextlib import suppress
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from worker import __version__, lanes
+from worker.errors import DatabaseUnavailable
+from worker.migrations import HEAD
+
+if TYPE_CHECKING:
+    from worker.app import Worker
+
+# However many look at it, Postgres and Kafka are asked once in so long.
+_SECONDS = 1.0
+_PATIENCE = 3.0
+_VERDICTS = 25
+_DEAD_LETTERS = 8
+_DEAD_LETTERS_COUNTED = 1000
+
+
+class Snapshots:
+    """Pictures of all lanes, of all workers, and of the guards of this one."""
+
+    def __init__(self, worker: "Worker") -> None:
+        self._worker = worker
+        self._turn = asyncio.Lock()
+        self._taken = float("-inf")
+        self._snapshot: dict[str, Any] = {}
+        # What was stored when Postgres answered last: better than an empty board.
+        self._stored: dict[str, Any] | None = None
+
+    async def latest(self, _request: web.BaseRequest) -> dict[str, Any]:
+        """The latest picture, a second old at most."""
+        async with self._turn:
+            clock = self._worker.clock
+            if clock.monotonic() - self._taken >= _SECONDS:
+                self._snapshot = await self._take()
+                self._taken = clock.monotonic()
+        return self._snapshot
+
+    async def _take(self) -> dict[str, Any]:
+        worker = self._worker
+        # A board that waits is no board: then what was known before is shown, with its time.
+        with suppress(DatabaseUnavailable, TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                self._stored = await self._read(worker.clock.now())
+        return {
+            "at": worker.clock.now(),
+            "worker": worker.owner,
+            "version": __version__,
+            "schema": HEAD,
+            "mode": worker.settings.mode,
+            "ready": worker.health.ready,
+            "reasons": worker.health.reasons,
+            "guards": self._guards(),
+            "stored": self._stored,
+        }
+
+    async def _read(self, now: datetime) -> dict[str, Any]:
+        worker = self._worker
+        async with worker.store.transaction(one_snapshot=True) as tx:
+            rows = await lanes.read(tx, worker.monitor.ends)
+            overdue = await tx.row("overdue", [row["lane"] for row in rows], now)
+            verdicts = await tx.rows("board_verdicts", _VERDICTS)
+            letters = await tx.rows("board_dead_letters", _DEAD_LETTERS_COUNTED, _DEAD_LETTERS)
+            brake = await tx.row("brake_state", worker.settings.brake_window)
+        return {
+            "at": now,
+            "lanes": rows,
+            "overdue": dict(overdue or {}),
+            "verdicts": [dict(row) for row in verdicts],
+            "dead_letters": {
+                "open": letters[0]["open"] if letters else 0,
+                "of_latest": _DEAD_LETTERS_COUNTED,
+                "latest": [dict(row) for row in letters],
+            },
+            "brake": {**dict(brake or {}), "limited": worker.brake is not None},
+        }
+
+    def _guards(self) -> dict[str, Any]:
+        metrics, freshness = self._worker.metrics, self._worker.freshness
+        held = {
+            sample.labels["reason"]: int(sample.value)
+            for family in metrics.guard.collect()
+            for sample in family.samples
+        }
+        orders = sum(
+            int(sample.value)
+            for family in metrics.held_orders.collect()
+            for sample in family.samples
+        )
+        return {
+            "lanes_held": {reason: count for reason, count in held.items() if count},
+            "orders_held_by_the_brake": orders,
+            "behind": [
+                {"topic": topic, "partition": partition, "records": records}
+                for topic, partition, records in freshness.behind[:20]
+            ],
+            "own_lanes": sorted(self._worker.runners),
+            "proven_at": freshness.proven_at,
+        }

@@ -1,0 +1,1 @@
+SELECT topic, partition, next_offset, last_timestamp FROM positions
