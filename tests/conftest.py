@@ -1,7 +1,7 @@
 """Fixtures for tests against real parts. One Kafka and one Postgres serve a whole test run."""
 
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -97,7 +97,12 @@ def new_worker(
     workers: list[WorkerProcess] = []
     group = f"test-{uuid.uuid4().hex[:8]}"
 
-    def make(topics: Topics, code: Path = ROOT, **variables: str) -> WorkerProcess:
+    def make(
+        topics: Topics,
+        code: Path = ROOT,
+        arguments: Sequence[str] = ("run",),
+        **variables: str,
+    ) -> WorkerProcess:
         environment = {
             "PLAZO_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
             "PLAZO_KAFKA_IDEMPOTENCE": str(kafka.idempotence),
@@ -107,7 +112,9 @@ def new_worker(
             **{f"PLAZO_{name.upper()}": value for name, value in variables.items()},
         }
         name = f"worker-{len(workers)}"
-        workers.append(WorkerProcess(tmp_path, environment, name=name, code=code))
+        workers.append(
+            WorkerProcess(tmp_path, environment, name=name, code=code, arguments=arguments)
+        )
         return workers[-1]
 
     yield make

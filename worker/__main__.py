@@ -156,6 +156,22 @@ def sellers(
     command(_settings(), parse_duration(since, "--since"), seller, form)
 
 
+@app.command()
+def replay(
+    start: Annotated[
+        str,
+        typer.Option("--from", metavar="TIME", help="An instant, or how long ago: 7d, PT12H."),
+    ],
+    dry_run: Annotated[bool, typer.Option(help="Only tell what would be read.")] = False,
+    as_json: _Json = False,
+) -> None:
+    """Decide in shadow mode what the logs have asked for since then, and report on it."""
+    from worker.commands.durations import parse_start
+    from worker.commands.replay import replay as command
+
+    command(_settings(), parse_start(start, "--from"), dry_run=dry_run, as_json=as_json)
+
+
 shadow = typer.Typer(no_args_is_help=True, help="Decide without consequences.")
 app.add_typer(shadow, name="shadow")
 

@@ -87,6 +87,18 @@ class KafkaProbe:
             for tp in asked
         }
 
+    async def offsets_at(
+        self, partitions: Sequence[Partition], at: datetime
+    ) -> dict[Partition, int]:
+        """The first offset with a timestamp of ``at`` or later; logs that have none are missing.
+
+        Raises:
+            KafkaUnavailable
+        """
+        asked = {TopicPartition(*p): int(at.timestamp() * 1000) for p in partitions}
+        found = await self._ask(lambda: self._reader.offsets_for_times(asked))
+        return {(tp.topic, tp.partition): one.offset for tp, one in found.items() if one}
+
     async def timestamps(self, offsets: Mapping[Partition, int]) -> dict[Partition, int]:
         """Timestamps of the records at offsets of the logs; one that is not there is missing.
 

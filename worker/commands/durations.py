@@ -2,7 +2,7 @@
 
 import re
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import isodate
 import typer
@@ -26,3 +26,22 @@ def parse_duration(text: str, option: str) -> timedelta:
     if not isinstance(found, timedelta) or found <= timedelta(0):
         raise typer.BadParameter("not a duration such as 60s, 2m or PT1M", param_hint=option)
     return found
+
+
+def parse_start(text: str, option: str) -> datetime:
+    """An instant with its time zone, or a duration before now.
+
+    Raises:
+        typer.BadParameter: it is neither, or not in the past.
+    """
+    now = datetime.now(UTC)
+    if "-" not in text:
+        return now - parse_duration(text, option)
+    with suppress(ValueError):
+        at = datetime.fromisoformat(text)
+        if at.tzinfo is not None and at <= now:
+            return at.astimezone(UTC)
+    raise typer.BadParameter(
+        "not an instant in the past such as 2026-01-31T08:00Z, nor a duration such as 7d",
+        param_hint=option,
+    )
