@@ -93,5 +93,5 @@ async def test_it_refuses_what_could_do_harm(replay: Command, market: Market) ->
 def test_a_start_is_an_instant_or_a_duration(text: str) -> None:
     with pytest.raises(Exception, match="not a"):
         parse_start(text, "--from")
-    assert now() - parse_start("2m", "--from") >= timedelta(minutes=2)
+    assert parse_start("2m", "--from") <= now() - timedelta(minutes=2)
     assert parse_start("2026-01-31T08:00+01:00", "--from").hour == 7
