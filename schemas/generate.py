@@ -202,6 +202,11 @@ def _ce_headers(ce_type: str, *, output: bool) -> dict[str, Any]:
             "description": "1, 2, 3… without gaps, per partition.",
         }
         required = list(properties)
+        properties["traceparent"] = {
+            **text,
+            "description": "W3C trace context of the publication, if the order came with one.",
+        }
+        properties["tracestate"] = {**text, "description": "Goes with traceparent."}
     return {"type": "object", "properties": properties, "required": required}
 
 

@@ -38,6 +38,7 @@ from worker.relay import Relay
 from worker.scope import Scope
 from worker.settings import Settings
 from worker.store import Store
+from worker.traces import Traces
 from worker.turns import Turns
 
 log = logger(__name__)
@@ -71,6 +72,7 @@ class Worker:
             self.metrics,
         )
         self.book = policies.book_of(settings)
+        self._traces = Traces.of(settings)
         self.brake = Brake.of(settings, self.store, self.metrics)
         self.codec = Codec.of(settings, self.book.longest)
         self.owner = f"{socket.gethostname()}/{os.getpid()}/{uuid4().hex[:8]}"
@@ -123,6 +125,8 @@ class Worker:
                     await self.publisher.close()
                     await self.probe.close()
                     await self._proof_probe.close()
+                    if self._traces:
+                        await self._traces.close()
             await self.store.close()
             await self.http.stop()
             log.info("worker_stopped")
@@ -282,11 +286,19 @@ class Worker:
             self.brake,
             self.settings.confirm_within,
             self.settings.outage_after,
+            self._traces,
         )
 
     def _make_relay(self, lane: Lane) -> Relay:
         return Relay(
-            lane, self.settings, self.store, self.publisher, self.probe, self.clock, self.metrics
+            lane,
+            self.settings,
+            self.store,
+            self.publisher,
+            self.probe,
+            self.clock,
+            self.metrics,
+            self._traces,
         )
 
     def _on_notice(self, lanes: Collection[int]) -> None:

@@ -30,6 +30,7 @@ from worker.records import Mark, RefusalClass, Refused
 from worker.scope import Scope
 from worker.store import Store, Transaction
 from worker.timetable import Moved, Timetable
+from worker.traces import Traces
 from worker.verdicts import Event, events
 
 log = logger(__name__)
@@ -79,6 +80,7 @@ class Lane:
         brake: Brake | None = None,
         confirm_within: timedelta | None = None,
         outage_after: timedelta | None = None,
+        traces: Traces | None = None,
     ) -> None:
         self.number = number
         self.epoch = 0
@@ -100,6 +102,7 @@ class Lane:
         self._brake = brake
         self._confirm_within = confirm_within
         self._outage_after = outage_after
+        self._traces = traces
         # Two transactions of one lane would only wait for each other at the fence, each with a
         # connection in hand.
         self._turn = asyncio.Lock()
@@ -365,11 +368,15 @@ class Lane:
     async def _write(self, batch: Batch, rows: Rows) -> Applied:
         started = self._clock.monotonic()
         noticed = []
+        spans = self._traces.received(batch.records, rows) if self._traces else {}
         async with self._store.transaction() as tx:
             sequence, open_deadlines = await self._fence(tx)
             await self._dead_letter_limit.check(tx, rows.refused_places())
             await self._move(tx, batch)
             entered, moved = await self._enter(tx, rows)
+            if self._traces and spans:
+                contexts = [self._traces.context(span) for span in spans.values()]
+                await tx.execute("keep_traces", list(spans), *_columns(contexts))
             if rows.acts:
                 await tx.copy("acts", ACT_COLUMNS, rows.acts)
             if rows.changes:
@@ -383,6 +390,8 @@ class Lane:
             if moved.armed:
                 open_deadlines += moved.armed
                 await tx.execute("update_lane", self.number, sequence, open_deadlines)
+        for span in spans.values():
+            span.end()
         self.positions.update(batch.after)
         self.open_deadlines = open_deadlines
         self._rearm(moved)

@@ -6,7 +6,7 @@ reads the tail of the lane's partition and goes on behind the last sequence that
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from schemas import events as names
 from worker.clock import Clock
@@ -17,6 +17,10 @@ from worker.probe import KafkaProbe
 from worker.publisher import Message, Publisher, TooLarge
 from worker.settings import Settings
 from worker.store import Store
+from worker.traces import Traces
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
 
 _BATCH = 1000
 _LETTERS = 50
@@ -37,6 +41,7 @@ class Relay:
         probe: KafkaProbe,
         clock: Clock,
         metrics: Metrics,
+        traces: Traces | None = None,
     ) -> None:
         self._lane = lane
         self._settings = settings
@@ -45,6 +50,7 @@ class Relay:
         self._probe = probe
         self._clock = clock
         self._metrics = metrics
+        self._traces = traces
         self._source = f"/plazo/{settings.group_id}".encode()
         self._committed = asyncio.Event()
         self._letters = True
@@ -141,10 +147,24 @@ class Relay:
         async with self._store.session() as session:
             rows = await session.rows("unpublished_decisions", lane.number, lane.published, _BATCH)
         self.oldest = rows[0]["decided_at"].timestamp()
-        await self._append([self._message(row) for row in rows])
+        spans = await self._spans(self._traces, rows) if self._traces else {}
+        await self._append([self._message(row, spans.get(row["sequence"])) for row in rows])
+        for span in spans.values():
+            span.end()
         await self._mark(rows[-1]["sequence"])
         self._metrics.published.inc(len(rows))
         return True
+
+    async def _spans(self, traces: Traces, rows: Sequence[Any]) -> dict[int, "Span"]:
+        """By sequence, the spans of what is published now, of orders that came with a context."""
+        async with self._store.session() as session:
+            found = await session.rows("traces_of", [row["order_id"] for row in rows])
+        parents = {row["order_id"]: (row["traceparent"], row["tracestate"]) for row in found}
+        return {
+            row["sequence"]: traces.sent(row, parent, self._settings.output_topic)
+            for row in rows
+            if (parent := parents.get(row["order_id"]))
+        }
 
     async def _append(self, messages: Sequence[Message]) -> None:
         """Publish, and do not leave before it is known what became of it.
@@ -164,7 +184,7 @@ class Relay:
             await session.execute("mark_published", self._lane.number, sequence)
         self._lane.published = sequence
 
-    def _message(self, row: Any) -> Message:
+    def _message(self, row: Any, span: "Span | None") -> Message:
         order = row["order_id"].encode()
         headers = [
             (names.CE_SPECVERSION, b"1.0"),
@@ -176,6 +196,8 @@ class Relay:
             (names.CE_SEQUENCE, str(row["sequence"]).encode()),
             (names.CONTENT_TYPE_HEADER, names.CONTENT_TYPE.encode()),
         ]
+        if self._traces and span:
+            headers += self._traces.headers(span)
         return Message(
             self._settings.output_topic, self._lane.number, order, row["value"].encode(), headers
         )

@@ -70,6 +70,7 @@ async def _page(
             done.acts += await tx.execute("forget_acts", old)
             await tx.execute("forget_changes", old)
             done.decisions += await tx.execute("forget_decisions", old)
+            await tx.execute("forget_traces", old)
             await tx.execute("forget_orders", old)
     found: str | None = page["last"]
     return found

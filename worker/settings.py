@@ -179,6 +179,11 @@ class Settings(BaseSettings):
         min_length=16,
         description="Opens the board at `/` of that port to whoever has it; empty is no board.",
     )
+    traces: bool = Field(
+        False,
+        description="Carries trace contexts from record to verdict; wants `plazo[otel]`, and "
+        "`OTEL_EXPORTER_OTLP_ENDPOINT` says where spans go.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least level that is logged."
     )

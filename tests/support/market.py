@@ -27,6 +27,7 @@ class Told:
     id: str
     at: datetime
     value: dict[str, Any]
+    headers: dict[str, str]
 
 
 class Market:
@@ -135,4 +136,5 @@ def _told(record: Any) -> Told:
         id=headers["ce_id"],
         at=datetime.fromtimestamp(record.timestamp / 1000, UTC),
         value=value,
+        headers=headers,
     )

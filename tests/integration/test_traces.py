@@ -1,0 +1,132 @@
+"""The producer's trace context, from record through verdict to the emitted event."""
+
+import json
+import re
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import asyncpg
+import pytest
+from aiohttp import web
+from aiokafka import AIOKafkaProducer
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from tests.support.market import Market
+from tests.support.parts import Kafka
+from tests.support.processes import WorkerProcess
+from tests.support.topics import Topics
+from tests.support.waiting import eventually
+
+TRACE, PRODUCER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+CANCEL = "auto-cancel stock-not-validated"
+NewWorker = Callable[..., WorkerProcess]
+
+
+class Collector:
+    """Takes spans by OTLP over HTTP."""
+
+    def __init__(self) -> None:
+        self.spans: list[Any] = []
+        self.url = ""
+
+    async def take(self, request: web.Request) -> web.Response:
+        told = ExportTraceServiceRequest.FromString(await request.read())
+        for resource in told.resource_spans:
+            for scope in resource.scope_spans:
+                self.spans += scope.spans
+        return web.Response(body=b"", content_type="application/x-protobuf")
+
+
+@pytest.fixture
+async def collector(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Collector]:
+    collector = Collector()
+    app = web.Application()
+    app.router.add_post("/v1/traces", collector.take)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{runner.addresses[0][1]}")
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
+    yield collector
+    await runner.cleanup()
+
+
+async def publish(kafka: Kafka, market: Market, order: str, **headers: str) -> None:
+    topic, key, value = market.order(order)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=kafka.bootstrap_servers, enable_idempotence=kafka.idempotence
+    )
+    async with producer:
+        told = [(name, text.encode()) for name, text in headers.items()]
+        body = json.dumps(value).encode()
+        await producer.send_and_wait(topic, body, key=key.encode(), headers=told)
+
+
+async def test_a_verdict_belongs_to_the_trace_of_its_order_even_by_another_worker(
+    new_worker: NewWorker, kafka: Kafka, topics: Topics, market: Market, collector: Collector,
+    database: str,
+) -> None:  # fmt: skip
+    settings = {"traces": "true", "stock_window": "PT4S", "grace": "PT0S"}
+    first = await new_worker(topics, **settings).start().wait_ready()
+    await publish(kafka, market, "traced", traceparent=f"00-{TRACE}-{PRODUCER}-01",
+                  tracestate="vendor=1")  # fmt: skip
+    await publish(kafka, market, "plain")
+    await publish(kafka, market, "garbled", traceparent="no context \xff")
+    connection = await asyncpg.connect(database)
+
+    async def read() -> bool:
+        assert await connection.fetchval("SELECT count(*) FROM orders") == 3
+        assert [span.name for span in collector.spans][:1] == [f"process {topics.order_created}"]
+        return True
+
+    try:
+        await eventually(read, 20)
+    finally:
+        await connection.close()
+    first.sigkill()
+    second = new_worker(topics, **settings)
+    await second.start().wait_ready()
+    told = await market.told(*(f"{name} {CANCEL}" for name in ("traced", "plain", "garbled")))
+    assert await second.sigterm() == 0  # exports what it has
+    by_order = {one.order: one.headers for one in told}
+    assert "traceparent" not in by_order["plain"]
+    spans = {span.name: span for span in collector.spans if span.trace_id.hex() == TRACE}
+    process, decide, send = (
+        spans[name]
+        for name in (f"process {topics.order_created}", "decide auto-cancel",
+                     f"send {topics.decisions}")
+    )  # fmt: skip
+    assert process.parent_span_id.hex() == PRODUCER
+    assert decide.parent_span_id == process.span_id
+    assert send.parent_span_id == decide.span_id
+    assert by_order["traced"]["traceparent"] == f"00-{TRACE}-{send.span_id.hex()}-01"
+    assert by_order["traced"]["tracestate"] == "vendor=1"
+
+
+async def test_off_it_stores_and_tells_nothing(
+    new_worker: NewWorker, kafka: Kafka, topics: Topics, market: Market, collector: Collector,
+    database: str,
+) -> None:  # fmt: skip
+    await new_worker(topics, stock_window="PT1S", grace="PT0S").start().wait_ready()
+    await publish(kafka, market, "traced", traceparent=f"00-{TRACE}-{PRODUCER}-01")
+    (told,) = await market.told(f"traced {CANCEL}")
+    assert not [name for name in told.headers if re.match("trace", name)]
+    assert collector.spans == []
+    connection = await asyncpg.connect(database)
+    try:
+        assert await connection.fetchval("SELECT count(*) FROM traces") == 0
+    finally:
+        await connection.close()
+
+
+async def test_a_collector_that_is_away_harms_nothing(
+    new_worker: NewWorker, kafka: Kafka, topics: Topics, market: Market,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    worker = new_worker(topics, traces="true", stock_window="PT1S", grace="PT0S")
+    await worker.start().wait_ready()
+    await publish(kafka, market, "traced", traceparent=f"00-{TRACE}-{PRODUCER}-01")
+    (told,) = await market.told(f"traced {CANCEL}")
+    assert told.headers["traceparent"].split("-")[1] == TRACE
+    assert await worker.sigterm() == 0

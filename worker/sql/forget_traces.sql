@@ -1,0 +1,1 @@
+DELETE FROM traces WHERE order_id = ANY ($1::text[])
