@@ -52,11 +52,13 @@ class Monitor:
             worker.health.beat()
             runners = list(worker.runners.values())
             worker.store.observe()
+            # Readiness with the gauges and before the parts that may have to wait: whoever sees a
+            # lane halted must not find the worker ready.
             self._lanes(runners)
+            self._readiness(runners)
             self._outbox(runners)
             await self._database(runners)
             await self._kafka(runners)
-            self._readiness(runners)
             await worker.clock.sleep(_INTERVAL)
 
     def _lanes(self, runners: list[LaneRunner]) -> None:

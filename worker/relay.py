@@ -148,7 +148,8 @@ class Relay:
             rows = await session.rows("unpublished_decisions", lane.number, lane.published, _BATCH)
         self.oldest = rows[0]["decided_at"].timestamp()
         spans = await self._spans(self._traces, rows) if self._traces else {}
-        await self._append([self._message(row, spans.get(row["sequence"])) for row in rows])
+        messages = [self._message(row, spans.get(row["sequence"])) for row in rows]
+        await self._append(messages)
         for span in spans.values():
             span.end()
         await self._mark(rows[-1]["sequence"])

@@ -227,11 +227,11 @@ MUTANTS = (
         (
             (
                 RELAY,
-                "        await self._append([self._message(row) for row in rows])\n",
+                "        await self._append(messages)\n",
                 "        from contextlib import suppress\n\n"
                 "        from worker.errors import PublishFailed\n\n"
                 "        with suppress(PublishFailed):\n"
-                "            await self._append([self._message(row) for row in rows])\n",
+                "            await self._append(messages)\n",
             ),
         ),
     ),

@@ -21,6 +21,7 @@ from worker.settings import Settings
 _RATE_OVER = 5.0  # seconds
 _LOG_LINES = 4
 _TIME_TOLD = re.compile(r"^[0-9T:.-]+Z\s+")
+_HEAD = 2  # lines
 _TOP = 13  # lines
 _WIDE = 110
 
@@ -92,7 +93,7 @@ class View:
         bottom = Layout(name="bottom")
         bottom.update(Panel(_verdicts(verdicts, size), title="verdicts as they fall"))
         layout = Layout()
-        layout.split_column(Layout(self._head(board), size=1), top, bottom)
+        layout.split_column(Layout(self._head(board), size=_HEAD), top, bottom)
         return layout
 
     def _head(self, board: str) -> Text:
@@ -102,7 +103,7 @@ class View:
         head = Text(" plazo dev ", style="bold reverse")
         head.append(
             f" window {settings.stock_window}, grace {settings.grace} · "
-            f"{time_told} · board {board}",
+            f"{time_told}\n board {board}",  # a line of its own: 80 columns must show it whole
             style="not bold not reverse",
         )
         head.no_wrap = True
@@ -178,7 +179,7 @@ def _verdicts(verdicts: Iterable[Verdict], size: ConsoleDimensions) -> Table:
     # The one column that gives way.
     table.add_column("what the seller really did", no_wrap=True, overflow="ellipsis", ratio=1)
     table.add_column("after due", justify="right", no_wrap=True)
-    shown = max(1, size.height - _TOP - 4)
+    shown = max(1, size.height - _HEAD - _TOP - 3)
     for verdict in list(verdicts)[-shown:][::-1]:
         late = (verdict.read_at - verdict.due).total_seconds()
         cells = (
