@@ -24,6 +24,7 @@ from worker.consumer import Consumer
 from worker.errors import DatabaseUnavailable, KafkaUnavailable, PlazoError, TopicsNotFit
 from worker.freshness import Freshness
 from worker.http import Health, HttpServer
+from worker.intake import Intake
 from worker.lane import Lane
 from worker.lane_runner import LaneRunner
 from worker.logs import logger
@@ -38,6 +39,7 @@ from worker.relay import Relay
 from worker.scope import Scope
 from worker.settings import Settings
 from worker.store import Store
+from worker.sweeps import Sweeps
 from worker.traces import Traces
 from worker.turns import Turns
 
@@ -244,6 +246,8 @@ class Worker:
                 number,
                 list(own),
                 make_lane=self._make_lane,
+                make_intake=self._make_intake,
+                make_sweeps=self._make_sweeps,
                 make_relay=self._make_relay,
                 consumer=self.consumer,
                 probe=self.probe,
@@ -273,20 +277,30 @@ class Worker:
         self._leaving = [runner for runner in self._leaving if runner not in leaving]
 
     def _make_lane(self, number: int) -> Lane:
-        return Lane(
-            number,
-            self.store,
-            self.scope,
+        return Lane(number, self.store, self.metrics)
+
+    def _make_intake(self, lane: Lane) -> Intake:
+        return Intake(
+            lane,
             self.codec,
             self.book,
             self.clock,
             self.metrics,
-            self.settings.batch_size,
             DeadLetterLimit.of(self.settings),
+            self._traces,
+        )
+
+    def _make_sweeps(self, lane: Lane) -> Sweeps:
+        return Sweeps(
+            lane,
+            self.scope,
+            self.book,
+            self.clock,
+            self.metrics,
+            self.settings.batch_size,
             self.brake,
             self.settings.confirm_within,
             self.settings.outage_after,
-            self._traces,
         )
 
     def _make_relay(self, lane: Lane) -> Relay:

@@ -15,12 +15,14 @@ from worker.clock import Clock
 from worker.consumer import Consumer, NotAssigned, PositionLost
 from worker.errors import Fenced, Halted, KafkaUnavailable, PlazoError
 from worker.freshness import Freshness
-from worker.lane import Lane, Settled
+from worker.intake import Intake
+from worker.lane import Lane
 from worker.logs import logger
 from worker.metrics import Metrics
 from worker.probe import Bounds, KafkaProbe
 from worker.proof import Partition, Proof
 from worker.relay import Relay
+from worker.sweeps import Settled, Sweeps
 from worker.turns import Turns
 
 log = logger(__name__)
@@ -47,6 +49,8 @@ class LaneRunner:
         partitions: Sequence[Partition],
         *,
         make_lane: Callable[[int], Lane],
+        make_intake: Callable[[Lane], Intake],
+        make_sweeps: Callable[[Lane], Sweeps],
         make_relay: Callable[[Lane], Relay],
         consumer: Consumer,
         probe: KafkaProbe,
@@ -68,6 +72,8 @@ class LaneRunner:
         self.last_timestamp: dict[Partition, int] = {}
         self._left_at: dict[Partition, int] = {}
         self._make_lane = make_lane
+        self._make_intake = make_intake
+        self._make_sweeps = make_sweeps
         self._make_relay = make_relay
         self._consumer = consumer
         self._probe = probe
@@ -145,6 +151,7 @@ class LaneRunner:
         await lane.take(self._owner)
         await self._find_positions(lane)
         self._consumer.seek(lane.positions)
+        intake, sweeps = self._make_intake(lane), self._make_sweeps(lane)
         relay = self._make_relay(lane)
         self.lane, self.relay = lane, relay
         if not self.halted:
@@ -154,10 +161,10 @@ class LaneRunner:
         # Tasks and no gather(): cancelling a gather that one fault has ended leaves the others
         # running, and a reader that outlives its lane takes records away from the next one.
         working = {
-            asyncio.create_task(self._read(lane, relay, assignment)),
-            asyncio.create_task(self._lapse(lane, relay)),
-            asyncio.create_task(self._remind(lane, relay)),
-            asyncio.create_task(self._look_again(lane, relay)),
+            asyncio.create_task(self._read(lane, intake, relay, assignment)),
+            asyncio.create_task(self._lapse(lane, sweeps, relay)),
+            asyncio.create_task(self._remind(lane, sweeps, relay)),
+            asyncio.create_task(self._look_again(sweeps, relay)),
         }
         relaying = asyncio.create_task(self._relay(relay))
         try:
@@ -172,7 +179,7 @@ class LaneRunner:
                 task.cancel()
             await asyncio.gather(*working, relaying, return_exceptions=True)
             self.lane = self.relay = None
-            lane.leave()
+            sweeps.leave()
             self._left_at = dict(lane.positions)
             self._metrics.forget_lane(self.number, sorted({topic for topic, _ in self.partitions}))
         await self._consumer.commit(lane.positions)
@@ -220,7 +227,7 @@ class LaneRunner:
                     f"{there[partition].offset} is not the record that was read there"
                 )
 
-    async def _read(self, lane: Lane, relay: Relay, assignment: int) -> None:
+    async def _read(self, lane: Lane, intake: Intake, relay: Relay, assignment: int) -> None:
         while not self._stopping.is_set():
             try:
                 batch = await self._unless_stopped(
@@ -232,7 +239,7 @@ class LaneRunner:
             if batch is None:
                 continue
             awaited = lane.next_fires_at, lane.next_reminds_at
-            applied = await lane.apply(batch) if batch.after else None
+            applied = await intake.apply(batch) if batch.after else None
             if self.halted:
                 # Not before: what halted the lane may be the next record still.
                 self.halted, self.fault = False, None
@@ -249,11 +256,11 @@ class LaneRunner:
             if len(batch.records) <= _SMALL:
                 await self._clock.sleep(_TICK - self._clock.monotonic() % _TICK)
 
-    async def _lapse(self, lane: Lane, relay: Relay) -> None:
-        await self._at_each(lambda: lane.next_fires_at, self._rearmed[0], lane.lapse, relay)
+    async def _lapse(self, lane: Lane, sweeps: Sweeps, relay: Relay) -> None:
+        await self._at_each(lambda: lane.next_fires_at, self._rearmed[0], sweeps.lapse, relay)
 
-    async def _remind(self, lane: Lane, relay: Relay) -> None:
-        await self._at_each(lambda: lane.next_reminds_at, self._rearmed[1], lane.remind, relay)
+    async def _remind(self, lane: Lane, sweeps: Sweeps, relay: Relay) -> None:
+        await self._at_each(lambda: lane.next_reminds_at, self._rearmed[1], sweeps.remind, relay)
 
     async def _at_each(
         self,
@@ -279,14 +286,14 @@ class LaneRunner:
         for rearmed in self._rearmed:
             rearmed.set()
 
-    async def _look_again(self, lane: Lane, relay: Relay) -> None:
+    async def _look_again(self, sweeps: Sweeps, relay: Relay) -> None:
         await self._unless_stopped(relay.tail_known.wait())
         while not self._stopping.is_set():
             await self._unless_stopped(self._reconsider.wait())
             self._reconsider.clear()
             more = not self._stopping.is_set()
             while more:
-                settled = await lane.reconsider()
+                settled = await sweeps.reconsider()
                 self._tell(relay, settled)
                 self._rearm()  # an order may have another deadline now
                 more = settled.more

@@ -52,6 +52,11 @@ def sql(name: str) -> str:
     return (_SQL / f"{name}.sql").read_text(encoding="utf-8")
 
 
+def columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    """Rows as the arrays that a statement unnests."""
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
 class Transaction:
     """One transaction: the statements of ``sql/`` by name."""
 

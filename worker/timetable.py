@@ -11,7 +11,7 @@ from worker.domain.acts import EXTENDED, Change
 from worker.domain.case import Case
 from worker.domain.schedule import Outage, Schedule, schedule
 from worker.records import RefusalClass
-from worker.store import Transaction
+from worker.store import Transaction, columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +73,10 @@ class Timetable:
         counted = [(*_key(order_id, change), True) for order_id, change in self._counted]
         counted += [(*_key(order_id, change), False) for order_id, change, _, _ in self._refused]
         if counted:
-            await tx.execute("weigh_changes", *_columns(counted))
+            await tx.execute("weigh_changes", *columns(counted))
         if self._refused:
             letters = [(*_key(o, change), e.value, m) for o, change, e, m in self._refused]
-            await tx.execute("refuse_changes", lane, *_columns(letters))
+            await tx.execute("refuse_changes", lane, *columns(letters))
         if not self._moved:
             return Moved(refused=len(self._refused))
         rows = []
@@ -84,22 +84,33 @@ class Timetable:
             order = case.order
             fires_at = planned.due + order.grace
             rows.append((order.order_id, planned.due, fires_at, order.fires_at, planned.held))
-        found = await tx.row("reschedule", lane, *_columns(rows))
+        found = await tx.row("reschedule", lane, *columns(rows))
         assert found is not None
         reminded = [case.order.order_id for case, _ in self._moved if case.order.reminders]
-        first = await tx.row("arm_reminders", reminded, lane, now) if reminded else None
+        first = await arm_reminders(tx, lane, reminded, now) if reminded else None
         return Moved(
             found["armed"] - found["disarmed"],
             found["first_fires_at"],
-            first["next"] if first else None,
+            first,
             len(self._refused),
         )
+
+
+async def arm_reminders(
+    tx: Transaction, lane: int, order_ids: Sequence[str], now: datetime
+) -> datetime | None:
+    """Plan what reminders of these orders lie ahead; the first of them."""
+    found = await tx.row("arm_reminders", order_ids, lane, now)
+    assert found is not None
+    first: datetime | None = found["next"]
+    return first
+
+
+def earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    """The earlier instant of those that there are."""
+    return min(filter(None, (one, other)), default=None)
 
 
 def _key(order_id: str, change: Change) -> tuple[str, str, int, int]:
     place = change.place
     return order_id, place.topic, place.partition, place.offset
-
-
-def _columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
-    return [list(column) for column in zip(*rows, strict=True)]

@@ -35,27 +35,26 @@ class Mutant:
 
 
 SURVIVES = 300
-LANE, RELAY, FRESHNESS = "worker/lane.py", "worker/relay.py", "worker/freshness.py"
+INTAKE, SWEEPS = "worker/intake.py", "worker/sweeps.py"
+RELAY, FRESHNESS = "worker/relay.py", "worker/freshness.py"
 DECIDE, STATEMENTS = "worker/domain/decide.py", "tests/simulation/statements.py"
 
 _RETRY = (
-    LANE,
-    """        async with self._turn:
+    INTAKE,
+    """        async with self._lane.turn:
             return await self._apply(batch)
 """,
     """        from worker.errors import DatabaseUnavailable
 
-        async with self._turn:
+        async with self._lane.turn:
             try:
                 return await self._apply(batch)
             except DatabaseUnavailable:
                 return await self._apply(batch)
 """,
 )
-_BEHIND = (
-    " as tx:\n                sequence, open_deadlines = await self._fence(tx)\n                "
-)
-_NO_COMPARE = (LANE, "if moved != len(moves):", "if False:")
+_BEHIND = " as tx:\n                sequence, open_deadlines = await self._lane.fence(tx)\n                "
+_NO_COMPARE = (INTAKE, "if moved != len(moves):", "if False:")
 
 MUTANTS = (
     Mutant(
@@ -96,16 +95,16 @@ MUTANTS = (
         "each record takes effect once",
         200,
         (
-            (LANE, "            await self._move(tx, batch)\n", ""),
+            (INTAKE, "            await self._move(tx, batch)\n", ""),
             (
-                LANE,
-                "        async with self._store.transaction() as tx:\n"
-                "            sequence, open_deadlines = await self._fence(tx)\n",
-                "        async with self._store.transaction() as first:\n"
-                "            await self._fence(first)\n"
+                INTAKE,
+                "        async with self._lane.store.transaction() as tx:\n"
+                "            sequence, open_deadlines = await self._lane.fence(tx)\n",
+                "        async with self._lane.store.transaction() as first:\n"
+                "            await self._lane.fence(first)\n"
                 "            await self._move(first, batch)\n"
-                "        async with self._store.transaction() as tx:\n"
-                "            sequence, open_deadlines = await self._fence(tx)\n",
+                "        async with self._lane.store.transaction() as tx:\n"
+                "            sequence, open_deadlines = await self._lane.fence(tx)\n",
             ),
         ),
     ),
@@ -199,18 +198,18 @@ MUTANTS = (
         200,
         (
             (
-                LANE,
+                SWEEPS,
                 "                sequence += len(verdicts.events)\n"
-                '                await tx.execute("update_lane", self.number, sequence, open_deadlines)\n'
+                '                await tx.execute("update_lane", self._lane.number, sequence, open_deadlines)\n'
                 "                next_due",
                 "                sequence += len(verdicts.events)\n                next_due",
             ),
             (
-                LANE,
+                SWEEPS,
                 "            assert next_due is not None\n",
                 "            assert next_due is not None\n"
-                "            async with self._store.session() as tx:\n"
-                '                await tx.execute("update_lane", self.number, sequence, open_deadlines)\n',
+                "            async with self._lane.store.session() as tx:\n"
+                '                await tx.execute("update_lane", self._lane.number, sequence, open_deadlines)\n',
             ),
         ),
     ),
@@ -252,7 +251,7 @@ MUTANTS = (
         "hand-over forgotten",
         "an act in a foreign lane takes effect",
         100,
-        ((LANE, "if touched := rows.touched | rows.waiting:", "if False:"),),
+        ((INTAKE, "if touched := rows.touched | rows.waiting:", "if False:"),),
     ),
     Mutant(
         "notices taken that came meanwhile",
@@ -274,7 +273,7 @@ MUTANTS = (
         "an auto-cancel tells truly what it had read",
         1000,
         tuple(
-            (LANE, f"(one_snapshot=True){_BEHIND}{next_}", f"(){_BEHIND}{next_}")
+            (SWEEPS, f"(one_snapshot=True){_BEHIND}{next_}", f"(){_BEHIND}{next_}")
             for next_ in ('due = await tx.rows("due_orders"', "notices")
         ),
     ),
@@ -304,7 +303,7 @@ MUTANTS = (
         "changed deadlines ignored by the sweep",
         "no verdict before the deadline in force, nor while it is held",
         300,
-        ((LANE, "if timetable.defers(case) or _is_early(", "if _is_early("),),
+        ((SWEEPS, "if timetable.defers(case) or _is_early(", "if _is_early("),),
     ),
     Mutant(
         "an auto-cancel that a correction brings is not watched",
@@ -312,7 +311,7 @@ MUTANTS = (
         2000,
         (
             (
-                LANE,
+                SWEEPS,
                 "watched, fires_at = await self._watch(tx, verdicts)",
                 "watched, fires_at = 0, None",
             ),
@@ -322,7 +321,7 @@ MUTANTS = (
         "no look at an order whose deadline was changed",
         "a released verdict falls",
         300,
-        ((LANE, "self.number, list(rows.changed)", "self.number, []"),),
+        ((INTAKE, "self._lane.number, list(rows.changed)", "self._lane.number, []"),),
     ),
 )
 

@@ -575,7 +575,7 @@ def simulated() -> Iterator[None]:
             "log": _LOG,
         },
         asyncio.tasks: {"_GatheringFuture": GatheringFuture},
-        worker.lane: {"log": _LOG},
+        worker.sweeps: {"log": _LOG},
         worker.lane_runner: {"log": _LOG},
         worker.freshness: {"log": _LOG},
     }

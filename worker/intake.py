@@ -1,0 +1,177 @@
+"""The intake: a lane's transaction that lets a batch of records take effect, once.
+
+Positions move together with what the records become, so it happens whole or not at all.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from worker.batch import ACT_COLUMNS, Batch, Rows, order_columns, refuse, sort_out
+from worker.clock import Clock
+from worker.codec import Codec
+from worker.domain.policy import Book
+from worker.errors import Fenced, RowRefused
+from worker.lane import Lane
+from worker.metrics import Metrics
+from worker.poison import DeadLetterLimit
+from worker.records import RefusalClass, Refused
+from worker.store import Transaction, columns
+from worker.timetable import Moved, arm_reminders, earlier
+from worker.traces import Traces
+
+_NO_MARK = (None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a batch did beyond its records: which lanes have orders to look at again."""
+
+    noticed: frozenset[int]
+    dead_letters: int
+
+
+class Intake:
+    """Applies batches to one lane, under the epoch that it was taken with."""
+
+    def __init__(
+        self,
+        lane: Lane,
+        codec: Codec,
+        book: Book,
+        clock: Clock,
+        metrics: Metrics,
+        dead_letter_limit: DeadLetterLimit,
+        traces: Traces | None = None,
+    ) -> None:
+        self._lane = lane
+        self._codec = codec
+        self._book = book
+        self._clock = clock
+        self._metrics = metrics
+        self._dead_letter_limit = dead_letter_limit
+        self._traces = traces
+
+    async def apply(self, batch: Batch) -> Applied:
+        """Let a batch take effect, once.
+
+        A record whose row Postgres refuses becomes a dead letter; the others go on.
+
+        Raises:
+            Fenced: another worker owns the lane.
+            Halted: too much of it would be refused.
+            DatabaseUnavailable: the outcome is not known; take the lane anew.
+        """
+        async with self._lane.turn:
+            return await self._apply(batch)
+
+    async def _apply(self, batch: Batch) -> Applied:
+        now = self._clock.now()
+        rows = sort_out(batch.records, self._lane.number, self._codec, self._book, now)
+        try:
+            return await self._write(batch, rows)
+        except RowRefused as error:
+            if len(batch.records) > 1:
+                return await self._apply_halves(batch)
+            if not batch.records:
+                raise
+            rows = Rows(now)
+            record = batch.records[0]
+            named = self._codec.named_orders(record)
+            refused = Refused(RefusalClass.DATABASE, f"SQLSTATE {error.sqlstate}", named)
+            refuse(rows, record, refused, self._lane.number)
+            return await self._write(batch, rows)
+
+    async def _apply_halves(self, batch: Batch) -> Applied:
+        """One bad row spoils the whole batch: halve it until the row stands alone."""
+        middle = len(batch.records) // 2
+        head = batch.records[:middle]
+        after = {(r.topic, r.partition): r.offset + 1 for r in head}
+        first = await self._apply(Batch(head, after))
+        second = await self._apply(replace(batch, records=batch.records[middle:]))
+        return Applied(first.noticed | second.noticed, first.dead_letters + second.dead_letters)
+
+    async def _write(self, batch: Batch, rows: Rows) -> Applied:
+        started = self._clock.monotonic()
+        noticed = []
+        spans = self._traces.received(batch.records, rows) if self._traces else {}
+        async with self._lane.store.transaction() as tx:
+            sequence, open_deadlines = await self._lane.fence(tx)
+            await self._dead_letter_limit.check(tx, rows.refused_places())
+            await self._move(tx, batch)
+            entered, moved = await self._enter(tx, rows)
+            if self._traces and spans:
+                contexts = [self._traces.context(span) for span in spans.values()]
+                await tx.execute("keep_traces", list(spans), *columns(contexts))
+            if rows.acts:
+                await tx.copy("acts", ACT_COLUMNS, rows.acts)
+            if rows.changes:
+                await tx.execute_each("insert_changes", rows.changes)
+            if touched := rows.touched | rows.waiting:
+                noticed = await tx.rows(
+                    "leave_notices", list(touched), self._lane.number, list(rows.changed)
+                )
+            if rows.dead_letters:
+                await tx.execute_each("insert_dead_letters", rows.dead_letters)
+            if moved.armed:
+                open_deadlines += moved.armed
+                await tx.execute("update_lane", self._lane.number, sequence, open_deadlines)
+        for span in spans.values():
+            span.end()
+        self._lane.positions.update(batch.after)
+        self._lane.open_deadlines = open_deadlines
+        self._lane.rearm(moved)
+        self._count(rows, entered, started)
+        foreign = [row["lane"] for row in noticed if row["lane"] != self._lane.number]
+        self._metrics.handed_over.inc(len(foreign))
+        return Applied(frozenset(row["lane"] for row in noticed), len(rows.dead_letters))
+
+    async def _enter(self, tx: Transaction, rows: Rows) -> tuple[int, Moved]:
+        """Enter what is new: how many orders, and what deadlines they brought."""
+        stubs, orders = rows.stubs(), rows.orders
+        if not stubs and not orders:
+            return 0, Moved()
+        topic, partition = rows.home or (None, None)
+        common = (self._lane.number, topic, partition, rows.now)
+        found = await tx.row("enter_orders", *common, stubs, *order_columns(orders.values()))
+        assert found is not None
+        entered, armed, fires_at = found["entered"], found["armed"], found["first_fires_at"]
+        if entered < len(orders):
+            # Repeats, or orders whose acts came first.
+            early = [row["order_id"] for row in await tx.rows("lock_stubs", list(orders))]
+            adopted = order_columns([orders[order_id] for order_id in early])
+            found = await tx.row("adopt_stubs", *common, *adopted)
+            assert found is not None
+            entered += found["entered"]
+            armed += found["armed"]
+            fires_at = earlier(fires_at, found["first_fires_at"])
+        return entered, Moved(armed, fires_at, await self._arm_reminders(tx, list(orders)))
+
+    async def _arm_reminders(self, tx: Transaction, order_ids: Sequence[str]) -> datetime | None:
+        if not order_ids or not self._book.reminds:
+            return None
+        return await arm_reminders(tx, self._lane.number, order_ids, self._clock.now())
+
+    async def _move(self, tx: Transaction, batch: Batch) -> None:
+        before = self._lane.positions
+        moves = [
+            (*partition, before[partition], after, *batch.last.get(partition, _NO_MARK))
+            for partition, after in batch.after.items()
+        ]
+        moved = await tx.execute("move_positions", *columns(moves))
+        if moved != len(moves):
+            self._metrics.fenced.inc()
+            raise Fenced(f"lane {self._lane.number}: a stored position is not where it was left")
+
+    def _count(self, rows: Rows, entered: int, started: float) -> None:
+        for (topic, outcome), number in rows.counts.items():
+            # A repeat of an order of an earlier batch shows only in the database.
+            known = number - entered if outcome == "created" else 0
+            self._metrics.records.labels(topic, "repeat").inc(known)
+            self._metrics.records.labels(topic, outcome).inc(number - known)
+        for error, number in rows.refusals.items():
+            self._metrics.dead_letters.labels(error).inc(number)
+        if rows.counts:
+            self._metrics.batch_records.observe(sum(rows.counts.values()))
+        elapsed = self._clock.monotonic() - started
+        self._metrics.transaction_seconds.labels("apply").observe(elapsed)
