@@ -14,8 +14,8 @@ from typing import Any
 
 import worker.app
 import worker.freshness
-import worker.lane
 import worker.lane_runner
+import worker.sweeps
 from tests.end_to_end.oracle import Published
 from tests.simulation import check, scenario
 from tests.simulation.database import IDLE_IN_TRANSACTION, Database, SimStore, Tx
