@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any, cast
 
 from schemas.models import (
@@ -30,7 +31,14 @@ _CHANGES: dict[type, str] = {
     DeadlineHeld: HELD,
     DeadlineReleased: RELEASED,
 }
-_ORDER_COLUMNS = 12
+# Those of an order that differ within a batch; also the parameters of sql/enter_orders.sql.
+_DIFFERING = (
+    "order_id", "seller_id", "fulfilment", "entered_at", "due", "fires_at", "policy",
+    "policy_version", "at_lapse", "total", "currency", "offset",
+)  # fmt: skip
+ORDER_COLUMNS = (*_DIFFERING, "lane", "topic", "partition", "received_at")
+_STUB = (None, None, None, None, None, None, 0, None, None, None, None, None, None, None)
+DEADLINE_COLUMNS = ("lane", "fires_at", "order_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +59,7 @@ class Rows:
     """What a batch becomes: see the tables of the first migration."""
 
     now: datetime
-    # By order id, the columns that differ within a batch: those of sql/enter_orders.sql.
+    # By order id, the columns that differ within a batch.
     orders: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     # The one partition that its orders came by.
     home: Partition | None = None
@@ -64,12 +72,22 @@ class Rows:
     changed: set[str] = field(default_factory=set)
     dead_letters: list[tuple[Any, ...]] = field(default_factory=list)
     # (topic, outcome) of each record, for the counters.
-    counts: dict[tuple[str, str], int] = field(default_factory=dict)
+    outcomes: list[tuple[str, str]] = field(default_factory=list)
     refusals: dict[str, int] = field(default_factory=dict)
 
-    def stubs(self) -> list[str]:
-        """The orders that were touched but are not among those that enter."""
-        return [order_id for order_id in self.touched if order_id not in self.orders]
+    def stubs(self, known: Collection[str] = ()) -> list[str]:
+        """The orders that were touched, but neither enter with the batch nor are known."""
+        return [o for o in self.touched if o not in self.orders and o not in known]
+
+    def as_entered(
+        self, lane: int, orders: Iterable[tuple[Any, ...]], stubs: Iterable[str]
+    ) -> list[tuple[Any, ...]]:
+        """Rows of the table of orders, in the order of their keys."""
+        place = (lane, *(self.home or (None, None)), self.now)
+        rows = [order + place for order in orders]
+        rows += [(order_id, *_STUB, self.now) for order_id in stubs]
+        rows.sort(key=itemgetter(0))
+        return rows
 
     def refused_places(self) -> list[tuple[Partition, int]]:
         """Where each dead letter stood."""
@@ -77,12 +95,19 @@ class Rows:
 
     def count(self, topic: str, outcome: str) -> None:
         """Count a record by what became of it."""
-        self.counts[topic, outcome] = self.counts.get((topic, outcome), 0) + 1
+        self.outcomes.append((topic, outcome))
 
 
 def order_columns(orders: Collection[tuple[Any, ...]]) -> list[Sequence[Any]]:
     """Orders of :class:`Rows`, column by column."""
-    return list(zip(*orders, strict=True)) or [()] * _ORDER_COLUMNS
+    return list(zip(*orders, strict=True)) or [()] * len(_DIFFERING)
+
+
+def deadline_rows(lane: int, orders: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Rows of the table of deadlines, in the order of their keys: the first fires first."""
+    rows = [(lane, fires_at, order_id) for order_id, _, _, _, _, fires_at, *_ in orders if fires_at]
+    rows.sort()
+    return rows
 
 
 def sort_out(records: Iterable[Record], lane: int, codec: Codec, book: Book, now: datetime) -> Rows:

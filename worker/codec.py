@@ -19,9 +19,8 @@ Of several faults in one record the first, in the order of the checks below, nam
 import base64
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Any, Final, NamedTuple, NoReturn, cast
 
 from pydantic import ValidationError
@@ -48,8 +47,12 @@ _JSON: Final = events.CONTENT_TYPE.encode()
 _STRUCTURED: Final = events.STRUCTURED_CONTENT_TYPE.encode()
 _READ_HEADERS = frozenset({events.CE_TYPE, events.CE_SPECVERSION, events.CONTENT_TYPE_HEADER})
 # Headers whose values mean nothing here.
-_VARYING = frozenset({"ce_id", "ce_source", "ce_time", "ce_partitionkey", "traceparent"})
+_VARYING = {
+    name: (name, b"")
+    for name in ("ce_id", "ce_source", "ce_time", "ce_partitionkey", "traceparent")
+}
 _USUAL_LENGTH = 500
+_MOST_ENVELOPES = 256
 _SPECVERSION = re.compile(r"1\.[0-9]{1,9}")
 _POSITION = re.compile(r" at (line [0-9]+ column [0-9]+)$")
 _ID_NAMES = ("order_id", "orderId", "OrderId")
@@ -81,6 +84,9 @@ class _Contract(NamedTuple):
 
 # Those of one topic; a record that tells no type is of the first.
 _Contracts = tuple[_Contract, ...]
+_Headers = tuple[tuple[str, bytes], ...]
+# Whether the value holds the envelope too, and what it may be.
+_Envelope = tuple[bool, _Contracts]
 
 _ORDERS = ((events.ORDER_CREATED, OrderCreated),)
 _STATUSES = (
@@ -125,6 +131,8 @@ class Codec:
                 (order_status_changed_topic, _STATUSES),
             )
         }
+        # By topic, what was made of headers: publishers write the same few again and again.
+        self._envelopes: dict[str, dict[_Headers, _Envelope]] = {t: {} for t in self._contracts}
         self._adapters = adapters or {}
         self._max_record_bytes = max_record_bytes
         self._max_clock_skew = max_clock_skew
@@ -176,7 +184,9 @@ class Codec:
             _refuse(RefusalClass.NO_KEY, "key: missing")
         value = self._value(record)
         where = ""
-        structured, contracts = _envelope(record.headers, contracts)
+        told = tuple([_VARYING.get(header[0], header) for header in record.headers])
+        known = self._envelopes[record.topic]
+        structured, contracts = known.get(told) or _remembered(known, told, contracts)
         contract = contracts[0]
         if structured:
             value, contract = _data(value, contracts)
@@ -237,27 +247,20 @@ def _refuse(error: RefusalClass, message: str) -> NoReturn:
 # The envelope.
 
 
-def _envelope(
-    headers: Iterable[tuple[str, bytes]], contracts: _Contracts
-) -> tuple[bool, _Contracts]:
+def _remembered(
+    known: dict[_Headers, _Envelope], headers: _Headers, contracts: _Contracts
+) -> _Envelope:
+    envelope = _envelope(headers, contracts)
+    # What is longer is not worth its memory.
+    if sum(len(name) + len(raw or b"") for name, raw in headers) < _USUAL_LENGTH:
+        if len(known) >= _MOST_ENVELOPES:
+            known.clear()
+        known[headers] = envelope
+    return envelope
+
+
+def _envelope(headers: _Headers, contracts: _Contracts) -> _Envelope:
     """Check the headers: whether the value holds the envelope too, and what it may be."""
-    told: list[tuple[str, bytes]] = []
-    length = 0
-    for name, raw in headers:
-        if name in _VARYING:
-            told.append((name, b""))
-        else:
-            told.append((name, raw))
-            length += len(name) + len(raw or b"")
-    # Publishers write the same few again and again; what is longer is not worth its memory.
-    check = _checked if length < _USUAL_LENGTH else _checked.__wrapped__
-    return check(tuple(told), contracts)
-
-
-@lru_cache(maxsize=256)
-def _checked(
-    headers: tuple[tuple[str, bytes], ...], contracts: _Contracts
-) -> tuple[bool, _Contracts]:
     found: dict[str, bytes] = {}
     cloud_event = False
     for name, raw in headers:

@@ -5,14 +5,18 @@ offsets is for lag tools only.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, OffsetOutOfRangeError
 
 from worker.assignor import LaneAssignor
 from worker.batch import Batch
+from worker.client_records import as_record
 from worker.errors import Halted, KafkaUnavailable
 from worker.kafka import client_options
 from worker.logs import logger
@@ -24,6 +28,10 @@ log = logger(__name__)
 
 # Longest time stop() may take: with the broker down it would not come back at all.
 _STOP = 5.0
+# How finely the partitions of a lane are merged by time while there is a backlog, in records.
+_PIECE = 250
+# How long one that is ahead waits for those behind it. Their broker may be away.
+_PATIENCE = 0.25
 
 
 class PositionLost(Exception):
@@ -101,12 +109,19 @@ class Consumer:
             raise NotAssigned from None
 
     async def pull(
-        self, positions: Mapping[Partition, int], assignment: int, limit: int, wait: float
+        self,
+        positions: Mapping[Partition, int],
+        assignment: int,
+        limit: int,
+        wait: float,
+        read_to: Mapping[Partition, int],
     ) -> Batch:
         """The next records behind ``positions``; an empty batch when none come in ``wait`` s.
 
         ``assignment`` is the one under which the lane sought: the client starts every new one at
-        the group's committed offset, and what it then delivers may leave a gap.
+        the group's committed offset, and what it then delivers may leave a gap. ``read_to`` is
+        the timestamp of the last record of each partition, in milliseconds: of several with a
+        backlog the one furthest behind comes next, so that acts seldom overtake their orders.
 
         Raises:
             NotAssigned, PositionLost
@@ -118,9 +133,7 @@ class Consumer:
                 # Whoever moved it took records that this lane has never seen.
                 if await self._consumer.position(tp) != positions[partition]:
                     raise NotAssigned
-            found = await self._consumer.getmany(
-                *partitions, timeout_ms=int(wait * 1000), max_records=limit
-            )
+            found = await self._merge(partitions, limit, wait, read_to)
             after = {
                 (tp.topic, tp.partition): await self._consumer.position(tp) for tp in partitions
             }
@@ -133,15 +146,11 @@ class Consumer:
         except KafkaError as error:
             raise KafkaUnavailable(f"{type(error).__name__} on reading") from None
         except UnicodeError:
-            # header_names.py should have seen to it. To step over the record would lose it, and
+            # client_records.py should have seen to it. To step over the record would lose it, and
             # perhaps the evidence it is.
             at = [await self._consumer.position(tp) for tp in partitions]
             raise Halted(f"a header name is not UTF-8, at or after offsets {at}") from None
-        records = tuple(
-            Record(r.topic, r.partition, r.offset, r.timestamp, r.key, r.value, tuple(r.headers))
-            for partition in found.values()
-            for r in partition
-        )
+        records = tuple(chain.from_iterable(found.values()))
         moved = {p: offset for p, offset in after.items() if offset > positions[p]}
         last = {
             (tp.topic, tp.partition): Mark(rs[-1].offset, rs[-1].timestamp)
@@ -149,6 +158,56 @@ class Consumer:
             if rs
         }
         return Batch(records, moved, last)
+
+    async def _merge(
+        self,
+        partitions: Sequence[TopicPartition],
+        limit: int,
+        wait: float,
+        read_to: Mapping[Partition, int],
+    ) -> dict[TopicPartition, list[Record]]:
+        reached = {tp: read_to.get((tp.topic, tp.partition), 0) for tp in partitions}
+        merged: defaultdict[TopicPartition, list[Record]] = defaultdict(list)
+        count, ahead = 0, False
+        while count < limit:
+            behind = await self._furthest_behind(reached)
+            ahead = ahead or len(behind) < len(partitions)
+            piece = min(_PIECE, limit - count) if ahead else limit
+            patience = 0.0 if count else min(wait, _PATIENCE) if ahead else wait
+            found = await self._get(behind, piece, patience)
+            if not found and not count and ahead:
+                found = await self._get(partitions, piece, wait - patience)
+            if not found:
+                break
+            for tp, records in found.items():
+                merged[tp] += records
+                count += len(records)
+                reached[tp] = records[-1].timestamp
+            if not ahead:
+                break
+        return merged
+
+    async def _get(
+        self, partitions: Sequence[TopicPartition], limit: int, wait: float
+    ) -> dict[TopicPartition, list[Record]]:
+        found: Any = await self._consumer.getmany(
+            *partitions, timeout_ms=int(wait * 1000), max_records=limit
+        )
+        return {tp: [as_record(one) for one in records] for tp, records in found.items()}
+
+    async def _furthest_behind(
+        self, reached: Mapping[TopicPartition, int]
+    ) -> Sequence[TopicPartition]:
+        """Of the partitions with a backlog the one that was read to the earliest time.
+
+        All of them, where no more than one has any.
+        """
+        backlog = [
+            tp
+            for tp in reached
+            if await self._consumer.position(tp) < (self._consumer.last_stable_offset(tp) or 0)
+        ]
+        return [*reached] if len(backlog) < 2 else [min(backlog, key=reached.__getitem__)]
 
     async def commit(self, positions: Mapping[Partition, int]) -> None:
         """Tell the group how far we are: for lag tools; nothing of ours reads it."""

@@ -63,5 +63,9 @@ class DatabaseUnavailable(DatabaseFault):
     """Try again later; whether the transaction was committed is not known."""
 
 
+class KeyTaken(DatabaseUnavailable):
+    """A row with one of these keys is there already; the transaction is void."""
+
+
 class RowRefused(DatabaseFault):
     """Postgres cannot store a value of this batch; nothing was written."""

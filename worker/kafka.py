@@ -7,11 +7,11 @@ from typing import Any
 from aiokafka.abc import AbstractTokenProvider
 from aiokafka.helpers import create_ssl_context
 
-from worker import header_names
+from worker import client_records
 from worker.errors import KafkaUnavailable
 from worker.settings import Settings
 
-header_names.tolerate()
+client_records.adapt()
 
 
 def client_options(settings: Settings, role: str) -> dict[str, Any]:

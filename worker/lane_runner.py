@@ -150,6 +150,7 @@ class LaneRunner:
         lane = self._make_lane(self.number)
         await lane.take(self._owner)
         await self._find_positions(lane)
+        self.last_timestamp.update((p, mark.timestamp) for p, mark in lane.marks.items())
         self._consumer.seek(lane.positions)
         intake, sweeps = self._make_intake(lane), self._make_sweeps(lane)
         relay = self._make_relay(lane)
@@ -231,7 +232,13 @@ class LaneRunner:
         while not self._stopping.is_set():
             try:
                 batch = await self._unless_stopped(
-                    self._consumer.pull(lane.positions, assignment, self._batch_size, _PULL_WAIT)
+                    self._consumer.pull(
+                        lane.positions,
+                        assignment,
+                        self._batch_size,
+                        _PULL_WAIT,
+                        self.last_timestamp,
+                    )
                 )
             except KafkaUnavailable as error:
                 self._consumer_broken(str(error))

@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 
-from worker.errors import DatabaseUnavailable, ModeConflict, RowRefused, SchemaNotCurrent
+from worker.errors import DatabaseUnavailable, KeyTaken, ModeConflict, RowRefused, SchemaNotCurrent
 from worker.metrics import Metrics
 from worker.migrations import HEAD, serves
 from worker.settings import Settings
@@ -84,8 +84,15 @@ class Transaction:
     async def copy(
         self, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
     ) -> None:
-        """Append rows to a table by binary COPY."""
-        await self._connection.copy_records_to_table(table, columns=columns, records=rows)
+        """Append rows to a table by binary COPY.
+
+        Raises:
+            KeyTaken: one of them is there already.
+        """
+        try:
+            await self._connection.copy_records_to_table(table, columns=columns, records=rows)
+        except asyncpg.UniqueViolationError:
+            raise KeyTaken("UniqueViolation", "23505") from None
 
 
 class Store:

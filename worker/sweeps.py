@@ -132,7 +132,8 @@ class Sweeps:
         cancelled = [e.order_id for e in verdicts.events if e.kind == Kind.AUTO_CANCEL]
         if self._confirm_within is None or not cancelled:
             return 0, None
-        at = self._clock.now() + self._confirm_within
+        # From what the event says: a clock that is set in between must not shorten the time.
+        at = verdicts.at + self._confirm_within
         return await tx.execute("watch_orders", self._lane.number, at, cancelled), at
 
     async def _permit(self, brake: Brake, proof: Proof) -> Permit:
@@ -191,7 +192,8 @@ class Sweeps:
         """
         async with self._lane.turn:
             began = self._clock.monotonic()
-            verdicts = _Verdicts()
+            now = self._clock.now()
+            verdicts = _Verdicts(now)
             told: list[tuple[str, int]] = []
             async with self._lane.store.transaction(one_snapshot=True) as tx:
                 sequence, open_deadlines = await self._lane.fence(tx)
@@ -200,7 +202,6 @@ class Sweeps:
                 reminds_at = {row["order_id"]: row["remind_at"] for row in due}
                 reading = await self._scope.reading(tx, self._lane.number)
                 timetable = await Timetable.load(tx)
-                now = self._clock.now()
                 for case in await cases.load(tx, self._lane.number, list(reminds_at)):
                     order = case.order
                     if case.finding is not None or timetable.defers(case) or now > order.due:
@@ -274,8 +275,8 @@ class Sweeps:
         the deadline fires, but that a change of the deadline takes effect at once. With a
         ``proof`` nothing is decided that it does not reach. Without a ``permit`` there is no brake.
         """
-        verdicts = _Verdicts()
         now = self._clock.now()
+        verdicts = _Verdicts(now)
         reading = await self._scope.reading(tx, self._lane.number)
         timetable = await Timetable.load(tx)
         for case in await cases.load(tx, self._lane.number, order_ids, self._book.clocks):
@@ -337,6 +338,7 @@ class Sweeps:
 
 @dataclass(slots=True)
 class _Verdicts:
+    at: datetime
     judged: list[tuple[Case, Judgement]] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     faulty: set[str] = field(default_factory=set)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.simulation.loop import PROCESS, Process
 from tests.simulation.statements import COPIES, STATEMENTS
-from worker.errors import DatabaseUnavailable, RowRefused
+from worker.errors import DatabaseUnavailable, KeyTaken, RowRefused
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -350,5 +350,7 @@ def _settle(answer: Any, result: Any, error: Any) -> None:
 
 
 def _translated(error: Fault) -> Exception:
+    if error.sqlstate == "23505":
+        return KeyTaken("SimulatedError", error.sqlstate)
     fault = RowRefused if error.sqlstate.startswith("22") else DatabaseUnavailable
     return fault("SimulatedError", error.sqlstate)

@@ -287,7 +287,12 @@ class SimConsumer:
         self._paused -= positions.keys()
 
     async def pull(
-        self, positions: Mapping[Partition, int], assignment: int, limit: int, wait: float
+        self,
+        positions: Mapping[Partition, int],
+        assignment: int,
+        limit: int,
+        wait: float,
+        read_to: Mapping[Partition, int],
     ) -> Batch:
         world = self.world
         if world.pull_fault(self.process):

@@ -251,7 +251,7 @@ MUTANTS = (
         "hand-over forgotten",
         "an act in a foreign lane takes effect",
         100,
-        ((INTAKE, "if touched := rows.touched | rows.waiting:", "if False:"),),
+        ((INTAKE, "if looked_at := looked_at | rows.waiting | rows.changed:", "if False:"),),
     ),
     Mutant(
         "notices taken that came meanwhile",
@@ -353,8 +353,7 @@ NOT_CAUGHT_YET = (
         (
             (
                 "worker/batch.py",
-                "        return [order_id for order_id in self.touched if order_id not in "
-                "self.orders]\n",
+                "        return [o for o in self.touched if o not in self.orders and o not in known]\n",
                 "        return []\n",
             ),
         ),

@@ -212,6 +212,16 @@ def enter_orders(
     return _entered(entered, armed)
 
 
+@_reading
+def known_orders(tx: "Tx", order_ids: list[str]) -> list[Row]:
+    rows = (tx.get("orders", order_id) for order_id in sorted(set(order_ids)))
+    return [
+        row.only("order_id", "lane").but(watched=row["finding"] is not None or row["due"] is None)
+        for row in rows
+        if row is not None
+    ]
+
+
 @_statement
 def lock_stubs(tx: "Tx", order_ids: list[str]) -> "Statement":
     found = []
@@ -619,6 +629,25 @@ def copy_acts(tx: "Tx", columns: Iterable[str], rows: Iterable[Any]) -> "Stateme
     yield
 
 
+def copy_orders(tx: "Tx", columns: Iterable[str], rows: Iterable[Any]) -> "Statement":
+    for values in rows:
+        row = (
+            Row(zip(columns, values, strict=True))
+            .only(*_ORDER)
+            .but(
+                finding=None, outcome=None, decided_at=None, decisions=0, first_due=None, grace=None
+            )
+        )
+        yield from _insert(tx, "orders", row["order_id"], row)
+    return 0
+
+
+def copy_deadlines(tx: "Tx", columns: Iterable[str], rows: Iterable[Any]) -> "Statement":
+    for values in rows:
+        yield from _insert(tx, "deadlines", tuple(values), Row(zip(columns, values, strict=True)))
+    return 0
+
+
 def copy_decisions(tx: "Tx", columns: Iterable[str], rows: Iterable[Any]) -> "Statement":
     for values in rows:
         row = Row(zip(columns, values, strict=True))
@@ -633,7 +662,9 @@ def copy_decisions(tx: "Tx", columns: Iterable[str], rows: Iterable[Any]) -> "St
     return 0
 
 
-COPIES.update(acts=copy_acts, decisions=copy_decisions)
+COPIES.update(
+    acts=copy_acts, orders=copy_orders, deadlines=copy_deadlines, decisions=copy_decisions
+)
 
 
 def _all(tx: "Tx", table: str) -> Iterator[Any]:

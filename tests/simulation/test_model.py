@@ -14,8 +14,9 @@ import pytest
 from pydantic import SecretStr
 
 from tests.simulation.database import Database, Tx
-from tests.simulation.statements import STATEMENTS
-from worker.errors import DatabaseFault
+from tests.simulation.statements import COPIES, STATEMENTS
+from worker.batch import ACT_COLUMNS, DEADLINE_COLUMNS, ORDER_COLUMNS
+from worker.errors import DatabaseFault, KeyTaken
 from worker.metrics import Metrics
 from worker.migrate import migrate
 from worker.settings import Settings
@@ -24,8 +25,6 @@ from worker.store import Store
 EXAMPLES = 220
 START = datetime(2026, 11, 22, tzinfo=UTC)
 ORDERS = ["o1", "o2", "o3"]
-ACT_COLUMNS = ("order_id", "status", "occurred_at", "received_at", "topic", "partition", "offset",
-               "stock_ok", "form_complete", "body")  # fmt: skip
 DECISION_COLUMNS = ("lane", "sequence", "order_id", "ordinal", "id", "kind", "reason", "revokes",
                     "decided_at", "value")  # fmt: skip
 # Statements of which only the number of rows counts.
@@ -56,6 +55,7 @@ class Statements:
                                        [rng.randint(4, 6)], *rng.choice([([None], [None]),
                                                                          ([2], [1700])])),
             "enter_orders": self.entering,
+            "known_orders": lambda: (self.orders(),),
             "lock_stubs": lambda: (self.orders(),),
             "adopt_stubs": lambda: (*self.terms(), *self.arriving()),
             "end_frozen_sessions": tuple,
@@ -81,6 +81,8 @@ class Statements:
             "unpublished_dead_letters": lambda: (self.lane(), 3),
             "mark_dead_letters_published": lambda: ([rng.randint(1, 4)],),
             "copy acts": self.acts,
+            "copy orders": self.new_orders,
+            "copy deadlines": lambda: (DEADLINE_COLUMNS, [(self.lane(), self.moment(), "copied")]),
             "copy decisions": self.decisions,
         }  # fmt: skip
         # Drawn less often: they meet nobody, and the others must.
@@ -166,6 +168,12 @@ class Statements:
                rng.choice([None, True, False]), "{}")  # fmt: skip
         return ACT_COLUMNS, [row]
 
+    def new_orders(self) -> tuple[Any, ...]:
+        lane, topic, partition, now = self.terms()
+        place = (lane, topic, partition, now)
+        rows = [(*order, *place) for order in zip(*self.arriving(), strict=True)]
+        return ORDER_COLUMNS, sorted(rows)
+
     def decisions(self) -> tuple[Any, ...]:
         rng = self.rng
         row = (self.lane(), rng.randint(1, 3), self.order(), rng.randint(1, 3),
@@ -246,7 +254,7 @@ class _Both:
             if name in COUNTED:
                 return await self._tx.execute(name, *arguments), None
             return [dict(row) for row in await self._tx.rows(name, *arguments)], None
-        except asyncpg.PostgresError as error:
+        except (asyncpg.PostgresError, KeyTaken) as error:
             return None, str(error.sqlstate)
 
 
@@ -319,4 +327,4 @@ async def _compare_tables(connection: Any, model: Database) -> None:
 
 def test_every_statement_of_a_lane_is_tried() -> None:
     drawn = Statements(Random(0))
-    assert {*drawn.makers, *drawn.rare} == {*STATEMENTS, "copy acts", "copy decisions"}
+    assert {*drawn.makers, *drawn.rare} == {*STATEMENTS, *(f"copy {table}" for table in COPIES)}

@@ -14,6 +14,7 @@ from typing import Any
 
 import worker.app
 import worker.freshness
+import worker.intake
 import worker.lane_runner
 import worker.sweeps
 from tests.end_to_end.oracle import Published
@@ -578,6 +579,8 @@ def simulated() -> Iterator[None]:
         worker.sweeps: {"log": _LOG},
         worker.lane_runner: {"log": _LOG},
         worker.freshness: {"log": _LOG},
+        # Its batches are small: let both ways of entering orders be gone.
+        worker.intake: {"MANY": 3},
     }
     real = {module: {name: vars(module)[name] for name in names} for module, names in parts.items()}
     collecting = gc.isenabled()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 
 from .acts import ORDER_CREATED
 from .calendar import SEARCHED, Calendar
@@ -130,7 +131,7 @@ class Rule:
     policy: Policy
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Book:
     """The rules in their order; the first that matches counts, and the last matches all."""
 
@@ -145,12 +146,12 @@ class Book:
         """The terms of an order."""
         return next(rule.policy for rule in self.rules if rule.match.refuses(facts) is None)
 
-    @property
+    @cached_property
     def only(self) -> Policy | None:
         """The policy of every order, where there is but one."""
         return self.rules[0].policy if self.rules[0].match.everything else None
 
-    @property
+    @cached_property
     def longest(self) -> timedelta:
         """No deadline lies further than this behind the start of its clock."""
         policies = [rule.policy for rule in self.rules]
@@ -158,12 +159,12 @@ class Book:
             policy.grace + (SEARCHED if policy.calendar else policy.window) for policy in policies
         )
 
-    @property
+    @cached_property
     def reminds(self) -> bool:
         """Whether any policy has reminders."""
         return any(rule.policy.reminders for rule in self.rules)
 
-    @property
+    @cached_property
     def clocks(self) -> frozenset[str]:
         """The statuses that start a clock, but for the order itself."""
         return frozenset(rule.policy.clock for rule in self.rules) - {ORDER_CREATED}

@@ -1,9 +1,11 @@
-"""Lets the client hand over records whose header names are not UTF-8.
+"""Adapts how aiokafka hands over records.
 
-Brokers take such names, and clients of other languages write them. aiokafka decodes names
-strictly, and would hand over neither the record nor any that follows it. Here the batch is then
-read a second time, by the client's own parser in Python, with the odd bytes as lone surrogates
-(``errors="surrogateescape"``), from which they can be had again.
+Their header names need not be UTF-8. Brokers take such names, and clients of other languages write
+them. aiokafka decodes names strictly, and would hand over neither the record nor any that follows
+it. Here the batch is then read a second time, by the client's own parser in Python, with the odd
+bytes as lone surrogates (``errors="surrogateescape"``), from which they can be had again.
+
+And they come as our own :class:`Record`: aiokafka's takes as long to make as to parse.
 """
 
 import struct
@@ -14,14 +16,41 @@ from aiokafka.consumer import fetcher
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords
 
+from worker.records import Record
+
 _LENGTH_AT = 8
 _BEFORE_BATCH = 12  # base offset and length
 
 
-def tolerate() -> None:
-    """Make every consumer of this process read them."""
-    # Should the client no longer look there, the consumer halts the lane as if we were not here.
+def adapt() -> None:
+    """Change every consumer of this process."""
+    # Should the client no longer look there, the consumer halts the lane as if we were not here,
+    # and as_record() has more to do.
     vars(fetcher)["MemoryRecords"] = _Records
+    fetcher.PartitionRecords._consumer_record = _record  # type: ignore[method-assign]
+
+
+def as_record(found: Any) -> Record:
+    """What a consumer handed over, as a record."""
+    if type(found) is Record:
+        return found
+    return Record(
+        found.topic,
+        found.partition,
+        found.offset,
+        found.timestamp,
+        found.key,
+        found.value,
+        tuple(found.headers),
+    )
+
+
+def _record(_self: Any, tp: Any, found: Any, make: Any = tuple.__new__) -> Record:
+    # The constructor of a NamedTuple is one more call, for each record.
+    headers = tuple(found.headers)
+    place = (tp.topic, tp.partition, found.offset, found.timestamp)
+    record: Record = make(Record, (*place, found.key, found.value, headers))
+    return record
 
 
 class _Records:
