@@ -230,6 +230,7 @@ class LaneRunner:
 
     async def _read(self, lane: Lane, intake: Intake, relay: Relay, assignment: int) -> None:
         while not self._stopping.is_set():
+            await self._unless_stopped(self._turns.reading())
             try:
                 batch = await self._unless_stopped(
                     self._consumer.pull(

@@ -60,21 +60,16 @@ class Publisher:
         try:
             async with asyncio.timeout(_DEADLINE):
                 producer = await self._connected()
-                sent = []
-                for m in messages:
-                    try:
-                        sent.append(
-                            await producer.send(
-                                m.topic,
-                                m.value,
-                                key=_key(m),
-                                partition=m.partition,
-                                headers=m.headers,
-                            )
-                        )
-                    except MessageSizeTooLargeError:
-                        too_large = True
-                        break
+                places = {(message.topic, message.partition) for message in messages}
+                sent: list[Any] = []
+                try:
+                    for topic, partition in places:
+                        if partition is None:
+                            await _send_each(producer, topic, messages, sent)
+                        else:
+                            await _send_batches(producer, topic, partition, messages, sent)
+                except MessageSizeTooLargeError:
+                    too_large = True
                 # All of them, even after a failure: what is on its way may still be appended,
                 # and whoever looks at the tail next must see it.
                 results = await asyncio.gather(*sent, return_exceptions=True)
@@ -122,3 +117,27 @@ class Publisher:
         self._producer = None
         with suppress(Exception):
             await asyncio.wait_for(producer.stop(), 2)
+
+
+async def _send_each(
+    producer: Any, topic: str, messages: Sequence[Message], sent: list[Any]
+) -> None:
+    for m in messages:
+        if (m.topic, m.partition) == (topic, None):
+            sent.append(await producer.send(topic, m.value, key=_key(m), headers=m.headers))
+
+
+async def _send_batches(
+    producer: Any, topic: str, partition: int, messages: Sequence[Message], sent: list[Any]
+) -> None:
+    """Ours are made for one partition: batches by hand save a future and a wait for each."""
+    batch = producer.create_batch()
+    for m in messages:
+        if (m.topic, m.partition) != (topic, partition):
+            continue
+        record = {"timestamp": None, "key": _key(m), "value": m.value, "headers": m.headers}
+        if batch.append(**record) is None:
+            sent.append(await producer.send_batch(batch, topic, partition=partition))
+            batch = producer.create_batch()
+            batch.append(**record)  # the first is taken, whatever its size
+    sent.append(await producer.send_batch(batch, topic, partition=partition))

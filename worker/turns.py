@@ -1,12 +1,12 @@
-"""Lets few lanes decide at a time, so that reading and publishing go on beside a mass lapse."""
+"""Who goes first within a worker: verdicts before reading, and few lanes deciding at a time."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 # One computes while the other waits for Postgres. With all lanes at once, each step of the event
-# loop takes as many times longer, and a fetch or an acknowledgement takes many steps.
-_AT_ONCE = 2
+# loop takes as many times longer, and an acknowledgement takes many steps.
+_AT_ONCE = 4
 
 
 class Turns:
@@ -15,16 +15,36 @@ class Turns:
     def __init__(self, patience: float = 5.0) -> None:
         self._free = asyncio.Semaphore(_AT_ONCE)
         self._patience = patience
+        self._deciding = 0
+        self._none_deciding = asyncio.Event()
+        self._none_deciding.set()
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Wait for a turn, but not for ever: those who have it may be stuck."""
+        """Wait for a turn to decide, but not for ever: those who have it may be stuck."""
+        self._deciding += 1
+        self._none_deciding.clear()
         try:
-            await asyncio.wait_for(self._free.acquire(), self._patience)
-        except TimeoutError:
-            yield
-            return
-        try:
-            yield
+            try:
+                await asyncio.wait_for(self._free.acquire(), self._patience)
+            except TimeoutError:
+                yield
+                return
+            try:
+                yield
+            finally:
+                self._free.release()
         finally:
-            self._free.release()
+            self._deciding -= 1
+            if not self._deciding:
+                self._none_deciding.set()
+
+    async def reading(self) -> None:
+        """Wait, for a while, until nobody decides.
+
+        What is due has waited for a day and was proven. It cannot starve the reading: without it
+        no later proof comes.
+        """
+        if self._deciding:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._none_deciding.wait(), self._patience)

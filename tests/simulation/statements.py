@@ -429,7 +429,7 @@ def case_orders(tx: "Tx", order_ids: list[str], lane: int) -> list[Row]:
     return [
         row.but(
             first_due=row["first_due"] or row["due"],
-            grace=row["grace"] or row["fires_at"] - row["due"],
+            grace=row["fires_at"] - row["due"] if row["grace"] is None else row["grace"],
             dispute_type=None,
             dispute_text=None,
             reminders=None,
