@@ -5,7 +5,9 @@ import json
 import sys
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +23,7 @@ from tests.support.topics import Topics
 from tests.support.waiting import eventually
 from worker.admin import Sample, Skew, TopicState, partition_by_murmur2
 from worker.checks import Check, DatabaseFacts, KafkaFacts, Status, checks, how_partitioned
+from worker.commands import check
 from worker.migrations import HEAD
 from worker.probe import Bounds
 from worker.settings import Settings
@@ -232,6 +235,28 @@ async def test_check_sees_from_outside_that_lanes_halt(
     assert answer.code == 1
     assert "ends at 0, but was read up to 7" in found(answer, "lane 1")["finding"]
     assert "holds sequence 9, the database only 0" in found(answer, "lane 2")["finding"]
+
+
+async def test_check_takes_no_progress_for_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between any two questions a worker publishes one more verdict and reads one more record."""
+    look = count(1)
+
+    async def kafka(_: Settings) -> KafkaFacts:
+        return cluster(published={0: next(look)}, samples={(ORDERS, 0): []})
+
+    async def database(_: Settings) -> DatabaseFacts:
+        seen = next(look)
+        lanes = [{**OWNED[0], "sequence": seen, "published": seen}, *OWNED[1:]]
+        return DatabaseFacts(NOW, Skew(0, 0), HEAD, lanes, {(ORDERS, 0): seen})
+
+    async def with_bounds(_: Settings, facts: KafkaFacts) -> KafkaFacts:
+        return replace(facts, logs={(ORDERS, 0): Bounds(0, next(look), None)})
+
+    for part in (kafka, database, with_bounds):
+        monkeypatch.setattr(check, f"_{part.__name__}", part)
+    found = list(checks(SETTINGS, *await check._facts(SETTINGS)))
+    assert [one for one in found if one.status == Status.FAULT] == []
+    assert next(one for one in found if one.name == "lag").finding == "1 records in 1 partition"
 
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
