@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import asyncpg
 import pytest
+import typer
 from aiokafka import AIOKafkaProducer
 from confluent_kafka import Producer
 
@@ -24,6 +25,7 @@ from tests.support.waiting import eventually
 from worker.admin import Sample, Skew, TopicState, partition_by_murmur2
 from worker.checks import Check, DatabaseFacts, KafkaFacts, Status, checks, how_partitioned
 from worker.commands import check
+from worker.commands.parts import who
 from worker.migrations import HEAD
 from worker.probe import Bounds
 from worker.settings import Settings
@@ -653,6 +655,87 @@ async def test_discarding_wants_a_yes_and_lowers_the_shield(plazo: Plazo, market
     assert (rows[0]["settled"], rows[0]["settled_by"]) == ("discarded", "ana")
     assert not await plazo.sql("SELECT FROM shields")
     assert (await plazo("dead-letters", "discard", str(number), "--yes")).code == 1
+
+
+async def test_many_are_discarded_by_their_class_of_error(plazo: Plazo, market: Market) -> None:
+    await plazo.worker()
+    for number in range(230):
+        await market.write(f"order-{number}", b"?")
+    await market.write("other", b"{}")
+    await refused(plazo, 231)
+    options = "dead-letters", "discard", "--error", "not-json", "--json"
+    told = await plazo(*options, "--dry-run")
+    assert (told.json["dry_run"], len(told.json["discarded"])) == (True, 230)
+    assert len(await refused(plazo, 231)) == 231, "nothing was done"
+    done = await plazo(*options, "--yes")
+    assert done.json["discarded"] == told.json["discarded"]
+    rows = await plazo.sql("SELECT error, settled FROM dead_letters WHERE settled IS NULL")
+    assert [row["error"] for row in rows] == ["invalid"]
+    assert len(await plazo.sql("SELECT FROM shields")) == 1
+
+
+# actions
+
+
+async def test_each_action_is_recorded_with_its_author(
+    new: Plazo, market: Market, topics: Topics
+) -> None:
+    plazo, by = new, ("--by", "ana")
+    await plazo("migrate", *by)
+    await plazo("migrate", *by)  # nothing to do
+    await plazo.worker()
+    for _ in range(2):
+        await market.write("order", SECRET.encode())
+    first, second = await refused(plazo, 2)
+    await plazo("brake", "release", "--for", "1h", *by)
+    await plazo("brake", "reset", "--by", "eva")
+    await plazo("dead-letters", "discard", str(first), "--yes", *by)
+    await plazo("dead-letters", "replay", str(second), *by)
+    await plazo("dead-letters", "replay", "--all", "--dry-run", *by)
+    await plazo("forget", "--older-than", "90d", "--dry-run", *by)
+    await plazo("forget", "--older-than", "90d", *by)
+    await plazo("topics", "create", *by)  # all are there
+    missing = f"{topics.dead_letters}.new"
+    await plazo("topics", "create", *by, dead_letters_topic=missing)
+    told = (await plazo("actions", "--json")).json
+    assert all(datetime.fromisoformat(one.pop("at")).tzinfo for one in told)
+    assert told[1]["arguments"].pop("settled_before")
+    assert [(one["author"], one["command"], one["arguments"]) for one in reversed(told)] == [
+        ("ana", "migrate", {"before": None, "after": HEAD}),
+        ("ana", "brake release", {"for": 3600.0}),
+        ("eva", "brake reset", {}),
+        ("ana", "dead-letters discard", {"ids": [first]}),
+        ("ana", "dead-letters replay", {"ids": [second]}),
+        ("ana", "forget", {}),
+        ("ana", "topics create", {missing: "create"}),
+    ]
+    shown = await plazo("actions", "--limit", "1")
+    assert "topics create" in shown.out
+    assert "1 of 7" in shown.out
+    assert SECRET not in (await plazo("actions")).out
+
+
+async def test_topics_are_created_before_there_is_a_schema(
+    new: Plazo, make_topics: MakeTopics
+) -> None:
+    """It says that nobody will be able to tell who did it."""
+    missing = f"{new.topics.dead_letters}.new"
+    answer = await new("topics", "create", dead_letters_topic=missing)
+    assert answer.code == 0
+    assert "keeps no record" in answer.err
+
+
+def test_a_person_without_a_name_is_asked_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container, whose user has none."""
+
+    def nameless() -> str:
+        raise KeyError
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+    assert who("ana") == "ana"
+    assert who(None, nobody="a job") == "a job"
+    with pytest.raises(typer.BadParameter):
+        who(None)
 
 
 @pytest.mark.parametrize("arguments", [(), ("1", "--all"), ("--all", "--error", "time"), ("0",)])
