@@ -61,10 +61,11 @@ format: $(TEST) ## Mend the style
 	$(VENV)/bin/ruff check --fix $(SOURCES)
 	$(VENV)/bin/ruff format $(SOURCES)
 
-docs: $(TEST) ## Write what is made from the code: schemas, AsyncAPI, samples, dashboard, tables of README
+docs: $(TEST) ## Write what is made from the code: schemas, AsyncAPI, samples, dashboard, PrometheusRule, tables
 	$(VENV)/bin/python -m schemas.generate
 	$(VENV)/bin/python -m tests.contract.samples
 	$(VENV)/bin/python -m deploy.grafana.generate
+	$(VENV)/bin/python -m deploy.kubernetes.generate
 	$(VENV)/bin/python -m worker.documentation README.md
 
 # What the image holds, from the same hashes. The tool is not part of it, so it is not locked with it.
