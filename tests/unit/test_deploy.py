@@ -157,8 +157,25 @@ def test_the_image_is_as_the_linter_wants_it() -> None:
         [program, DEPLOY / "Dockerfile"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout
-    locked = re.findall(r"^hatchling==[0-9.]+", (DEPLOY / "requirements/dev.txt").read_text(), re.M)
-    assert locked[0] in (DEPLOY / "Dockerfile").read_text()
+
+
+def test_the_image_holds_nothing_whose_hash_is_not_locked() -> None:
+    text = (DEPLOY / "Dockerfile").read_text().replace("\\\n", " ")
+    installed = re.findall(r"pip install (.*?)(?:&&|\n)", text)
+    assert len(installed) == 3
+    for options in installed:
+        ours = "--no-deps /wheels/" in options
+        assert ours or "--require-hashes --only-binary :all: -r /src/deploy" in options
+    # The tool that builds is the one that was tested, and all that is copied gets through.
+    tool = r"^hatchling==[0-9.]+"
+    locked = [
+        re.findall(tool, (DEPLOY / f"requirements/{name}.txt").read_text(), re.MULTILINE)
+        for name in ("build", "dev")
+    ]
+    assert locked[0] == locked[1] != []
+    let_through = (DEPLOY.parent / ".dockerignore").read_text().splitlines()
+    for copied in re.findall(r"^COPY (?!--from)(.*) \S+$", text, re.MULTILINE):
+        assert {f"!{source}" for source in copied.split()} <= set(let_through)
 
 
 @pytest.mark.parametrize("file", RESOURCES, ids=lambda file: file.name)
