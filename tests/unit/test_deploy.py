@@ -13,10 +13,12 @@ from typing import Any
 import compose_spec
 import kubernetes_validate
 import pytest
+import typer.main
 import yaml
 
 from deploy.kubernetes import generate as prometheus_rule
 from worker import documentation
+from worker.__main__ import app
 from worker.commands.topics import PARTITIONS
 from worker.metrics import Guard
 from worker.settings import Settings
@@ -201,6 +203,32 @@ def test_pods_are_what_restricted_security_asks_for(name: str) -> None:
         assert inside["readOnlyRootFilesystem"] is True
         assert inside["capabilities"] == {"drop": ["ALL"]}
         assert container["resources"]["limits"]["memory"]
+
+
+def called() -> list[Any]:
+    """What containers are told to do, of the compose file and of the manifests."""
+    compose = yaml.safe_load((DEPLOY / "compose/compose.yaml").read_text())["services"]
+    found = [
+        pytest.param(one["command"], id=f"compose: {name}")
+        for name, one in compose.items()
+        if one.get("image") == "plazo" and "command" in one
+    ]
+    for name, steps in PODS.items():
+        pod: Any = yaml.safe_load((DEPLOY / "kubernetes/base" / name).read_text())
+        for step in (*steps, "spec"):
+            pod = pod[step]
+        found += [pytest.param(one["args"], id=name) for one in pod["containers"]]
+    return found
+
+
+@pytest.mark.parametrize("arguments", called())
+def test_containers_are_told_what_the_command_knows(arguments: list[str]) -> None:
+    command = typer.main.get_command(app)
+    words = list(arguments)
+    while words and words[0] in getattr(command, "commands", ()):
+        command = command.commands[words.pop(0)]  # type: ignore[attr-defined]
+    assert not hasattr(command, "commands"), arguments
+    assert command.make_context("plazo", words)
 
 
 def test_a_broker_that_is_away_kills_no_pod() -> None:
