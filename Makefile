@@ -61,10 +61,11 @@ format: $(TEST) ## Mend the style
 	$(VENV)/bin/ruff check --fix $(SOURCES)
 	$(VENV)/bin/ruff format $(SOURCES)
 
-docs: $(TEST) ## Write what is made from the code: schemas, AsyncAPI, samples, dashboard, tables of README
+docs: $(TEST) ## Write what is made from the code: schemas, AsyncAPI, samples, dashboard, PrometheusRule, tables
 	$(VENV)/bin/python -m schemas.generate
 	$(VENV)/bin/python -m tests.contract.samples
 	$(VENV)/bin/python -m deploy.grafana.generate
+	$(VENV)/bin/python -m deploy.kubernetes.generate
 	$(VENV)/bin/python -m worker.documentation README.md
 
 # What the image holds, from the same hashes. The tool is not part of it, so it is not locked with it.
@@ -74,8 +75,9 @@ sbom: $(DEV) ## Write plazo.cdx.json: what the worker is made of, in CycloneDX
 		--output-reproducible --of JSON -o plazo.cdx.json
 
 # One resolution, from which the smaller sets are taken, so that tests run what production runs.
-COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-emit-find-links --no-annotate --no-header pyproject.toml
+RESOLVE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
+COMPILE = $(RESOLVE) pyproject.toml
 
 lock: $(DEV) ## Resolve the dependencies anew (ARGS=--upgrade for the newest)
 	$(PIP) install uv
@@ -83,6 +85,7 @@ lock: $(DEV) ## Resolve the dependencies anew (ARGS=--upgrade for the newest)
 	$(COMPILE) $(ARGS) --extra dev --extra test --extra bench --output-file $(REQUIREMENTS)/bench.txt > /dev/null
 	$(COMPILE) --extra dev --constraint $(REQUIREMENTS)/test.txt --output-file $(REQUIREMENTS)/dev.txt > /dev/null
 	$(COMPILE) --constraint $(REQUIREMENTS)/test.txt --output-file $(REQUIREMENTS)/worker.txt > /dev/null
+	echo hatchling | $(RESOLVE) --constraint $(REQUIREMENTS)/dev.txt --output-file $(REQUIREMENTS)/build.txt - > /dev/null
 
 clean: ## Remove everything that was made here
 	rm -rf $(VENV) $(BENCH_VENV) .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache dist

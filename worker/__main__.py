@@ -52,12 +52,17 @@ def run() -> None:
     command(_settings())
 
 
+_By = Annotated[
+    str | None, typer.Option("--by", metavar="NAME", help="Who does it; by default the user.")
+]
+
+
 @app.command()
-def migrate() -> None:
+def migrate(by: _By = None) -> None:
     """Bring the database's schema up to date; safe to run beside workers and more than once."""
     from worker.commands.migrate import migrate as command
 
-    command(_settings())
+    command(_settings(), by=by)
 
 
 @app.command()
@@ -86,7 +91,6 @@ _Json = Annotated[bool, typer.Option("--json", help="JSON on stdout, for program
 _Personal = Annotated[
     bool, typer.Option("--with-personal-data", help="Show records whole, with names and texts.")
 ]
-_By = Annotated[str | None, typer.Option(metavar="NAME", help="Who settles; by default the user.")]
 _Id = Annotated[int, typer.Argument(metavar="ID", min=1, max=2**63 - 1)]
 _Ids = Annotated[list[int] | None, typer.Argument(metavar="ID…", min=1, max=2**63 - 1)]
 
@@ -128,6 +132,7 @@ def forget(
         float, typer.Option(min=0, max=60, help="Seconds of rest after each 2,000 orders.")
     ] = 0.1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+    by: _By = None,
     as_json: _Json = False,
 ) -> None:
     """Remove settled orders and refusals after a while; safe to run beside workers, and to stop."""
@@ -135,7 +140,22 @@ def forget(
     from worker.commands.forget import forget as command
 
     time = parse_duration(older_than, "--older-than")
-    command(_settings(), time, pause=pause, dry_run=dry_run, as_json=as_json)
+    command(_settings(), time, pause=pause, dry_run=dry_run, by=by, as_json=as_json)
+
+
+@app.command()
+def actions(
+    since: Annotated[
+        str, typer.Option(metavar="TIME", help="How far back: 7d, PT12H and so on.")
+    ] = "30d",
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000)] = 50,
+    as_json: _Json = False,
+) -> None:
+    """Show who released the brake, settled dead letters, migrated and so on, newest first."""
+    from worker.commands.actions import actions as command
+    from worker.commands.durations import parse_duration
+
+    command(_settings(), parse_duration(since, "--since"), limit, as_json=as_json)
 
 
 @app.command()
@@ -162,14 +182,17 @@ def replay(
         str,
         typer.Option("--from", metavar="TIME", help="An instant, or how long ago: 7d, PT12H."),
     ],
-    dry_run: Annotated[bool, typer.Option(help="Only tell what would be read.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only tell what would be read.")
+    ] = False,
+    by: _By = None,
     as_json: _Json = False,
 ) -> None:
     """Decide in shadow mode what the logs have asked for since then, and report on it."""
     from worker.commands.durations import parse_start
     from worker.commands.replay import replay as command
 
-    command(_settings(), parse_start(start, "--from"), dry_run=dry_run, as_json=as_json)
+    command(_settings(), parse_start(start, "--from"), dry_run=dry_run, by=by, as_json=as_json)
 
 
 shadow = typer.Typer(no_args_is_help=True, help="Decide without consequences.")
@@ -296,6 +319,7 @@ def topics_create(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be done.")
     ] = False,
+    by: _By = None,
     as_json: _Json = False,
 ) -> None:
     """Create the topics that are missing, and widen the one for decisions if it is too narrow."""
@@ -309,6 +333,7 @@ def topics_create(
         dead_letter_partitions=dead_letter_partitions,
         replication_factor=replication_factor,
         dry_run=dry_run,
+        by=by,
         as_json=as_json,
     )
 
@@ -371,18 +396,30 @@ def dead_letters_replay(
 @dead_letters.command("discard")
 def dead_letters_discard(
     numbers: _Ids = None,
+    error: Annotated[RefusalClass | None, typer.Option(help="All of this class of error.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that are not settled.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="They matter to no order: I am sure.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be done.")
+    ] = False,
     by: _By = None,
     as_json: _Json = False,
 ) -> None:
     """Settle records as of no importance. Their orders can be cancelled again."""
     from worker.commands.dead_letters import discard as command
 
-    if not numbers:
-        raise typer.BadParameter("give at least one ID")
-    if not yes:
+    if bool(numbers) + (error is not None) + everything != 1:
+        raise typer.BadParameter("give either IDs, --error or --all")
+    if not (yes or dry_run):
         raise typer.BadParameter("an order they name may be cancelled for it: confirm with --yes")
-    command(_settings(), numbers, by=by, as_json=as_json)
+    command(
+        _settings(),
+        numbers or [],
+        error=error and error.value,
+        dry_run=dry_run,
+        by=by,
+        as_json=as_json,
+    )
 
 
 def _version(asked: bool) -> None:

@@ -351,7 +351,7 @@ def _halts(
                 f"lane {number}", Status.FAULT,
                 f"it halts: {topic}/{number} ends at {end}, but was read up to {position}: the "
                 "topic was truncated or created anew",
-                "see the runbook of halted lanes before anything is set back",
+                "see deploy/runbooks/PlazoLaneHalted.md before anything is set back",
             )  # fmt: skip
     for number, last in sorted(kafka.published.items()):
         sequence = lanes[number]["sequence"] if number in lanes else 0
@@ -360,7 +360,7 @@ def _halts(
                 f"lane {number}", Status.FAULT,
                 f"it halts: the decisions topic holds sequence {last}, the database only "
                 f"{sequence}: an older back-up was restored, or another database is in use",
-                "see the runbook of halted lanes before anything is set back",
+                "see deploy/runbooks/PlazoLaneHalted.md before anything is set back",
             )  # fmt: skip
 
 
@@ -399,7 +399,7 @@ def _deadlines(database: DatabaseFacts) -> Check:
     return Check(
         "deadlines", Status.WARNING,
         f"{found}, the oldest since {oldest:%F %T} UTC",
-        "see the workers' metric plazo_guard: it names what holds the verdicts",
+        "see the metric plazo_guard_held_lanes: it names what holds the verdicts",
     )  # fmt: skip
 
 

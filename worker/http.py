@@ -72,6 +72,10 @@ class Health:
         """Whether the main loop gave a sign of life of late."""
         return self._beat is None or self._monotonic() - self._beat <= self._patience
 
+    def at_work(self, part: str) -> bool:
+        """Whether this part is."""
+        return part not in self._waiting
+
     @property
     def ready(self) -> bool:
         """Whether every part is at work."""

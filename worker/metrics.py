@@ -80,6 +80,14 @@ class Transaction(StrEnum):
     DECIDE = "decide"
 
 
+class Readiness(StrEnum):
+    """What must be at work for the worker to be ready."""
+
+    WORKER = "worker"  # in the group, and each of its lanes runs
+    DATABASE = "database"
+    KAFKA = "kafka"
+
+
 class Part(StrEnum):
     """What is restarted on its own after a fault."""
 
@@ -159,7 +167,7 @@ class Metrics:
         self.lag_seconds = self._add(
             Gauge,
             "plazo_lag_seconds",
-            "Age of the oldest record not yet applied; 0 when there is none.",
+            "Age of the oldest record not yet applied, or 0; it grows while none is read.",
             topic=None,
             partition=None,
         )
@@ -271,6 +279,12 @@ class Metrics:
         )
 
         # Lanes and the process
+        self.ready = self._add(
+            Gauge,
+            "plazo_ready",
+            "Whether a part is at work, 1 or 0; where it is not, its gauges stand still.",
+            part=Readiness,
+        )
         self.lanes = self._add(Gauge, "plazo_lanes_owned", "Lanes this worker owns.")
         self.lanes_halted = self._add(
             Gauge, "plazo_lanes_halted", "Owned lanes that stopped on purpose and need a person."

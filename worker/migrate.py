@@ -1,11 +1,13 @@
 """Brings the schema up to date, under a lock: several may start it at once."""
 
 import asyncio
+import json
 import time
 
 import asyncpg
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
@@ -14,6 +16,7 @@ from sqlalchemy.pool import NullPool
 
 from worker.errors import DatabaseUnavailable
 from worker.migrations import HEAD, VERSIONS
+from worker.store import sql
 
 # Any constant will do, so long as no other program uses it on this database.
 _LOCK = 0x506C617A6F
@@ -26,10 +29,11 @@ _PAUSE = 1.0
 _NOT_AVAILABLE = "55P03"
 
 
-async def migrate(database_url: str) -> str:
+async def migrate(database_url: str, *, by: str = "a job") -> str:
     """Apply every missing step and return the revision reached.
 
-    Workers may run: where somebody holds a table, the step waits without holding up others.
+    Workers may run: where somebody holds a table, the step waits without holding up others. ``by``
+    is who it is recorded as done by.
 
     Raises:
         DatabaseUnavailable: the database cannot be reached or refuses a step.
@@ -43,7 +47,7 @@ async def migrate(database_url: str) -> str:
         while True:
             try:
                 async with engine.connect() as connection:
-                    await connection.run_sync(_upgrade)
+                    await connection.run_sync(_upgrade, by)
                     await connection.commit()
                 return HEAD
             except (asyncpg.PostgresError, DBAPIError, OSError) as error:
@@ -56,11 +60,17 @@ async def migrate(database_url: str) -> str:
         await engine.dispose()
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, by: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(VERSIONS.parent))
     config.attributes["connection"] = connection
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
     # After our own lock, which may take as long as another migration does.
     connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"))
+    before = MigrationContext.configure(connection).get_current_revision()
     command.upgrade(config, "head")
+    if before != HEAD:
+        arguments = json.dumps({"before": before, "after": HEAD})
+        driver = connection.connection.dbapi_connection
+        assert driver is not None
+        driver.run_async(lambda d: d.execute(sql("record_action"), by, "migrate", arguments))

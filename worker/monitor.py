@@ -1,12 +1,15 @@
 """Looks at the worker from the side: gauges, readiness, and the watchdog over its progress."""
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from worker.errors import DatabaseUnavailable, KafkaUnavailable
 from worker.lane_runner import LaneRunner
 from worker.logs import logger
+from worker.metrics import Readiness
 from worker.proof import Partition
 
 if TYPE_CHECKING:
@@ -30,6 +33,11 @@ class Monitor:
         # Where the logs ended at the last look; None while Kafka does not answer.
         self.ends: dict[Partition, int] | None = None
         self._stood: dict[Partition, tuple[int, float]] = {}
+        # The same for the gauges, whatever the watchdog has done about it since.
+        self._waits: dict[Partition, tuple[int, float]] = {}
+        for part in Readiness:
+            # Asked at each scrape: it must not stand still with what it tells of.
+            worker.metrics.ready.labels(part).set_function(partial(worker.health.at_work, part))
 
     async def run(self) -> None:
         """Observe until cancelled."""
@@ -115,33 +123,26 @@ class Monitor:
             self._stood.clear()  # with the broker away nothing can move
             return
         worker.health.set_ready("kafka")
+        lags = {
+            partition: (position, max(0, ends.get(partition, 0) - position))
+            for runner in runners
+            if runner.lane is not None
+            for partition, position in runner.lane.positions.items()
+        }
+        waiting = {partition: position for partition, (position, lag) in lags.items() if lag}
+        monotonic = worker.clock.monotonic()
+        self._stood = _standing(self._stood, waiting, monotonic)
+        self._waits = _standing(self._waits, waiting, monotonic)
+        applied = {p: at for runner in runners for p, at in _last_applied(runner).items()}
         now = worker.clock.now().timestamp()
-        waiting: list[Partition] = []
-        for runner in runners:
-            lane = runner.lane
-            if lane is None:
-                continue
-            for partition, position in lane.positions.items():
-                lag = max(0, ends.get(partition, 0) - position)
-                last = runner.last_timestamp.get(partition)
-                age = 0.0 if not lag or last is None else max(0.0, now - last / 1000)
-                worker.metrics.lag_records.labels(*partition).set(lag)
-                worker.metrics.lag_seconds.labels(*partition).set(age)
-                if lag:
-                    waiting.append(partition)
-        self._watch(runners, waiting)
-        await self._watchdog(waiting)
-
-    def _watch(self, runners: list[LaneRunner], waiting: list[Partition]) -> None:
-        now = self._worker.clock.monotonic()
-        stood = {}
-        for runner in runners:
-            for partition, position in runner.lane.positions.items() if runner.lane else ():
-                if partition in waiting:
-                    before = self._stood.get(partition)
-                    same = before is not None and before[0] == position
-                    stood[partition] = before if before and same else (position, now)
-        self._stood = stood
+        for partition, (_, lag) in lags.items():
+            age = 0.0
+            if lag:
+                # As old as the last record that was applied, or at least as long as we wait.
+                age = max(now - applied.get(partition, now), monotonic - self._waits[partition][1])
+            worker.metrics.lag_records.labels(*partition).set(lag)
+            worker.metrics.lag_seconds.labels(*partition).set(age)
+        await self._watchdog(list(waiting))
 
     async def _watchdog(self, waiting: list[Partition]) -> None:
         worker = self._worker
@@ -167,3 +168,21 @@ class Monitor:
             health.set_not_ready("worker", f"lanes not running: {'; '.join(faults[:5])}")
         else:
             health.set_ready("worker")
+
+
+def _standing(
+    before: Mapping[Partition, tuple[int, float]], waiting: Mapping[Partition, int], now: float
+) -> dict[Partition, tuple[int, float]]:
+    """Since when each partition that waits has stood at its position."""
+    return {
+        partition: seen if (seen := before.get(partition)) and seen[0] == position
+        else (position, now)
+        for partition, position in waiting.items()
+    }  # fmt: skip
+
+
+def _last_applied(runner: LaneRunner) -> dict[Partition, float]:
+    """Epoch seconds of the last record applied of each partition, by this worker or one before."""
+    marks = runner.lane.marks if runner.lane is not None else {}
+    stored = {partition: mark.timestamp for partition, mark in marks.items()}
+    return {p: at / 1000 for p, at in {**stored, **runner.last_timestamp}.items()}

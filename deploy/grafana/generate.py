@@ -60,7 +60,7 @@ def _panel(
 
 
 def _stat(title: str, description: str, unit: str, query: str, red_above: float) -> Panel:
-    return _panel("stat", title, description, unit, 4, (query, ""), red_above=red_above)
+    return _panel("stat", title, description, unit, 3, (query, ""), red_above=red_above)
 
 
 def _graph(title: str, description: str, unit: str, *queries: tuple[str, str]) -> Panel:
@@ -87,6 +87,10 @@ PANELS = [
           f"max({_select('plazo_outbox_oldest_age_seconds')})", 60),
     _stat("Lanes halted", "Lanes that need a person.", "short",
           f"sum({_select('plazo_lanes_halted')})", 1),
+    _stat("Oldest unread", "Age of the oldest record that is not applied; it grows in a stall.",
+          "s", f"max({_select('plazo_lag_seconds')})", 120),
+    _stat("Parts not at work", "Kafka, Postgres or the worker itself. Until that is mended, what "
+          "else is shown may stand still.", "short", f"sum(1 - {_select('plazo_ready')})", 1),
     _row("What is decided"),
     _graph("Verdicts", "Decisions a second, by kind and reason.", "ops",
            (f"sum by (kind, reason) ({_rate('plazo_decisions_total')})", "{{kind}} {{reason}}")),

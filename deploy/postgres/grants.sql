@@ -6,7 +6,7 @@ REVOKE ALL ON ALL TABLES IN SCHEMA public FROM plazo_worker, plazo_reader,
 -- Positions and fences move; they never go away.
 GRANT SELECT, INSERT, UPDATE ON lanes, published, positions, orders TO plazo_worker;
 -- What happened and what was decided is only ever added to.
-GRANT SELECT, INSERT ON acts, decisions, policies, traces TO plazo_worker;
+GRANT SELECT, INSERT ON acts, decisions, policies, traces, actions TO plazo_worker;
 -- The brake's counts go with time; `plazo brake` sets its row.
 GRANT SELECT, INSERT, DELETE ON brake_counts TO plazo_worker;
 GRANT SELECT, UPDATE ON brake TO plazo_worker;
@@ -23,11 +23,12 @@ GRANT UPDATE (published, settled, settled_by, settled_at) ON dead_letters TO pla
 GRANT SELECT ON alembic_version TO plazo_worker, plazo_reader, plazo_keeper;
 GRANT SELECT ON lanes, published, positions, orders, acts, decisions, deadlines, notices, shields,
     policies, brake, brake_counts, seller_days, installation, outages, deadline_changes,
-    reminders, traces TO plazo_reader, plazo_keeper;
+    reminders, traces, actions TO plazo_reader, plazo_keeper;
 GRANT SELECT (id, lane, topic, partition, "offset", timestamp, received_at, error, message, key,
     published, settled, settled_by, settled_at) ON dead_letters TO plazo_reader;
 -- `plazo forget` removes what was settled long ago, and says since when all is known.
 GRANT DELETE ON orders, acts, decisions, deadline_changes, dead_letters, traces TO plazo_keeper;
+GRANT INSERT ON actions TO plazo_keeper;
 GRANT UPDATE (decided_at) ON orders TO plazo_keeper;  -- only to lock its rows
 GRANT UPDATE (covered_since) ON positions TO plazo_keeper;
 GRANT SELECT (id, published, settled_at) ON dead_letters TO plazo_keeper;

@@ -5,12 +5,15 @@ import json
 import sys
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import asyncpg
 import pytest
+import typer
 from aiokafka import AIOKafkaProducer
 from confluent_kafka import Producer
 
@@ -21,6 +24,8 @@ from tests.support.topics import Topics
 from tests.support.waiting import eventually
 from worker.admin import Sample, Skew, TopicState, partition_by_murmur2
 from worker.checks import Check, DatabaseFacts, KafkaFacts, Status, checks, how_partitioned
+from worker.commands import check
+from worker.commands.parts import who
 from worker.migrations import HEAD
 from worker.probe import Bounds
 from worker.settings import Settings
@@ -152,6 +157,25 @@ def found(answer: Answer, name: str) -> dict[str, str]:
     return checks[name]
 
 
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+async def test_shells_complete_commands(new: Plazo, shell: str) -> None:
+    """What `plazo --install-completion` makes a shell ask."""
+    typed = {
+        "bash": {"COMP_WORDS": "plazo dead-letters re", "COMP_CWORD": "2"},
+        "zsh": {"_TYPER_COMPLETE_ARGS": "plazo dead-letters re"},
+        "fish": {"_TYPER_COMPLETE_ARGS": "plazo dead-letters re",
+                 "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
+    }[shell]  # fmt: skip
+    process = await asyncio.create_subprocess_exec(
+        Path(sys.executable).with_name("plazo"),
+        env={"PATH": "/usr/bin:/bin", "_PLAZO_COMPLETE": f"complete_{shell}", **typed},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out, _ = await process.communicate()
+    assert b"replay" in out
+    assert b"discard" not in out
+
+
 # check
 
 
@@ -232,6 +256,28 @@ async def test_check_sees_from_outside_that_lanes_halt(
     assert answer.code == 1
     assert "ends at 0, but was read up to 7" in found(answer, "lane 1")["finding"]
     assert "holds sequence 9, the database only 0" in found(answer, "lane 2")["finding"]
+
+
+async def test_check_takes_no_progress_for_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between any two questions a worker publishes one more verdict and reads one more record."""
+    look = count(1)
+
+    async def kafka(_: Settings) -> KafkaFacts:
+        return cluster(published={0: next(look)}, samples={(ORDERS, 0): []})
+
+    async def database(_: Settings) -> DatabaseFacts:
+        seen = next(look)
+        lanes = [{**OWNED[0], "sequence": seen, "published": seen}, *OWNED[1:]]
+        return DatabaseFacts(NOW, Skew(0, 0), HEAD, lanes, {(ORDERS, 0): seen})
+
+    async def with_bounds(_: Settings, facts: KafkaFacts) -> KafkaFacts:
+        return replace(facts, logs={(ORDERS, 0): Bounds(0, next(look), None)})
+
+    for part in (kafka, database, with_bounds):
+        monkeypatch.setattr(check, f"_{part.__name__}", part)
+    found = list(checks(SETTINGS, *await check._facts(SETTINGS)))
+    assert [one for one in found if one.status == Status.FAULT] == []
+    assert next(one for one in found if one.name == "lag").finding == "1 records in 1 partition"
 
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -628,6 +674,87 @@ async def test_discarding_wants_a_yes_and_lowers_the_shield(plazo: Plazo, market
     assert (rows[0]["settled"], rows[0]["settled_by"]) == ("discarded", "ana")
     assert not await plazo.sql("SELECT FROM shields")
     assert (await plazo("dead-letters", "discard", str(number), "--yes")).code == 1
+
+
+async def test_many_are_discarded_by_their_class_of_error(plazo: Plazo, market: Market) -> None:
+    await plazo.worker()
+    for number in range(230):
+        await market.write(f"order-{number}", b"?")
+    await market.write("other", b"{}")
+    await refused(plazo, 231)
+    options = "dead-letters", "discard", "--error", "not-json", "--json"
+    told = await plazo(*options, "--dry-run")
+    assert (told.json["dry_run"], len(told.json["discarded"])) == (True, 230)
+    assert len(await refused(plazo, 231)) == 231, "nothing was done"
+    done = await plazo(*options, "--yes")
+    assert done.json["discarded"] == told.json["discarded"]
+    rows = await plazo.sql("SELECT error, settled FROM dead_letters WHERE settled IS NULL")
+    assert [row["error"] for row in rows] == ["invalid"]
+    assert len(await plazo.sql("SELECT FROM shields")) == 1
+
+
+# actions
+
+
+async def test_each_action_is_recorded_with_its_author(
+    new: Plazo, market: Market, topics: Topics
+) -> None:
+    plazo, by = new, ("--by", "ana")
+    await plazo("migrate", *by)
+    await plazo("migrate", *by)  # nothing to do
+    await plazo.worker()
+    for _ in range(2):
+        await market.write("order", SECRET.encode())
+    first, second = await refused(plazo, 2)
+    await plazo("brake", "release", "--for", "1h", *by)
+    await plazo("brake", "reset", "--by", "eva")
+    await plazo("dead-letters", "discard", str(first), "--yes", *by)
+    await plazo("dead-letters", "replay", str(second), *by)
+    await plazo("dead-letters", "replay", "--all", "--dry-run", *by)
+    await plazo("forget", "--older-than", "90d", "--dry-run", *by)
+    await plazo("forget", "--older-than", "90d", *by)
+    await plazo("topics", "create", *by)  # all are there
+    missing = f"{topics.dead_letters}.new"
+    await plazo("topics", "create", *by, dead_letters_topic=missing)
+    told = (await plazo("actions", "--json")).json
+    assert all(datetime.fromisoformat(one.pop("at")).tzinfo for one in told)
+    assert told[1]["arguments"].pop("settled_before")
+    assert [(one["author"], one["command"], one["arguments"]) for one in reversed(told)] == [
+        ("ana", "migrate", {"before": None, "after": HEAD}),
+        ("ana", "brake release", {"for": 3600.0}),
+        ("eva", "brake reset", {}),
+        ("ana", "dead-letters discard", {"ids": [first]}),
+        ("ana", "dead-letters replay", {"ids": [second]}),
+        ("ana", "forget", {}),
+        ("ana", "topics create", {missing: "create"}),
+    ]
+    shown = await plazo("actions", "--limit", "1")
+    assert "topics create" in shown.out
+    assert "1 of 7" in shown.out
+    assert SECRET not in (await plazo("actions")).out
+
+
+async def test_topics_are_created_before_there_is_a_schema(
+    new: Plazo, make_topics: MakeTopics
+) -> None:
+    """It says that nobody will be able to tell who did it."""
+    missing = f"{new.topics.dead_letters}.new"
+    answer = await new("topics", "create", dead_letters_topic=missing)
+    assert answer.code == 0
+    assert "keeps no record" in answer.err
+
+
+def test_a_person_without_a_name_is_asked_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container, whose user has none."""
+
+    def nameless() -> str:
+        raise KeyError
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+    assert who("ana") == "ana"
+    assert who(None, nobody="a job") == "a job"
+    with pytest.raises(typer.BadParameter):
+        who(None)
 
 
 @pytest.mark.parametrize("arguments", [(), ("1", "--all"), ("--all", "--error", "time"), ("0",)])

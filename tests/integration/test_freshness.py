@@ -53,6 +53,30 @@ async def send(producer: Any, record: tuple[str, str, Any]) -> None:
 
 
 @pytest.mark.apache_kafka
+async def test_a_reader_that_stands_still_is_seen_by_the_age_of_what_waits(
+    new_worker: NewWorker, market: Market, kafka: Kafka, topics: Topics
+) -> None:
+    """Even where nothing was ever read: the number of records that wait tells nothing."""
+    worker = await new_worker(topics).start().wait_ready()
+    labels = f'{{partition="1",topic="{topics.order_created}"}}'
+    async with transaction(market, kafka) as producer:
+        topic, key, value = market.order("a")
+        await producer.send_and_wait(topic, json.dumps(value).encode(), key.encode(), partition=1)
+
+        async def ages() -> bool:
+            seen = await worker.metrics()
+            return seen[f"plazo_lag_seconds{labels}"] > 4 and seen[f"plazo_lag_records{labels}"] > 0
+
+        await eventually(ages, 20, "the age grows though nothing else moves")
+        await producer.commit_transaction()
+
+    async def caught_up() -> bool:
+        return (await worker.metrics())[f"plazo_lag_seconds{labels}"] == 0
+
+    await eventually(caught_up, 20, "all was read")
+
+
+@pytest.mark.apache_kafka
 @pytest.mark.parametrize("committed", [True, False], ids=["committed", "aborted"])
 async def test_an_open_transaction_holds_the_verdict_until_it_ends(
     new_worker: NewWorker, market: Market, kafka: Kafka, topics: Topics, committed: bool

@@ -20,6 +20,8 @@ SILENT = "auto-cancel stock-not-validated"
 
 async def not_ready(worker: WorkerProcess) -> None:
     await eventually(lambda: _answers(worker, "/readyz", 503), 20, "not ready")
+    told = await worker.metrics()
+    assert 0 in [told[f'plazo_ready{{part="{part}"}}'] for part in ("worker", "database", "kafka")]
     assert await _answers(worker, "/livez", 200), "an outage is no reason to be restarted"
 
 
@@ -61,10 +63,16 @@ async def test_the_broker_crashes_and_comes_back(
     await market.publish(market.order("b"))
     await kafka.kill9()
     await not_ready(worker)
+    await eventually(lambda: _tells(worker, "kafka", 0), 20, "the broker is away")
     await kafka.start()
     await market.publish(market.order("c"))
     await market.told(*(f"{order} {SILENT}" for order in "abc"), timeout=60)
     await worker.wait_ready()
+    assert await _tells(worker, "kafka", 1)
+
+
+async def _tells(worker: WorkerProcess, part: str, ready: int) -> bool:
+    return (await worker.metrics())[f'plazo_ready{{part="{part}"}}'] == ready
 
 
 async def test_postgres_crashes_and_comes_back(

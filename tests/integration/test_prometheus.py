@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.support import runbooks
 from tests.support.market import Market
 from tests.support.parts import Kafka
 from tests.support.processes import WorkerProcess
@@ -108,6 +109,8 @@ async def test_every_panel_shows_something(
             return True
 
         await eventually(all_shown, 60, interval=1.0)
+        for query in runbooks.queries():
+            await asked(base, "query", query=query)
         # The recording rules and alerts load, and none that should wake anybody fires.
         firing = (await asked(base, "alerts"))["alerts"]
         pages = [a["labels"]["alertname"] for a in firing if a["labels"]["severity"] == "page"]

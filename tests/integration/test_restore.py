@@ -1,6 +1,9 @@
 """A back-up comes back: the newest goes on, an older one never decides again what was told."""
 
+import asyncio
+import re
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -9,25 +12,35 @@ from tests.support.market import Market, now
 from tests.support.processes import WorkerProcess
 from tests.support.topics import Topics
 from tests.support.waiting import eventually
+from worker.dev.postgres import _wheel_programs
 
+PAGE = Path(__file__).parents[2] / "deploy" / "postgres" / "backup.md"
 NewWorker = Callable[..., WorkerProcess]
 CANCEL = "auto-cancel stock-not-validated"
 
 
-async def back_up(database: str) -> str:
-    """A copy of the database as it is now; nobody may be connected."""
+async def back_up(database: str, directory: Path) -> str:
+    """A copy of the database as it is now, made by the commands of the page."""
     parts = urlsplit(database)
-    name = parts.path.lstrip("/")
+    name = f"{parts.path.lstrip('/')}_copy"
     connection = await asyncpg.connect(parts._replace(path="/postgres").geturl())
     try:
-        await connection.execute(f'CREATE DATABASE "{name}_copy" TEMPLATE "{name}"')
+        await connection.execute(f'CREATE DATABASE "{name}"')
     finally:
         await connection.close()
-    return parts._replace(path=f"/{name}_copy").geturl()
+    restored = parts._replace(path=f"/{name}").geturl()
+    (commands,) = re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    process = await asyncio.create_subprocess_exec(
+        "bash", "-euc", commands, cwd=directory,
+        env={"PATH": f"{_wheel_programs()}:/usr/bin:/bin", "PLAZO_DATABASE_URL": database,
+             "RESTORED_DATABASE_URL": restored},
+    )  # fmt: skip
+    assert await process.wait() == 0
+    return restored
 
 
 async def test_an_older_back_up_halts_and_the_newest_goes_on(
-    new_worker: NewWorker, topics: Topics, market: Market, database: str
+    new_worker: NewWorker, topics: Topics, market: Market, database: str, tmp_path: Path
 ) -> None:
     terms = {"stock_window": "PT1S", "grace": "PT0S"}
 
@@ -45,7 +58,7 @@ async def test_an_older_back_up_halts_and_the_newest_goes_on(
 
     await market.publish(market.order("first", now()), partition=0)
     await run(until=told("first"))
-    older = await back_up(database)
+    older = await back_up(database, tmp_path)
     await market.publish(market.order("second", now()), partition=0)
     await run(until=told("first", "second"))
 

@@ -13,15 +13,20 @@ from typing import Any
 import compose_spec
 import kubernetes_validate
 import pytest
+import typer.main
 import yaml
 
+from deploy.kubernetes import generate as prometheus_rule
 from worker import documentation
+from worker.__main__ import app
+from worker.commands.topics import PARTITIONS
 from worker.metrics import Guard
 from worker.settings import Settings
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 RULES = DEPLOY / "prometheus" / "plazo.rules.yaml"
 RUNBOOKS = DEPLOY / "runbooks"
+PAGES = sorted(RUNBOOKS.glob("P*.md"))
 METRICS = {row.name for row in documentation.Metrics.documentation()}
 ALERTS: list[dict[str, Any]] = [
     rule
@@ -39,7 +44,7 @@ def named(text: str) -> set[str]:
     return {re.sub(r"_(bucket|count|sum)$", "", name) for name in found}
 
 
-@pytest.mark.parametrize("file", [RULES, *sorted(RUNBOOKS.glob("*.md"))], ids=lambda f: f.name)
+@pytest.mark.parametrize("file", [RULES, *PAGES], ids=lambda f: f.name)
 def test_every_metric_of_rules_and_runbooks_exists(file: Path) -> None:
     assert named(file.read_text()) <= METRICS
 
@@ -59,7 +64,43 @@ def test_every_alert_has_its_page(alert: dict[str, Any]) -> None:
 
 
 def test_every_page_has_its_alert() -> None:
-    assert {file.stem for file in RUNBOOKS.glob("*.md")} == {alert["alert"] for alert in ALERTS}
+    assert {file.stem for file in PAGES} == {alert["alert"] for alert in ALERTS}
+
+
+@pytest.mark.parametrize("file", PAGES, ids=lambda file: file.stem)
+def test_every_page_says_what_to_type(file: Path) -> None:
+    diagnosis = file.read_text().split("## Diagnosis")[1].split("## Mitigation")[0]
+    assert re.search(r"^```(sh|promql|sql)$", diagnosis, re.MULTILINE)
+
+
+def test_every_alert_is_tried() -> None:
+    """With what fires it; that nothing else does is in the same file."""
+    cases = yaml.safe_load((DEPLOY / "prometheus/plazo.rules.test.yaml").read_text())["tests"]
+    told = json.dumps([[one.get("promql_expr_test"), one.get("alert_rule_test")] for one in cases])
+    assert {alert["alert"] for alert in ALERTS} <= set(re.findall(r"\bPlazo\w+", told))
+
+
+def test_every_event_of_the_log_that_a_page_names_is_logged() -> None:
+    code = "".join(file.read_text() for file in (DEPLOY.parent / "worker").glob("*.py"))
+    pages = "".join(file.read_text() for file in RUNBOOKS.glob("*.md"))
+    events = set(re.findall(r"`((?:lanes?|verdicts|relay|consumer|records)_[a-z_]+)`", pages))
+    filters = re.findall(r"grep (?:-E )?'?([a-z_|]+)", pages)
+    events |= {event for one in filters for event in one.split("|")}
+    assert len(events) > 5
+    assert [event for event in sorted(events) if f'"{event}"' not in code] == []
+
+
+def test_kubectl_finds_what_the_pages_ask_it_for() -> None:
+    pages = "".join(file.read_text() for file in RUNBOOKS.glob("*.md"))
+    made = [yaml.safe_load(file.read_text()) for file in RESOURCES]
+    there = {f"{one['kind'].lower()}/{one['metadata']['name']}" for one in made}
+    asked = set(re.findall(r"kubectl -n plazo .*?\b(deploy|job)[/ ](plazo[a-z-]*)", pages))
+    assert asked
+    assert {f"{'deployment' if kind == 'deploy' else kind}/{name}" for kind, name in asked} <= there
+    (label,) = set(re.findall(r"kubectl .* -l (\S+)", pages))
+    name, _, value = label.partition("=")
+    (deployment,) = (one for one in made if one["kind"] == "Deployment")
+    assert deployment["spec"]["template"]["metadata"]["labels"][name] == value
 
 
 def test_every_guard_has_an_alert() -> None:
@@ -118,8 +159,25 @@ def test_the_image_is_as_the_linter_wants_it() -> None:
         [program, DEPLOY / "Dockerfile"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout
-    locked = re.findall(r"^hatchling==[0-9.]+", (DEPLOY / "requirements/dev.txt").read_text(), re.M)
-    assert locked[0] in (DEPLOY / "Dockerfile").read_text()
+
+
+def test_the_image_holds_nothing_whose_hash_is_not_locked() -> None:
+    text = (DEPLOY / "Dockerfile").read_text().replace("\\\n", " ")
+    installed = re.findall(r"pip install (.*?)(?:&&|\n)", text)
+    assert len(installed) == 3
+    for options in installed:
+        ours = "--no-deps /wheels/" in options
+        assert ours or "--require-hashes --only-binary :all: -r /src/deploy" in options
+    # The tool that builds is the one that was tested, and all that is copied gets through.
+    tool = r"^hatchling==[0-9.]+"
+    locked = [
+        re.findall(tool, (DEPLOY / f"requirements/{name}.txt").read_text(), re.MULTILINE)
+        for name in ("build", "dev")
+    ]
+    assert locked[0] == locked[1] != []
+    let_through = (DEPLOY.parent / ".dockerignore").read_text().splitlines()
+    for copied in re.findall(r"^COPY (?!--from)(.*) \S+$", text, re.MULTILINE):
+        assert {f"!{source}" for source in copied.split()} <= set(let_through)
 
 
 @pytest.mark.parametrize("file", RESOURCES, ids=lambda file: file.name)
@@ -128,8 +186,6 @@ def test_kubernetes_knows_every_field(file: Path) -> None:
     assert file.name in listed
     for resource in yaml.safe_load_all(file.read_text()):
         found = yaml.safe_load(json.dumps(resource))
-        if found["kind"] == "Deployment":
-            found["spec"]["selector"] = {"matchLabels": {}}  # kustomize adds it
         kubernetes_validate.validate(found, "1.34", strict=True)
 
 
@@ -149,6 +205,32 @@ def test_pods_are_what_restricted_security_asks_for(name: str) -> None:
         assert container["resources"]["limits"]["memory"]
 
 
+def called() -> list[Any]:
+    """What containers are told to do, of the compose file and of the manifests."""
+    compose = yaml.safe_load((DEPLOY / "compose/compose.yaml").read_text())["services"]
+    found = [
+        pytest.param(one["command"], id=f"compose: {name}")
+        for name, one in compose.items()
+        if one.get("image") == "plazo" and "command" in one
+    ]
+    for name, steps in PODS.items():
+        pod: Any = yaml.safe_load((DEPLOY / "kubernetes/base" / name).read_text())
+        for step in (*steps, "spec"):
+            pod = pod[step]
+        found += [pytest.param(one["args"], id=name) for one in pod["containers"]]
+    return found
+
+
+@pytest.mark.parametrize("arguments", called())
+def test_containers_are_told_what_the_command_knows(arguments: list[str]) -> None:
+    command = typer.main.get_command(app)
+    words = list(arguments)
+    while words and words[0] in getattr(command, "commands", ()):
+        command = command.commands[words.pop(0)]  # type: ignore[attr-defined]
+    assert not hasattr(command, "commands"), arguments
+    assert command.make_context("plazo", words)
+
+
 def test_a_broker_that_is_away_kills_no_pod() -> None:
     """And a drain may end before it is cut short."""
     made = yaml.safe_load((DEPLOY / "kubernetes/base/deployment.yaml").read_text())
@@ -157,6 +239,80 @@ def test_a_broker_that_is_away_kills_no_pod() -> None:
     assert probe == "/livez"
     drain = Settings.model_construct().drain_timeout.total_seconds()
     assert pod["terminationGracePeriodSeconds"] > drain + 8
+
+
+def labels(*steps: str, of: str) -> dict[str, str]:
+    """Those of the pods that a file makes, with what kustomize adds to all."""
+    found: Any = yaml.safe_load((DEPLOY / "kubernetes/base" / of).read_text())
+    for step in steps:
+        found = found.get(step, {})
+    return {"app.kubernetes.io/name": "plazo", **found.get("metadata", {}).get("labels", {})}
+
+
+COMPONENTS = sorted((DEPLOY / "kubernetes/components").glob("*/[!k]*.yaml"))
+
+
+def test_what_is_for_workers_does_not_select_jobs() -> None:
+    """A budget over pods of jobs, which have no scale, allows no eviction at all."""
+    selectors = {}
+    for file in (*RESOURCES, *COMPONENTS):
+        made = yaml.safe_load(file.read_text())
+        if made["kind"] in ("PodDisruptionBudget", "PodMonitor", "Deployment"):
+            selectors[made["kind"]] = made["spec"]["selector"]["matchLabels"]
+    assert len(selectors) == 3
+    for selector in selectors.values():
+        assert selector.items() <= labels(*PODS["deployment.yaml"], of="deployment.yaml").items()
+        for job in ("migrate.yaml", "forget.yaml"):
+            assert not selector.items() <= labels(*PODS[job], of=job).items()
+
+
+@pytest.mark.parametrize("file", COMPONENTS, ids=lambda file: file.parent.name)
+def test_components_are_whole(file: Path) -> None:
+    made = yaml.safe_load(file.read_text())
+    assert made["metadata"]["namespace"] == "plazo", "the base's namespace does not reach it"
+    kustomization = yaml.safe_load(file.with_name("kustomization.yaml").read_text())
+    assert kustomization["kind"] == "Component"
+    assert kustomization["resources"] == [file.name]
+
+
+def test_more_workers_come_and_go_within_bounds() -> None:
+    scaled = yaml.safe_load((DEPLOY / "kubernetes/components/keda/scaled-object.yaml").read_text())
+    (trigger,) = scaled["spec"]["triggers"]
+    assert named(trigger["metadata"]["query"]) <= METRICS
+    assert 2 <= scaled["spec"]["minReplicaCount"] <= scaled["spec"]["maxReplicaCount"] <= PARTITIONS
+    # The job that the query asks for is the one that the monitor makes.
+    monitor = yaml.safe_load(
+        (DEPLOY / "kubernetes/components/pod-monitor/pod-monitor.yaml").read_text()
+    )
+    pods = labels(*PODS["deployment.yaml"], of="deployment.yaml")
+    job = pods[monitor["spec"]["jobLabel"]]
+    assert f'job="{job}"' in trigger["metadata"]["query"]
+
+
+def test_the_rule_of_the_operator_is_what_the_code_makes() -> None:
+    made = yaml.safe_load(prometheus_rule.FILE.read_text())
+    assert made == prometheus_rule.prometheus_rule()
+    assert made["spec"] == yaml.safe_load(RULES.read_text())
+
+
+def test_kustomize_builds_it_all(tmp_path: Path) -> None:
+    program = shutil.which("kustomize")
+    if program is None:
+        pytest.skip("kustomize is not installed: the manifests were not put together")
+    overlay = tmp_path / "kustomization.yaml"
+    base = os.path.relpath(DEPLOY / "kubernetes", tmp_path.resolve())
+    components = sorted({file.parent.name for file in COMPONENTS})
+    overlay.write_text(
+        json.dumps({"resources": [f"{base}/base"],
+                    "components": [f"{base}/components/{one}" for one in components]})
+    )  # fmt: skip
+    done = subprocess.run([program, "build", tmp_path], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    made = list(yaml.safe_load_all(done.stdout))
+    assert len(made) == len(RESOURCES) + len(COMPONENTS)
+    for resource in made:
+        if "monitoring" not in resource["apiVersion"] and "keda" not in resource["apiVersion"]:
+            kubernetes_validate.validate(resource, "1.34", strict=True)
 
 
 def test_the_compose_file_is_whole() -> None:

@@ -49,6 +49,27 @@ def test_every_command_exists(words: str, path: Path) -> None:
         command = children[word]
 
 
+@pytest.mark.parametrize(
+    ("line", "path"), named(r"(?m)(?:`|^|-- |worker )plazo ([a-z][^`\n#]*? --[a-z][^`\n#]*)")
+)
+def test_every_option_exists(line: str, path: Path) -> None:
+    command = typer.main.get_command(app)
+    for word in line.split():
+        command = getattr(command, "commands", {}).get(word, command)
+    known = {option for one in command.params for option in one.opts}
+    assert set(re.findall(r"(?<= )--[a-z-]+", line)) <= known
+
+
+def test_every_command_is_in_the_table() -> None:
+    table = TEXT.split("| Command | What it does |")[1].split("\n\n")[0]
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    for name, command in commands.items():
+        told = "\n".join(re.findall(rf"^\| `plazo {name}\b.*", table, re.MULTILINE))
+        assert told, f"plazo {name}"
+        for child in getattr(command, "commands", ()):
+            assert re.search(rf"[ `]{child}[ `]", told), f"plazo {name} {child}"
+
+
 @pytest.mark.parametrize(("target", "path"), named(r"`make ([a-z-]+)"))
 def test_every_make_target_exists(target: str, path: Path) -> None:
     assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE)

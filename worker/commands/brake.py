@@ -7,7 +7,7 @@ from typing import Any
 from worker.brake import Limits
 from worker.commands.durations import parse_duration
 from worker.commands.output import console, fields, print_json
-from worker.commands.parts import finish, open_store, who
+from worker.commands.parts import finish, open_store, record, who
 from worker.settings import Settings
 
 
@@ -30,10 +30,12 @@ def set_(
         typer.BadParameter: no such duration.
     """
     time = parse_duration(lasting, "--for") if lasting else timedelta(0)
+    author = who(by)
 
     async def work() -> dict[str, Any]:
         async with open_store(settings) as store, store.transaction() as tx:
-            await tx.execute("set_brake", what, time, who(by))
+            await tx.execute("set_brake", what, time, author)
+            await record(tx, author, f"brake {what}", **({"for": time} if lasting else {}))
         return await _state(settings)
 
     _show(settings, finish(settings, work()), as_json=as_json)

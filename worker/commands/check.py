@@ -1,6 +1,5 @@
 """``plazo check``: is everything as the worker needs it, and if not, what is to be done."""
 
-import asyncio
 import time
 from collections.abc import Awaitable
 from dataclasses import asdict
@@ -44,10 +43,7 @@ _STYLE = {
 def check(settings: Settings, *, as_json: bool) -> None:
     """Print every finding; the exit status is 4 if a part does not answer, 1 on another fault."""
 
-    async def work() -> tuple[KafkaFacts | str, DatabaseFacts | str]:
-        return await asyncio.gather(_kafka(settings), _database(settings))
-
-    kafka, database = finish(settings, work())
+    kafka, database = finish(settings, _facts(settings))
     found = list(checks(settings, kafka, database))
     if as_json:
         print_json({"checks": [asdict(one) for one in found]})
@@ -69,8 +65,22 @@ def _print(found: list[Check]) -> None:
     console().print(f"{len(found)} checks: faults {faults}, warnings {warnings}")
 
 
+async def _facts(settings: Settings) -> tuple[KafkaFacts | str, DatabaseFacts | str]:
+    """What both told, beside workers that go on meanwhile.
+
+    A sequence is stored before it is published, and a record stands in its log before it is stored
+    as read. So the decisions topic is read first and the ends of the inputs last: any other order
+    would now and then take progress for an older back-up or for a truncated topic.
+    """
+    kafka = await _kafka(settings)
+    database = await _database(settings)
+    if not isinstance(kafka, str):
+        kafka = await _with_bounds(settings, kafka)
+    return kafka, database
+
+
 async def _kafka(settings: Settings) -> KafkaFacts | str:
-    admin, probe = KafkaAdmin(settings), KafkaProbe(settings)
+    admin = KafkaAdmin(settings)
     try:
         topics = [*settings.input_topics, settings.output_topic, settings.dead_letters_topic]
         facts = KafkaFacts(await admin.brokers(), await admin.topics(topics))
@@ -81,8 +91,6 @@ async def _kafka(settings: Settings) -> KafkaFacts | str:
         widths = {t: s.partitions for t, s in facts.topics.items() if not s.leaderless}
         inputs = {topic: widths[topic] for topic in settings.input_topics if topic in widths}
         facts.samples = await admin.tails(inputs, _SAMPLES)
-        partitions = list(facts.samples)
-        facts.logs = await probe.bounds(partitions) if partitions else {}
         if (decisions := settings.output_topic) in widths:
             tails = await admin.tails({decisions: widths[decisions]}, _DECISIONS)
             facts.published = {n: last_sequence(samples) for (_, n), samples in tails.items()}
@@ -91,6 +99,16 @@ async def _kafka(settings: Settings) -> KafkaFacts | str:
         return str(error)
     finally:
         await admin.close()
+
+
+async def _with_bounds(settings: Settings, facts: KafkaFacts) -> KafkaFacts | str:
+    probe = KafkaProbe(settings)
+    try:
+        facts.logs = await probe.bounds(list(facts.samples)) if facts.samples else {}
+        return facts
+    except KafkaUnavailable as error:
+        return str(error)
+    finally:
         await probe.close()
 
 

@@ -3,8 +3,8 @@
 import asyncio
 import base64
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ import typer
 from rich.progress import Progress
 
 from worker.commands.output import cell, console, fields, print_json, table
-from worker.commands.parts import finish, open_store, who
+from worker.commands.parts import finish, open_store, record, who
 from worker.probe import KafkaProbe
 from worker.proof import Partition
 from worker.publisher import Message, Publisher, TooLarge
@@ -21,6 +21,7 @@ from worker.store import Store
 
 REPLAYED_FROM = "plazo-replayed-from"
 
+_COMMANDS = {"replayed": "dead-letters replay", "discarded": "dead-letters discard"}
 _CHUNK = 100
 _POLL = 0.1
 
@@ -135,10 +136,11 @@ def replay(
     Raises:
         PublishFailed, KafkaUnavailable, DatabaseUnavailable: what was not settled yet stays open.
     """
+    author = who(by, nobody="nobody" if dry_run else None)
 
     async def work() -> Replay:
         async with open_store(settings) as store:
-            return await _replay(settings, store, numbers, error, dry_run, who(by), wait)
+            return await _replay(settings, store, numbers, error, dry_run, author, wait)
 
     done = finish(settings, work())
     if as_json:
@@ -149,21 +151,39 @@ def replay(
         raise typer.Exit(1)
 
 
-def discard(settings: Settings, numbers: Sequence[int], *, by: str | None, as_json: bool) -> None:
-    """Settle dead letters as of no importance: they shield no order any more."""
+def discard(
+    settings: Settings,
+    numbers: Sequence[int],
+    *,
+    error: str | None,
+    dry_run: bool,
+    by: str | None,
+    as_json: bool,
+) -> None:
+    """Settle dead letters as of no importance: they shield no order any more.
+
+    No ``numbers`` and no ``error`` means all.
+
+    Raises:
+        DatabaseUnavailable: what was not settled yet stays open.
+    """
+    author = who(by, nobody="nobody" if dry_run else None)
 
     async def work() -> list[int]:
         async with open_store(settings) as store:
-            open_ = await _open(store, None, numbers)
-            await _settle(store, open_, "discarded", who(by), read=True)
+            open_ = await _open(store, error, numbers)
+            with _bar("discarding", len(open_)) as advance:
+                for chunk in [] if dry_run else _chunks(open_):
+                    await _settle(store, chunk, "discarded", author, read=True)
+                    advance(len(chunk))
             return open_
 
     open_ = finish(settings, work())
     not_open = sorted(set(numbers) - set(open_))
     if as_json:
-        print_json({"discarded": open_, "not_open": not_open})
+        print_json({"dry_run": dry_run, "discarded": open_, "not_open": not_open})
     else:
-        console().print(f"discarded {len(open_)}")
+        console().print(f"{'would discard' if dry_run else 'discarded'} {len(open_)}")
         _tell_not_open(not_open)
     if not_open:
         raise typer.Exit(1)
@@ -185,18 +205,15 @@ async def _replay(
         done.replayed = ids
         return done
     probe, publisher = KafkaProbe(settings), Publisher(settings)
-    bar = Progress(console=console(stderr=True), transient=True, disable=len(ids) <= _CHUNK)
     try:
-        with bar:
-            task = bar.add_task("replaying", total=len(ids))
-            for start in range(0, len(ids), _CHUNK):
-                chunk = ids[start : start + _CHUNK]
+        with _bar("replaying", len(ids)) as advance:
+            for chunk in _chunks(ids):
                 async with store.session() as session:
                     rows = await session.rows("dead_letters_by_id", chunk)
                 read = await _replay_chunk(settings, store, probe, publisher, rows, by, wait, done)
                 # Nobody reads: no need to find that out for every chunk.
                 wait = wait if read else 0.0
-                bar.update(task, advance=len(chunk))
+                advance(len(chunk))
     finally:
         with suppress(TimeoutError):
             async with asyncio.timeout(5):
@@ -285,6 +302,19 @@ async def _settle(store: Store, numbers: list[int], how: str, by: str, *, read: 
     async with store.transaction() as tx:
         await tx.execute("lower_shields", numbers, read)
         await tx.execute("settle_dead_letters", numbers, how, by)
+        await record(tx, by, _COMMANDS[how], ids=numbers)
+
+
+def _chunks(numbers: Sequence[int]) -> Iterator[list[int]]:
+    return ([*numbers[n : n + _CHUNK]] for n in range(0, len(numbers), _CHUNK))
+
+
+@contextmanager
+def _bar(what: str, total: int) -> Iterator[Callable[[float], None]]:
+    """A progress bar on stderr, where there is enough to do."""
+    with Progress(console=console(stderr=True), transient=True, disable=total <= _CHUNK) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.update(task, advance=done)
 
 
 async def _open(store: Store, error: str | None, numbers: Sequence[int]) -> list[int]:

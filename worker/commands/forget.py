@@ -7,7 +7,7 @@ import typer
 from rich.progress import Progress
 
 from worker.commands.output import console, print_json
-from worker.commands.parts import finish, open_store
+from worker.commands.parts import finish, open_store, record, who
 from worker.policies import book_of
 from worker.retention import Forgotten
 from worker.retention import forget as forget_orders
@@ -18,7 +18,13 @@ _LEAST = timedelta(days=1)
 
 
 def forget(
-    settings: Settings, older_than: timedelta, *, pause: float, dry_run: bool, as_json: bool
+    settings: Settings,
+    older_than: timedelta,
+    *,
+    pause: float,
+    dry_run: bool,
+    by: str | None,
+    as_json: bool,
 ) -> None:
     """Remove what was settled longer ago than that.
 
@@ -33,6 +39,10 @@ def forget(
     async def work() -> Forgotten:
         async with open_store(settings) as store:
             before = await store.now() - older_than
+            if not dry_run:
+                async with store.transaction() as tx:
+                    author = who(by, nobody="a job")
+                    await record(tx, author, "forget", settled_before=before)
             with Progress(console=console(stderr=True), transient=True) as bar:
                 task = bar.add_task("orders looked at", total=None)
                 return await forget_orders(

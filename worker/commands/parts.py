@@ -6,10 +6,13 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+import typer
+
 from worker import logs
 from worker.metrics import Metrics
 from worker.settings import Settings
-from worker.store import Store
+from worker.store import Store, Transaction
+from worker.wording import to_json
 
 _T = TypeVar("_T")
 
@@ -36,11 +39,24 @@ async def open_store(settings: Settings, *, any_schema: bool = False) -> AsyncIt
         await store.close()
 
 
-def who(by: str | None) -> str:
-    """Who does it: as told, or the user of the machine."""
+def who(by: str | None, *, nobody: str | None = None) -> str:
+    """Who does it: as told, or the user of the machine.
+
+    A container's user has no name. Then it is ``nobody``, which is for what a job may do.
+
+    Raises:
+        typer.BadParameter: there is no name to be had, and a person must have done it.
+    """
     if by:
         return by
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container's user need not have a name
-        return "unknown"
+    except (KeyError, OSError):
+        if nobody is not None:
+            return nobody
+    raise typer.BadParameter("this machine does not know your name", param_hint="--by")
+
+
+async def record(tx: Transaction, author: str, command: str, **arguments: object) -> None:
+    """Keep who did what, in the transaction that does it; no personal data in ``arguments``."""
+    await tx.execute("record_action", author, command, to_json(arguments))

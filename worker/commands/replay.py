@@ -17,7 +17,7 @@ from worker import logs
 from worker.app import Worker
 from worker.commands import shadow
 from worker.commands.output import console, print_json, table
-from worker.commands.parts import open_store
+from worker.commands.parts import open_store, record, who
 from worker.commands.run import on_loop
 from worker.errors import DatabaseUnavailable, TopicsNotFit
 from worker.probe import KafkaProbe
@@ -36,7 +36,9 @@ class Stretch(NamedTuple):
     covered_since: datetime | None
 
 
-def replay(settings: Settings, start: datetime, *, dry_run: bool, as_json: bool) -> None:
+def replay(
+    settings: Settings, start: datetime, *, dry_run: bool, by: str | None, as_json: bool
+) -> None:
     """Replay everything since ``start``, and print the report of shadow mode.
 
     Raises:
@@ -49,7 +51,8 @@ def replay(settings: Settings, start: datetime, *, dry_run: bool, as_json: bool)
         raise typer.BadParameter("only with PLAZO_MODE=shadow: a replay tells nothing in earnest")
     logs.configure("warning", settings.log_format)
     began = datetime.now(UTC)
-    stretches = on_loop(lambda: _prepare(settings, start, keep=not dry_run))
+    author = None if dry_run else who(by, nobody="a job")
+    stretches = on_loop(lambda: _prepare(settings, start, author))
     if dry_run:
         _show(stretches, as_json=as_json)
         return
@@ -59,7 +62,10 @@ def replay(settings: Settings, start: datetime, *, dry_run: bool, as_json: bool)
     shadow.report(settings, datetime.now(UTC) - began + timedelta(minutes=1), as_json=as_json)
 
 
-async def _prepare(settings: Settings, start: datetime, *, keep: bool) -> dict[Partition, Stretch]:
+async def _prepare(
+    settings: Settings, start: datetime, author: str | None
+) -> dict[Partition, Stretch]:
+    """Where to read; kept in the database in the name of ``author``, if there is one."""
     async with open_store(settings) as store:
         async with store.session() as session:
             used = await session.rows("positions") or await session.rows("lanes")
@@ -71,11 +77,12 @@ async def _prepare(settings: Settings, start: datetime, *, keep: bool) -> dict[P
             )
             raise typer.Exit(1)
         stretches = await _stretches(settings, start)
-        if keep:
+        if author is not None:
             await store.claim(settings.mode)
             async with store.transaction() as tx:
                 for partition, (begin, _, since) in stretches.items():
                     await tx.execute("start_position", *partition, begin, since)
+                await record(tx, author, "replay", start=start)
     return stretches
 
 

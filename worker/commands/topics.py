@@ -5,10 +5,12 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+import typer
+
 from worker.admin import KafkaAdmin, TopicState
 from worker.commands.output import cell, console, print_json
-from worker.commands.parts import finish
-from worker.errors import KafkaUnavailable
+from worker.commands.parts import finish, open_store, record, who
+from worker.errors import DatabaseFault, KafkaUnavailable, SchemaNotCurrent
 from worker.settings import Settings
 
 PARTITIONS = 12
@@ -31,6 +33,7 @@ def create(
     dead_letter_partitions: int,
     replication_factor: int,
     dry_run: bool,
+    by: str | None,
     as_json: bool,
 ) -> None:
     """Create what is missing; doing it twice changes nothing.
@@ -47,6 +50,7 @@ def create(
             steps = plan(settings, await admin.topics(names), partitions, dead_letter_partitions)
             if not dry_run:
                 await _carry_out(admin, steps, replication_factor)
+                await _record(settings, who(by, nobody="a job"), steps)
             return steps
         finally:
             await admin.close()
@@ -108,6 +112,18 @@ async def _carry_out(admin: KafkaAdmin, steps: list[Step], replication_factor: i
         if time.monotonic() > deadline:
             raise KafkaUnavailable("the topics were accepted, but do not show yet")
         await asyncio.sleep(0.2)
+
+
+async def _record(settings: Settings, author: str, steps: list[Step]) -> None:
+    """Keep who did it, if Postgres takes it: topics may be made before there is a schema."""
+    done = {step.topic: step.action for step in steps if step.action != "keep"}
+    if not done:
+        return
+    try:
+        async with open_store(settings) as store, store.transaction() as tx:
+            await record(tx, author, "topics create", **done)
+    except (DatabaseFault, SchemaNotCurrent) as error:
+        typer.echo(f"plazo: Postgres keeps no record of this: {error}", err=True)
 
 
 async def _seen(admin: KafkaAdmin, steps: list[Step]) -> list[tuple[Step, TopicState | None]]:

@@ -1,0 +1,24 @@
+"""Makes the PrometheusRule of the component: ``python -m deploy.kubernetes.generate``."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+FILE = Path(__file__).parent / "components/prometheus-rule/prometheus-rule.yaml"
+RULES = Path(__file__).parents[1] / "prometheus/plazo.rules.yaml"
+
+
+def prometheus_rule() -> dict[str, Any]:
+    """The rules as the Prometheus operator takes them."""
+    return {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PrometheusRule",
+        "metadata": {"name": "plazo", "namespace": "plazo"},
+        "spec": yaml.safe_load(RULES.read_text("utf-8")),
+    }
+
+
+if __name__ == "__main__":
+    made = yaml.safe_dump(prometheus_rule(), sort_keys=False, allow_unicode=True, width=1000)
+    FILE.write_text(f"# Made from deploy/prometheus/plazo.rules.yaml.\n{made}", "utf-8")

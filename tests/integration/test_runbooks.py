@@ -1,0 +1,94 @@
+"""The runbooks' commands and statements, run as they stand against a worker at work."""
+
+from collections.abc import Callable
+
+import asyncpg
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from tests.support import runbooks
+from tests.support.market import Market
+from tests.support.parts import Kafka
+from tests.support.processes import WorkerProcess
+from tests.support.topics import Topics
+from tests.support.waiting import eventually
+
+NewWorker = Callable[..., WorkerProcess]
+SILENT = "auto-cancel stock-not-validated"
+
+
+async def test_every_command_and_statement_works(
+    new_worker: NewWorker, topics: Topics, market: Market, database: str
+) -> None:
+    await new_worker(topics).start().wait_ready()
+    await market.publish(market.order("a"), (topics.order_status_changed, "a", b"?"))
+    await eventually(market.dead_letters)
+    connection = await asyncpg.connect(database)
+    try:
+        for page, statement in runbooks.blocks("sql"):
+            for one in statement.split(";"):
+                named = one.replace("'TOPIC'", "'no.such.topic'")
+                plan = await connection.fetch(f"EXPLAIN {named}")  # knows every table and column
+                assert plan, page
+                if named.lstrip().startswith("SELECT"):
+                    await connection.fetch(named)
+        number = await connection.fetchval("SELECT id FROM dead_letters")
+    finally:
+        await connection.close()
+    # What settles the record comes first: after it there is nothing left to settle.
+    commands = sorted(runbooks.commands(), key=lambda words: "discard" not in words)
+    assert len(commands) > 10
+    for words in commands:
+        for name, value in {"NAME": "ana", "ORDER": "a", "ID": str(number)}.items():
+            words = words.replace(name, value)
+        command = new_worker(topics, arguments=words.split()).start()
+        assert await command.wait() == 0, f"plazo {words}\n{command.output}"
+
+
+@pytest.mark.apache_kafka
+async def test_a_topic_made_anew_is_read_again_and_cancels_nobody(
+    new_worker: NewWorker, topics: Topics, market: Market, database: str, kafka: Kafka
+) -> None:
+    """The statement of PlazoLaneHalted, and what it promises."""
+    more = {"stock_window": "PT20S", "grace": "PT0S"}
+    worker = await new_worker(topics, **more).start().wait_ready()
+    acts = topics.order_status_changed
+    for partition in range(3):
+        await market.publish(
+            market.order(f"kept-{partition}"), market.act(f"kept-{partition}", "start-handling"),
+            market.act(f"unknown-{partition}", "invoiced"), partition=partition,
+        )  # fmt: skip
+    await market.publish(market.order("before"))
+    await eventually(lambda: _open(worker, 4), 20, "all is read")
+    assert await worker.sigterm() == 0
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
+    await admin.start()
+    try:
+        await admin.delete_topics([acts])
+
+        async def made() -> bool:
+            answer = await admin.create_topics([NewTopic(acts, 3, 1)])
+            return bool(answer.topic_errors[0][1] == 0)
+
+        await eventually(made, 20, "the topic is there again")
+    finally:
+        await admin.close()
+    halted = new_worker(topics, **more).start()
+    await eventually(lambda: "lane_halted" in halted.output, 40, "it halts")
+    assert await halted.sigterm() == 0
+    (cure,) = (text for _, text in runbooks.blocks("sql") if "UPDATE positions" in text)
+    connection = await asyncpg.connect(database)
+    try:
+        await connection.execute(cure.replace("TOPIC", acts))
+        who = await connection.fetchval("SELECT author FROM actions ORDER BY id DESC LIMIT 1")
+    finally:
+        await connection.close()
+    assert who == "NAME"
+    await new_worker(topics, **more).start().wait_ready()
+    await market.publish(market.order("after"))
+    await market.told(f"after {SILENT}", "before escalation evidence-incomplete", timeout=60)
+
+
+async def _open(worker: WorkerProcess, number: int) -> bool:
+    told = await worker.metrics()
+    return sum(v for k, v in told.items() if k.startswith("plazo_open_deadlines")) == number
