@@ -29,6 +29,8 @@ class Applied:
 
     noticed: frozenset[int]
     dead_letters: int
+    # Orders that may be at home in another database.
+    strays: int = 0
 
 
 class Intake:
@@ -43,6 +45,8 @@ class Intake:
         metrics: Metrics,
         dead_letter_limit: DeadLetterLimit,
         traces: Traces | None = None,
+        *,
+        strays: bool = False,
     ) -> None:
         self._lane = lane
         self._codec = codec
@@ -51,6 +55,7 @@ class Intake:
         self._metrics = metrics
         self._dead_letter_limit = dead_letter_limit
         self._traces = traces
+        self._strays = strays
 
     async def apply(self, batch: Batch) -> Applied:
         """Let a batch take effect, once.
@@ -89,11 +94,16 @@ class Intake:
         after = {(r.topic, r.partition): r.offset + 1 for r in head}
         first = await self._apply(Batch(head, after))
         second = await self._apply(replace(batch, records=batch.records[middle:]))
-        return Applied(first.noticed | second.noticed, first.dead_letters + second.dead_letters)
+        return Applied(
+            first.noticed | second.noticed,
+            first.dead_letters + second.dead_letters,
+            first.strays + second.strays,
+        )
 
     async def _write(self, batch: Batch, rows: Rows) -> Applied:
         started = self._clock.monotonic()
         noticed = []
+        strays = 0
         spans = self._traces.received(batch.records, rows) if self._traces else {}
         async with self._lane.store.transaction() as tx:
             sequence, open_deadlines = await self._lane.fence(tx)
@@ -111,6 +121,8 @@ class Intake:
                 noticed = await tx.rows(
                     "leave_notices", list(touched), self._lane.number, list(rows.changed)
                 )
+                if self._strays:
+                    strays = await tx.execute("leave_strays", self._lane.number, list(touched))
             if rows.dead_letters:
                 await tx.execute_each("insert_dead_letters", rows.dead_letters)
             if moved.armed:
@@ -124,7 +136,8 @@ class Intake:
         self._count(rows, entered, started)
         foreign = [row["lane"] for row in noticed if row["lane"] != self._lane.number]
         self._metrics.handed_over.inc(len(foreign))
-        return Applied(frozenset(row["lane"] for row in noticed), len(rows.dead_letters))
+        lanes = frozenset(row["lane"] for row in noticed)
+        return Applied(lanes, len(rows.dead_letters), strays)
 
     async def _enter(self, tx: Transaction, rows: Rows) -> tuple[int, Moved]:
         """Enter what is new: how many orders, and what deadlines they brought."""
