@@ -14,8 +14,10 @@ from pydantic import ValidationError
 from worker import __version__
 from worker.errors import (
     DatabaseFault,
+    EvidenceUnavailable,
     KafkaUnavailable,
     ModeConflict,
+    PlacementConflict,
     PlazoError,
     PolicyConflict,
     PolicyInvalid,
@@ -54,7 +56,7 @@ def run() -> None:
 
 @app.command()
 def migrate() -> None:
-    """Bring the database's schema up to date; safe to run beside workers and more than once."""
+    """Bring each database's schema up to date; safe to run beside workers and more than once."""
     from worker.commands.migrate import migrate as command
 
     command(_settings())
@@ -87,6 +89,10 @@ _Personal = Annotated[
     bool, typer.Option("--with-personal-data", help="Show records whole, with names and texts.")
 ]
 _By = Annotated[str | None, typer.Option(metavar="NAME", help="Who settles; by default the user.")]
+_Database = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, help="The database, by its number, where there are several."),
+]
 _Id = Annotated[int, typer.Argument(metavar="ID", min=1, max=2**63 - 1)]
 _Ids = Annotated[list[int] | None, typer.Argument(metavar="ID…", min=1, max=2**63 - 1)]
 
@@ -322,20 +328,33 @@ def dead_letters_list(
     error: Annotated[RefusalClass | None, typer.Option(help="Only this class of error.")] = None,
     settled: Annotated[bool, typer.Option("--all", help="Settled ones too.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=1_000_000)] = 50,
+    database: _Database = None,
     as_json: _Json = False,
 ) -> None:
     """List the newest."""
     from worker.commands.dead_letters import list_ as command
 
-    command(_settings(), error=error and error.value, settled=settled, limit=limit, as_json=as_json)
+    command(
+        _settings(),
+        error=error and error.value,
+        settled=settled,
+        limit=limit,
+        database=database,
+        as_json=as_json,
+    )
 
 
 @dead_letters.command("show")
-def dead_letters_show(number: _Id, personal: _Personal = False, as_json: _Json = False) -> None:
+def dead_letters_show(
+    number: _Id,
+    database: _Database = None,
+    personal: _Personal = False,
+    as_json: _Json = False,
+) -> None:
     """Show one."""
     from worker.commands.dead_letters import show as command
 
-    command(_settings(), number, personal=personal, as_json=as_json)
+    command(_settings(), number, database=database, personal=personal, as_json=as_json)
 
 
 @dead_letters.command("replay")
@@ -346,6 +365,7 @@ def dead_letters_replay(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be done.")
     ] = False,
+    database: _Database = None,
     by: _By = None,
     wait: Annotated[
         float, typer.Option(min=0, metavar="SECONDS", help="For workers to read the records.")
@@ -361,6 +381,7 @@ def dead_letters_replay(
         _settings(),
         numbers or [],
         error=error and error.value,
+        database=database,
         dry_run=dry_run,
         by=by,
         wait=wait,
@@ -372,6 +393,7 @@ def dead_letters_replay(
 def dead_letters_discard(
     numbers: _Ids = None,
     yes: Annotated[bool, typer.Option("--yes", help="They matter to no order: I am sure.")] = False,
+    database: _Database = None,
     by: _By = None,
     as_json: _Json = False,
 ) -> None:
@@ -382,7 +404,7 @@ def dead_letters_discard(
         raise typer.BadParameter("give at least one ID")
     if not yes:
         raise typer.BadParameter("an order they name may be cancelled for it: confirm with --yes")
-    command(_settings(), numbers, by=by, as_json=as_json)
+    command(_settings(), numbers, database=database, by=by, as_json=as_json)
 
 
 def _version(asked: bool) -> None:
@@ -412,7 +434,9 @@ def main() -> None:
 
 _STATUS: dict[type[PlazoError], int] = {
     PolicyInvalid: 2,
+    EvidenceUnavailable: 4,
     ModeConflict: 3,
+    PlacementConflict: 3,
     PolicyConflict: 3,
     SchemaNotCurrent: 3,
     KafkaUnavailable: 4,

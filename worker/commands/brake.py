@@ -7,7 +7,7 @@ from typing import Any
 from worker.brake import Limits
 from worker.commands.durations import parse_duration
 from worker.commands.output import console, fields, print_json
-from worker.commands.parts import finish, open_store, who
+from worker.commands.parts import finish, open_databases, who
 from worker.settings import Settings
 
 
@@ -32,7 +32,7 @@ def set_(
     time = parse_duration(lasting, "--for") if lasting else timedelta(0)
 
     async def work() -> dict[str, Any]:
-        async with open_store(settings) as store, store.transaction() as tx:
+        async with open_databases(settings) as databases, databases.first.transaction() as tx:
             await tx.execute("set_brake", what, time, who(by))
         return await _state(settings)
 
@@ -40,9 +40,9 @@ def set_(
 
 
 async def _state(settings: Settings) -> dict[str, Any]:
-    async with open_store(settings) as store:
-        now = await store.now()
-        async with store.session() as session:
+    async with open_databases(settings) as databases:
+        now = await databases.first.now()
+        async with databases.first.session() as session:
             row = await session.row("brake_state", settings.brake_window)
     assert row is not None
     found = dict(row)

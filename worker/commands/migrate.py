@@ -1,4 +1,4 @@
-"""``plazo migrate``: brings the schema up to date."""
+"""``plazo migrate``: brings the schema of every database up to date."""
 
 import asyncio
 
@@ -12,7 +12,10 @@ def migrate(settings: Settings) -> None:
     """Apply every missing step.
 
     Raises:
-        DatabaseUnavailable: no connection, or the database refuses a step.
+        DatabaseUnavailable: no connection, or a database refuses a step; those before it are done.
     """
-    revision = asyncio.run(apply_migrations(settings.database_url.get_secret_value()))
-    typer.echo(f"schema is at {revision}")
+    urls = settings.placements.urls
+    for number, url in enumerate(urls, 1):
+        revision = asyncio.run(apply_migrations(url))
+        which = f" in database {number} of {len(urls)}" if len(urls) > 1 else ""
+        typer.echo(f"schema is at {revision}{which}")
