@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from worker.databases import Databases
 from worker.metrics import Guard, Metrics
 from worker.settings import Settings
-from worker.store import Store, Transaction
 
 _HELD = (Guard.MASS_CANCEL, Guard.SILENT_FEED)
 
@@ -95,19 +95,24 @@ class Brake:
     """The brake of one worker's lanes."""
 
     def __init__(
-        self, limits: Limits, orders_topic: str, acts_topic: str, store: Store, metrics: Metrics
+        self,
+        limits: Limits,
+        orders_topic: str,
+        acts_topic: str,
+        databases: Databases,
+        metrics: Metrics,
     ) -> None:
         self._limits = limits
         self._topics = orders_topic, acts_topic
-        self._store = store
+        self._databases = databases
         self._metrics = metrics
         self._holding: dict[int, tuple[Guard, int]] = {}
 
     @classmethod
-    def of(cls, settings: Settings, store: Store, metrics: Metrics) -> "Brake | None":
+    def of(cls, settings: Settings, databases: Databases, metrics: Metrics) -> "Brake | None":
         """The brake that the settings ask for; ``None`` where they set no limit."""
         limits = Limits.of(settings)
-        return cls(limits, *settings.input_topics, store, metrics) if limits else None
+        return cls(limits, *settings.input_topics, databases, metrics) if limits else None
 
     async def permit(self, lane: int, sweep: Sweep) -> Permit:
         """Take what the limits leave for a sweep; it counts from here on.
@@ -116,14 +121,16 @@ class Brake:
             DatabaseUnavailable: try again later; what was taken stays taken.
         """
         limits = self._limits
-        async with self._store.transaction() as tx:
+        silent = await self._feed_is_silent()
+        # The brake is one, whatever the number of databases.
+        async with self._databases.first.transaction() as tx:
             # One sweep at a time, over all workers.
             state = await tx.row("lock_brake")
             assert state is not None
             guard = Guard.MASS_CANCEL
             if state["released"]:
                 chosen = list(sweep.silent)
-            elif await self._feed_is_silent(tx):
+            elif silent:
                 guard, chosen = Guard.SILENT_FEED, []
             else:
                 sellers = sorted({seller for _, seller in sweep.silent})
@@ -150,12 +157,17 @@ class Brake:
         """The lane is no longer ours to show."""
         self._show(lane, Guard.MASS_CANCEL, 0)
 
-    async def _feed_is_silent(self, tx: Transaction) -> bool:
+    async def _feed_is_silent(self) -> bool:
+        """Whether the newest order is so much younger than the newest status change."""
         if self._limits.silent_feed is None:
             return False
-        row = await tx.row("feed_silence", *self._topics)
-        silence = row["seconds"] if row else None
-        return silence is not None and float(silence) > self._limits.silent_feed.total_seconds()
+        rows = await self._databases.rows("newest_records", *self._topics)
+        ordered = [row["ordered"] for row in rows if row["ordered"] is not None]
+        changed = [row["changed"] for row in rows if row["changed"] is not None]
+        if not ordered or not changed:
+            return False
+        silence: int = max(ordered) - max(changed)
+        return silence > self._limits.silent_feed.total_seconds() * 1000
 
     def _show(self, lane: int, guard: Guard, held: int) -> None:
         self._holding.pop(lane, None)

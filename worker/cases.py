@@ -25,11 +25,10 @@ async def load(
     orders = {r["order_id"]: r for r in await tx.rows("case_orders", order_ids, lane)}
     acts: defaultdict[str, list[Act]] = defaultdict(list)
     for row in await tx.rows("case_acts", order_ids, [*DECISIVE, *clocks]):
-        acts[row["order_id"]].append(_act(row))
+        acts[row["order_id"]].append(act_of(row))
     refusals: defaultdict[str, list[Refusal]] = defaultdict(list)
     for row in await tx.rows("case_refusals", order_ids):
-        refusal = Refusal(_place(row), row["received_at"], row["error"])
-        refusals[row["order_id"]].append(refusal)
+        refusals[row["order_id"]].append(refusal_of(row))
     changes: defaultdict[str, list[Change]] = defaultdict(list)
     for row in await tx.rows("case_changes", order_ids):
         changes[row["order_id"]].append(_change(row))
@@ -81,7 +80,8 @@ def _dispute(row: Any) -> Dispute:
     return Dispute(row["dispute_type"], row["dispute_text"])
 
 
-def _act(row: Any) -> Act:
+def act_of(row: Any) -> Act:
+    """An act of sql/case_acts.sql."""
     return Act(
         status=row["status"],
         occurred_at=row["occurred_at"],
@@ -90,6 +90,11 @@ def _act(row: Any) -> Act:
         stock_ok=row["stock_ok"],
         form_complete=row["form_complete"],
     )
+
+
+def refusal_of(row: Any) -> Refusal:
+    """A refusal of sql/case_refusals.sql."""
+    return Refusal(_place(row), row["received_at"], row["error"])
 
 
 def _change(row: Any) -> Change:

@@ -39,6 +39,10 @@ class ModeConflict(PlazoError):
     """The database belongs to the other mode."""
 
 
+class PlacementConflict(PlazoError):
+    """The settings place a lane in another database than the one that holds its rows."""
+
+
 class CannotListen(PlazoError):
     """The address for /metrics, /livez and /readyz could not be bound."""
 
@@ -69,3 +73,10 @@ class KeyTaken(DatabaseUnavailable):
 
 class RowRefused(DatabaseFault):
     """Postgres cannot store a value of this batch; nothing was written."""
+
+
+class EvidenceUnavailable(PlazoError):
+    """Another database does not answer: what it holds might speak against a verdict.
+
+    Nothing was written, and the lane is as it was: try again later.
+    """

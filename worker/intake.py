@@ -43,6 +43,8 @@ class Applied:
 
     noticed: frozenset[int]
     dead_letters: int
+    # Orders that may be at home in another database.
+    strays: int = 0
 
 
 # How many orders entered, what deadlines they brought, and which orders may need another look.
@@ -61,6 +63,8 @@ class Intake:
         metrics: Metrics,
         dead_letter_limit: DeadLetterLimit,
         traces: Traces | None = None,
+        *,
+        strays: bool = False,
     ) -> None:
         self._lane = lane
         self._codec = codec
@@ -69,6 +73,7 @@ class Intake:
         self._metrics = metrics
         self._dead_letter_limit = dead_letter_limit
         self._traces = traces
+        self._strays = strays
 
     async def apply(self, batch: Batch) -> Applied:
         """Let a batch take effect, once.
@@ -112,11 +117,16 @@ class Intake:
         after = {(r.topic, r.partition): r.offset + 1 for r in head}
         first = await self._apply(Batch(head, after))
         second = await self._apply(replace(batch, records=batch.records[middle:]))
-        return Applied(first.noticed | second.noticed, first.dead_letters + second.dead_letters)
+        return Applied(
+            first.noticed | second.noticed,
+            first.dead_letters + second.dead_letters,
+            first.strays + second.strays,
+        )
 
     async def _write(self, batch: Batch, rows: Rows, *, many: bool = False) -> Applied:
         started = self._clock.monotonic()
         noticed = []
+        strays = 0
         spans = self._traces.received(batch.records, rows) if self._traces else {}
         async with self._lane.store.transaction() as tx:
             sequence, open_deadlines = await self._lane.fence(tx)
@@ -132,9 +142,14 @@ class Intake:
             if rows.changes:
                 await tx.execute_each("insert_changes", rows.changes)
             if looked_at := looked_at | rows.waiting | rows.changed:
+                # Another lane may be making a stub an order at this moment: whoever comes second
+                # must see the other, or an act leaves no notice and the look comes before it.
+                await tx.rows("lock_stubs", list(looked_at))
                 noticed = await tx.rows(
                     "leave_notices", list(looked_at), self._lane.number, list(rows.changed)
                 )
+            if self._strays and rows.touched:
+                strays = await tx.execute("leave_strays", self._lane.number, list(rows.touched))
             if rows.dead_letters:
                 await tx.execute_each("insert_dead_letters", rows.dead_letters)
             if moved.armed:
@@ -148,7 +163,8 @@ class Intake:
         self._count(rows, entered, started)
         foreign = [row["lane"] for row in noticed if row["lane"] != self._lane.number]
         self._metrics.handed_over.inc(len(foreign))
-        return Applied(frozenset(row["lane"] for row in noticed), len(rows.dead_letters))
+        lanes = frozenset(row["lane"] for row in noticed)
+        return Applied(lanes, len(rows.dead_letters), strays)
 
     async def _enter(self, tx: Transaction, rows: Rows) -> _Entered:
         """Enter what is new, whatever is there already and whoever enters it at this moment."""
@@ -176,7 +192,7 @@ class Intake:
         """
         lane, orders = self._lane.number, rows.orders
         asked = [*(orders.keys() | rows.touched)]
-        known = {row["order_id"]: row for row in await tx.rows("known_orders", asked)}
+        known = {row["order_id"]: row for row in await tx.rows("entered_orders", asked)}
         new = [order for order_id, order in orders.items() if order_id not in known]
         if entering := rows.as_entered(lane, new, rows.stubs(known)):
             # In the order of their keys: two lanes that meet wait for each other instead of

@@ -13,8 +13,16 @@ from typing import TypeVar
 from worker.backoff import Backoff
 from worker.clock import Clock
 from worker.consumer import Consumer, NotAssigned, PositionLost
-from worker.errors import Fenced, Halted, KafkaUnavailable, PlazoError
+from worker.errors import (
+    DatabaseUnavailable,
+    EvidenceUnavailable,
+    Fenced,
+    Halted,
+    KafkaUnavailable,
+    PlazoError,
+)
 from worker.freshness import Freshness
+from worker.hand_over import HandOver
 from worker.intake import Intake
 from worker.lane import Lane
 from worker.logs import logger
@@ -38,6 +46,8 @@ _SMALL = 100
 # Longer than a heartbeat: by then whoever lost the lane to us in the group knows it.
 _FENCED_WAIT = 3.0
 _HALTED_WAIT = 30.0
+# Another database is away: the lane itself goes on reading meanwhile.
+_AWAY_WAIT = 2.0
 
 
 class LaneRunner:
@@ -52,6 +62,7 @@ class LaneRunner:
         make_intake: Callable[[Lane], Intake],
         make_sweeps: Callable[[Lane], Sweeps],
         make_relay: Callable[[Lane], Relay],
+        make_hand_over: Callable[[Lane], HandOver | None],
         consumer: Consumer,
         probe: KafkaProbe,
         freshness: Freshness,
@@ -75,6 +86,7 @@ class LaneRunner:
         self._make_intake = make_intake
         self._make_sweeps = make_sweeps
         self._make_relay = make_relay
+        self._make_hand_over = make_hand_over
         self._consumer = consumer
         self._probe = probe
         self._freshness = freshness
@@ -89,6 +101,7 @@ class LaneRunner:
         # For the verdicts and for the reminders: each sleeper takes its own news.
         self._rearmed = asyncio.Event(), asyncio.Event()
         self._reconsider = asyncio.Event()
+        self._strayed = asyncio.Event()
         self._task = asyncio.create_task(self._run(), name=f"lane-{number}")
 
     def notice(self) -> None:
@@ -167,6 +180,9 @@ class LaneRunner:
             asyncio.create_task(self._remind(lane, sweeps, relay)),
             asyncio.create_task(self._look_again(sweeps, relay)),
         }
+        if hand_over := self._make_hand_over(lane):
+            self._strayed.set()
+            working.add(asyncio.create_task(self._hand_over(hand_over)))
         relaying = asyncio.create_task(self._relay(relay))
         try:
             # Reading and deciding end by themselves when the lane is stopped; then, and not
@@ -259,6 +275,8 @@ class LaneRunner:
                 self._rearm()
             if applied.noticed:
                 self._noticed(applied.noticed)
+            if applied.strays:
+                self._strayed.set()
             if applied.dead_letters:
                 relay.committed(dead_letters=True)
             if len(batch.records) <= _SMALL:
@@ -286,8 +304,12 @@ class LaneRunner:
                 continue
             proof = await self._unless_stopped(self._freshness.proven(self.number, at))
             if proof is not None:
-                async with self._turns.turn():
-                    settled = await sweep(proof)
+                try:
+                    async with self._turns.turn():
+                        settled = await sweep(proof)
+                except EvidenceUnavailable as error:
+                    await self._wait_for_evidence(error)
+                    continue
                 self._tell(relay, settled)
 
     def _rearm(self) -> None:
@@ -301,12 +323,40 @@ class LaneRunner:
             self._reconsider.clear()
             more = not self._stopping.is_set()
             while more:
-                settled = await sweeps.reconsider()
+                try:
+                    settled = await sweeps.reconsider()
+                except EvidenceUnavailable as error:
+                    self._reconsider.set()
+                    await self._wait_for_evidence(error)
+                    break
                 self._tell(relay, settled)
                 self._rearm()  # an order may have another deadline now
                 more = settled.more
 
+    async def _hand_over(self, hand_over: HandOver) -> None:
+        while not self._stopping.is_set():
+            await self._unless_stopped(self._strayed.wait())
+            self._strayed.clear()
+            more = not self._stopping.is_set()
+            while more:
+                try:
+                    handed_over = await hand_over.hand_over()
+                except DatabaseUnavailable as error:
+                    # Our own will have told the others of our tasks as well.
+                    self._strayed.set()
+                    await self._wait_for_evidence(error)
+                    break
+                if handed_over.lanes:
+                    self._noticed(handed_over.lanes)
+                more = handed_over.more
+
+    async def _wait_for_evidence(self, error: PlazoError) -> None:
+        log.warning("evidence_unavailable", lane=self.number, reason=str(error))
+        await self._unless_stopped(self._clock.sleep(_AWAY_WAIT))
+
     def _tell(self, relay: Relay, settled: Settled) -> None:
+        if settled.strays:
+            self._strayed.set()
         if settled.events or settled.dead_letters:
             relay.committed(dead_letters=bool(settled.dead_letters))
 

@@ -17,6 +17,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from worker.placements import Placements
+
 
 def _duration(value: object) -> object:
     if isinstance(value, str):
@@ -69,6 +71,12 @@ class Settings(BaseSettings):
     )
     database_url: SecretStr = Field(
         SecretStr("postgresql://postgres@127.0.0.1:5432/plazo"), description="Postgres, as a URL."
+    )
+    database_lanes: SecretStr = Field(
+        SecretStr(""),
+        description="Further databases and the lanes that live there, such as "
+        "`6-11=postgresql://…`, separated by white space; all other lanes live in "
+        "`PLAZO_DATABASE_URL`.",
     )
     group_id: str = Field("plazo", min_length=1, description="Consumer group of the workers.")
     order_created_topic: str = Field(
@@ -168,7 +176,9 @@ class Settings(BaseSettings):
     drain_timeout: Positive = Field(
         timedelta(seconds=25), description="Most time between SIGTERM and the end."
     )
-    database_connections: int = Field(8, ge=2, le=200, description="Most connections to Postgres.")
+    database_connections: int = Field(
+        8, ge=2, le=200, description="Most connections to each database."
+    )
     database_timeout: Positive = Field(
         timedelta(seconds=30), description="Most time for one statement."
     )
@@ -225,6 +235,13 @@ class Settings(BaseSettings):
         return {t: f for t, f in zip(self.input_topics, formats, strict=True) if f != "plazo"}
 
     @property
+    def placements(self) -> Placements:
+        """Which database is home to which lanes."""
+        return Placements.of(
+            self.database_url.get_secret_value(), self.database_lanes.get_secret_value()
+        )
+
+    @property
     def output_topic(self) -> str:
         """The topic for verdicts, in earnest or not."""
         return self.shadow_topic if self.mode == "shadow" else self.decisions_topic
@@ -236,6 +253,11 @@ class Settings(BaseSettings):
         ]  # fmt: skip
         if len(set(topics)) < len(topics):
             raise ValueError("the topics must differ")
+        return self
+
+    @model_validator(mode="after")
+    def _lanes_have_one_database(self) -> Self:
+        _ = self.placements
         return self
 
     @model_validator(mode="after")

@@ -9,7 +9,14 @@ from typing import Any
 
 import asyncpg
 
-from worker.errors import DatabaseUnavailable, KeyTaken, ModeConflict, RowRefused, SchemaNotCurrent
+from worker.errors import (
+    DatabaseUnavailable,
+    KeyTaken,
+    ModeConflict,
+    PlacementConflict,
+    RowRefused,
+    SchemaNotCurrent,
+)
 from worker.metrics import Metrics
 from worker.migrations import HEAD, serves
 from worker.settings import Settings
@@ -122,7 +129,6 @@ class Store:
                 init=_prepare,
                 reset=_keep,
             )
-        self._metrics.pool_limit.set(self._settings.database_connections)
         try:
             if not any_schema:
                 await self._check_schema()
@@ -130,21 +136,34 @@ class Store:
             await self.close()
             raise
 
-    async def claim(self, mode: str) -> None:
-        """Keep the database for verdicts in this mode.
+    async def claim(self, mode: str, elsewhere: str = "{}") -> None:
+        """Keep the database for verdicts in this mode, and for other lanes than ``elsewhere``.
 
         Raises:
             ModeConflict: it holds those of another one.
+            PlacementConflict: it holds lanes that are said to live elsewhere, or knows that some
+                live elsewhere that are said to live here.
             DatabaseUnavailable: try again later.
         """
-        async with self.session() as session:
-            await session.execute("claim_mode", mode)
-            row = await session.row("mode")
-        if row is None or row["mode"] != mode:
-            raise ModeConflict(
-                f"this database is not for mode {mode}: what was rehearsed would count as decided. "
-                "Give each mode its own"
-            )
+        async with self.transaction() as tx:
+            await tx.execute("claim_mode", mode)
+            row = await tx.row("mode")
+            if row is None or row["mode"] != mode:
+                raise ModeConflict(
+                    f"this database is not for mode {mode}: what was rehearsed would count as "
+                    "decided. Give each mode its own"
+                )
+            # Under the lock of the row first, and then a look: take_lane.sql waits for it.
+            if not await tx.execute("claim_lanes", elsewhere):
+                raise PlacementConflict(
+                    "PLAZO_DATABASE_LANES calls lanes back that were placed in another database: "
+                    "they would be decided again. Give all workers the same, and only add to it"
+                )
+            if found := await tx.rows("lanes_elsewhere", elsewhere):
+                raise PlacementConflict(
+                    f"lanes {[row['lane'] for row in found][:10]} have their rows in another "
+                    "database than PLAZO_DATABASE_LANES says: a lane that has begun cannot move"
+                )
 
     async def close(self) -> None:
         """Close every connection; those that do not answer are cut."""
@@ -194,12 +213,12 @@ class Store:
             raise DatabaseUnavailable("NotConnected", "08003")
         return self._pool.acquire(timeout=10)
 
-    def observe(self) -> None:
-        """Set the gauges of the pool."""
-        if self._pool is not None:
-            idle = self._pool.get_idle_size()
-            self._metrics.pool.labels("idle").set(idle)
-            self._metrics.pool.labels("busy").set(self._pool.get_size() - idle)
+    def pool_sizes(self) -> tuple[int, int]:
+        """How many connections are idle, and how many are busy."""
+        if self._pool is None:
+            return 0, 0
+        idle = self._pool.get_idle_size()
+        return idle, self._pool.get_size() - idle
 
     async def schema(self) -> str:
         """The version of the database's schema, or ``none``."""

@@ -18,6 +18,7 @@ from worker.domain.acts import ORDER_CREATED
 from worker.domain.case import Case, Judgement, Kind, Outcome, Reason
 from worker.domain.decide import decide, remind
 from worker.domain.policy import Book, Facts
+from worker.elsewhere import Elsewhere, Found
 from worker.lane import Lane
 from worker.logs import logger
 from worker.metrics import Metrics
@@ -45,6 +46,8 @@ class Settled:
     events: tuple[Event, ...]
     more: bool
     dead_letters: int = 0
+    # Orders that may be at home in another database.
+    strays: int = 0
 
 
 class Sweeps:
@@ -61,6 +64,7 @@ class Sweeps:
         brake: Brake | None = None,
         confirm_within: timedelta | None = None,
         outage_after: timedelta | None = None,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         self._lane = lane
         self._scope = scope
@@ -71,6 +75,7 @@ class Sweeps:
         self._brake = brake
         self._confirm_within = confirm_within
         self._outage_after = outage_after
+        self._elsewhere = elsewhere or Elsewhere()
 
     def leave(self) -> None:
         """Show nothing of this lane any more."""
@@ -89,12 +94,13 @@ class Sweeps:
                     await session.rows("beat", self._outage_after)
             permit = await self._permit(self._brake, proof) if self._brake else None
             started = self._clock.monotonic()
-            async with self._lane.store.transaction(one_snapshot=True) as tx:
+            async with self._elsewhere.turn, self._lane.store.transaction(one_snapshot=True) as tx:
                 sequence, open_deadlines = await self._lane.fence(tx)
                 due = await tx.rows("due_orders", self._lane.number, proof.at, self._batch_size)
                 fires_at = {row["order_id"]: row["fires_at"] for row in due}
+                found = await self._look(tx, list(fires_at))
                 verdicts = await self._decide(
-                    tx, list(fires_at), sequence, proof=proof, permit=permit
+                    tx, list(fires_at), sequence, found, proof=proof, permit=permit
                 )
                 waiting = verdicts.faulty | verdicts.held
                 done = [
@@ -113,7 +119,7 @@ class Sweeps:
                             "postpone_deadlines", self._lane.number, later, sorted(orders)
                         )
                 watched, _ = await self._watch(tx, verdicts)
-                open_deadlines += watched + verdicts.moved.armed
+                open_deadlines += watched + verdicts.moved.armed - found.disarmed
                 sequence += len(verdicts.events)
                 await tx.execute("update_lane", self._lane.number, sequence, open_deadlines)
                 next_due = await tx.row("next_deadline", self._lane.number)
@@ -122,7 +128,13 @@ class Sweeps:
             self._lane.next_fires_at = next_due[0]
             self._lane.rearm(verdicts.moved)
             self._observe_lapse(verdicts, fires_at)
-            return self._told(verdicts, started, more=len(due) >= self._batch_size)
+            return self._told(verdicts, started, found, more=len(due) >= self._batch_size)
+
+    async def _look(self, tx: Transaction, order_ids: Sequence[str]) -> Found:
+        """What other databases hold of these orders; those at home there are given up here."""
+        found = await self._elsewhere.look(order_ids)
+        await found.settle(tx, self._lane.number)
+        return found
 
     async def _watch(self, tx: Transaction, verdicts: "_Verdicts") -> tuple[int, datetime | None]:
         """Have auto-cancels looked at again when they should have been carried out.
@@ -142,16 +154,18 @@ class Sweeps:
         What the sweep decides afterwards may differ, by evidence that comes in between; then less
         is cancelled than was asked for.
         """
-        async with self._lane.store.transaction(one_snapshot=True) as tx:
+        async with self._elsewhere.turn, self._lane.store.transaction(one_snapshot=True) as tx:
             await self._lane.fence(tx)
             due = await tx.rows("due_orders", self._lane.number, proof.at, self._batch_size)
-            reading = await self._scope.reading(tx, self._lane.number)
-            found = await cases.load(tx, self._lane.number, [row["order_id"] for row in due])
+            ids = [row["order_id"] for row in due]
+            elsewhere = await self._elsewhere.look(ids)
+            reading = await self._scope.reading(tx, self._lane.number, elsewhere.positions)
+            found = elsewhere.complete(await cases.load(tx, self._lane.number, ids))
         lapsed: Counter[str] = Counter()
         silent = []
         for case in found:
-            if case.finding is not None:
-                continue  # only looked at once more
+            if case.finding is not None or case.order.order_id in elsewhere.strangers:
+                continue  # only looked at once more, or not ours
             lapsed[case.order.seller_id] += 1
             with suppress(Exception):  # told and put aside by the sweep itself
                 if decide(case, reading.evidence_since).outcome == Outcome.AUTO_CANCELLED:
@@ -167,14 +181,18 @@ class Sweeps:
         """
         async with self._lane.turn:
             began = self._clock.monotonic()
-            async with self._lane.store.transaction(one_snapshot=True) as tx:
+            async with self._elsewhere.turn, self._lane.store.transaction(one_snapshot=True) as tx:
                 sequence, open_deadlines = await self._lane.fence(tx)
                 notices = await tx.rows("waiting_notices", self._lane.number, self._batch_size)
                 wanted = list(dict.fromkeys(row["order_id"] for row in notices))
-                started = await self._start_clocks(tx, wanted)
-                verdicts = await self._decide(tx, wanted, sequence, decided=True)
+                found = await self._look(tx, wanted)
+                if wanted and self._elsewhere.any:
+                    # Noticed by an act that did not see yet that its order was given up here.
+                    found.given_up += await tx.execute("leave_strays", self._lane.number, wanted)
+                started = await self._start_clocks(tx, wanted, found)
+                verdicts = await self._decide(tx, wanted, sequence, found, decided=True)
                 watched, fires_at = await self._watch(tx, verdicts)
-                open_deadlines += started.armed + verdicts.moved.armed + watched
+                open_deadlines += started.armed + verdicts.moved.armed + watched - found.disarmed
                 done = [row["id"] for row in notices if row["order_id"] not in verdicts.faulty]
                 await tx.execute("take_notices", done)
                 sequence += len(verdicts.events)
@@ -183,7 +201,7 @@ class Sweeps:
             self._lane.rearm(started)
             self._lane.rearm(verdicts.moved)
             self._lane.rearm(Moved(first_fires_at=fires_at))
-            return self._told(verdicts, began, more=len(notices) >= self._batch_size)
+            return self._told(verdicts, began, found, more=len(notices) >= self._batch_size)
 
     async def remind(self, proof: Proof) -> Settled:
         """Remind the sellers of orders whose time for it has come, up to a batch.
@@ -195,14 +213,16 @@ class Sweeps:
             now = self._clock.now()
             verdicts = _Verdicts(now)
             told: list[tuple[str, int]] = []
-            async with self._lane.store.transaction(one_snapshot=True) as tx:
+            async with self._elsewhere.turn, self._lane.store.transaction(one_snapshot=True) as tx:
                 sequence, open_deadlines = await self._lane.fence(tx)
                 due = await tx.rows("due_reminders", self._lane.number, proof.at, self._batch_size)
                 # Of several that were missed the last is enough.
                 reminds_at = {row["order_id"]: row["remind_at"] for row in due}
-                reading = await self._scope.reading(tx, self._lane.number)
+                found = await self._look(tx, list(reminds_at))
+                reading = await self._scope.reading(tx, self._lane.number, found.positions)
                 timetable = await Timetable.load(tx)
-                for case in await cases.load(tx, self._lane.number, list(reminds_at)):
+                loaded = await cases.load(tx, self._lane.number, list(reminds_at))
+                for case in found.complete(loaded):
                     order = case.order
                     if case.finding is not None or timetable.defers(case) or now > order.due:
                         continue
@@ -217,16 +237,16 @@ class Sweeps:
                     await tx.execute("disarm_reminders", self._lane.number, *columns(rows))
                 verdicts.moved = await timetable.store(tx, self._lane.number, now)
                 sequence += len(verdicts.events)
-                open_deadlines += verdicts.moved.armed
+                open_deadlines += verdicts.moved.armed - found.disarmed
                 await tx.execute("update_lane", self._lane.number, sequence, open_deadlines)
                 reminder = await tx.row("next_reminder", self._lane.number)
             assert reminder is not None
             self._lane.sequence, self._lane.open_deadlines = sequence, open_deadlines
             self._lane.next_reminds_at = reminder[0]
             self._lane.rearm(verdicts.moved)
-            return self._told(verdicts, began, more=len(due) >= self._batch_size)
+            return self._told(verdicts, began, found, more=len(due) >= self._batch_size)
 
-    async def _start_clocks(self, tx: Transaction, order_ids: Sequence[str]) -> Moved:
+    async def _start_clocks(self, tx: Transaction, order_ids: Sequence[str], found: Found) -> Moved:
         """Start the clocks of orders for which the status that does it has come.
 
         The earliest such act that is known counts, and one that comes later changes nothing.
@@ -235,6 +255,7 @@ class Sweeps:
         if not waiting:
             return Moved()
         acts = await tx.rows("case_acts", list(waiting), list(self._book.clocks))
+        acts += found.acts
         rows = []
         for order_id, row in waiting.items():
             facts = Facts(row["seller_id"], row["fulfilment"], row["total"], row["currency"])
@@ -251,17 +272,18 @@ class Sweeps:
                     rows.append((order_id, *fixed(policy, min(starts))))
         if not rows:
             return Moved()
-        found = await tx.row("start_clocks", *columns(rows))
-        assert found is not None
+        clocks = await tx.row("start_clocks", *columns(rows))
+        assert clocks is not None
         now = self._clock.now()
         reminder = await arm_reminders(tx, self._lane.number, [row[0] for row in rows], now)
-        return Moved(found["armed"], found["first_fires_at"], reminder)
+        return Moved(clocks["armed"], clocks["first_fires_at"], reminder)
 
     async def _decide(
         self,
         tx: Transaction,
         order_ids: Sequence[str],
         sequence: int,
+        found: Found,
         *,
         decided: bool = False,
         proof: Proof | None = None,
@@ -269,17 +291,18 @@ class Sweeps:
     ) -> "_Verdicts":
         """Judge orders and store what follows, behind the fence.
 
-        All from one snapshot: an event tells how far each input was read, and that has to be
-        neither more nor less than the acts it was judged by. With ``decided`` orders without a
-        verdict are left alone: the acts that a notice speaks of are read with the others when
-        the deadline fires, but that a change of the deadline takes effect at once. With a
+        All from one snapshot of each database: an event tells how far each input was read, and
+        that has to be neither more nor less than the acts it was judged by. With ``decided`` orders
+        without a verdict are left alone: the acts that a notice speaks of are read with the others
+        when the deadline fires, but that a change of the deadline takes effect at once. With a
         ``proof`` nothing is decided that it does not reach. Without a ``permit`` there is no brake.
         """
         now = self._clock.now()
         verdicts = _Verdicts(now)
-        reading = await self._scope.reading(tx, self._lane.number)
+        reading = await self._scope.reading(tx, self._lane.number, found.positions)
         timetable = await Timetable.load(tx)
-        for case in await cases.load(tx, self._lane.number, order_ids, self._book.clocks):
+        loaded = await cases.load(tx, self._lane.number, order_ids, self._book.clocks)
+        for case in found.complete(loaded):
             if timetable.defers(case) or _is_early(case, proof, decided=decided):
                 continue
             try:
@@ -322,7 +345,7 @@ class Sweeps:
         for outcome, number in Counter(j.outcome for _, j in first).items():
             self._metrics.outcomes.labels(outcome.value).inc(number)
 
-    def _told(self, verdicts: "_Verdicts", started: float, *, more: bool) -> Settled:
+    def _told(self, verdicts: "_Verdicts", started: float, found: Found, *, more: bool) -> Settled:
         # Told by the batch: a line for each would cost as much as the verdict itself, and every
         # one of them stands in the decisions topic and in `plazo explain`.
         for (kind, reason), number in Counter((e.kind, e.reason) for e in verdicts.events).items():
@@ -333,7 +356,7 @@ class Sweeps:
         refused = verdicts.moved.refused
         if refused:
             log.warning("deadline_changes_refused", lane=self._lane.number, changes=refused)
-        return Settled(len(verdicts.judged), tuple(verdicts.events), more, refused)
+        return Settled(len(verdicts.judged), tuple(verdicts.events), more, refused, found.given_up)
 
 
 @dataclass(slots=True)

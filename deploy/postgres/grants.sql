@@ -12,18 +12,19 @@ GRANT SELECT, INSERT, DELETE ON brake_counts TO plazo_worker;
 GRANT SELECT, UPDATE ON brake TO plazo_worker;
 GRANT SELECT ON seller_days TO plazo_worker;
 GRANT SELECT, INSERT ON installation, outages TO plazo_worker;
-GRANT UPDATE (alive_at) ON installation TO plazo_worker;
+GRANT UPDATE (alive_at, elsewhere) ON installation TO plazo_worker;
 GRANT SELECT, INSERT ON deadline_changes TO plazo_worker;
 GRANT UPDATE (counted) ON deadline_changes TO plazo_worker;
 -- What waits is removed when it is done.
-GRANT SELECT, INSERT, UPDATE, DELETE ON deadlines, reminders, notices, shields TO plazo_worker;
+GRANT SELECT, INSERT, UPDATE, DELETE ON deadlines, reminders, notices, strays, shields
+    TO plazo_worker;
 -- A dead letter is marked, and its bytes stay as they came.
 GRANT SELECT, INSERT ON dead_letters TO plazo_worker;
 GRANT UPDATE (published, settled, settled_by, settled_at) ON dead_letters TO plazo_worker;
 GRANT SELECT ON alembic_version TO plazo_worker, plazo_reader, plazo_keeper;
 GRANT SELECT ON lanes, published, positions, orders, acts, decisions, deadlines, notices, shields,
     policies, brake, brake_counts, seller_days, installation, outages, deadline_changes,
-    reminders, traces, actions TO plazo_reader, plazo_keeper;
+    reminders, strays, traces, actions TO plazo_reader, plazo_keeper;
 GRANT SELECT (id, lane, topic, partition, "offset", timestamp, received_at, error, message, key,
     published, settled, settled_by, settled_at) ON dead_letters TO plazo_reader;
 -- `plazo forget` removes what was settled long ago, and says since when all is known.

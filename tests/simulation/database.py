@@ -27,7 +27,7 @@ Statement = Generator[Key, None, Any]
 
 TABLES = (
     "lanes", "published", "positions", "orders", "acts", "deadlines", "notices", "decisions",
-    "dead_letters", "shields", "deadline_changes",
+    "dead_letters", "shields", "deadline_changes", "strays",
 )  # fmt: skip
 
 
@@ -243,7 +243,7 @@ class SimStore:
     def __init__(self, settings: Any, metrics: Any) -> None:
         self._process = PROCESS.get()
         self._world: World = self._process.world  # type: ignore[attr-defined]
-        self._database = self._world.database
+        self._database = self._world.databases[settings.database_url.get_secret_value()]
 
     async def open(self, *, any_schema: bool = False) -> None:
         await self._world.travel()
@@ -251,15 +251,15 @@ class SimStore:
     async def close(self) -> None:
         pass
 
-    async def claim(self, mode: str) -> None:
+    async def claim(self, mode: str, elsewhere: str) -> None:
         pass  # there is but one mode in this world
 
-    def observe(self) -> None:
-        pass
+    def pool_sizes(self) -> tuple[int, int]:
+        return 0, 0
 
     async def now(self) -> datetime:
         world = self._world
-        await world.reach_database(self._process)
+        await world.reach_database(self._database)
         moment = world.instant() + timedelta(seconds=world.database_ahead)
         await world.travel()
         return moment
@@ -299,7 +299,7 @@ class SimStore:
 
         def start() -> None:
             tx.activity = world.loop.now
-            if world.database_fault(self._process, name):
+            if world.database_fault(database):
                 database.end(tx, "aborted")
                 done(None, Fault("08006"))
             else:
@@ -320,7 +320,7 @@ class SimStore:
         answer = world.loop.create_future()
 
         def start() -> None:
-            if world.database_down():
+            if world.database_down(self._database):
                 self._database.end(tx, "aborted")
                 error: Fault | None = Fault("08006")
             elif how == "not applied":

@@ -36,6 +36,7 @@ class Mutant:
 
 SURVIVES = 300
 INTAKE, SWEEPS = "worker/intake.py", "worker/sweeps.py"
+ELSEWHERE = "worker/elsewhere.py"
 RELAY, FRESHNESS = "worker/relay.py", "worker/freshness.py"
 DECIDE, STATEMENTS = "worker/domain/decide.py", "tests/simulation/statements.py"
 
@@ -55,7 +56,6 @@ _RETRY = (
 )
 _BEHIND = " as tx:\n                sequence, open_deadlines = await self._lane.fence(tx)\n                "
 _NO_COMPARE = (INTAKE, "if moved != len(moves):", "if False:")
-
 MUTANTS = (
     Mutant(
         "fence removed",
@@ -323,6 +323,42 @@ MUTANTS = (
         300,
         ((INTAKE, "self._lane.number, list(rows.changed)", "self._lane.number, []"),),
     ),
+    Mutant(
+        "acts in other databases not read",
+        "evidence counts in whichever database it stands",
+        100,
+        (
+            (
+                ELSEWHERE,
+                """        found.acts += await tx.rows("case_acts", ids, self._statuses)\n""",
+                "",
+            ),
+        ),
+    ),
+    Mutant(
+        "shields in other databases not read",
+        "a record that cannot be read shields its order in whichever database it stands",
+        600,
+        ((ELSEWHERE, """        found.refusals += await tx.rows("case_refusals", ids)\n""", ""),),
+    ),
+    Mutant(
+        "changes in other databases not read",
+        "a deadline is moved from whichever database",
+        600,
+        ((ELSEWHERE, """        found.changes += await tx.rows("read_changes", ids)\n""", ""),),
+    ),
+    Mutant(
+        "no stray left",
+        "an act that comes after the verdict finds the home in another database",
+        600,
+        ((INTAKE, "            if self._strays and rows.touched:\n", "            if False:\n"),),
+    ),
+    Mutant(
+        "an order at home in two databases",
+        "an order that entered in two is decided in one",
+        1500,
+        ((ELSEWHERE, "        found.strangers.update(\n", "        set().update(\n"),),
+    ),
 )
 
 # Real faults whose moment is too short for the seeds that were run: nothing here shows them yet.
@@ -335,9 +371,9 @@ NOT_CAUGHT_YET = (
         (
             (
                 FRESHNESS,
-                "        ours, theirs = self._clock.now(), await self._store.now()\n",
+                "        ours, theirs = self._clock.now(), await self._databases.now()\n",
                 "        ends = await self._probe.ends()\n"
-                "        ours, theirs = self._clock.now(), await self._store.now()\n",
+                "        ours, theirs = self._clock.now(), await self._databases.now()\n",
             ),
             (
                 FRESHNESS,

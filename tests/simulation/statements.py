@@ -213,7 +213,7 @@ def enter_orders(
 
 
 @_reading
-def known_orders(tx: "Tx", order_ids: list[str]) -> list[Row]:
+def entered_orders(tx: "Tx", order_ids: list[str]) -> list[Row]:
     rows = (tx.get("orders", order_id) for order_id in sorted(set(order_ids)))
     return [
         row.only("order_id", "lane").but(watched=row["finding"] is not None or row["due"] is None)
@@ -300,6 +300,90 @@ def leave_notices(tx: "Tx", order_ids: list[str], lane: int, changed: list[str])
             left.append(Row(lane=row["lane"]))
     return left
     yield
+
+
+@_statement
+def leave_strays(tx: "Tx", lane: int, order_ids: list[str]) -> "Statement":
+    left = 0
+    for order_id in sorted(set(order_ids)):
+        row = tx.get("orders", order_id)
+        if _is_stub(row):
+            _stray(tx, lane, order_id)
+            left += 1
+    return left
+    yield
+
+
+def _is_stub(row: Row | None) -> bool:
+    return row is not None and row["lane"] is None
+
+
+def _stray(tx: "Tx", lane: int, order_id: str) -> None:
+    number = tx.serial("strays")
+    tx.put("strays", number, Row(id=number, lane=lane, order_id=order_id))
+
+
+@_reading
+def waiting_strays(tx: "Tx", lane: int, limit: int) -> list[Row]:
+    found = [row.only("id", "order_id") for row in tx.scan("strays") if row["lane"] == lane]
+    return found[:limit]
+
+
+@_statement
+def take_strays(tx: "Tx", ids: list[int]) -> "Statement":
+    return (yield from _delete(tx, "strays", ids))
+
+
+@_statement
+def notify_homes(tx: "Tx", order_ids: list[str]) -> "Statement":
+    told = []
+    for order_id in sorted(set(order_ids)):
+        row = tx.get("orders", order_id)
+        if row is not None and row["lane"] is not None:
+            number = tx.serial("notices")
+            tx.put("notices", number, Row(id=number, lane=row["lane"], order_id=order_id))
+            told.append(Row(lane=row["lane"]))
+    return told
+    yield
+
+
+@_reading
+def known_orders(tx: "Tx", order_ids: list[str]) -> list[Row]:
+    found = []
+    for order_id in order_ids:
+        row = tx.get("orders", order_id)
+        lane = row["lane"] if row is not None else None
+        there = lane is not None or any(
+            one["order_id"] == order_id for table in ("acts", "shields") for one in tx.scan(table)
+        )
+        if there:
+            decided = row is not None and row["finding"] is not None
+            found.append(Row(order_id=order_id, lane=lane, decided=decided))
+    return found
+
+
+@_statement
+def give_up_orders(tx: "Tx", lane: int, order_ids: list[str]) -> "Statement":
+    given_up = disarmed = 0
+    given = []
+    for order_id in sorted(set(order_ids)):
+        row = tx.get("orders", order_id)
+        if row is None or row["lane"] != lane or row["finding"] is not None:
+            continue
+        yield "orders", order_id
+        row = tx.newest("orders", order_id)
+        if row is None or row["lane"] != lane or row["finding"] is not None:
+            continue
+        kept = ("order_id", "received_at", "finding", "outcome", "decided_at", "decisions")
+        stub = dict.fromkeys(row) | row.only(*kept) | {"policy_version": 0}
+        tx.put("orders", order_id, Row(stub))
+        given.append(row)
+    for row in given:
+        given_up += 1
+        _stray(tx, lane, row["order_id"])
+        key = (lane, row["fires_at"], row["order_id"])
+        disarmed += yield from _delete(tx, "deadlines", [key])
+    return [Row(given_up=given_up, disarmed=disarmed)]
 
 
 def _waits(row: Row | None) -> bool:
@@ -460,6 +544,42 @@ def case_acts(tx: "Tx", order_ids: list[str], statuses: list[str]) -> list[Row]:
 
 
 @_reading
+def read_changes(tx: "Tx", order_ids: list[str]) -> list[Row]:
+    names = ("order_id", "kind", "occurred_at", "received_at", "due", "author", "reason", "topic",
+             "partition", "offset")  # fmt: skip
+    return [
+        row.only(*names).but(body=body)
+        for row in tx.scan("deadline_changes")
+        if row["order_id"] in order_ids
+        for body in ([row["body"]] if row["body"] else _bodies(tx, row) or [None])
+    ]
+
+
+def _bodies(tx: "Tx", change: Row) -> list[str]:
+    key = ("order_id", "topic", "partition", "offset")
+    return [act["body"] for act in tx.scan("acts") if all(act[n] == change[n] for n in key)]
+
+
+@_statement
+def copy_changes(tx: "Tx", *columns: list[Any]) -> "Statement":
+    copied = 0
+    for values in zip(*columns, strict=True):
+        *first, body = values
+        row = _change(*first).but(body=body)
+        key = "deadline_changes", (row["order_id"], row["topic"], row["partition"], row["offset"])
+        if tx.newest(*key) is not None and not tx.changes_elsewhere(*key):
+            continue
+        held = key in tx.locks
+        yield key
+        if tx.newest(*key) is None:
+            tx.put(*key, row)
+            copied += 1
+        elif not held:
+            tx.database.unlock(tx, key)
+    return copied
+
+
+@_reading
 def outages(tx: "Tx") -> list[Row]:
     return []  # never given back here
 
@@ -471,15 +591,21 @@ def next_reminder(tx: "Tx", lane: int) -> list[Row]:
 
 @_statement
 def insert_changes(
-    tx: "Tx", order_id: str, kind: str, occurred_at: Any, received_at: Any, due: Any, author: str,
-    reason: str, *place: Any,
+    tx: "Tx", order_id: str, *values: Any,
 ) -> "Statement":  # fmt: skip
-    row = Row(
-        order_id=order_id, kind=kind, occurred_at=occurred_at, received_at=received_at, due=due,
-        topic=place[0], partition=place[1], offset=place[2], counted=None,
-    )  # fmt: skip
-    yield from _insert(tx, "deadline_changes", (order_id, *place), row)
+    yield from _insert(tx, "deadline_changes", (order_id, *values[-3:]), _change(order_id, *values))
     return 1
+
+
+def _change(
+    order_id: str, kind: str, occurred_at: Any, received_at: Any, due: Any, author: str,
+    reason: str, topic: str, partition: int, offset: int,
+) -> Row:  # fmt: skip
+    return Row(
+        order_id=order_id, kind=kind, occurred_at=occurred_at, received_at=received_at, due=due,
+        author=author, reason=reason, topic=topic, partition=partition, offset=offset,
+        counted=None, body=None,
+    )  # fmt: skip
 
 
 @_reading
@@ -509,19 +635,22 @@ def weigh_changes(
 def refuse_changes(tx: "Tx", lane: int, *columns: list[Any]) -> "Statement":
     there = {(r["topic"], r["partition"], r["offset"]) for r in tx.scan("dead_letters")}
     number = 0
-    for order_id, topic, partition, offset, error, message in zip(*columns, strict=True):
-        for act in tx.scan("acts"):
-            place = (act["topic"], act["partition"], act["offset"])
-            if act["order_id"] != order_id or place != (topic, partition, offset):
-                continue
+    for order_id, *where, error, message in zip(*columns, strict=True):
+        place = tuple(where)
+        change = tx.get("deadline_changes", (order_id, *place))
+        if change is None:
+            continue
+        # Of a copy its own; each act would make one, and all but the first meet that.
+        bodies = _bodies(tx, change)
+        for body in [change["body"] or one for one in bodies or [change["body"]] if one]:
             if place in there:
                 tx.serial("dead_letters")  # spent on the row that meets the other
                 continue
             there.add(place)
-            kind = f"marketplace.{act['status']}.v1".encode()
+            kind = f"marketplace.{change['kind']}.v1".encode()
             letter = (
-                lane, *place, act["received_at"], act["received_at"], error, message,
-                order_id.encode(), act["body"].encode(),
+                lane, *place, change["received_at"], change["received_at"], error, message,
+                order_id.encode(), body.encode(),
                 [b"content-type", b"ce_specversion", b"ce_type"],
                 [b"application/json", b"1.0", kind], [],
             )  # fmt: skip

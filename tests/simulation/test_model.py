@@ -31,9 +31,10 @@ DECISION_COLUMNS = ("lane", "sequence", "order_id", "ordinal", "id", "kind", "re
 COUNTED = {"update_lane", "release_lane", "start_position", "move_positions", "take_notices",
            "disarm_deadlines", "postpone_deadlines", "settle_orders", "mark_published",
            "mark_dead_letters_published", "insert_dead_letters",
-           "watch_orders", "insert_changes", "weigh_changes", "refuse_changes"}  # fmt: skip
-ORDERED = {"due_orders", "waiting_notices", "unpublished_decisions", "unpublished_dead_letters",
-           "case_acts", "case_decisions"}  # fmt: skip
+           "watch_orders", "insert_changes", "weigh_changes", "refuse_changes",
+           "copy_changes", "leave_strays", "take_strays"}  # fmt: skip
+ORDERED = {"due_orders", "waiting_notices", "waiting_strays", "unpublished_decisions",
+           "unpublished_dead_letters", "case_acts", "case_decisions"}  # fmt: skip
 
 
 class Statements:
@@ -55,7 +56,7 @@ class Statements:
                                        [rng.randint(4, 6)], *rng.choice([([None], [None]),
                                                                          ([2], [1700])])),
             "enter_orders": self.entering,
-            "known_orders": lambda: (self.orders(),),
+            "entered_orders": lambda: (self.orders(),),
             "lock_stubs": lambda: (self.orders(),),
             "adopt_stubs": lambda: (*self.terms(), *self.arriving()),
             "end_frozen_sessions": tuple,
@@ -97,6 +98,14 @@ class Statements:
             # Held only: an order has one deadline in a lane.
             "reschedule": lambda: (self.lane(), [self.order()], [self.moment()], [self.moment()],
                                    [self.moment()], [True]),
+            "read_changes": lambda: (self.orders(),),
+            "copy_changes": lambda: [[value] for value in (*self.change(), "{}")],
+            "known_orders": lambda: (self.orders(),),
+            "give_up_orders": lambda: (self.lane(), [self.order()]),
+            "leave_strays": lambda: (self.lane(), [self.order()]),
+            "waiting_strays": lambda: (self.lane(), rng.randint(1, 3)),
+            "take_strays": lambda: ([rng.randint(1, 9), rng.randint(1, 9)],),
+            "notify_homes": lambda: ([self.order()],),
         }  # fmt: skip
 
     def next(self) -> tuple[str, tuple[Any, ...]]:

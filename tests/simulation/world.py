@@ -12,7 +12,10 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
+from pydantic import SecretStr
+
 import worker.app
+import worker.databases
 import worker.freshness
 import worker.intake
 import worker.lane_runner
@@ -37,6 +40,18 @@ from worker.settings import Settings
 SESSION_TIMEOUT = 4.0
 # Everything must be settled this long after the last fault was mended.
 QUIET = 120.0
+
+
+# Lanes of further databases, in a third of the seeds.
+_PLACED = ("1-", "0", "0,2-", "1", "0-", "2-", "0 1-", "1 2-")
+
+
+def placed(seed: int) -> str:
+    """What PLAZO_DATABASE_LANES says. Not drawn: the other seeds stay what they were."""
+    if seed % 3 != 2:
+        return ""
+    lanes = _PLACED[seed // 3 % len(_PLACED)].split()
+    return " ".join(f"{some}=postgresql://{number}" for number, some in enumerate(lanes, 2))
 
 
 @dataclass
@@ -94,9 +109,11 @@ class World:
             batch_size=self.scenario.batch_size,
             proof=self.scenario.proof,
             session_timeout=timedelta(seconds=SESSION_TIMEOUT),
+            database_lanes=SecretStr(placed(seed)),
         )
-        self.database = Database(self.later)
-        self.database.committing = self._committing
+        self.databases = {url: Database(self.later) for url in self.settings.placements.urls}
+        for database in self.databases.values():
+            database.committing = self._committing
         self.broker = Broker(self, self.scenario.widths)
         self.transactions = [Transaction() for _ in self.scenario.transactions]
         self.consumers = 0
@@ -106,7 +123,7 @@ class World:
         self.changes: set[tuple[str, int, int]] = set()
         self.workers: list[Any] = [None] * self.scenario.workers
         self.calm = True
-        self._database_down_until = 0.0
+        self._down_until = dict.fromkeys(self.databases.values(), 0.0)
         self._operations = self._commits = self._publishes = 0
         self._plan()
 
@@ -247,9 +264,15 @@ class World:
         seconds = self.rng.choice([0.01, self.rng.uniform(0.1, 6)])
         self.count("database outage")
         self.note(None, "fault", "database", seconds)
-        self._database_down_until = self.loop.now + seconds
-        for tx in list(self.database.open):
-            self.database.end(tx, "aborted")
+        for database in self._some_databases():
+            self._down_until[database] = self.loop.now + seconds
+            for tx in list(database.open):
+                database.end(tx, "aborted")
+
+    def _some_databases(self) -> list[Database]:
+        """One of them, or all. Where there is but one nothing is drawn."""
+        every = list(self.databases.values())
+        return [self.rng.choice(every)] if len(every) > 1 and self.rng.random() < 0.7 else every
 
     def _kafka_away(self) -> None:
         seconds = self.rng.uniform(0.1, 6)
@@ -274,8 +297,9 @@ class World:
         self.later(restart, self._start, process.number)
 
     def _drop_connections(self, process: Process) -> None:
-        for tx in [one for one in self.database.open if one.owner is process]:
-            self.database.end(tx, "aborted")
+        for database in self.databases.values():
+            for tx in [one for one in database.open if one.owner is process]:
+                database.end(tx, "aborted")
 
     def _freeze(self, process: Any) -> None:
         if process is None or not process.alive or process.frozen or self.healed:
@@ -295,10 +319,11 @@ class World:
 
     def _idle(self, process: Any, number: int) -> None:
         if process.frozen and process.freezes == number:
-            waiting = {id(tx) for tx in self.database.waiting()}
-            for tx in [one for one in self.database.open if one.owner is process]:
-                if id(tx) not in waiting:
-                    self.database.end(tx, "idle")
+            for database in self.databases.values():
+                waiting = {id(tx) for tx in database.waiting()}
+                for tx in [one for one in database.open if one.owner is process]:
+                    if id(tx) not in waiting:
+                        database.end(tx, "idle")
 
     def _thaw(self, process: Any, number: int) -> None:
         if process.frozen and process.freezes == number:
@@ -342,12 +367,12 @@ class World:
 
     # Faults at the worker's own steps.
 
-    def database_down(self) -> bool:
-        return self.loop.now < self._database_down_until
+    def database_down(self, database: Database) -> bool:
+        return self.loop.now < self._down_until[database]
 
-    async def reach_database(self, process: Process) -> None:
+    async def reach_database(self, database: Database) -> None:
         await self.travel()
-        if self.database_down():
+        if self.database_down(database):
             from worker.errors import DatabaseUnavailable
 
             raise DatabaseUnavailable("SimulatedError", "08006")
@@ -360,8 +385,8 @@ class World:
         elif kind == "freeze":
             self._freeze(process)
 
-    def database_fault(self, process: Process, name: str) -> bool:
-        if self.database_down():
+    def database_fault(self, database: Database) -> bool:
+        if self.database_down(database):
             return True
         if self._at_operation.get(self._operations) == "error" and not self.healed:
             del self._at_operation[self._operations]
@@ -441,15 +466,21 @@ class World:
             return
         written = {key[1] for key, row in tx.writes.get("positions", {}).items() if row}
         written |= {key[0] for key in tx.writes.get("decisions", ())}
-        lanes = self.database.tables["lanes"]
+        lanes = tx.database.tables["lanes"]
         for lane in written:
             owner = lanes[lane]["owner"] if lane in lanes else None
             if owner != tx.owner.name:
                 self.violations.append(
                     f"{self.loop.now:.3f}: {tx.owner.name} wrote to lane {lane}, owned by {owner}"
                 )
+        if any(row is not None for row in tx.writes.get("strays", {}).values()):
+            self.count("stray")
+        for key, row in tx.writes.get("orders", {}).items():
+            was = tx.database.tables["orders"].get(key)
+            if was is not None and was["lane"] is not None and row["lane"] is None:
+                self.count("order given up")
         for key, row in tx.writes.get("positions", {}).items():
-            before = self.database.tables["positions"].get(key)
+            before = tx.database.tables["positions"].get(key)
             if before is not None and row["next_offset"] < before["next_offset"]:
                 self.violations.append(f"{self.loop.now:.3f}: position of {key} goes back")
 
@@ -485,7 +516,8 @@ class World:
 
     def _heal(self) -> None:
         self.note(None, "heal", None, None)
-        self._database_down_until = self.broker.down_until = 0.0
+        self._down_until = dict.fromkeys(self.databases.values(), 0.0)
+        self.broker.down_until = 0.0
         self.database_ahead = 0.0
         for process in self.loop.processes:
             if process.frozen:
@@ -566,7 +598,6 @@ def simulated() -> Iterator[None]:
     """Put the simulated parts in place of the real ones."""
     parts: dict[Any, dict[str, Any]] = {
         worker.app: {
-            "Store": SimStore,
             "KafkaProbe": SimProbe,
             "Publisher": SimPublisher,
             "Consumer": SimConsumer,
@@ -575,6 +606,7 @@ def simulated() -> Iterator[None]:
             "Metrics": lambda settings: _NOTHING,
             "log": _LOG,
         },
+        worker.databases: {"Store": SimStore},
         asyncio.tasks: {"_GatheringFuture": GatheringFuture},
         worker.sweeps: {"log": _LOG},
         worker.lane_runner: {"log": _LOG},

@@ -17,10 +17,13 @@ from worker.checks import (
     Status,
     checks,
     last_sequence,
+    together,
 )
 from worker.commands.output import cell, console, print_json, table
-from worker.commands.parts import finish, open_store
+from worker.commands.parts import finish
+from worker.databases import Databases
 from worker.errors import DatabaseFault, KafkaUnavailable
+from worker.metrics import Metrics
 from worker.migrations import serves
 from worker.probe import KafkaProbe
 from worker.settings import Settings
@@ -121,22 +124,33 @@ async def _told(question: Awaitable[_T]) -> _T | str:
 
 
 async def _database(settings: Settings) -> DatabaseFacts | str:
-    try:
-        async with open_store(settings, any_schema=True) as store:
-            await store.now()  # the connection is there now, and does not count
-            before = time.time()
-            now = await store.now()
-            after = time.time()
-            skew = Skew(now.timestamp() - (before + after) / 2, (after - before) / 2)
-            facts = DatabaseFacts(now, skew, await store.schema())
-            if serves(facts.schema):
-                await _rows(store, facts)
-            return facts
-    except DatabaseFault as error:
-        return str(error)
+    databases = Databases(settings, Metrics(settings))
+    found = []
+    for number, store in enumerate(databases.all):
+        try:
+            await store.open(any_schema=True)
+            found.append(await _facts_of(store, settings.placements.elsewhere(number)))
+        except DatabaseFault as error:
+            which = f"database {number + 1}: " if databases.several else ""
+            return f"{which}{error}"
+        finally:
+            await store.close()
+    return together(found)
 
 
-async def _rows(store: Store, facts: DatabaseFacts) -> None:
+async def _facts_of(store: Store, elsewhere: str) -> DatabaseFacts:
+    await store.now()  # the connection is there now, and does not count
+    before = time.time()
+    now = await store.now()
+    after = time.time()
+    skew = Skew(now.timestamp() - (before + after) / 2, (after - before) / 2)
+    facts = DatabaseFacts(now, skew, await store.schema())
+    if serves(facts.schema):
+        await _rows(store, elsewhere, facts)
+    return facts
+
+
+async def _rows(store: Store, elsewhere: str, facts: DatabaseFacts) -> None:
     async with store.transaction(one_snapshot=True) as tx:
         facts.lanes = await tx.rows("check_lanes")
         facts.positions = {
@@ -145,6 +159,7 @@ async def _rows(store: Store, facts: DatabaseFacts) -> None:
         }
         facts.dead_letters = await tx.rows("check_dead_letters")
         notices = await tx.row("check_notices")
+        facts.misplaced = [row["lane"] for row in await tx.rows("lanes_elsewhere", elsewhere)]
         numbers = [row["lane"] for row in facts.lanes]
         overdue = await tx.row("overdue", numbers, datetime.now(UTC))
     assert notices is not None

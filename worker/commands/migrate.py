@@ -1,4 +1,4 @@
-"""``plazo migrate``: brings the schema up to date."""
+"""``plazo migrate``: brings the schema of every database up to date."""
 
 import asyncio
 
@@ -13,8 +13,11 @@ def migrate(settings: Settings, *, by: str | None) -> None:
     """Apply every missing step.
 
     Raises:
-        DatabaseUnavailable: no connection, or the database refuses a step.
+        DatabaseUnavailable: no connection, or a database refuses a step; those before it are done.
     """
-    url = settings.database_url.get_secret_value()
-    revision = asyncio.run(apply_migrations(url, by=who(by, nobody="a job")))
-    typer.echo(f"schema is at {revision}")
+    author = who(by, nobody="a job")
+    urls = settings.placements.urls
+    for number, url in enumerate(urls, 1):
+        revision = asyncio.run(apply_migrations(url, by=author))
+        which = f" in database {number} of {len(urls)}" if len(urls) > 1 else ""
+        typer.echo(f"schema is at {revision}{which}")

@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 import typer
 
 from worker import logs
+from worker.databases import Databases
 from worker.metrics import Metrics
 from worker.settings import Settings
-from worker.store import Store, Transaction
+from worker.store import Transaction
 from worker.wording import to_json
 
 _T = TypeVar("_T")
@@ -24,19 +25,19 @@ def finish(settings: Settings, work: Coroutine[Any, Any, _T]) -> _T:
 
 
 @asynccontextmanager
-async def open_store(settings: Settings, *, any_schema: bool = False) -> AsyncIterator[Store]:
-    """The database.
+async def open_databases(settings: Settings) -> AsyncIterator[Databases]:
+    """The databases, in the order of the settings.
 
     Raises:
-        DatabaseUnavailable: no connection to be had.
-        SchemaNotCurrent: the schema is older or newer than this program.
+        DatabaseUnavailable: no connection to be had to one of them.
+        SchemaNotCurrent: the schema of one is older or newer than this program.
     """
-    store = Store(settings, Metrics(settings))
-    await store.open(any_schema=any_schema)
+    databases = Databases(settings, Metrics(settings))
+    await databases.open()
     try:
-        yield store
+        yield databases
     finally:
-        await store.close()
+        await databases.close()
 
 
 def who(by: str | None, *, nobody: str | None = None) -> str:

@@ -1,0 +1,1 @@
+DELETE FROM strays WHERE id = ANY ($1::bigint[])
