@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from worker.domain.acts import DECISIVE, Act, Change, Place, Refusal
@@ -54,7 +55,11 @@ async def load(
     ]
 
 
+_AT_LAPSE = {one.value: one for one in AtLapse}
+
+
 def _order(row: Any) -> Order:
+    grace = row["grace"]
     return Order(
         order_id=row["order_id"],
         seller_id=row["seller_id"],
@@ -62,22 +67,22 @@ def _order(row: Any) -> Order:
         entered_at=row["entered_at"],
         due=row["due"],
         policy=row["policy"],
-        at_lapse=AtLapse(row["at_lapse"]),
+        at_lapse=_AT_LAPSE[row["at_lapse"]],
         place=_place(row),
         received_at=row["received_at"],
         policy_version=row["policy_version"],
-        dispute=_dispute(row),
+        dispute=_dispute(row["dispute_type"], row["dispute_text"]),
         fires_at=row["fires_at"],
-        grace=row["grace"],
+        grace=row["fires_at"] - row["due"] if grace is None else grace,
         first_due=row["first_due"],
         reminders=tuple(row["reminders"] or ()),
     )
 
 
-def _dispute(row: Any) -> Dispute:
-    if row["dispute_type"] is None:
-        return Dispute()
-    return Dispute(row["dispute_type"], row["dispute_text"])
+@lru_cache(maxsize=64)
+def _dispute(kind: str | None, text: str) -> Dispute:
+    """Orders share the few that their policies have."""
+    return Dispute() if kind is None else Dispute(kind, text)
 
 
 def act_of(row: Any) -> Act:

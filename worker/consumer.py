@@ -115,6 +115,7 @@ class Consumer:
         limit: int,
         wait: float,
         read_to: Mapping[Partition, int],
+        linger: float = 0.0,
     ) -> Batch:
         """The next records behind ``positions``; an empty batch when none come in ``wait`` s.
 
@@ -122,6 +123,10 @@ class Consumer:
         the group's committed offset, and what it then delivers may leave a gap. ``read_to`` is
         the timestamp of the last record of each partition, in milliseconds: of several with a
         backlog the one furthest behind comes next, so that acts seldom overtake their orders.
+
+        The client fetches no more of a partition while it holds records of it, so what it holds
+        may have come long before what stands behind it: with ``linger`` the rest is waited for,
+        that many seconds.
 
         Raises:
             NotAssigned, PositionLost
@@ -134,6 +139,10 @@ class Consumer:
                 if await self._consumer.position(tp) != positions[partition]:
                     raise NotAssigned
             found = await self._merge(partitions, limit, wait, read_to)
+            rest = limit - sum(map(len, found.values()))
+            if linger and 0 < rest < limit:
+                for tp, more in (await self._get(partitions, rest, linger)).items():
+                    found[tp] = found.get(tp, []) + more
             after = {
                 (tp.topic, tp.partition): await self._consumer.position(tp) for tp in partitions
             }

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from worker.batch import (
     ACT_COLUMNS,
@@ -23,7 +23,7 @@ from worker.batch import (
 from worker.clock import Clock
 from worker.codec import Codec
 from worker.domain.policy import Book
-from worker.errors import Fenced, KeyTaken, RowRefused
+from worker.errors import KeyTaken, RowRefused
 from worker.lane import Lane
 from worker.metrics import Metrics
 from worker.poison import DeadLetterLimit
@@ -47,8 +47,14 @@ class Applied:
     strays: int = 0
 
 
-# How many orders entered, what deadlines they brought, and which orders may need another look.
-_Entered = tuple[int, Moved, set[str]]
+class _Entered(NamedTuple):
+    """How many orders entered, what deadlines they brought, which may need another look, and how
+    many of the deadlines the lane's row has counted already."""
+
+    orders: int
+    moved: Moved
+    looked_at: set[str]
+    counted: int = 0
 
 
 class Intake:
@@ -129,16 +135,13 @@ class Intake:
         strays = 0
         spans = self._traces.received(batch.records, rows) if self._traces else {}
         async with self._lane.store.transaction() as tx:
-            sequence, open_deadlines = await self._lane.fence(tx)
+            sequence, open_deadlines = await self._begin(tx, batch)
             await self._dead_letter_limit.check(tx, rows.refused_places())
-            await self._move(tx, batch)
             enter = self._enter_many if many else self._enter
-            entered, moved, looked_at = await enter(tx, rows)
+            entered, moved, looked_at, counted = await enter(tx, rows)
             if self._traces and spans:
                 contexts = [self._traces.context(span) for span in spans.values()]
                 await tx.execute("keep_traces", list(spans), *columns(contexts))
-            if rows.acts:
-                await tx.copy("acts", ACT_COLUMNS, rows.acts)
             if rows.changes:
                 await tx.execute_each("insert_changes", rows.changes)
             if looked_at := looked_at | rows.waiting | rows.changed:
@@ -152,8 +155,8 @@ class Intake:
                 strays = await tx.execute("leave_strays", self._lane.number, list(rows.touched))
             if rows.dead_letters:
                 await tx.execute_each("insert_dead_letters", rows.dead_letters)
-            if moved.armed:
-                open_deadlines += moved.armed
+            open_deadlines += moved.armed
+            if moved.armed > counted:
                 await tx.execute("update_lane", self._lane.number, sequence, open_deadlines)
         for span in spans.values():
             span.end()
@@ -168,13 +171,20 @@ class Intake:
 
     async def _enter(self, tx: Transaction, rows: Rows) -> _Entered:
         """Enter what is new, whatever is there already and whoever enters it at this moment."""
-        stubs, orders = rows.stubs(), rows.orders
-        if not stubs and not orders:
-            return 0, Moved(), rows.touched
-        columns = order_columns(orders.values())
-        found = await tx.row("enter_orders", *self._common(rows), stubs, *columns)
+        stubs, orders, touched = rows.stubs(), rows.orders, rows.touched
+        if not rows.acts:
+            return _Entered(0, Moved(), touched)
+        found = await tx.row(
+            "enter_orders",
+            *self._common(rows),
+            stubs,
+            *order_columns(orders.values()),
+            list(touched),
+            *columns(rows.acts),
+        )
         assert found is not None
         entered, armed, fires_at = found["entered"], found["armed"], found["first_fires_at"]
+        counted = armed
         if entered < len(orders):
             # Repeats, or orders whose acts came first.
             adopted = await self._adopt(tx, rows, list(orders))
@@ -182,7 +192,10 @@ class Intake:
             armed += adopted["armed"]
             fires_at = earlier(fires_at, adopted["first_fires_at"])
         moved = Moved(armed, fires_at, await self._arm_reminders(tx, list(orders)))
-        return entered, moved, rows.touched
+        # What was neither there nor made by us has come while we waited for its key: look again.
+        made, missing = found["stubs"], {*stubs}.difference(found["met"])
+        all_told = found["entered"] == len(orders) and made == len(missing)
+        return _Entered(entered, moved, {*found["watched"]} if all_told else touched, counted)
 
     async def _enter_many(self, tx: Transaction, rows: Rows) -> _Entered:
         """The same at half the cost, as long as no other lane enters one of them meanwhile.
@@ -200,6 +213,7 @@ class Intake:
             await tx.copy("orders", ORDER_COLUMNS, entering)
         if deadlines := deadline_rows(lane, new):
             await tx.copy("deadlines", DEADLINE_COLUMNS, deadlines)
+        await tx.copy("acts", ACT_COLUMNS, rows.acts)
         entered, armed = len(new), len(deadlines)
         fires_at = deadlines[0][1] if deadlines else None
         early = [o for o in orders if o in known and known[o]["lane"] is None]
@@ -216,7 +230,7 @@ class Intake:
             for order_id in rows.touched & known.keys()
             if known[order_id]["lane"] != lane or known[order_id]["watched"]
         }
-        return entered, moved, looked_at
+        return _Entered(entered, moved, looked_at)
 
     async def _adopt(self, tx: Transaction, rows: Rows, order_ids: list[str]) -> Any:
         early = [row["order_id"] for row in await tx.rows("lock_stubs", order_ids)]
@@ -232,16 +246,19 @@ class Intake:
             return None
         return await arm_reminders(tx, self._lane.number, order_ids, self._clock.now())
 
-    async def _move(self, tx: Transaction, batch: Batch) -> None:
-        before = self._lane.positions
+    async def _begin(self, tx: Transaction, batch: Batch) -> tuple[int, int]:
+        """The fence, as :meth:`Lane.fence`, and the positions behind the batch."""
+        lane, before = self._lane, self._lane.positions
         moves = [
             (*partition, before[partition], after, *batch.last.get(partition, _NO_MARK))
             for partition, after in batch.after.items()
         ]
-        moved = await tx.execute("move_positions", *columns(moves))
-        if moved != len(moves):
-            self._metrics.fenced.inc()
-            raise Fenced(f"lane {self._lane.number}: a stored position is not where it was left")
+        found = await tx.row("begin_batch", lane.number, lane.epoch, *columns(moves))
+        if found is None:
+            raise lane.fenced()
+        if found["moved"] != len(moves):
+            raise lane.fenced("a stored position is not where it was left")
+        return found["sequence"], found["open_deadlines"]
 
     def _count(self, rows: Rows, entered: int, started: float) -> None:
         for (topic, outcome), number in Counter(rows.outcomes).items():

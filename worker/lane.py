@@ -109,9 +109,13 @@ class Lane:
         """
         row = await tx.row("lock_lane", self.number, self.epoch)
         if row is None:
-            self._metrics.fenced.inc()
-            raise Fenced(f"lane {self.number}: another worker has taken it over")
+            raise self.fenced()
         return row["sequence"], row["open_deadlines"]
+
+    def fenced(self, how: str = "another worker has taken it over") -> Fenced:
+        """Count a transaction that was refused, and the error to raise for it."""
+        self._metrics.fenced.inc()
+        return Fenced(f"lane {self.number}: {how}")
 
     def rearm(self, moved: Moved) -> None:
         """Remember the next instants after deadlines or reminders were added."""

@@ -43,6 +43,8 @@ _PULL_WAIT = 0.5
 # once.
 _TICK = 0.025
 _SMALL = 100
+# And for what came since the client last fetched: a request and its answer.
+_LINGER = 0.008
 # Longer than a heartbeat: by then whoever lost the lane to us in the group knows it.
 _FENCED_WAIT = 3.0
 _HALTED_WAIT = 30.0
@@ -245,6 +247,7 @@ class LaneRunner:
                 )
 
     async def _read(self, lane: Lane, intake: Intake, relay: Relay, assignment: int) -> None:
+        linger = 0.0
         while not self._stopping.is_set():
             await self._unless_stopped(self._turns.reading())
             try:
@@ -255,11 +258,14 @@ class LaneRunner:
                         self._batch_size,
                         _PULL_WAIT,
                         self.last_timestamp,
+                        linger,
                     )
                 )
             except KafkaUnavailable as error:
                 self._consumer_broken(str(error))
                 raise
+            if batch is None or not batch.records:
+                linger = 0.0
             if batch is None:
                 continue
             awaited = lane.next_fires_at, lane.next_reminds_at
@@ -279,7 +285,8 @@ class LaneRunner:
                 self._strayed.set()
             if applied.dead_letters:
                 relay.committed(dead_letters=True)
-            if len(batch.records) <= _SMALL:
+            linger = _LINGER if len(batch.records) <= _SMALL else 0.0
+            if linger:
                 await self._clock.sleep(_TICK - self._clock.monotonic() % _TICK)
 
     async def _lapse(self, lane: Lane, sweeps: Sweeps, relay: Relay) -> None:

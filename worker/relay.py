@@ -6,6 +6,8 @@ reads the tail of the lane's partition and goes on behind the last sequence that
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from schemas import events as names
@@ -27,6 +29,10 @@ _LETTERS = 50
 _OURS = 6  # headers that the relay puts behind those of the refused record
 # Repeats of a hung predecessor may stand behind the last of its successor, a batch at the most.
 _TAIL = 2 * _BATCH
+
+
+_SPECVERSION = (names.CE_SPECVERSION, b"1.0")
+_CONTENT_TYPE = (names.CONTENT_TYPE_HEADER, names.CONTENT_TYPE.encode())
 
 
 class Relay:
@@ -51,7 +57,7 @@ class Relay:
         self._clock = clock
         self._metrics = metrics
         self._traces = traces
-        self._source = f"/plazo/{settings.group_id}".encode()
+        self._source = (names.CE_SOURCE, f"/plazo/{settings.group_id}".encode())
         self._committed = asyncio.Event()
         self._letters = True
         # A lane has one partition of the dead-letter topic, so that it can find there again
@@ -188,14 +194,14 @@ class Relay:
     def _message(self, row: Any, span: "Span | None") -> Message:
         order = row["order_id"].encode()
         headers = [
-            (names.CE_SPECVERSION, b"1.0"),
+            _SPECVERSION,
             (names.CE_ID, str(row["id"]).encode()),
             (names.CE_TYPE, self._type(f"marketplace.order.{row['kind']}.v1").encode()),
-            (names.CE_SOURCE, self._source),
-            (names.CE_TIME, row["decided_at"].isoformat().replace("+00:00", "Z").encode()),
+            self._source,
+            (names.CE_TIME, _time(row["decided_at"])),
             (names.CE_PARTITIONKEY, order),
             (names.CE_SEQUENCE, str(row["sequence"]).encode()),
-            (names.CONTENT_TYPE_HEADER, names.CONTENT_TYPE.encode()),
+            _CONTENT_TYPE,
         ]
         if self._traces and span:
             headers += self._traces.headers(span)
@@ -261,6 +267,12 @@ class Relay:
             row["value"],
             headers,
         )
+
+
+@lru_cache(maxsize=1024)
+def _time(moment: datetime) -> bytes:
+    """Thousands of verdicts share one."""
+    return moment.isoformat().replace("+00:00", "Z").encode()
 
 
 def _sequence(headers: Sequence[tuple[str, bytes]]) -> int:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 
 import asyncpg
@@ -12,6 +12,7 @@ import psutil
 from tests.support.topics import Topics
 
 from .persistence import PROGRESS, SCHEMA
+from .shares import held
 from .site import Site
 
 POSITIONS = "SELECT coalesce(sum(next_offset), 0)::bigint FROM positions"
@@ -38,12 +39,22 @@ async def peer(site: Site, topics: Topics, events: int, seconds: float, *command
 
 
 async def plazo(
-    site: Site, topics: Topics, events: int, seconds: float, workers: int = 1
+    site: Site,
+    topics: Topics,
+    events: int,
+    seconds: float,
+    workers: int = 1,
+    share: float | None = None,
 ) -> Ingestion:
-    """So many workers together."""
+    """So many workers together, each held to a share of a core if there is one.
+
+    Raises:
+        NoShares: this machine cannot.
+    """
     async with site.database() as url, site.workers(topics, url, workers) as processes:
         pids = [process.pid for process in processes]
-        return await measure(site, url, POSITIONS, events, seconds, pids)
+        with held(pids, share) if share else nullcontext():
+            return await measure(site, url, POSITIONS, events, seconds, pids)
 
 
 async def reached(connection: asyncpg.Connection, question: str, wanted: int) -> bool:

@@ -293,6 +293,7 @@ class SimConsumer:
         limit: int,
         wait: float,
         read_to: Mapping[Partition, int],
+        linger: float = 0.0,
     ) -> Batch:
         world = self.world
         if world.pull_fault(self.process):

@@ -55,7 +55,7 @@ _RETRY = (
 """,
 )
 _BEHIND = " as tx:\n                sequence, open_deadlines = await self._lane.fence(tx)\n                "
-_NO_COMPARE = (INTAKE, "if moved != len(moves):", "if False:")
+_NO_COMPARE = (INTAKE, 'if found["moved"] != len(moves):', "if False:")
 MUTANTS = (
     Mutant(
         "fence removed",
@@ -95,14 +95,12 @@ MUTANTS = (
         "each record takes effect once",
         200,
         (
-            (INTAKE, "            await self._move(tx, batch)\n", ""),
             (
                 INTAKE,
                 "        async with self._lane.store.transaction() as tx:\n"
-                "            sequence, open_deadlines = await self._lane.fence(tx)\n",
+                "            sequence, open_deadlines = await self._begin(tx, batch)\n",
                 "        async with self._lane.store.transaction() as first:\n"
-                "            await self._lane.fence(first)\n"
-                "            await self._move(first, batch)\n"
+                "            await self._begin(first, batch)\n"
                 "        async with self._lane.store.transaction() as tx:\n"
                 "            sequence, open_deadlines = await self._lane.fence(tx)\n",
             ),

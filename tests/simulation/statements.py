@@ -23,6 +23,12 @@ _ORDER = (
 )  # fmt: skip
 
 
+_ACT = (
+    "order_id", "status", "occurred_at", "received_at", "topic", "partition", "offset",
+    "stock_ok", "form_complete", "body",
+)  # fmt: skip
+
+
 class Row(dict[Any, Any]):
     """A row: by name, or by number as asyncpg allows."""
 
@@ -98,6 +104,25 @@ def lock_lane(tx: "Tx", lane: int, epoch: int) -> "Statement":
 
 
 @_statement
+def begin_batch(tx: "Tx", lane: int, epoch: int, *columns: list[Any]) -> "Statement":
+    found = yield from lock_lane(tx, lane, epoch)
+    moved = 0
+    for topic, partition, old, new, offset, timestamp in zip(*columns, strict=True):
+        key = (topic, partition)
+        row = tx.get("positions", key)
+        if not found or row is None or row["next_offset"] != old:
+            continue
+        yield "positions", key
+        row = tx.newest("positions", key)
+        if row["next_offset"] == old:
+            if offset is not None:
+                row = row.but(last_offset=offset, last_timestamp=timestamp)
+            tx.put("positions", key, row.but(next_offset=new))
+            moved += 1
+    return [row.but(moved=moved) for row in found]
+
+
+@_statement
 def update_lane(tx: "Tx", lane: int, sequence: int, open_deadlines: int) -> "Statement":
     return (
         yield from _update(tx, "lanes", [lane], sequence=sequence, open_deadlines=open_deadlines)
@@ -149,28 +174,6 @@ def start_position(
 
 
 @_statement
-def move_positions(
-    tx: "Tx", topics: list[str], partitions: list[int], before: list[int], after: list[int],
-    offsets: list[Any], timestamps: list[Any],
-) -> "Statement":  # fmt: skip
-    moved = 0
-    columns = topics, partitions, before, after, offsets, timestamps
-    for topic, partition, old, new, offset, timestamp in zip(*columns, strict=True):
-        key = (topic, partition)
-        row = tx.get("positions", key)
-        if row is None or row["next_offset"] != old:
-            continue
-        yield "positions", key
-        row = tx.newest("positions", key)
-        if row["next_offset"] == old:
-            if offset is not None:
-                row = row.but(last_offset=offset, last_timestamp=timestamp)
-            tx.put("positions", key, row.but(next_offset=new))
-            moved += 1
-    return moved
-
-
-@_statement
 def mark_published(tx: "Tx", lane: int, sequence: int) -> "Statement":
     yield "published", lane
     row = tx.newest("published", lane)
@@ -188,10 +191,14 @@ def enter_orders(
     tx: "Tx", lane: int, topic: str, partition: int, now: Any,
     stubs: list[str], *columns: list[Any],
 ) -> "Statement":  # fmt: skip
+    columns, touched, acts = columns[:12], columns[12], columns[13:]
+    rows = (tx.get("orders", order_id) for order_id in sorted(set(touched)))
+    met = [row for row in rows if row is not None]
+    watched = [row["order_id"] for row in met if row["lane"] != lane or _watched(row)]
     stub = dict.fromkeys(_ORDER) | {"received_at": now, "policy_version": 0}
     arriving = [Row(stub | {"order_id": order_id}) for order_id in stubs]
     arriving += _arriving(lane, topic, partition, now, columns)
-    entered, armed = 0, []
+    entered, made, armed = 0, 0, []
     for row in sorted(arriving, key=lambda row: row["order_id"]):
         key = "orders", row["order_id"]
         # Whoever only locks a row does not hold up those who leave it alone.
@@ -204,21 +211,28 @@ def enter_orders(
                 finding=None, outcome=None, decided_at=None, decisions=0, first_due=None, grace=None
             )
             tx.put("orders", row["order_id"], row)
-            if row["lane"] is not None:
+            if row["lane"] is None:
+                made += 1
+            else:
                 entered += 1
                 yield from _arm(tx, row, armed)
         elif not held:
             tx.database.unlock(tx, key)
-    return _entered(entered, armed)
+    row = tx.get("lanes", lane)
+    if armed and row is not None:
+        yield "lanes", lane
+        row = tx.newest("lanes", lane)
+        tx.put("lanes", lane, row.but(open_deadlines=row["open_deadlines"] + len(armed)))
+    yield from copy_acts(tx, _ACT, zip(*acts, strict=True))
+    (found,) = _entered(entered, armed)
+    return [found.but(stubs=made, met=[row["order_id"] for row in met], watched=watched)]
 
 
 @_reading
 def entered_orders(tx: "Tx", order_ids: list[str]) -> list[Row]:
     rows = (tx.get("orders", order_id) for order_id in sorted(set(order_ids)))
     return [
-        row.only("order_id", "lane").but(watched=row["finding"] is not None or row["due"] is None)
-        for row in rows
-        if row is not None
+        row.only("order_id", "lane").but(watched=_watched(row)) for row in rows if row is not None
     ]
 
 
@@ -386,6 +400,10 @@ def give_up_orders(tx: "Tx", lane: int, order_ids: list[str]) -> "Statement":
     return [Row(given_up=given_up, disarmed=disarmed)]
 
 
+def _watched(row: Row) -> bool:
+    return row["finding"] is not None or row["due"] is None
+
+
 def _waits(row: Row | None) -> bool:
     return row is not None and row["lane"] is not None and row["due"] is None
 
@@ -512,8 +530,6 @@ def case_orders(tx: "Tx", order_ids: list[str], lane: int) -> list[Row]:
     rows = (tx.get("orders", order_id) for order_id in sorted(set(order_ids)))
     return [
         row.but(
-            first_due=row["first_due"] or row["due"],
-            grace=row["fires_at"] - row["due"] if row["grace"] is None else row["grace"],
             dispute_type=None,
             dispute_text=None,
             reminders=None,

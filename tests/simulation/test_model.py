@@ -28,7 +28,7 @@ ORDERS = ["o1", "o2", "o3"]
 DECISION_COLUMNS = ("lane", "sequence", "order_id", "ordinal", "id", "kind", "reason", "revokes",
                     "decided_at", "value")  # fmt: skip
 # Statements of which only the number of rows counts.
-COUNTED = {"update_lane", "release_lane", "start_position", "move_positions", "take_notices",
+COUNTED = {"update_lane", "release_lane", "start_position", "take_notices",
            "disarm_deadlines", "postpone_deadlines", "settle_orders", "mark_published",
            "mark_dead_letters_published", "insert_dead_letters",
            "watch_orders", "insert_changes", "weigh_changes", "refuse_changes",
@@ -52,9 +52,9 @@ class Statements:
             "positions": tuple,
             "start_position": lambda: (
                 "t1", self.lane(), rng.randint(0, 3), rng.choice([None, START])),
-            "move_positions": lambda: (["t1"], [self.lane()], [rng.randint(0, 3)],
-                                       [rng.randint(4, 6)], *rng.choice([([None], [None]),
-                                                                         ([2], [1700])])),
+            "begin_batch": lambda: (self.lane(), rng.randint(1, 3), ["t1"], [self.lane()],
+                                    [rng.randint(0, 3)], [rng.randint(4, 6)],
+                                    *rng.choice([([None], [None]), ([2], [1700])])),
             "enter_orders": self.entering,
             "entered_orders": lambda: (self.orders(),),
             "lock_stubs": lambda: (self.orders(),),
@@ -135,7 +135,8 @@ class Statements:
     def entering(self) -> tuple[Any, ...]:
         arriving = self.arriving()
         stubs = [one for one in ORDERS if one not in arriving[0] and self.rng.random() < 0.5]
-        return *self.terms(), stubs, *arriving
+        acts = [list(column) for column in zip(*self.acts()[1], strict=True)]
+        return *self.terms(), stubs, *arriving, self.orders(), *acts
 
     def arriving(self) -> list[list[Any]]:
         rows = []

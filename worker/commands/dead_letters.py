@@ -376,6 +376,8 @@ async def _read(databases: Databases, ends: dict[Partition, int], wait: float) -
 
 
 async def _settle(store: Store, numbers: list[int], how: str, by: str, *, read: bool) -> None:
+    if not numbers:
+        return
     async with store.transaction() as tx:
         await tx.execute("lower_shields", numbers, read)
         await tx.execute("settle_dead_letters", numbers, how, by)

@@ -1,6 +1,6 @@
 -- Those whose clock has started.
 SELECT o.order_id, o.seller_id, o.fulfilment, o.entered_at, o.due, o.fires_at,
-    coalesce(o.grace, o.fires_at - o.due) AS grace, coalesce(o.first_due, o.due) AS first_due, o.policy, o.policy_version,
+    o.grace, o.first_due, o.policy, o.policy_version,
     o.at_lapse, o.topic, o.partition, o."offset", o.received_at, o.finding, o.decisions,
     p.dispute_type, p.dispute_text, p.reminders
 FROM orders o LEFT JOIN policies p ON p.name = o.policy AND p.version = o.policy_version

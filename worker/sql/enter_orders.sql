@@ -1,6 +1,8 @@
--- New orders and, for acts whose order is not known yet, stubs: in one statement and sorted, so
--- that two lanes that meet on the same keys wait for each other instead of deadlocking. What
--- exists already is left alone, whatever it is: adopt_stubs.sql sees to stubs whose order comes.
+-- A small batch in one statement, for the way to the server is what it costs: new orders and, for acts
+-- whose order is not known yet, stubs; the acts; and what was there already of the orders touched.
+--
+-- Sorted, so that two lanes that meet on the same keys wait for each other instead of deadlocking.
+-- What exists already is left alone, whatever it is: adopt_stubs.sql sees to stubs whose order comes.
 WITH arriving AS (
     SELECT order_id, $1::int AS lane, seller_id, fulfilment, entered_at, due, fires_at, policy,
         policy_version, at_lapse, total::numeric, currency, $2::text AS topic, $3::int AS partition,
@@ -23,7 +25,21 @@ WITH arriving AS (
     INSERT INTO deadlines (lane, fires_at, order_id)
     SELECT lane, fires_at, order_id FROM entered WHERE fires_at IS NOT NULL
     RETURNING fires_at
+), counted AS (
+    UPDATE lanes SET open_deadlines = open_deadlines + (SELECT count(*) FROM armed)
+    WHERE lane = $1 AND EXISTS (SELECT FROM armed)
+), kept AS (
+    INSERT INTO acts (order_id, status, occurred_at, received_at, topic, partition, "offset",
+        stock_ok, form_complete, body)
+    SELECT * FROM unnest($19::text[], $20::text[], $21::timestamptz[], $22::timestamptz[],
+        $23::text[], $24::int[], $25::bigint[], $26::boolean[], $27::boolean[], $28::text[])
+), met AS MATERIALIZED (
+    SELECT order_id, lane IS DISTINCT FROM $1 OR finding IS NOT NULL OR due IS NULL AS watched
+    FROM orders WHERE order_id = ANY ($18::text[])
 )
-SELECT (SELECT count(*) FROM entered WHERE lane IS NOT NULL) AS entered, count(*) AS armed,
-    min(fires_at) AS first_fires_at
+SELECT (SELECT count(*) FROM entered WHERE lane IS NOT NULL)::int AS entered,
+    (SELECT count(*) FROM entered WHERE lane IS NULL)::int AS stubs,
+    count(*)::int AS armed, min(fires_at) AS first_fires_at,
+    ARRAY(SELECT order_id FROM met ORDER BY order_id) AS met,
+    ARRAY(SELECT order_id FROM met WHERE watched ORDER BY order_id) AS watched
 FROM armed

@@ -1,0 +1,16 @@
+-- The fence, as in lock_lane.sql, and the positions behind it: one way to the server instead of two,
+-- for every batch. Compare and set: a row that is not where this lane left it means somebody else
+-- moved it.
+WITH fence AS (
+    SELECT sequence, open_deadlines FROM lanes WHERE lane = $1 AND epoch = $2 FOR UPDATE
+), moved AS (
+    UPDATE positions AS p
+    SET next_offset = m.after, last_offset = coalesce(m.last_offset, p.last_offset),
+        last_timestamp = coalesce(m.last_timestamp, p.last_timestamp)
+    FROM unnest($3::text[], $4::int[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])
+        AS m (topic, partition, before, after, last_offset, last_timestamp)
+    WHERE p.topic = m.topic AND p.partition = m.partition AND p.next_offset = m.before
+        AND EXISTS (SELECT FROM fence)
+    RETURNING 1
+)
+SELECT sequence, open_deadlines, (SELECT count(*) FROM moved)::int AS moved FROM fence
