@@ -68,8 +68,8 @@ class Consumer:
             # mends nothing while Postgres is away.
             max_poll_interval_ms=86_400_000,
             max_partition_fetch_bytes=settings.fetch_bytes_per_partition,
-            # Else the broker answers for every single record, and a quiet feed costs both of us more
-            # than a busy one.
+            # Else the broker answers for every single record, and a slow feed costs as much as a
+            # fast one.
             fetch_min_bytes=16_384,
             fetch_max_wait_ms=20,
         )
