@@ -22,7 +22,7 @@ from worker.migrate import migrate
 from worker.settings import Settings
 from worker.store import Store
 
-EXAMPLES = 220
+EXAMPLES = 150
 START = datetime(2026, 11, 22, tzinfo=UTC)
 ORDERS = ["o1", "o2", "o3"]
 DECISION_COLUMNS = ("lane", "sequence", "order_id", "ordinal", "id", "kind", "reason", "revokes",

@@ -5,7 +5,7 @@ import os
 from tests.simulation.runs import run_all, run_parallel
 from tests.simulation.world import run, simulated
 
-SEEDS = int(os.environ.get("PLAZO_TEST_SEEDS", "800"))
+SEEDS = int(os.environ.get("PLAZO_TEST_SEEDS", "400"))
 
 
 def test_every_seed_keeps_the_promises() -> None:
