@@ -234,8 +234,8 @@ class Intake:
 
     async def _adopt(self, tx: Transaction, rows: Rows, order_ids: list[str]) -> Any:
         early = [row["order_id"] for row in await tx.rows("lock_stubs", order_ids)]
-        columns = order_columns([rows.orders[order_id] for order_id in early])
-        return await tx.row("adopt_stubs", *self._common(rows), *columns)
+        adopted = order_columns([rows.orders[order_id] for order_id in early])
+        return await tx.row("adopt_stubs", *self._common(rows), *adopted)
 
     def _common(self, rows: Rows) -> tuple[object, ...]:
         topic, partition = rows.home or (None, None)

@@ -1,5 +1,5 @@
--- After the acts, in a statement of its own: it must see an order that another lane committed
--- while enter_orders waited for its key. Before its clock has started an order is looked at again
+-- After the acts and lock_stubs, in a statement of its own: it must see an order that another lane
+-- committed while either waited for its key. Before its clock has started an order is looked at again
 -- for each act, since that may be the one that starts it. So is one whose deadline was changed, $3.
 INSERT INTO notices (lane, order_id)
 SELECT lane, order_id FROM orders
