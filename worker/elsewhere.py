@@ -10,7 +10,7 @@ leaves a stray that finds the order (:mod:`worker.hand_over`).
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from worker.cases import act_of, refusal_of
@@ -40,8 +40,7 @@ class Found:
             return cases
         acts, refusals = _by_order(self.acts), _by_order(self.refusals)
         return [
-            replace(
-                case,
+            case._replace(
                 acts=_without_repeats([*case.acts, *map(act_of, acts[case.order.order_id])]),
                 refusals=(*case.refusals, *map(refusal_of, refusals[case.order.order_id])),
             )

@@ -287,7 +287,7 @@ def _to_wire(moment: datetime) -> tuple[int]:
 
 
 def _from_wire(wire: tuple[int]) -> datetime:
-    return _EPOCH + timedelta(microseconds=wire[0])
+    return _EPOCH + _MICROSECOND * wire[0]
 
 
 def _kind(error: Exception, state: str) -> str:

@@ -4,7 +4,7 @@ Each begins at the lane's fence and moves deadlines and sequence together with t
 that it happens whole or not at all.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -98,24 +98,18 @@ class Sweeps:
                 sequence, open_deadlines = await self._lane.fence(tx)
                 due = await tx.rows("due_orders", self._lane.number, proof.at, self._batch_size)
                 fires_at = {row["order_id"]: row["fires_at"] for row in due}
+                if due:
+                    # First of all: what follows may arm others, and before the last of them.
+                    last = due[-1]["fires_at"], due[-1]["order_id"]
+                    open_deadlines -= await tx.execute("disarm_deadlines", self._lane.number, *last)
                 found = await self._look(tx, list(fires_at))
                 verdicts = await self._decide(
                     tx, list(fires_at), sequence, found, proof=proof, permit=permit
                 )
-                waiting = verdicts.faulty | verdicts.held
-                done = [
-                    (row["fires_at"], row["order_id"])
-                    for row in due
-                    if row["order_id"] not in waiting
-                ]
-                if done:
-                    open_deadlines -= await tx.execute(
-                        "disarm_deadlines", self._lane.number, *columns(done)
-                    )
                 for orders, wait in ((verdicts.faulty, _RETRY), (verdicts.held, _HELD)):
                     if orders:
                         later = self._clock.now() + wait
-                        await tx.execute(
+                        open_deadlines += await tx.execute(
                             "postpone_deadlines", self._lane.number, later, sorted(orders)
                         )
                 watched, _ = await self._watch(tx, verdicts)
@@ -326,8 +320,8 @@ class Sweeps:
                 verdicts.judged.append((case, judgement))
                 verdicts.events += told
         await self._publish(tx, verdicts, sequence)
-        if verdicts.judged:
-            await tx.execute("settle_orders", *_settlements(verdicts.judged), now)
+        for settled, orders in _settlements(verdicts.judged).items():
+            await tx.execute("settle_orders", orders, *settled, now)
         verdicts.moved = await timetable.store(tx, self._lane.number, now)
         return verdicts
 
@@ -381,14 +375,13 @@ def _is_early(case: Case, proof: Proof | None, *, decided: bool) -> bool:
     return decided or (proof is not None and fires_at is not None and fires_at > proof.at)
 
 
-def _settlements(judged: Sequence[tuple[Case, Judgement]]) -> list[list[object]]:
-    rows = [
-        (
-            case.order.order_id,
-            judgement.finding.value,
-            judgement.outcome.value,
-            case.decided + len(judgement.decisions),
-        )
-        for case, judgement in judged
-    ]
-    return columns(rows)
+def _settlements(
+    judged: Sequence[tuple[Case, Judgement]],
+) -> Mapping[tuple[str, str, int], list[str]]:
+    """By finding, outcome and number of decisions, the orders that it is now."""
+    settled: defaultdict[tuple[str, str, int], list[str]] = defaultdict(list)
+    for case, judgement in judged:
+        decisions = case.decided + len(judgement.decisions)
+        key = judgement.finding.value, judgement.outcome.value, decisions
+        settled[key].append(case.order.order_id)
+    return settled

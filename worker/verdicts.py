@@ -6,7 +6,8 @@ from hashlib import sha1
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from pydantic_core import to_json
+import orjson
+from asyncpg.pgproto import pgproto
 
 from worker.domain.case import Case, Decision, Given, Kind
 from worker.proof import Reading
@@ -37,10 +38,14 @@ class Event(NamedTuple):
 def decision_id(order_id: str, decision: Decision) -> UUID:
     """The same verdict always has the same id, whoever computes it and how often."""
     name = f"{decision.ordinal}/{decision.kind.value}/{decision.reason.value}/{order_id}"
-    # As uuid5() does, in half the time.
-    digest = _HASHED_NAMESPACE.copy()
-    digest.update(name.encode())
-    return UUID(bytes=digest.digest()[:16], version=5)
+    # As uuid5() does, and the driver's class in place of the library's: in a third of the time.
+    hashed = _HASHED_NAMESPACE.copy()
+    hashed.update(name.encode())
+    digest = bytearray(hashed.digest()[:16])
+    digest[6] = digest[6] & 0x0F | 0x50  # version 5
+    digest[8] = digest[8] & 0x3F | 0x80  # of RFC 9562
+    found: UUID = pgproto.UUID(bytes(digest))
+    return found
 
 
 def events(
@@ -49,9 +54,9 @@ def events(
     """The events of decisions, in the order in which they are to be published."""
     if not decisions:
         return
-    evidence = f',"evidence":{_evidence(case, reading)}}}'
+    evidence = _evidence(case, reading)
     for decision in decisions:
-        head = to_json(_head(case, decision, now)).decode()
+        value = {**_head(case, decision, now), "evidence": evidence}
         yield Event(
             case.order.order_id,
             decision.ordinal,
@@ -60,7 +65,7 @@ def events(
             decision.reason.value,
             decision.revokes.ordinal if decision.revokes else None,
             now,
-            head[:-1] + evidence,
+            orjson.dumps(value, option=orjson.OPT_UTC_Z).decode(),
         )
 
 
@@ -97,13 +102,13 @@ def _given(given: Given) -> dict[str, Any]:
     }
 
 
-def _evidence(case: Case, reading: Reading) -> str:
+def _evidence(case: Case, reading: Reading) -> dict[str, Any]:
     acts = _acts(case)
-    omitted = ""
+    omitted = {}
     if len(acts) > MOST_ACTS:
-        omitted = f'"omitted":{len(acts) - MOST_ACTS},'
+        omitted["omitted"] = len(acts) - MOST_ACTS
         acts = acts[: MOST_ACTS // 2] + acts[-MOST_ACTS // 2 :]
-    return f'{{"acts":{to_json(acts).decode()},{omitted}"read_to":{reading.read_to}}}'
+    return {"acts": acts, **omitted, "read_to": orjson.Fragment(reading.read_to)}
 
 
 def _acts(case: Case) -> list[dict[str, Any]]:

@@ -4,7 +4,6 @@ python -m tests.contract.samples     # writes schemas/samples anew
 """
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -62,10 +61,10 @@ def samples() -> dict[str, Any]:
     made = {
         "auto-cancel": cancel,
         "escalation": _told(
-            replace(silent, acts=(handled,), changes=(extension,), refusals=(refusal,))
+            silent._replace(acts=(handled,), changes=(extension,), refusals=(refusal,))
         ),
         "decision-revoked": _told(
-            replace(silent, acts=(late,), finding=judged.finding, decided=1, standing=(given,))
+            silent._replace(acts=(late,), finding=judged.finding, decided=1, standing=(given,))
         ),
     }
     at = DUE - ORDER.reminders[0]

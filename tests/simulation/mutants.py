@@ -164,7 +164,7 @@ MUTANTS = (
         "< for <= at due",
         "24:00:00 counts as in time",
         100,
-        ((DECIDE, "a.occurred_at <= case.order.due", "a.occurred_at < case.order.due"),),
+        ((DECIDE, "act.occurred_at <= case.order.due", "act.occurred_at < case.order.due"),),
     ),
     Mutant(
         "late evidence revokes nothing",

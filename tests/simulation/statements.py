@@ -467,8 +467,12 @@ def next_deadline(tx: "Tx", lane: int) -> list[Row]:
 
 
 @_statement
-def disarm_deadlines(tx: "Tx", lane: int, fires_at: list[Any], ids: list[str]) -> "Statement":
-    keys = [(lane, *one) for one in zip(fires_at, ids, strict=True)]
+def disarm_deadlines(tx: "Tx", lane: int, fires_at: Any, order_id: str) -> "Statement":
+    keys = [
+        (lane, row["fires_at"], row["order_id"])
+        for row in tx.scan("deadlines")
+        if row["lane"] == lane and (row["fires_at"], row["order_id"]) <= (fires_at, order_id)
+    ]
     return (yield from _delete(tx, "deadlines", keys))
 
 
@@ -487,39 +491,33 @@ def watch_orders(tx: "Tx", lane: int, at: Any, order_ids: list[str]) -> "Stateme
 @_statement
 def postpone_deadlines(tx: "Tx", lane: int, to: Any, ids: list[str]) -> "Statement":
     moved = 0
-    for row in tx.scan("deadlines"):
-        if row["lane"] == lane and row["order_id"] in ids and row["fires_at"] <= to:
-            key = (lane, row["fires_at"], row["order_id"])
-            yield "deadlines", key
-            if tx.newest("deadlines", key) is not None:
-                tx.put("deadlines", key, None)
-                tx.put("deadlines", (lane, to, row["order_id"]), row.but(fires_at=to))
-                yield "orders", row["order_id"]
-                order = tx.newest("orders", row["order_id"])
-                if order is not None:
-                    grace = order["grace"]
-                    if grace is None and order["due"] is not None:
-                        grace = order["fires_at"] - order["due"]
-                    tx.put("orders", row["order_id"], order.but(grace=grace, fires_at=to))
-                    moved += 1
+    for order_id in ids:
+        yield from _insert(
+            tx, "deadlines", (lane, to, order_id), Row(lane=lane, fires_at=to, order_id=order_id)
+        )
+        if tx.get("orders", order_id) is None:
+            continue
+        yield "orders", order_id
+        order = tx.newest("orders", order_id)
+        if order is not None:
+            grace = order["grace"]
+            if grace is None and order["due"] is not None:
+                grace = order["fires_at"] - order["due"]
+            tx.put("orders", order_id, order.but(grace=grace, fires_at=to))
+            moved += 1
     return moved
 
 
 @_statement
 def settle_orders(
-    tx: "Tx",
-    ids: list[str],
-    findings: list[str],
-    outcomes: list[str],
-    decisions: list[int],
-    at: Any,
+    tx: "Tx", ids: list[str], finding: str, outcome: str, decisions: int, at: Any
 ) -> "Statement":
-    settled = 0
-    rows = sorted(zip(ids, findings, outcomes, decisions, strict=True))
-    for order_id, finding, outcome, number in rows:
-        settled += yield from _update(tx, "orders", [order_id], finding=finding, outcome=outcome,
-                                      decided_at=at, decisions=number)  # fmt: skip
-    return settled
+    return (
+        yield from _update(
+            tx, "orders", sorted(ids),
+            finding=finding, outcome=outcome, decisions=decisions, decided_at=at,
+        )
+    )  # fmt: skip
 
 
 # Cases.

@@ -69,9 +69,9 @@ class Statements:
             "take_notices": lambda: ([rng.randint(1, 9), rng.randint(1, 9)],),
             "due_orders": lambda: (self.lane(), self.moment(), rng.randint(1, 3)),
             "next_deadline": lambda: (self.lane(),),
-            "disarm_deadlines": self.disarm,
+            "disarm_deadlines": lambda: (self.lane(), self.moment(), self.order()),
             "postpone_deadlines": lambda: (self.lane(), self.later(), [self.order()]),
-            "settle_orders": lambda: ([self.order()], ["silent"], ["kept"], [1], START),
+            "settle_orders": lambda: (self.orders(), "silent", "kept", 1, START),
             "case_orders": lambda: (self.orders(), self.lane()),
             "case_acts": lambda: (self.orders(), ["canceled", "handling"]),
             "case_refusals": lambda: (self.orders(),),
@@ -154,10 +154,6 @@ class Statements:
     def start_clock(self) -> tuple[Any, ...]:
         now = self.later()
         return tuple([one] for one in (self.order(), now, now, "default", 2, "escalate"))
-
-    def disarm(self) -> tuple[Any, ...]:
-        orders = self.orders()
-        return self.lane(), [self.moment() for _ in orders], orders
 
     def letter(self) -> tuple[Any, ...]:
         return (self.lane(), "t1", 0, self.rng.randint(0, 9), START, START, "not-json", "value",

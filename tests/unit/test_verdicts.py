@@ -1,7 +1,6 @@
 """What a decision looks like on the wire."""
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -49,10 +48,10 @@ def revoked() -> Case:
 
     given = Given(1, str(cancel.id), judged.decisions[0].kind, judged.decisions[0].reason, 41)
     acts = (act("start-handling", DUE - timedelta(hours=1)),)
-    return replace(CASE, acts=acts, finding=judged.finding, decided=1, standing=(given,))
+    return CASE._replace(acts=acts, finding=judged.finding, decided=1, standing=(given,))
 
 
-REFUSED = replace(CASE, refusals=(Refusal(Place("status", 0, 2), NOW, "not-json"),))
+REFUSED = CASE._replace(refusals=(Refusal(Place("status", 0, 2), NOW, "not-json"),))
 
 
 @pytest.mark.parametrize("case", [CASE, REFUSED, revoked()], ids=["cancel", "refused", "revoked"])
@@ -65,7 +64,7 @@ def test_the_same_verdict_has_the_same_id_whenever_it_is_made() -> None:
     (first,) = told(CASE)
     (again,) = events(CASE, decide(CASE).decisions, READING, NOW + timedelta(days=1))
     assert first.id == again.id
-    other = replace(CASE, order=replace(CASE.order, order_id="v1-02"))
+    other = CASE._replace(order=CASE.order._replace(order_id="v1-02"))
     assert told(other)[0].id != first.id
 
 
@@ -88,7 +87,7 @@ def test_an_order_with_ever_so_many_acts_fits_a_record() -> None:
     acts = tuple(
         act("dispute-opened", ENTERED + timedelta(seconds=n), offset=n) for n in range(50_000)
     )
-    (event,) = told(replace(CASE, acts=acts))
+    (event,) = told(CASE._replace(acts=acts))
     evidence = json.loads(event.value)["evidence"]
     assert len(event.value) < 100_000
     assert len(evidence["acts"]) == MOST_ACTS

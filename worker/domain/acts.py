@@ -1,7 +1,7 @@
 """Acts: what somebody did with an order, as one record on a topic told it."""
 
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 ORDER_CREATED = "order-created"  # the act of the order itself
 START_HANDLING = "start-handling"
@@ -27,8 +27,7 @@ RELEASED = "order.deadline-released"
 _RANK = {DISPUTE_OPENED: 1, DISPUTE_RESOLVED: 2, CANCELED: 3}
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a record stands: the identity of an act."""
 
     topic: str
@@ -36,8 +35,7 @@ class Place:
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
+class Act(NamedTuple):
     """One status change of an order.
 
     ``stock_ok`` is what its validation says: ``True`` nothing wrong, ``False`` out of stock,
@@ -58,8 +56,7 @@ class Act:
         return self.occurred_at, _RANK.get(self.status, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """Somebody changed an order's deadline: ``kind`` is extended, held or released.
 
     ``due`` is the new deadline of an extension. ``counted`` says that it has taken effect.
@@ -73,8 +70,7 @@ class Change:
     counted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """A record that named the order and could not be read: it shields the order."""
 
     place: Place

@@ -1,8 +1,8 @@
 """The case of one order: everything known of it when a verdict is sought."""
 
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from .acts import Act, Change, Place, Refusal
 from .policy import AtLapse, Dispute
@@ -56,8 +56,7 @@ class Reason(StrEnum):
     DEADLINE_APPROACHES = "deadline-approaches"
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """An order as its order-created told it, with the terms that its policy gave it.
 
     ``due`` is in force, ``first_due`` what the clock gave; the verdict falls at ``fires_at``.
@@ -73,15 +72,14 @@ class Order:
     place: Place
     received_at: datetime
     policy_version: int = 0
-    dispute: Dispute = field(default=Dispute())
+    dispute: Dispute = Dispute()
     fires_at: datetime | None = None
     grace: timedelta = timedelta(0)
     first_due: datetime | None = None
     reminders: tuple[timedelta, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(NamedTuple):
     """A decision already made for this order and not revoked since."""
 
     ordinal: int
@@ -91,8 +89,7 @@ class Given:
     sequence: int
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(NamedTuple):
     """All that is known of an order.
 
     ``changes`` are those of its deadline that count or were never looked at. ``finding`` is what
@@ -109,8 +106,7 @@ class Case:
     changes: tuple[Change, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """One event to emit. ``ordinal`` counts the order's decisions from 1."""
 
     ordinal: int
@@ -119,8 +115,7 @@ class Decision:
     revokes: Given | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """What follows from a case: where the order stands, and the events to emit, in order."""
 
     finding: Finding

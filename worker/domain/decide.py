@@ -37,10 +37,10 @@ def decide(
     ``unconfirmed`` says that the time is over in which an auto-cancel has to be confirmed.
     """
     finding = find(case)
-    outcome, reason = _verdict(case, finding, evidence_since)
+    late = {act.status for act in case.acts if act.occurred_at > case.order.due}
+    outcome, reason = _verdict(case, finding, late, evidence_since)
     if braked and outcome == Outcome.AUTO_CANCELLED:
         outcome, reason = Outcome.ESCALATED, Reason.MASS_CANCEL
-    kind = type_of_outcome.get(outcome)
     first = case.decided + 1
     decisions: list[Decision] = []
     standing = list(case.standing)
@@ -49,9 +49,10 @@ def decide(
         decisions.append(Decision(first + len(decisions), kind, reason, revokes))
 
     if finding != case.finding:
+        kind = type_of_outcome.get(outcome)
         # A late dispute is a fact of its own and outlives any verdict; all else rests on it.
         resting = [given for given in standing if given.reason != Reason.LATE_DISPUTE]
-        if [(given.kind, given.reason) for given in resting[:1]] != [(kind, reason)]:
+        if not resting or (resting[0].kind, resting[0].reason) != (kind, reason):
             for given in resting:
                 emit(Kind.REVOKED, Reason.LATE_EVIDENCE, given)
                 standing.remove(given)
@@ -61,13 +62,14 @@ def decide(
         # Nothing in time is new: the verdict stands as it fell, whatever came after `due`.
         outcome = _standing_outcome(case, outcome)
 
-    told = {given.reason for given in standing} | {
-        decision.reason for decision in decisions if decision.kind != Kind.REVOKED
-    }
-    for follow_up in _follow_ups(case, told):
-        emit(Kind.ESCALATION, follow_up)
-    if unconfirmed and _awaits_cancellation(case, told):
-        emit(Kind.ESCALATION, Reason.CANCEL_UNCONFIRMED)
+    if late or unconfirmed:
+        told = {given.reason for given in standing} | {
+            decision.reason for decision in decisions if decision.kind != Kind.REVOKED
+        }
+        for follow_up in _follow_ups(late, told):
+            emit(Kind.ESCALATION, follow_up)
+        if unconfirmed and _awaits_cancellation(case, told):
+            emit(Kind.ESCALATION, Reason.CANCEL_UNCONFIRMED)
     return Judgement(finding, outcome, tuple(decisions))
 
 
@@ -87,7 +89,10 @@ def remind(case: Case, at: datetime) -> tuple[Decision, ...]:
 
 def find(case: Case) -> Finding:
     """What the acts in time say; 24:00:00 exactly is in time."""
-    acts = sorted((a for a in case.acts if a.occurred_at <= case.order.due), key=_rank)
+    acts = [act for act in case.acts if act.occurred_at <= case.order.due]
+    if not acts:
+        return Finding.SILENT
+    acts.sort(key=_rank)
     if cancels := [act for act in acts if act.status == CANCELED]:
         # The first counts; of several at that instant one complete form is enough.
         first = [act for act in cancels if act.occurred_at == cancels[0].occurred_at]
@@ -106,13 +111,12 @@ def find(case: Case) -> Finding:
 
 
 def _verdict(
-    case: Case, finding: Finding, evidence_since: datetime | None
+    case: Case, finding: Finding, late: set[str], evidence_since: datetime | None
 ) -> tuple[Outcome, Reason | None]:
     if finding in _CLOSED:
         return _CLOSED[finding], None
     if finding == Finding.DISPUTED:
         return Outcome.ESCALATED, Reason.DISPUTE_OPEN
-    late = {act.status for act in case.acts if act.occurred_at > case.order.due}
     if CANCELED in late:
         return Outcome.CANCELLED_LATE, None
     if finding == Finding.WITHOUT_STOCK:
@@ -129,9 +133,8 @@ def _verdict(
     return Outcome.AUTO_CANCELLED, Reason.STOCK_NOT_VALIDATED
 
 
-def _follow_ups(case: Case, told: set[Reason]) -> Iterator[Reason]:
+def _follow_ups(late: set[str], told: set[Reason]) -> Iterator[Reason]:
     """Escalations that acts after `due` call for once the verdict has fallen, each once."""
-    late = {act.status for act in case.acts if act.occurred_at > case.order.due}
     cancelled_by_us = Reason.STOCK_NOT_VALIDATED in told
     if cancelled_by_us and late & HANDLING and Reason.HANDLED_AFTER_DEADLINE not in told:
         yield Reason.HANDLED_AFTER_DEADLINE

@@ -2,8 +2,8 @@
 -- and make room for the others, which one poisoned order must not hold. The order says where its
 -- row is: whoever gives it another deadline must find it.
 WITH postponed AS (
-    UPDATE deadlines SET fires_at = $2::timestamptz
-    WHERE lane = $1 AND order_id = ANY ($3::text[]) AND fires_at <= $2
+    INSERT INTO deadlines (lane, fires_at, order_id)
+    SELECT $1::int, $2::timestamptz, unnest($3::text[])
     RETURNING order_id
 )
 UPDATE orders AS o SET grace = coalesce(o.grace, o.fires_at - o.due), fires_at = $2

@@ -1,7 +1,6 @@
 """The vocabulary of the domain tests: an order, what happens to it, and what was said of it."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
@@ -83,7 +82,7 @@ def resolved(after: timedelta = IN_TIME) -> Act:
 
 def repeat(of: Act) -> Act:
     """The same act told by a second record."""
-    return replace(of, place=Place("status", 1, next(_offsets)))
+    return of._replace(place=Place("status", 1, next(_offsets)))
 
 
 def a_refused_record() -> Refusal:
@@ -128,8 +127,7 @@ class Story:
             self.told.append(f"{decision.kind} {decision.reason}")
         expected = range(self.case.decided + 1, self.case.decided + 1 + len(judgement.decisions))
         assert [d.ordinal for d in judgement.decisions] == list(expected), "ordinals are dense"
-        self.case = replace(
-            self.case,
+        self.case = self.case._replace(
             finding=judgement.finding,
             decided=self.case.decided + len(judgement.decisions),
             standing=tuple(standing),
@@ -150,8 +148,8 @@ class Story:
     def _learn(self, things: Iterable[Act | Refusal]) -> None:
         acts = tuple(thing for thing in things if isinstance(thing, Act))
         refusals = tuple(thing for thing in things if isinstance(thing, Refusal))
-        self.case = replace(
-            self.case, acts=self.case.acts + acts, refusals=self.case.refusals + refusals
+        self.case = self.case._replace(
+            acts=self.case.acts + acts, refusals=self.case.refusals + refusals
         )
 
 
