@@ -56,6 +56,13 @@ _RETRY = (
 )
 _BEHIND = " as tx:\n                sequence, open_deadlines = await self._lane.fence(tx)\n                "
 _NO_COMPARE = (INTAKE, 'if found["moved"] != len(moves):', "if False:")
+_DISARM = """\
+                if due:
+                    # First of all: what follows may arm others, and before the last of them.
+                    last = due[-1]["fires_at"], due[-1]["order_id"]
+                    open_deadlines -= await tx.execute("disarm_deadlines", self._lane.number, *last)
+"""
+_WATCH = "                watched, _ = await self._watch(tx, verdicts)\n"
 MUTANTS = (
     Mutant(
         "fence removed",
@@ -302,6 +309,12 @@ MUTANTS = (
         "no verdict before the deadline in force, nor while it is held",
         300,
         ((SWEEPS, "if timetable.defers(case) or _is_early(", "if _is_early("),),
+    ),
+    Mutant(
+        "deadlines disarmed after the verdicts",
+        "a deadline that a sweep arms is not lost with those it found",
+        1000,
+        ((SWEEPS, _DISARM, ""), (SWEEPS, _WATCH, _DISARM + _WATCH)),
     ),
     Mutant(
         "an auto-cancel that a correction brings is not watched",
