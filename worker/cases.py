@@ -43,12 +43,12 @@ async def load(
     return [
         Case(
             order=_order(row),
-            acts=tuple(acts[order_id]),
-            refusals=tuple(refusals[order_id]),
+            acts=tuple(acts.get(order_id, ())),
+            refusals=tuple(refusals.get(order_id, ())),
             finding=Finding(row["finding"]) if row["finding"] else None,
             decided=row["decisions"],
-            standing=tuple(given[order_id].values()),
-            changes=tuple(changes[order_id]),
+            standing=tuple(given[order_id].values()) if order_id in given else (),
+            changes=tuple(changes.get(order_id, ())),
         )
         for order_id in order_ids
         if (row := orders.get(order_id)) is not None

@@ -72,6 +72,8 @@ class Freshness:
         self._pending: dict[int | None, _Pending] = {}
         # Lane and the instant that it needs proven: for its verdicts, and for its reminders.
         self._waiting: dict[object, tuple[int, datetime]] = {}
+        # Lanes that will wait: see soon().
+        self._soon: set[int] = set()
         self._wanted = asyncio.Event()
         self._proven = asyncio.Condition()
         self._progress = asyncio.Event()
@@ -103,11 +105,20 @@ class Freshness:
             self._waiting.pop(waiter)
             self._show()
 
+    def soon(self, lane: int) -> None:
+        """Tell that a lane still decides by an old proof, and may need a later one next.
+
+        Probed now it takes only what stands in the logs now; probed when the lane comes to wait
+        for it, all that came meanwhile would have to be read first.
+        """
+        self._soon.add(lane)
+        self._wanted.set()
+
     async def run(self) -> None:
         """Serve the waiting lanes until cancelled."""
         while True:
             await self._wanted.wait()
-            if not self._waiting:
+            if not self._waiting and not self._soon:
                 self._wanted.clear()
                 continue
             pause = await self._cycle()
@@ -148,6 +159,8 @@ class Freshness:
                 return self._hold(Guard.CLOCK, f"{self._ahead:.3f} s", min(missing, _SKEW_WAIT))
             self.held_by = None
             return 0.0
+        if not self._waiting:
+            return 0.0
         self.behind = sorted(
             (topic, number, end - positions.get((topic, number), 0))
             for pending in self._pending.values()
@@ -160,7 +173,9 @@ class Freshness:
         )
 
     async def _probe_for_waiting(self) -> None:
-        keys = {self._key(lane) for lane, _ in self._waiting.values()}
+        lanes = self._soon | {lane for lane, _ in self._waiting.values()}
+        self._soon.clear()  # whatever comes of it: who waits is asked for again
+        keys = {self._key(lane) for lane in lanes}
         now = self._clock.monotonic()
         fresh = [key for key in keys if key not in self._pending]
         stale = [key for key, one in self._pending.items() if now - one.probed > _REPROBE]
@@ -176,7 +191,8 @@ class Freshness:
         if missing := known.keys() - ends.keys():
             # Metadata of a broker that lags: what it does not name may hold evidence.
             raise KafkaUnavailable(f"no end offset for {sorted(missing)[:5]}")
-        if beyond := [p for p, offset in known.items() if offset > ends[p] and self._counts(p)]:
+        counted = (p for p in known if any(self._scope.covers(lane, p) for lane in lanes))
+        if beyond := [p for p in counted if known[p] > ends[p]]:
             # Truncated or made anew: its position says nothing of what stands there now. It was
             # read before the end was, so it cannot just have moved on.
             raise KafkaUnavailable(f"stored positions behind the end of {sorted(beyond)[:5]}")
@@ -197,9 +213,6 @@ class Freshness:
             for row in rows
             if row["topic"] in self._scope.topics
         }
-
-    def _counts(self, partition: Partition) -> bool:
-        return any(self._scope.covers(lane, partition) for lane, _ in self._waiting.values())
 
     def _key(self, lane: int) -> int | None:
         return lane if self._scope.narrow else None

@@ -7,7 +7,7 @@ second way to recover, so there is none that is rarely used.
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from worker.backoff import Backoff
@@ -45,6 +45,8 @@ _TICK = 0.025
 _SMALL = 100
 # And for what came since the client last fetched: a request and its answer.
 _LINGER = 0.008
+# A proof of that age is used where there is more to decide than turns to do it.
+_AGED = timedelta(milliseconds=250)
 # Longer than a heartbeat: by then whoever lost the lane to us in the group knows it.
 _FENCED_WAIT = 3.0
 _HALTED_WAIT = 30.0
@@ -313,6 +315,8 @@ class LaneRunner:
             if proof is not None:
                 try:
                     async with self._turns.turn():
+                        if self._clock.now() - proof.at > _AGED:
+                            self._freshness.soon(self.number)
                         settled = await sweep(proof)
                 except EvidenceUnavailable as error:
                     await self._wait_for_evidence(error)
@@ -365,7 +369,7 @@ class LaneRunner:
         if settled.strays:
             self._strayed.set()
         if settled.events or settled.dead_letters:
-            relay.committed(dead_letters=bool(settled.dead_letters))
+            relay.committed(settled.events, dead_letters=bool(settled.dead_letters))
 
     async def _relay(self, relay: Relay) -> None:
         """Publish; a fault of the relay does not keep the lane from reading and deciding."""

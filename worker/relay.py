@@ -2,12 +2,15 @@
 
 What was published is written in the topic itself. On take-over and after every doubt the relay
 reads the tail of the lane's partition and goes on behind the last sequence that stands there.
+
+What a sweep has just committed need not be read again: it is handed over, and what was not, or was
+too much to keep, is read from the table.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from schemas import events as names
@@ -20,6 +23,7 @@ from worker.publisher import Message, Publisher, TooLarge
 from worker.settings import Settings
 from worker.store import Store
 from worker.traces import Traces
+from worker.verdicts import Event
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
@@ -29,7 +33,8 @@ _LETTERS = 50
 _OURS = 6  # headers that the relay puts behind those of the refused record
 # Repeats of a hung predecessor may stand behind the last of its successor, a batch at the most.
 _TAIL = 2 * _BATCH
-
+# As many handed over and not yet published are kept, by lane.
+_KEPT = 2 * _BATCH
 
 _SPECVERSION = (names.CE_SPECVERSION, b"1.0")
 _CONTENT_TYPE = (names.CONTENT_TYPE_HEADER, names.CONTENT_TYPE.encode())
@@ -59,6 +64,7 @@ class Relay:
         self._traces = traces
         self._source = (names.CE_SOURCE, f"/plazo/{settings.group_id}".encode())
         self._committed = asyncio.Event()
+        self._handed_over: dict[int, Event] = {}
         self._letters = True
         # A lane has one partition of the dead-letter topic, so that it can find there again
         # what it published before a crash.
@@ -69,13 +75,17 @@ class Relay:
         self._idle = asyncio.Event()
         if lane.published >= lane.sequence:
             self._idle.set()
-        self._type = names.rehearsed if settings.mode == "shadow" else str
+        self._type = _rehearsed_type if settings.mode == "shadow" else _type
         # No verdict may fall before the tail was read: it could take a sequence that is taken.
         self.tail_known = asyncio.Event()
         self.oldest: float | None = None  # epoch seconds of the oldest unpublished decision
 
-    def committed(self, *, dead_letters: bool = False) -> None:
-        """Tell that there may be something to publish."""
+    def committed(
+        self, events: Mapping[int, Event] | None = None, *, dead_letters: bool = False
+    ) -> None:
+        """Tell that there may be something to publish; decisions by their sequence."""
+        if events and len(self._handed_over) + len(events) <= _KEPT:
+            self._handed_over.update(events)
         self._letters = self._letters or dead_letters
         self._idle.clear()
         self._committed.set()
@@ -150,27 +160,43 @@ class Relay:
         if lane.published >= lane.sequence:
             self.oldest = None
             return False
-        async with self._store.session() as session:
-            rows = await session.rows("unpublished_decisions", lane.number, lane.published, _BATCH)
-        self.oldest = rows[0]["decided_at"].timestamp()
-        spans = await self._spans(self._traces, rows) if self._traces else {}
-        messages = [self._message(row, spans.get(row["sequence"])) for row in rows]
+        events = self._next_handed_over() or await self._next_stored()
+        self.oldest = next(iter(events.values())).decided_at.timestamp()
+        spans = await self._spans(self._traces, events) if self._traces else {}
+        messages = [self._message(n, event, spans.get(n)) for n, event in events.items()]
         await self._append(messages)
         for span in spans.values():
             span.end()
-        await self._mark(rows[-1]["sequence"])
-        self._metrics.published.inc(len(rows))
+        await self._mark(max(events))
+        self._metrics.published.inc(len(events))
         return True
 
-    async def _spans(self, traces: Traces, rows: Sequence[Any]) -> dict[int, "Span"]:
+    def _next_handed_over(self) -> dict[int, Event]:
+        events: dict[int, Event] = {}
+        for sequence in range(self._lane.published + 1, self._lane.published + _BATCH + 1):
+            event = self._handed_over.pop(sequence, None)
+            if event is None:
+                break
+            events[sequence] = event
+        return events
+
+    async def _next_stored(self) -> dict[int, Event]:
+        # What was handed over lies behind a gap.
+        self._handed_over.clear()
+        lane = self._lane
+        async with self._store.session() as session:
+            rows = await session.rows("unpublished_decisions", lane.number, lane.published, _BATCH)
+        return {row["sequence"]: Event(*(row[name] for name in Event._fields)) for row in rows}
+
+    async def _spans(self, traces: Traces, events: Mapping[int, Event]) -> dict[int, "Span"]:
         """By sequence, the spans of what is published now, of orders that came with a context."""
         async with self._store.session() as session:
-            found = await session.rows("traces_of", [row["order_id"] for row in rows])
+            found = await session.rows("traces_of", [event.order_id for event in events.values()])
         parents = {row["order_id"]: (row["traceparent"], row["tracestate"]) for row in found}
         return {
-            row["sequence"]: traces.sent(row, parent, self._settings.output_topic)
-            for row in rows
-            if (parent := parents.get(row["order_id"]))
+            sequence: traces.sent(event, parent, self._settings.output_topic)
+            for sequence, event in events.items()
+            if (parent := parents.get(event.order_id))
         }
 
     async def _append(self, messages: Sequence[Message]) -> None:
@@ -191,22 +217,22 @@ class Relay:
             await session.execute("mark_published", self._lane.number, sequence)
         self._lane.published = sequence
 
-    def _message(self, row: Any, span: "Span | None") -> Message:
-        order = row["order_id"].encode()
+    def _message(self, sequence: int, event: Event, span: "Span | None") -> Message:
+        order = event.order_id.encode()
         headers = [
             _SPECVERSION,
-            (names.CE_ID, str(row["id"]).encode()),
-            (names.CE_TYPE, self._type(f"marketplace.order.{row['kind']}.v1").encode()),
+            (names.CE_ID, str(event.id).encode()),
+            (names.CE_TYPE, self._type(event.kind)),
             self._source,
-            (names.CE_TIME, _time(row["decided_at"])),
+            (names.CE_TIME, _time(event.decided_at)),
             (names.CE_PARTITIONKEY, order),
-            (names.CE_SEQUENCE, str(row["sequence"]).encode()),
+            (names.CE_SEQUENCE, str(sequence).encode()),
             _CONTENT_TYPE,
         ]
         if self._traces and span:
             headers += self._traces.headers(span)
         return Message(
-            self._settings.output_topic, self._lane.number, order, row["value"].encode(), headers
+            self._settings.output_topic, self._lane.number, order, event.value.encode(), headers
         )
 
     async def _publish_dead_letters(self) -> bool:
@@ -267,6 +293,16 @@ class Relay:
             row["value"],
             headers,
         )
+
+
+@cache
+def _type(kind: str) -> bytes:
+    return f"marketplace.order.{kind}.v1".encode()
+
+
+@cache
+def _rehearsed_type(kind: str) -> bytes:
+    return names.rehearsed(_type(kind).decode()).encode()
 
 
 @lru_cache(maxsize=1024)

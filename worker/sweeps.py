@@ -40,10 +40,10 @@ DECISION_COLUMNS = ("lane", "sequence", *Event._fields)
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What a sweep did. ``more``: it was cut at the batch size."""
+    """What a sweep did: ``events`` by sequence. ``more``: it was cut at the batch size."""
 
     orders: int
-    events: tuple[Event, ...]
+    events: Mapping[int, Event]
     more: bool
     dead_letters: int = 0
     # Orders that may be at home in another database.
@@ -350,7 +350,9 @@ class Sweeps:
         refused = verdicts.moved.refused
         if refused:
             log.warning("deadline_changes_refused", lane=self._lane.number, changes=refused)
-        return Settled(len(verdicts.judged), tuple(verdicts.events), more, refused, found.given_up)
+        first = self._lane.sequence - len(verdicts.events) + 1
+        by_sequence = dict(enumerate(verdicts.events, first))
+        return Settled(len(verdicts.judged), by_sequence, more, refused, found.given_up)
 
 
 @dataclass(slots=True)

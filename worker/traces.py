@@ -8,12 +8,13 @@ order. Spans follow OpenTelemetry's conventions for messaging.
 import asyncio
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from worker.batch import Rows
 from worker.errors import PlazoError
 from worker.records import Record
 from worker.settings import Settings
+from worker.verdicts import Event
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -95,15 +96,15 @@ class Traces:
         self._propagator.inject(carrier, set_span_in_context(span))
         return carrier.get("traceparent", ""), carrier.get("tracestate", "")
 
-    def sent(self, row: Mapping[str, Any], parent: Context, topic: str) -> "Span":
+    def sent(self, event: Event, parent: Context, topic: str) -> "Span":
         """The verdict's span, which is over, and that of its publication, which begins."""
-        decided = int(row["decided_at"].timestamp() * 1e9)
+        decided = int(event.decided_at.timestamp() * 1e9)
         carrier = _only_full(parent)
         verdict = self._span(
-            f"decide {row['kind']}",
+            f"decide {event.kind}",
             "INTERNAL",
             carrier,
-            {"plazo.order_id": row["order_id"], "plazo.verdict": row["kind"]},
+            {"plazo.order_id": event.order_id, "plazo.verdict": event.kind},
             start=decided,
         )
         verdict.end(decided)
@@ -114,7 +115,7 @@ class Traces:
             {
                 "messaging.operation.type": "send",
                 "messaging.destination.name": topic,
-                "messaging.message.id": str(row["id"]),
+                "messaging.message.id": str(event.id),
             },
         )
 

@@ -7,6 +7,8 @@ as in Postgres.
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from worker.verdicts import Event
+
 if TYPE_CHECKING:
     from tests.simulation.database import Statement, Tx
 
@@ -722,8 +724,7 @@ def case_decisions(tx: "Tx", order_ids: list[str]) -> list[Row]:
 @_reading
 def unpublished_decisions(tx: "Tx", lane: int, after: int, limit: int) -> list[Row]:
     found = [row for row in tx.scan("decisions") if row["lane"] == lane and row["sequence"] > after]
-    names = ("sequence", "order_id", "id", "kind", "decided_at", "value")
-    return [row.only(*names) for row in found[:limit]]
+    return [row.only("sequence", *Event._fields) for row in found[:limit]]
 
 
 @_statement

@@ -8,16 +8,20 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
+import pytest
+
+from schemas import events as names
 from tests.support.waiting import eventually
 from worker.clock import SystemClock
 from worker.metrics import Metrics
 from worker.relay import Relay
 from worker.settings import Settings
+from worker.verdicts import Event
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 SETTINGS = Settings(_env_file=None)
-DECISION = {"order_id": "a", "id": UUID(int=1), "kind": "escalation", "sequence": 1,
-            "decided_at": NOW, "value": "{}"}  # fmt: skip
+VERDICT = Event("a", 1, UUID(int=1), "escalation", "policy", None, NOW, "{}")
+DECISION = {"sequence": 1, **VERDICT._asdict()}
 LETTER = {"topic": "t", "partition": 0, "offset": 0, "timestamp": NOW, "error": "not-json",
           "message": "", "key": None, "value": None, "header_names": [],
           "header_values": []}  # fmt: skip
@@ -67,3 +71,75 @@ async def test_a_verdict_waits_for_no_more_than_one_batch_of_dead_letters() -> N
         await running
     assert not parts.letters
     assert parts.topics.index(SETTINGS.decisions_topic) == 2
+
+
+class Decided:
+    """Store, probe and publisher of a lane whose sweeps have committed so many verdicts."""
+
+    def __init__(self, sequence: int) -> None:
+        self.lane: Any = SimpleNamespace(number=0, sequence=sequence, published=0)
+        self.read: list[int] = []
+        self.told: list[int] = []
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator["Decided"]:
+        yield self
+
+    async def rows(self, name: str, *arguments: Any) -> Sequence[Any]:
+        if name != "unpublished_decisions":
+            return []
+        found = range(arguments[1] + 1, min(self.lane.sequence, arguments[1] + arguments[2]) + 1)
+        self.read += found
+        return [DECISION | {"sequence": number} for number in found]
+
+    async def execute(self, name: str, *arguments: Any) -> None:
+        assert name == "mark_published"
+
+    async def widths(self, topics: Sequence[str]) -> dict[str, int]:
+        return dict.fromkeys(topics, 1)
+
+    async def tail(self, *_: object) -> list[Any]:
+        return []
+
+    async def publish(self, messages: Sequence[Any]) -> None:
+        self.told += [int(dict(message.headers)[names.CE_SEQUENCE]) for message in messages]
+
+
+@pytest.mark.parametrize(
+    ("handed_over", "read"),
+    [
+        (range(1, 6), []),
+        (range(3, 6), [1, 2, 3, 4, 5]),  # a gap: those behind it are read with it
+        (range(1, 4), [4, 5]),
+        (range(0), [1, 2, 3, 4, 5]),
+    ],
+    ids=["all", "a gap before", "not the last", "none"],
+)
+async def test_each_verdict_is_published_once_whether_it_was_handed_over_or_not(
+    handed_over: range, read: list[int]
+) -> None:
+    parts: Any = Decided(5)
+    relay = Relay(parts.lane, SETTINGS, parts, parts, parts, SystemClock(), Metrics(SETTINGS))
+    relay.committed(dict.fromkeys(handed_over, VERDICT))
+    running = asyncio.create_task(relay.run())
+    await eventually(lambda: len(parts.told) >= 5, 10)
+    await relay.drained()
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+    assert parts.told == [1, 2, 3, 4, 5]
+    assert parts.read == read
+
+
+async def test_what_is_handed_over_is_bounded() -> None:
+    parts: Any = Decided(5_000)
+    relay = Relay(parts.lane, SETTINGS, parts, parts, parts, SystemClock(), Metrics(SETTINGS))
+    for first in range(1, 5_000, 1_000):
+        relay.committed(dict.fromkeys(range(first, first + 1_000), VERDICT))
+    running = asyncio.create_task(relay.run())
+    await eventually(lambda: len(parts.told) >= 5_000, 10)
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+    assert parts.told == list(range(1, 5_001))
+    assert parts.read == list(range(2_001, 5_001))

@@ -1,2 +1,2 @@
-SELECT sequence, order_id, id, kind, decided_at, value FROM decisions
+SELECT sequence, order_id, ordinal, id, kind, reason, revokes, decided_at, value FROM decisions
 WHERE lane = $1 AND sequence > $2 ORDER BY sequence LIMIT $3
