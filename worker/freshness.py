@@ -31,6 +31,8 @@ _POLL = 0.05
 _POLL_SLOW = 0.5
 _SKEW_WAIT = 1.0
 _SAME = 0.02  # seconds between two clocks that nobody would call a difference
+# So many proofs may be under way for the same lane, probed so many seconds apart.
+_MOST, _APART = 8, 0.25
 
 
 class Probe(Protocol):
@@ -69,7 +71,8 @@ class Freshness:
         self._metrics = metrics
         # By lane where the scope is narrow; else one for all lanes, under the key None.
         self._proofs: dict[int | None, Proof] = {}
-        self._pending: dict[int | None, _Pending] = {}
+        # The oldest first, whose ends are reached first.
+        self._pending: dict[int | None, list[_Pending]] = {}
         # Lane and the instant that it needs proven: for its verdicts, and for its reminders.
         self._waiting: dict[object, tuple[int, datetime]] = {}
         # Lanes that will wait: see soon().
@@ -137,15 +140,15 @@ class Freshness:
             return self._hold(Guard.PROBE, str(error), 1.0)
         except DatabaseUnavailable as error:
             return self._hold(Guard.DATABASE, str(error), 1.0)
-        reached = [
-            key
-            for key, pending in self._pending.items()
-            if all(positions.get(p, -1) >= end for p, end in pending.ends.items())
-        ]
-        for key in reached:
-            pending = self._pending.pop(key)
-            self._proofs[key] = Proof(pending.at)
-            self._metrics.proof_seconds.observe(self._clock.monotonic() - pending.started)
+        reached = False
+        for key, queue in list(self._pending.items()):
+            while queue and _reached(queue[0].ends, positions):
+                pending = queue.pop(0)
+                self._proofs[key] = Proof(pending.at)
+                self._metrics.proof_seconds.observe(self._clock.monotonic() - pending.started)
+                reached = True
+            if not queue:
+                del self._pending[key]
         if reached:
             self._metrics.proven_at.set(min(p.at.timestamp() for p in self._proofs.values()))
             async with self._proven:
@@ -161,24 +164,27 @@ class Freshness:
             return 0.0
         if not self._waiting:
             return 0.0
+        first = [queue[0] for queue in self._pending.values()]
         self.behind = sorted(
             (topic, number, end - positions.get((topic, number), 0))
-            for pending in self._pending.values()
+            for pending in first
             for (topic, number), end in pending.ends.items()
             if positions.get((topic, number), -1) < end
         )
-        waited = self._clock.monotonic() - min(p.started for p in self._pending.values())
+        waited = self._clock.monotonic() - min(pending.started for pending in first)
         return self._hold(
             Guard.BEHIND, str(self.behind[:5]), _POLL if waited < _REPROBE else _POLL_SLOW
         )
 
     async def _probe_for_waiting(self) -> None:
-        lanes = self._soon | {lane for lane, _ in self._waiting.values()}
-        self._soon.clear()  # whatever comes of it: who waits is asked for again
-        keys = {self._key(lane) for lane in lanes}
         now = self._clock.monotonic()
-        fresh = [key for key in keys if key not in self._pending]
-        stale = [key for key, one in self._pending.items() if now - one.probed > _REPROBE]
+        waiting = {lane for lane, _ in self._waiting.values()}
+        lanes = self._soon | waiting
+        fresh = {key for key in map(self._key, waiting) if key not in self._pending}
+        fresh |= {key for key in map(self._key, self._soon) if self._has_room(key, now)}
+        self._soon.clear()  # whatever comes of it: who waits is asked for again
+        everywhere = [pending for queue in self._pending.values() for pending in queue]
+        stale = [pending for pending in everywhere if now - pending.probed > _REPROBE]
         if not fresh and not stale:
             return
         # The earlier of two clocks, read *before* the ends: a verdict needs both to say that
@@ -191,6 +197,7 @@ class Freshness:
         if missing := known.keys() - ends.keys():
             # Metadata of a broker that lags: what it does not name may hold evidence.
             raise KafkaUnavailable(f"no end offset for {sorted(missing)[:5]}")
+        lanes |= {key for key in self._pending if key is not None}
         counted = (p for p in known if any(self._scope.covers(lane, p) for lane in lanes))
         if beyond := [p for p in counted if known[p] > ends[p]]:
             # Truncated or made anew: its position says nothing of what stands there now. It was
@@ -198,9 +205,8 @@ class Freshness:
             raise KafkaUnavailable(f"stored positions behind the end of {sorted(beyond)[:5]}")
         for key in fresh:
             chosen = {p: end for p, end in ends.items() if key is None or p[1] == key}
-            self._pending[key] = _Pending(at, chosen, now, now)
-        for key in stale:
-            pending = self._pending[key]
+            self._pending.setdefault(key, []).append(_Pending(at, chosen, now, now))
+        for pending in stale:
             pending.probed = now
             # Never later ends: under a steady flow a moving target would not be reached.
             pending.ends = {p: min(end, ends.get(p, end)) for p, end in pending.ends.items()}
@@ -213,6 +219,10 @@ class Freshness:
             for row in rows
             if row["topic"] in self._scope.topics
         }
+
+    def _has_room(self, key: int | None, now: float) -> bool:
+        queue = self._pending.get(key, ())
+        return not queue or (len(queue) < _MOST and now - queue[-1].started > _APART)
 
     def _key(self, lane: int) -> int | None:
         return lane if self._scope.narrow else None
@@ -235,3 +245,7 @@ class Freshness:
         for guard in (Guard.BEHIND, Guard.PROBE, Guard.DATABASE, Guard.CLOCK):
             held = len({lane for lane, _ in self._waiting.values()}) if guard == self.held_by else 0
             self._metrics.guard.labels(guard.value).set(held)
+
+
+def _reached(ends: Ends, positions: Ends) -> bool:
+    return all(positions.get(partition, -1) >= end for partition, end in ends.items())

@@ -120,8 +120,8 @@ MUTANTS = (
         (
             (
                 FRESHNESS,
-                "if all(positions.get(p, -1) >= end for p, end in pending.ends.items())",
-                "if self._clock.monotonic() - pending.started > 1.0",
+                "while queue and _reached(queue[0].ends, positions):",
+                "while queue and self._clock.monotonic() - queue[0].started > 1.0:",
             ),
         ),
     ),
