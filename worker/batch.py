@@ -196,7 +196,7 @@ def fixed(policy: Policy, started_at: datetime) -> _Terms:
         OverflowError: as :meth:`Policy.due`.
     """
     due = policy.due(started_at)
-    return due, policy.fires_at(due), policy.name, policy.version, policy.at_lapse.value
+    return due, policy.fires_at(due), policy.name, policy.version, policy.at_lapse
 
 
 def _status(rows: Rows, record: Record, event: OrderStatusChanged, telling: frozenset[str]) -> None:

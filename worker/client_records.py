@@ -9,7 +9,8 @@ And they come as our own :class:`Record`: aiokafka's takes as long to make as to
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from typing import Any, SupportsIndex, cast
 
 from aiokafka.consumer import fetcher
@@ -20,6 +21,7 @@ from worker.records import Record
 
 _LENGTH_AT = 8
 _BEFORE_BATCH = 12  # base offset and length
+_PIECE = 100
 
 
 def adapt() -> None:
@@ -47,9 +49,14 @@ def as_record(found: Any) -> Record:
 
 def _record(_self: Any, tp: Any, found: Any, make: Any = tuple.__new__) -> Record:
     # The constructor of a NamedTuple is one more call, for each record.
-    headers = tuple(found.headers)
-    place = (tp.topic, tp.partition, found.offset, found.timestamp)
-    record: Record = make(Record, (*place, found.key, found.value, headers))
+    topic, partition = tp
+    record: Record = make(
+        Record,
+        (
+            topic, partition, found.offset, found.timestamp, found.key, found.value,
+            tuple(found.headers),
+        ),
+    )  # fmt: skip
     return record
 
 
@@ -88,16 +95,19 @@ class _Batch:
         return next(self._strict)
 
     def __iter__(self) -> Iterator[Any]:
-        given = 0
+        # Through a generator of ours each record would take half as long again.
+        return chain.from_iterable(self._pieces())
+
+    def _pieces(self) -> Iterator[Iterable[Any]]:
+        # The client's own iterator can neither be taken up again nor asked once it has ended.
+        records, given = chain(self._strict), 0
         try:
-            for record in self._strict:
-                yield record
-                given += 1
+            while piece := [*islice(records, _PIECE)]:
+                yield piece
+                given += len(piece)
         except UnicodeDecodeError:
             lenient: Any = _LenientBatch(self._raw)
-            for number, record in enumerate(lenient):
-                if number >= given:
-                    yield record
+            yield islice(lenient, given, None)
 
 
 class _LenientBatch(_DefaultRecordBatchPy):  # type: ignore[misc]

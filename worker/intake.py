@@ -28,7 +28,7 @@ from worker.lane import Lane
 from worker.metrics import Metrics
 from worker.poison import DeadLetterLimit
 from worker.records import RefusalClass, Refused
-from worker.store import Transaction, columns
+from worker.store import Transaction, columns, text_array
 from worker.timetable import Moved, arm_reminders, earlier
 from worker.traces import Traces
 
@@ -204,7 +204,7 @@ class Intake:
             KeyTaken: one did.
         """
         lane, orders = self._lane.number, rows.orders
-        asked = [*(orders.keys() | rows.touched)]
+        asked = text_array(orders.keys() | rows.touched)
         known = {row["order_id"]: row for row in await tx.rows("entered_orders", asked)}
         new = [order for order_id, order in orders.items() if order_id not in known]
         if entering := rows.as_entered(lane, new, rows.stubs(known)):

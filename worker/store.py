@@ -1,6 +1,6 @@
 """The pool of connections to Postgres, and what its errors mean to us."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -62,6 +62,13 @@ def sql(name: str) -> str:
 def columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
     """Rows as the arrays that a statement unnests."""
     return [list(column) for column in zip(*rows, strict=True)]
+
+
+def text_array(texts: Collection[str]) -> str:
+    """Texts as SQL writes an array: the driver would ask of each whether it is an array itself."""
+    # NUL, which none of them holds, parts them until what needs it is escaped.
+    escaped = "\0".join(texts).replace("\\", r"\\").replace('"', r"\"")
+    return '{"' + escaped.replace("\0", '","') + '"}' if texts else "{}"
 
 
 class Transaction:

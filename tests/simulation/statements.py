@@ -4,6 +4,7 @@ Each yields the key of a row before it changes it; what it looked at before may 
 as in Postgres.
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -231,7 +232,8 @@ def enter_orders(
 
 
 @_reading
-def entered_orders(tx: "Tx", order_ids: list[str]) -> list[Row]:
+def entered_orders(tx: "Tx", array: str) -> list[Row]:
+    order_ids = json.loads(f"[{array[1:-1]}]", strict=False)
     rows = (tx.get("orders", order_id) for order_id in sorted(set(order_ids)))
     return [
         row.only("order_id", "lane").but(watched=_watched(row)) for row in rows if row is not None

@@ -20,7 +20,7 @@ from worker.errors import DatabaseFault, KeyTaken
 from worker.metrics import Metrics
 from worker.migrate import migrate
 from worker.settings import Settings
-from worker.store import Store
+from worker.store import Store, text_array
 
 EXAMPLES = 150
 START = datetime(2026, 11, 22, tzinfo=UTC)
@@ -56,7 +56,7 @@ class Statements:
                                     [rng.randint(0, 3)], [rng.randint(4, 6)],
                                     *rng.choice([([None], [None]), ([2], [1700])])),
             "enter_orders": self.entering,
-            "entered_orders": lambda: (self.orders(),),
+            "entered_orders": lambda: (text_array(self.orders()),),
             "lock_stubs": lambda: (self.orders(),),
             "adopt_stubs": lambda: (*self.terms(), *self.arriving()),
             "end_frozen_sessions": tuple,

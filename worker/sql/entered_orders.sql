@@ -1,4 +1,4 @@
 -- What is there of these orders. Of our own lane's nothing can change behind the fence; of the
 -- others a stub may become an order meanwhile.
 SELECT order_id, lane, finding IS NOT NULL OR due IS NULL AS watched FROM orders
-WHERE order_id = ANY ($1::text[])
+WHERE order_id = ANY ($1::text::text[])

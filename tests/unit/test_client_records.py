@@ -1,0 +1,32 @@
+"""Records as the client hands them over, whatever the names of their headers."""
+
+import struct
+
+import pytest
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+
+from worker.client_records import _PIECE, _Records
+
+MANY = 2 * _PIECE + 1
+
+
+def batch(records: int, odd: int | None) -> bytes:
+    builder = DefaultRecordBatchBuilder(2, 0, False, -1, -1, -1, 1 << 20)
+    for offset in range(records):
+        name = "odd!" if offset == odd else "name"
+        builder.append(offset, 1, b"key", struct.pack(">q", offset), [(name, b"value")])
+    return bytes(builder.build()).replace(b"odd!", b"odd\xff")
+
+
+@pytest.mark.parametrize("records", [1, _PIECE - 1, _PIECE, _PIECE + 1, MANY])
+@pytest.mark.parametrize("odd", [None, 0, _PIECE - 1, _PIECE, MANY - 1])
+def test_every_record_comes_once_and_in_order(records: int, odd: int | None) -> None:
+    read = _Records(batch(records, odd))
+    assert read.has_next()
+    found = [*read.next_batch()]
+    assert [struct.unpack(">q", one.value)[0] for one in found] == [*range(records)]
+    names = {one.offset: one.headers[0][0] for one in found}
+    if odd is not None and odd < records:
+        assert names.pop(odd) == "odd\udcff"
+    assert {*names.values()} <= {"name"}
+    assert not read.has_next()
