@@ -6,7 +6,7 @@ second way to recover, so there is none that is rarely used.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -271,7 +271,9 @@ class LaneRunner:
             if batch is None:
                 continue
             awaited = lane.next_fires_at, lane.next_reminds_at
-            applied = await intake.apply(batch) if batch.after else None
+            small = len(batch.records) <= _SMALL
+            async with nullcontext() if small else self._turns.applying():
+                applied = await intake.apply(batch) if batch.after else None
             if self.halted:
                 # Not before: what halted the lane may be the next record still.
                 self.halted, self.fault = False, None
@@ -287,7 +289,7 @@ class LaneRunner:
                 self._strayed.set()
             if applied.dead_letters:
                 relay.committed(dead_letters=True)
-            linger = _LINGER if len(batch.records) <= _SMALL else 0.0
+            linger = _LINGER if small else 0.0
             if linger:
                 await self._clock.sleep(_TICK - self._clock.monotonic() % _TICK)
 

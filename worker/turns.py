@@ -1,4 +1,4 @@
-"""Who goes first within a worker: verdicts before reading, and few lanes deciding at a time."""
+"""Who goes first within a worker: verdicts before reading, and few lanes at a time."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,7 +13,8 @@ class Turns:
     """A courtesy among the lanes of a worker, not a lock: nothing relies on it."""
 
     def __init__(self, patience: float = 5.0) -> None:
-        self._free = asyncio.Semaphore(_AT_ONCE)
+        self._to_decide = asyncio.Semaphore(_AT_ONCE)
+        self._to_apply = asyncio.Semaphore(_AT_ONCE)
         self._patience = patience
         self._deciding = 0
         self._none_deciding = asyncio.Event()
@@ -21,23 +22,25 @@ class Turns:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Wait for a turn to decide, but not for ever: those who have it may be stuck."""
+        """Wait for a turn to decide."""
         self._deciding += 1
         self._none_deciding.clear()
         try:
-            try:
-                await asyncio.wait_for(self._free.acquire(), self._patience)
-            except TimeoutError:
+            async with self._one_of(self._to_decide):
                 yield
-                return
-            try:
-                yield
-            finally:
-                self._free.release()
         finally:
             self._deciding -= 1
             if not self._deciding:
                 self._none_deciding.set()
+
+    @asynccontextmanager
+    async def applying(self) -> AsyncIterator[None]:
+        """Wait for a turn to apply a large batch.
+
+        What it becomes takes more memory than all that the other lanes have read.
+        """
+        async with self._one_of(self._to_apply):
+            yield
 
     async def reading(self) -> None:
         """Wait, for a while, until nobody decides.
@@ -48,3 +51,16 @@ class Turns:
         if self._deciding:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._none_deciding.wait(), self._patience)
+
+    @asynccontextmanager
+    async def _one_of(self, places: asyncio.Semaphore) -> AsyncIterator[None]:
+        """Wait for a place, but not for ever: those who have them may be stuck."""
+        try:
+            await asyncio.wait_for(places.acquire(), self._patience)
+        except TimeoutError:
+            yield
+            return
+        try:
+            yield
+        finally:
+            places.release()
