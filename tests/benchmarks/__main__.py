@@ -41,7 +41,7 @@ def main() -> int:
     parser.add_argument("--events", type=int)
     asked = parser.parse_args()
     rounds = asked.rounds or (2 if asked.short else 3)
-    events = asked.events or (80_000 if asked.short else 200_000)
+    events = asked.events or (80_000 if asked.short else 400_000)
     return asyncio.run(_run(asked.short, rounds, events))
 
 
