@@ -276,7 +276,7 @@ MUTANTS = (
     Mutant(
         "what was read told from another snapshot",
         "an auto-cancel tells truly what it had read",
-        1000,
+        4000,
         tuple(
             (SWEEPS, f"(one_snapshot=True){_BEHIND}{next_}", f"(){_BEHIND}{next_}")
             for next_ in ('due = await tx.rows("due_orders"', "notices")
