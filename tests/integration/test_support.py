@@ -129,6 +129,19 @@ async def test_kafka_keeps_what_was_acknowledged_before_a_crash(
     assert await read(kafka, topics.decisions, 0, 2) == [b"before", b"after"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the states of threads are read from /proc")
+@pytest.mark.apache_kafka
+async def test_a_paused_kafka_runs_no_thread_any_more(kafka: ApacheKafka) -> None:
+    for _ in range(100):
+        kafka.pause()
+        try:
+            states = _thread_states(kafka.pid)
+        finally:
+            kafka.resume()
+        assert states == {"T"}
+        await brokers_known_to(kafka.port)  # its threads are at work again
+
+
 @pytest.mark.apache_kafka
 async def test_a_paused_kafka_answers_nothing_until_resumed(
     kafka: ApacheKafka, topics: Topics, producer: AIOKafkaProducer
@@ -227,3 +240,9 @@ async def test_worker_process_is_signalled_and_its_output_kept(tmp_path: Path) -
         await process.start().wait_ready(20)
     process.start().sigkill()
     assert process.exit_code == -signal.SIGKILL
+
+
+def _thread_states(pid: int) -> set[str]:
+    """The kernel's letters for what the threads do: R runs, S sleeps, T is stopped."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/stat")
+    return {task.read_text().rpartition(")")[2].split()[0] for task in tasks}

@@ -117,7 +117,7 @@ class ApacheKafka:
 
     def pause(self) -> None:
         """Hang: connections stay open and nothing answers."""
-        self._running.send(signal.SIGSTOP)
+        self._running.pause()
 
     def resume(self) -> None:
         """End the hang."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 
 from tests.support.waiting import eventually
-from worker.dev.process import free_port
+from worker.dev.process import free_port, pause
 
 ROOT = Path(__file__).parents[2]
 
@@ -126,7 +126,7 @@ class WorkerProcess:
 
     def sigstop(self) -> None:
         """Hang: a long garbage collection, a frozen virtual machine."""
-        self._started.send_signal(signal.SIGSTOP)
+        pause(self._started.pid)
 
     def sigcont(self) -> None:
         """End the hang."""

@@ -97,7 +97,7 @@ class EmbeddedPostgres:
     async def kill9(self) -> None:
         """Crash: SIGKILL to the server and to the processes that serve its connections."""
         server = self._running
-        server.send(signal.SIGSTOP)  # no new children while we look at them
+        server.pause()  # no new children while we look at them
         children = _children(server.pid)
         await server.kill()
         for child in children:  # each leads a process group of its own

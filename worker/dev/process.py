@@ -39,6 +39,16 @@ def free_port() -> int:
             return port
 
 
+def pause(child: int) -> None:
+    """Hang our child with this process id; return once all its threads have stopped.
+
+    The signal by itself takes hold of a thread only when the kernel next runs it: on a busy
+    machine a server goes on to answer for a while.
+    """
+    os.kill(child, signal.SIGSTOP)
+    os.waitpid(child, os.WUNTRACED)
+
+
 class ChildProcess:
     """Starts a program at once; its output is appended to ``log``.
 
@@ -98,6 +108,10 @@ class ChildProcess:
     def send(self, number: signal.Signals) -> None:
         """Send a signal to the process alone."""
         self._process.send_signal(number)
+
+    def pause(self) -> None:
+        """Hang it: see `pause`."""
+        pause(self.pid)
 
     async def wait(self, timeout: float) -> int:
         """Its exit code; raises ``TimeoutError``."""
