@@ -431,7 +431,8 @@ async def test_the_brake_is_one(place: Place) -> None:
     await place.publish(THERE, market.order("b"))
     held = 'plazo_held_orders{reason="mass-cancel"}'
     await eventually(lambda: _shows(worker, held, 1), 30, "one of them is held")
-    (one,) = await market.decisions()
+    # It may be held before the other, which was committed first, is published.
+    (one,) = await eventually(market.decisions, 30, "the other is told")
     await place.run("brake", "release", "--for", "1h")
     told = await market.told(f"a {CANCEL}", f"b {CANCEL}")
     assert {one.order} < {each.order for each in told}
