@@ -66,7 +66,6 @@ class Worker:
         self.publisher = Publisher(settings)
         # A probe of its own: no other question may keep a proof waiting.
         self._proof_probe = KafkaProbe(settings)
-        self.turns = Turns()
         self.freshness = Freshness(
             self._proof_probe,
             self.databases,
@@ -74,6 +73,7 @@ class Worker:
             self.clock,
             self.metrics,
         )
+        self.turns = Turns(self.freshness, self.clock)
         self.book = policies.book_of(settings)
         self._traces = Traces.of(settings)
         self.brake = Brake.of(settings, self.databases, self.metrics)

@@ -7,6 +7,7 @@ replaces the proof.
 """
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,6 +34,8 @@ _SKEW_WAIT = 1.0
 _SAME = 0.02  # seconds between two clocks that nobody would call a difference
 # So many proofs may be under way for the same lane, probed so many seconds apart.
 _MOST, _APART = 8, 0.25
+# A proof that lanes wait for is late from when on, in seconds.
+_LATE = 0.25
 
 
 class Probe(Protocol):
@@ -48,11 +51,17 @@ class Probe(Protocol):
 
 
 @dataclass(slots=True)
-class _Pending:
+class Pending:
+    """A proof that is not there before the ends are reached."""
+
     at: datetime
     ends: Ends
     probed: float  # monotonic seconds
     started: float
+
+    def missing(self, positions: Mapping[Partition, int]) -> int:
+        """How many records of these partitions are to be read for it."""
+        return sum(max(0, self.ends.get(p, 0) - position) for p, position in positions.items())
 
 
 class Freshness:
@@ -72,7 +81,7 @@ class Freshness:
         # By lane where the scope is narrow; else one for all lanes, under the key None.
         self._proofs: dict[int | None, Proof] = {}
         # The oldest first, whose ends are reached first.
-        self._pending: dict[int | None, list[_Pending]] = {}
+        self._pending: dict[int | None, list[Pending]] = {}
         # Lane and the instant that it needs proven: for its verdicts, and for its reminders.
         self._waiting: dict[object, tuple[int, datetime]] = {}
         # Lanes that will wait: see soon().
@@ -107,6 +116,19 @@ class Freshness:
         finally:
             self._waiting.pop(waiter)
             self._show()
+
+    def late(self) -> list[Pending]:
+        """The next proofs, where lanes have waited for one for long."""
+        if not self._waiting:
+            return []
+        before = self._clock.monotonic() - _LATE
+        return [queue[0] for queue in self._pending.values() if queue[0].started < before]
+
+    async def next_proof(self, within: float) -> None:
+        """Wait until some proof is there, but no longer than so many seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within), self._proven:
+                await self._proven.wait()
 
     def soon(self, lane: int) -> None:
         """Tell that a lane still decides by an old proof, and may need a later one next.
@@ -205,7 +227,7 @@ class Freshness:
             raise KafkaUnavailable(f"stored positions behind the end of {sorted(beyond)[:5]}")
         for key in fresh:
             chosen = {p: end for p, end in ends.items() if key is None or p[1] == key}
-            self._pending.setdefault(key, []).append(_Pending(at, chosen, now, now))
+            self._pending.setdefault(key, []).append(Pending(at, chosen, now, now))
         for pending in stale:
             pending.probed = now
             # Never later ends: under a steady flow a moving target would not be reached.

@@ -191,7 +191,8 @@ class LaneRunner:
         try:
             # Reading and deciding end by themselves when the lane is stopped; then, and not
             # before, the relay has everything that they committed.
-            await _all(working, relaying)
+            with self._turns.reader(lane.positions):
+                await _all(working, relaying)
             drained = asyncio.create_task(relay.drained())
             working.add(drained)
             await _all({drained}, relaying)
@@ -251,13 +252,17 @@ class LaneRunner:
     async def _read(self, lane: Lane, intake: Intake, relay: Relay, assignment: int) -> None:
         linger = 0.0
         while not self._stopping.is_set():
-            await self._unless_stopped(self._turns.reading())
+            limit = await self._unless_stopped(
+                self._turns.reading(lane.positions, self._batch_size)
+            )
+            if limit is None:
+                continue
             try:
                 batch = await self._unless_stopped(
                     self._consumer.pull(
                         lane.positions,
                         assignment,
-                        self._batch_size,
+                        limit,
                         _PULL_WAIT,
                         self.last_timestamp,
                         linger,

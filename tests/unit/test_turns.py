@@ -1,11 +1,48 @@
 """Who goes first within a worker, and that nobody waits for ever."""
 
 import asyncio
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import pytest
 
+from worker.clock import SystemClock
+from worker.proof import Partition
 from worker.turns import _AT_ONCE, Turns
+
+_MOST = 2_000
+_AT = datetime(2026, 5, 4, tzinfo=UTC)
+
+
+@dataclass
+class _Proof:
+    """Waits for ten records of each partition."""
+
+    at: datetime = _AT
+
+    def missing(self, positions: Mapping[Partition, int]) -> int:
+        return sum(max(0, 10 - position) for position in positions.values())
+
+
+@dataclass
+class _Proofs:
+    """Those that are late; the next one is there when told."""
+
+    waited_for: list[_Proof] = field(default_factory=list)
+    there: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def late(self) -> list[_Proof]:
+        return self.waited_for
+
+    async def next_proof(self, within: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.there.wait(), within)
+
+
+def _turns(proofs: _Proofs | None = None, patience: float = 5.0) -> Turns:
+    return Turns(proofs or _Proofs(), SystemClock(), patience)
 
 
 def _place(turns: Turns, kind: str) -> AbstractAsyncContextManager[None]:
@@ -14,7 +51,7 @@ def _place(turns: Turns, kind: str) -> AbstractAsyncContextManager[None]:
 
 @pytest.mark.parametrize("kind", ["turn", "applying"])
 async def test_few_at_a_time(kind: str) -> None:
-    turns = Turns()
+    turns = _turns()
     inside, most = 0, 0
 
     async def work() -> None:
@@ -31,7 +68,7 @@ async def test_few_at_a_time(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["turn", "applying"])
 async def test_those_that_are_stuck_hold_the_others_for_a_while_only(kind: str) -> None:
-    turns = Turns(patience=0.05)
+    turns = _turns(patience=0.05)
     stuck = [_place(turns, kind) for _ in range(_AT_ONCE)]
     for one in stuck:
         await one.__aenter__()
@@ -56,9 +93,9 @@ async def _most_inside(turns: Turns, kind: str) -> int:
 
 
 async def test_reading_waits_until_nobody_decides() -> None:
-    turns = Turns()
+    turns = _turns()
     async with turns.turn():
-        reading = asyncio.create_task(turns.reading())
+        reading = asyncio.create_task(turns.reading({}, _MOST))
         await asyncio.sleep(0.01)
         assert not reading.done()
     async with asyncio.timeout(2):
@@ -66,6 +103,61 @@ async def test_reading_waits_until_nobody_decides() -> None:
 
 
 async def test_reading_waits_for_a_while_only() -> None:
-    turns = Turns(patience=0.05)
+    turns = _turns(patience=0.05)
     async with turns.turn(), asyncio.timeout(2):
-        await turns.reading()
+        await turns.reading({}, _MOST)
+
+
+_BEHIND, _THERE = {("acts", 0): 7}, {("acts", 1): 10}
+
+
+async def test_a_lane_reads_no_further_than_verdicts_wait_for() -> None:
+    turns = _turns(_Proofs([_Proof()]))
+    assert await turns.reading(_BEHIND, _MOST) == 3
+    assert await turns.reading(_BEHIND, 2) == 2
+
+
+async def test_a_lane_that_read_enough_lets_the_others_read_first() -> None:
+    proofs = _Proofs([_Proof()])
+    turns = _turns(proofs)
+    with turns.reader(_BEHIND), turns.reader(_THERE):
+        reading = asyncio.create_task(turns.reading(_THERE, _MOST))
+        await asyncio.sleep(0.01)
+        assert not reading.done()
+        proofs.waited_for.clear()
+        proofs.there.set()
+        async with asyncio.timeout(1):
+            assert await reading == _MOST
+
+
+async def test_after_the_proof_the_verdicts_go_first() -> None:
+    proofs = _Proofs([_Proof()])
+    turns = _turns(proofs)
+    with turns.reader(_BEHIND), turns.reader(_THERE):
+        reading = asyncio.create_task(turns.reading(_THERE, _MOST))
+        await asyncio.sleep(0.01)
+        async with turns.turn():
+            proofs.waited_for.clear()
+            proofs.there.set()
+            await asyncio.sleep(0.01)
+            assert not reading.done()
+        async with asyncio.timeout(1):
+            await reading
+
+
+async def test_one_that_is_stuck_holds_the_others_once_for_each_proof() -> None:
+    turns = Turns(_Proofs([_Proof()]), clock := SystemClock(), courtesy=0.1)
+    with turns.reader(_BEHIND), turns.reader(_THERE):
+        began = clock.monotonic()
+        for _ in range(20):
+            assert await turns.reading(_THERE, _MOST) == _MOST
+        assert 0.1 <= clock.monotonic() - began < 1
+
+
+async def test_nobody_waits_for_lanes_that_read_elsewhere_or_no_more() -> None:
+    turns = _turns(_Proofs([_Proof()]))
+    with turns.reader(_THERE):
+        with turns.reader(_BEHIND):
+            pass
+        async with asyncio.timeout(1):
+            assert await turns.reading(_THERE, _MOST) == _MOST

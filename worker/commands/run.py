@@ -37,7 +37,7 @@ def _collect_seldom() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(30_000, 10, 50)
+    gc.set_threshold(200_000, 10, 50)
 
 
 def on_loop(main: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
