@@ -1,0 +1,80 @@
+"""What is told of the proofs that lanes wait for: whose verdicts they keep is simulated."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from tests.support.waiting import eventually
+from worker.clock import SystemClock
+from worker.databases import Databases
+from worker.freshness import _LATE, Ends, Freshness
+from worker.metrics import Metrics
+from worker.scope import Scope
+from worker.settings import Settings
+
+_ENDS = {("acts", 0): 10, ("acts", 1): 20}
+
+
+class _Probe:
+    async def ends(self) -> Ends:
+        return dict(_ENDS)
+
+
+class _Databases:
+    def __init__(self, positions: Ends) -> None:
+        self.positions = positions
+
+    async def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    async def rows(self, _name: str) -> list[dict[str, Any]]:
+        return [
+            {"topic": topic, "partition": partition, "next_offset": offset}
+            for (topic, partition), offset in self.positions.items()
+        ]
+
+
+class _Clock(SystemClock):
+    ahead = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead
+
+
+@asynccontextmanager
+async def _serving(positions: Ends) -> AsyncIterator[tuple[Freshness, _Clock]]:
+    clock = _Clock()
+    databases = cast("Databases", _Databases(positions))
+    scope = Scope(("acts",), "acts", narrow=False)
+    freshness = Freshness(_Probe(), databases, scope, clock, Metrics(Settings()))
+    serving = asyncio.create_task(freshness.run())
+    try:
+        yield freshness, clock
+    finally:
+        serving.cancel()
+
+
+async def test_a_proof_is_late_once_lanes_have_waited_for_it() -> None:
+    positions = {("acts", 0): 10, ("acts", 1): 17}
+    async with _serving(positions) as (freshness, clock), asyncio.timeout(5):
+        waiting = asyncio.create_task(freshness.proven(0, datetime.now(UTC)))
+        await eventually(lambda: freshness.held_by, interval=0.001)
+        assert freshness.late() == []
+        clock.ahead = 2 * _LATE
+        (late,) = freshness.late()
+        assert late.missing({("acts", 0): 8, ("acts", 1): 17}) == 2 + 3
+        assert late.missing({("acts", 0): 12}) == 0
+
+        there = asyncio.create_task(freshness.next_proof(5))
+        positions["acts", 1] = 20
+        freshness.progressed()
+        assert late.at == (await waiting).at
+        await there
+        assert freshness.late() == []
+
+
+async def test_nobody_waits_for_ever_for_the_next_proof() -> None:
+    async with _serving({("acts", 0): 0, ("acts", 1): 0}) as (freshness, _), asyncio.timeout(5):
+        await freshness.next_proof(0.01)
