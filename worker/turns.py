@@ -12,6 +12,9 @@ from worker.proof import Partition
 # One computes while the other waits for Postgres. With all lanes at once, each step of the event
 # loop takes as many times longer, and an acknowledgement takes many steps.
 _AT_ONCE = 4
+# A turn to read is for no fewer: what a proof waits for may stand where nothing can be read now,
+# behind an open transaction or on a broker that is away, and the lane's other records must flow.
+_LEAST = 250
 
 Positions = Mapping[Partition, int]
 
@@ -102,8 +105,8 @@ class Turns:
         await self._nobody_decides()
         while await self._others_read(positions):
             await self._nobody_decides()
-        missing = (proof.missing(positions) for proof in self._proofs.late())
-        return min(next(filter(None, missing), most), most)
+        missing = next(filter(None, (p.missing(positions) for p in self._proofs.late())), most)
+        return min(max(missing, _LEAST), most)
 
     async def _nobody_decides(self) -> None:
         if self._deciding:

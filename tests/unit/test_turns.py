@@ -10,7 +10,7 @@ import pytest
 
 from worker.clock import SystemClock
 from worker.proof import Partition
-from worker.turns import _AT_ONCE, Turns
+from worker.turns import _AT_ONCE, _LEAST, Turns
 
 _MOST = 2_000
 _AT = datetime(2026, 5, 4, tzinfo=UTC)
@@ -18,12 +18,12 @@ _AT = datetime(2026, 5, 4, tzinfo=UTC)
 
 @dataclass
 class _Proof:
-    """Waits for ten records of each partition."""
+    """Waits for a thousand records of each partition."""
 
     at: datetime = _AT
 
     def missing(self, positions: Mapping[Partition, int]) -> int:
-        return sum(max(0, 10 - position) for position in positions.values())
+        return sum(max(0, 1_000 - position) for position in positions.values())
 
 
 @dataclass
@@ -108,13 +108,19 @@ async def test_reading_waits_for_a_while_only() -> None:
         await turns.reading({}, _MOST)
 
 
-_BEHIND, _THERE = {("acts", 0): 7}, {("acts", 1): 10}
+_BEHIND, _THERE = {("acts", 0): 300}, {("acts", 1): 1_000}
 
 
 async def test_a_lane_reads_no_further_than_verdicts_wait_for() -> None:
     turns = _turns(_Proofs([_Proof()]))
-    assert await turns.reading(_BEHIND, _MOST) == 3
-    assert await turns.reading(_BEHIND, 2) == 2
+    assert await turns.reading(_BEHIND, _MOST) == 700
+    assert await turns.reading(_BEHIND, 500) == 500
+
+
+async def test_what_cannot_be_read_now_does_not_hold_the_rest_of_the_lane() -> None:
+    turns = _turns(_Proofs([_Proof()]))
+    assert await turns.reading({("acts", 0): 999}, _MOST) == _LEAST
+    assert await turns.reading({("acts", 0): 999}, 10) == 10
 
 
 async def test_a_lane_that_read_enough_lets_the_others_read_first() -> None:
