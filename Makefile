@@ -39,7 +39,7 @@ simulate-mutants: $(TEST) ## Plant faults in the worker: the simulation must cat
 chaos: $(TEST) kafka ## Break real parts in every way we know, about twenty minutes (ARGS="-k commit")
 	$(VENV)/bin/python -m pytest -rP --show-capture=stdout tests/chaos $(ARGS)
 
-bench: $(if $(filter --short,$(ARGS)),$(TEST),$(BENCH)) kafka ## Measure beside limits and peers, a quarter of an hour (ARGS=--short)
+bench: $(if $(filter --short,$(ARGS)),$(TEST),$(BENCH)) kafka ## Measure beside limits and peers, half an hour (ARGS=--short)
 	$(if $(filter --short,$(ARGS)),$(VENV),$(BENCH_VENV))/bin/python -m tests.benchmarks $(ARGS)
 
 endurance: $(TEST) kafka ## Run half an hour at a steady rate and look for leaks (ARGS="--minutes 5")

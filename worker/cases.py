@@ -8,7 +8,7 @@ from typing import Any
 from worker.domain.acts import DECISIVE, Act, Change, Place, Refusal
 from worker.domain.case import Case, Finding, Given, Kind, Order, Reason
 from worker.domain.policy import AtLapse, Dispute
-from worker.store import Transaction
+from worker.store import Transaction, text_array
 
 
 async def load(
@@ -23,15 +23,16 @@ async def load(
     """
     if not order_ids:
         return []
-    orders = {r["order_id"]: r for r in await tx.rows("case_orders", order_ids, lane)}
+    asked = text_array(order_ids)
+    orders = {r["order_id"]: r for r in await tx.rows("case_orders", asked, lane)}
     acts: defaultdict[str, list[Act]] = defaultdict(list)
-    for row in await tx.rows("case_acts", order_ids, [*DECISIVE, *clocks]):
+    for row in await tx.rows("case_acts", asked, [*DECISIVE, *clocks]):
         acts[row["order_id"]].append(act_of(row))
     refusals: defaultdict[str, list[Refusal]] = defaultdict(list)
-    for row in await tx.rows("case_refusals", order_ids):
+    for row in await tx.rows("case_refusals", asked):
         refusals[row["order_id"]].append(refusal_of(row))
     changes: defaultdict[str, list[Change]] = defaultdict(list)
-    for row in await tx.rows("case_changes", order_ids):
+    for row in await tx.rows("case_changes", asked):
         changes[row["order_id"]].append(_change(row))
     decided = [order_id for order_id, row in orders.items() if row["decisions"]]
     given: defaultdict[str, dict[int, Given]] = defaultdict(dict)

@@ -17,7 +17,7 @@ from worker.cases import act_of, refusal_of
 from worker.domain.acts import DECISIVE, Act
 from worker.domain.case import Case
 from worker.errors import DatabaseUnavailable, EvidenceUnavailable
-from worker.store import Store, Transaction, columns
+from worker.store import Store, Transaction, columns, text_array
 
 
 @dataclass(slots=True)
@@ -105,7 +105,7 @@ class Elsewhere:
         found.positions += await tx.rows("positions")
         if not known:
             return
-        ids = [row["order_id"] for row in known]
+        ids = text_array([row["order_id"] for row in known])
         found.acts += await tx.rows("case_acts", ids, self._statuses)
         found.refusals += await tx.rows("case_refusals", ids)
         found.changes += await tx.rows("read_changes", ids)

@@ -24,7 +24,7 @@ from worker.logs import logger
 from worker.metrics import Metrics
 from worker.proof import Proof
 from worker.scope import Scope
-from worker.store import Transaction, columns
+from worker.store import Transaction, columns, text_array
 from worker.timetable import Moved, Timetable, arm_reminders
 from worker.verdicts import Event, events
 
@@ -248,7 +248,7 @@ class Sweeps:
         waiting = {row["order_id"]: row for row in await tx.rows("waiting_orders", order_ids)}
         if not waiting:
             return Moved()
-        acts = await tx.rows("case_acts", list(waiting), list(self._book.clocks))
+        acts = await tx.rows("case_acts", text_array(waiting), list(self._book.clocks))
         acts += found.acts
         rows = []
         for order_id, row in waiting.items():
@@ -321,7 +321,7 @@ class Sweeps:
                 verdicts.events += told
         await self._publish(tx, verdicts, sequence)
         for settled, orders in _settlements(verdicts.judged).items():
-            await tx.execute("settle_orders", orders, *settled, now)
+            await tx.execute("settle_orders", text_array(orders), *settled, now)
         verdicts.moved = await timetable.store(tx, self._lane.number, now)
         return verdicts
 

@@ -45,6 +45,12 @@ class Row(dict[Any, Any]):
         return Row(self, **changes)
 
 
+def _texts(array: str) -> list[str]:
+    """What :func:`worker.store.text_array` wrote."""
+    texts: list[str] = json.loads(f"[{array[1:-1]}]", strict=False)
+    return texts
+
+
 def _statement(made: "Callable[..., Statement]") -> "Callable[..., Statement]":
     STATEMENTS[made.__name__] = made
     return made
@@ -233,8 +239,7 @@ def enter_orders(
 
 @_reading
 def entered_orders(tx: "Tx", array: str) -> list[Row]:
-    order_ids = json.loads(f"[{array[1:-1]}]", strict=False)
-    rows = (tx.get("orders", order_id) for order_id in sorted(set(order_ids)))
+    rows = (tx.get("orders", order_id) for order_id in sorted(set(_texts(array))))
     return [
         row.only("order_id", "lane").but(watched=_watched(row)) for row in rows if row is not None
     ]
@@ -514,11 +519,11 @@ def postpone_deadlines(tx: "Tx", lane: int, to: Any, ids: list[str]) -> "Stateme
 
 @_statement
 def settle_orders(
-    tx: "Tx", ids: list[str], finding: str, outcome: str, decisions: int, at: Any
+    tx: "Tx", array: str, finding: str, outcome: str, decisions: int, at: Any
 ) -> "Statement":
     return (
         yield from _update(
-            tx, "orders", sorted(ids),
+            tx, "orders", sorted(_texts(array)),
             finding=finding, outcome=outcome, decisions=decisions, decided_at=at,
         )
     )  # fmt: skip
@@ -528,8 +533,8 @@ def settle_orders(
 
 
 @_reading
-def case_orders(tx: "Tx", order_ids: list[str], lane: int) -> list[Row]:
-    rows = (tx.get("orders", order_id) for order_id in sorted(set(order_ids)))
+def case_orders(tx: "Tx", array: str, lane: int) -> list[Row]:
+    rows = (tx.get("orders", order_id) for order_id in sorted(set(_texts(array))))
     return [
         row.but(
             dispute_type=None,
@@ -542,7 +547,8 @@ def case_orders(tx: "Tx", order_ids: list[str], lane: int) -> list[Row]:
 
 
 @_reading
-def case_acts(tx: "Tx", order_ids: list[str], statuses: list[str]) -> list[Row]:
+def case_acts(tx: "Tx", array: str, statuses: list[str]) -> list[Row]:
+    order_ids = _texts(array)
     found = [
         row for row in tx.scan("acts") if row["order_id"] in order_ids and row["status"] in statuses
     ]
@@ -562,9 +568,10 @@ def case_acts(tx: "Tx", order_ids: list[str], statuses: list[str]) -> list[Row]:
 
 
 @_reading
-def read_changes(tx: "Tx", order_ids: list[str]) -> list[Row]:
+def read_changes(tx: "Tx", array: str) -> list[Row]:
     names = ("order_id", "kind", "occurred_at", "received_at", "due", "author", "reason", "topic",
              "partition", "offset")  # fmt: skip
+    order_ids = _texts(array)
     return [
         row.only(*names).but(body=body)
         for row in tx.scan("deadline_changes")
@@ -627,7 +634,8 @@ def _change(
 
 
 @_reading
-def case_changes(tx: "Tx", order_ids: list[str]) -> list[Row]:
+def case_changes(tx: "Tx", array: str) -> list[Row]:
+    order_ids = _texts(array)
     names = ("order_id", "kind", "occurred_at", "received_at", "due", "topic", "partition",
              "offset")  # fmt: skip
     return [
@@ -697,9 +705,9 @@ def reschedule(tx: "Tx", lane: int, *columns: list[Any]) -> "Statement":
 
 
 @_reading
-def case_refusals(tx: "Tx", order_ids: list[str]) -> list[Row]:
+def case_refusals(tx: "Tx", array: str) -> list[Row]:
     found = []
-    for order_id in sorted(set(order_ids)):
+    for order_id in sorted(set(_texts(array))):
         shields = [row for row in tx.scan("shields") if row["order_id"] == order_id]
         for shield in shields[:10]:
             letter = tx.get("dead_letters", shield["dead_letter"])

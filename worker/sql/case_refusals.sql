@@ -1,6 +1,6 @@
 -- The first few are evidence enough; one already shields.
 SELECT s.order_id, d.topic, d.partition, d."offset", d.received_at, d.error
-FROM unnest($1::text[]) AS named (order_id)
+FROM unnest($1::text::text[]) AS named (order_id)
 CROSS JOIN LATERAL (
     SELECT order_id, dead_letter FROM shields
     WHERE shields.order_id = named.order_id ORDER BY dead_letter LIMIT 10

@@ -4,4 +4,4 @@ SELECT c.order_id, c.kind, c.occurred_at, c.received_at, c.due, c.author, c.reas
 FROM deadline_changes c
 LEFT JOIN acts a ON a.order_id = c.order_id AND a.topic = c.topic AND a.partition = c.partition
     AND a."offset" = c."offset"
-WHERE c.order_id = ANY ($1::text[])
+WHERE c.order_id = ANY ($1::text::text[])
