@@ -30,7 +30,7 @@ WARM_UP = 1
 TOLERATED = 2 / 3
 SHARE = 0.3  # of a core, for each worker that is held to one
 LAPSING = 100_000
-GROWTH_EVENTS = 100_000
+GROWTH_EVENTS = 200_000
 OPEN_ORDERS = (10_000, 1_000_000, 10_000_000)
 
 Seen = dict[str, list[Ingestion]]
@@ -70,7 +70,7 @@ async def _run(short: bool, rounds: int, events: int) -> int:
         _tell(found)
         if not short:
             await _promptness(here, found, rounds)
-            await _growth(here, found)
+            await _growth(here, found, rounds)
     if not short:
         LATEST.write_text(json.dumps(found, indent=1) + "\n")
         return 0
@@ -138,9 +138,9 @@ async def _promptness(here: Site, found: dict[str, Any], rounds: int) -> None:
         print(f"{name}: {found[name]}", flush=True)
 
 
-async def _growth(here: Site, found: dict[str, Any]) -> None:
+async def _growth(here: Site, found: dict[str, Any], rounds: int) -> None:
     topics = await here.loaded_topics(GROWTH_EVENTS)
-    costs = [await growth.cost(here, topics, n, GROWTH_EVENTS) for n in OPEN_ORDERS]
+    costs = await growth.costs(here, topics, OPEN_ORDERS, GROWTH_EVENTS, rounds)
     found["growth"] = [asdict(one) for one in costs]
     found["flat"] = max(growth.flat(costs).values())
     for one in found["growth"]:

@@ -1,8 +1,12 @@
 """The same work with ten thousand, a million and ten million open orders."""
 
+import sys
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import asdict, astuple, dataclass
 from datetime import UTC, datetime, timedelta
+from statistics import median
 
 import asyncpg
 
@@ -49,27 +53,46 @@ class Cost:
     rss_mib: float
 
 
-async def cost(site: Site, topics: Topics, open_orders: int, events: int) -> Cost:
-    """Load so many open orders, then read events and let some orders lapse."""
-    async with site.database() as url:
-        await migrate(url)
-        await _load(url, open_orders)
-        async with site.workers(topics, url) as (worker,):
-            read = await ingestion.measure(site, url, ingestion.POSITIONS, events, 60, [worker.pid])
-        lapsing = await site.topics()
-        async with site.workers(lapsing, url, grace="PT1S") as (worker,):
-            began = time.perf_counter()
-            await worker.wait_ready()
-            started = time.perf_counter() - began
-            fires = datetime.now(UTC) + timedelta(seconds=10)
-            entered = fires - GRACE - timedelta(days=1, seconds=1)
-            orders = [
-                created(4, number, entered + timedelta(seconds=number / LAPSING))
-                for number in range(LAPSING)
-            ]
-            site.publish(lapsing, orders)
-            verdicts = await wait_for_verdicts(site, lapsing, LAPSING, 90)
-            decided = max(one.stored_at for one in verdicts) - fires
+async def costs(
+    site: Site, topics: Topics, sizes: Sequence[int], events: int, rounds: int
+) -> list[Cost]:
+    """For each number of open orders the medians of rounds in turn, each on a fresh copy."""
+    seen: dict[int, list[Cost]] = {size: [] for size in sizes}
+    async with AsyncExitStack() as stack:
+        loaded = {size: await stack.enter_async_context(site.database()) for size in sizes}
+        for size, url in loaded.items():
+            await migrate(url)
+            await _load(url, size)
+        for _ in range(rounds):
+            for size, like in loaded.items():
+                async with site.database(like) as url:
+                    seen[size].append(await _cost(site, topics, url, size, events))
+                print(seen[size][-1], file=sys.stderr, flush=True)
+    return [_median(runs) for runs in seen.values()]
+
+
+def _median(runs: Sequence[Cost]) -> Cost:
+    return Cost(*(median(values) for values in zip(*map(astuple, runs), strict=True)))
+
+
+async def _cost(site: Site, topics: Topics, url: str, open_orders: int, events: int) -> Cost:
+    """Read events, and let some orders lapse."""
+    async with site.workers(topics, url) as (worker,):
+        read = await ingestion.measure(site, url, ingestion.POSITIONS, events, 60, [worker.pid])
+    lapsing = await site.topics()
+    async with site.workers(lapsing, url, grace="PT1S") as (worker,):
+        began = time.perf_counter()
+        await worker.wait_ready()
+        started = time.perf_counter() - began
+        fires = datetime.now(UTC) + timedelta(seconds=10)
+        entered = fires - GRACE - timedelta(days=1, seconds=1)
+        orders = [
+            created(4, number, entered + timedelta(seconds=number / LAPSING))
+            for number in range(LAPSING)
+        ]
+        site.publish(lapsing, orders)
+        verdicts = await wait_for_verdicts(site, lapsing, LAPSING, 90)
+        decided = max(one.stored_at for one in verdicts) - fires
     return Cost(
         open_orders,
         round(1e6 / read.per_s, 1),

@@ -42,10 +42,10 @@ class Site:
     directory: Path
 
     @asynccontextmanager
-    async def database(self) -> AsyncIterator[str]:
-        """Address of a new database, dropped in the end."""
-        name = f"bench_{uuid.uuid4().hex[:8]}"
-        await self._execute(f"CREATE DATABASE {name}")
+    async def database(self, like: str = "template1") -> AsyncIterator[str]:
+        """Address of a new database, dropped in the end; ``like`` another, by address or name."""
+        name, template = f"bench_{uuid.uuid4().hex[:8]}", like.rpartition("/")[2]
+        await self._execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
         try:
             yield self.postgres.url_of(name)
         finally:

@@ -51,7 +51,6 @@ NOW = datetime(2026, 11, 22, tzinfo=UTC)
 REMINDING: dict[str, tuple[Any, ...]] = {
     "due_reminders": (1, NOW, 100),
     "disarm_reminders": (1, [NOW], ["1"]),
-    "arm_reminders": (["1"], 1, NOW),
     "count_decisions": (["1"], [2]),
 }
 

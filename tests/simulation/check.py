@@ -144,10 +144,14 @@ def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
         grace=timedelta(seconds=world.scenario.grace),
         logs_reach_back=all(order.entered >= instant for instant in since),
     )
-    # A change that came about when the verdict could fall may count or not.
     yield from _unconfirmed(world, order, events)
     events = [event for event in events if not _is_of_confirmation(event)]
-    courses = [list(_course(world, order, one, events)) for one in _terms(order, terms)]
+    possible = _terms(world, order, terms)
+    if not possible:
+        if events:
+            yield f"{who}: decided, and its clock never started"
+        return
+    courses = [list(_course(world, order, one, events)) for one in possible]
     yield from min(courses, key=len)
     yield from _released(order, terms, events)
 
@@ -182,13 +186,42 @@ def _unconfirmed(world: "World", order: Order, events: list[Event]) -> Iterator[
         yield f"{order.order_id}: nobody was told that the auto-cancel is unconfirmed"
 
 
-def _terms(order: Order, first: Terms) -> list[Terms]:
-    """Those that an order may be judged by."""
+def _terms(world: "World", order: Order, first: Terms) -> list[Terms]:
+    """Those that an order may be judged by.
+
+    A change that came about when the verdict could fall may count or not.
+    """
+    if world.scenario.clock is not None:
+        return _started(order, world.scenario.clock, first)
     for change in order.changes:
         if change.due is not None:
             extended = replace(first, window=timedelta(seconds=change.due - order.entered))
             return [extended] if change.stored_at < first.fires_at else [first, extended]
     return [first]
+
+
+def _started(order: Order, clock: str, entered: Terms) -> list[Terms]:
+    """One for each instant at which its clock may have started: whichever was read first.
+
+    Of two in one log the second cannot have been, and counts only if its instant is the earlier.
+    """
+    starts = {
+        (one.partition, one.offset): one.fact.occurred_at
+        for one in order.facts
+        if isinstance(one.fact, Act) and one.fact.status == clock
+    }
+    possible = {
+        instant: None
+        for place, instant in starts.items()
+        if not any(
+            place[0] == earlier[0] and earlier < place and starts[earlier] <= instant
+            for earlier in starts
+        )
+    }
+    return [
+        replace(entered, window=instant - entered.entered_at + entered.window)
+        for instant in possible
+    ]
 
 
 def _released(order: Order, terms: Terms, events: list[Event]) -> Iterator[str]:
@@ -297,9 +330,9 @@ def _effects(world: "World") -> Iterator[str]:
         for record in log.records():
             place = (topic, number, record.offset)
             here, other = (kept, rows) if place in world.refused else (rows, kept)
-            refused = other.pop(place, 0)
-            if here.pop(place, 0) != 1 or (refused and place not in world.changes):
-                yield f"{place} took effect {here[place]} times"
+            refused, times = other.pop(place, 0), here.pop(place, 0)
+            if times != 1 or (refused and place not in world.changes):
+                yield f"{place} took effect {times} times"
     for place in rows + kept:
         yield f"{place} took effect, and was never committed"
     for lane, row in tables["lanes"].items():

@@ -9,7 +9,7 @@ transaction open until the server ends it.
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tests.simulation.loop import PROCESS, Process
@@ -27,7 +27,7 @@ Statement = Generator[Key, None, Any]
 
 TABLES = (
     "lanes", "published", "positions", "orders", "acts", "deadlines", "notices", "decisions",
-    "dead_letters", "shields", "deadline_changes", "strays",
+    "dead_letters", "shields", "deadline_changes", "strays", "brake_counts",
 )  # fmt: skip
 
 
@@ -91,6 +91,9 @@ class Tx:
     def serial(self, table: str) -> int:
         return self.database.serial(table)
 
+    def now(self) -> datetime:
+        return self.database.now()
+
 
 def _key(item: tuple[Any, Any]) -> Any:
     return item[0]
@@ -99,7 +102,8 @@ def _key(item: tuple[Any, Any]) -> Any:
 class Database:
     """The server: committed rows, locks and open transactions."""
 
-    def __init__(self, later: Callable[..., Any]) -> None:
+    def __init__(self, later: Callable[..., Any], now: Callable[[], datetime]) -> None:
+        self.now = now
         self.tables: dict[str, dict[Any, Any]] = {name: {} for name in TABLES}
         self.open: list[Tx] = []
         self.committing: Callable[[Tx], None] = lambda tx: None
@@ -260,7 +264,7 @@ class SimStore:
     async def now(self) -> datetime:
         world = self._world
         await world.reach_database(self._database)
-        moment = world.instant() + timedelta(seconds=world.database_ahead)
+        moment = self._database.now()
         await world.travel()
         return moment
 

@@ -42,17 +42,8 @@ DECIDE, STATEMENTS = "worker/domain/decide.py", "tests/simulation/statements.py"
 
 _RETRY = (
     INTAKE,
-    """        async with self._lane.turn:
-            return await self._apply(batch)
-""",
-    """        from worker.errors import DatabaseUnavailable
-
-        async with self._lane.turn:
-            try:
-                return await self._apply(batch)
-            except DatabaseUnavailable:
-                return await self._apply(batch)
-""",
+    "            except KeyTaken:\n",
+    "            except (KeyTaken, __import__('worker.errors').errors.DatabaseUnavailable):\n",
 )
 _BEHIND = " as tx:\n                sequence, open_deadlines = await self._lane.fence(tx)\n                "
 _NO_COMPARE = (INTAKE, 'if found["moved"] != len(moves):', "if False:")
@@ -369,6 +360,54 @@ MUTANTS = (
         "an order that entered in two is decided in one",
         1500,
         ((ELSEWHERE, "        found.strangers.update(\n", "        set().update(\n"),),
+    ),
+    Mutant(
+        "an order that waits not looked at when it enters",
+        "a clock starts by what came before its order",
+        300,
+        ((INTAKE, "looked_at | rows.waiting | rows.changed", "looked_at | rows.changed"),),
+    ),
+    Mutant(
+        "an order that waits not looked at for later acts",
+        "a clock starts by what comes after its order",
+        300,
+        (
+            (
+                STATEMENTS,
+                'settled = row["finding"] is not None or row["due"] is None',
+                'settled = row["finding"] is not None',
+            ),
+        ),
+    ),
+    Mutant(
+        "the latest of several starts counts",
+        "of the starts that are known the earliest counts",
+        1500,
+        ((SWEEPS, "fixed(policy, min(starts))", "fixed(policy, max(starts))"),),
+    ),
+    Mutant(
+        "starts in other databases not read",
+        "a clock starts from whichever database",
+        1500,
+        ((SWEEPS, "        acts += found.acts\n", ""),),
+    ),
+    Mutant(
+        "two sweeps at the brake at once",
+        "the limits hold over all workers",
+        600,
+        ((STATEMENTS, 'yield "brake", True', 'yield "brake", tx'),),
+    ),
+    Mutant(
+        "the brake asked, and not heeded",
+        "what the limits leave no room for waits",
+        100,
+        (
+            (
+                SWEEPS,
+                "braked = permit is not None and case.order.order_id not in permit.orders",
+                "braked = False",
+            ),
+        ),
     ),
 )
 

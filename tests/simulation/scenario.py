@@ -15,6 +15,8 @@ DECISIONS = "marketplace.stock-deadline-decisions"
 LETTERS = "marketplace.stock-deadline-dead-letters"
 
 WINDOW = 15.0
+# The status that starts the clocks, in a quarter of the seeds; in the others the order itself does.
+CLOCK = "ready-for-handling"
 # Until here orders and acts are published and faults happen; then everything is mended.
 HEAL = 44.0
 
@@ -35,6 +37,7 @@ class Order:
 
     order_id: str
     entered: float
+    started: float  # when its clock starts by what is published first
     homes: set[int] = field(default_factory=set)
     facts: list[Published] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
@@ -42,7 +45,7 @@ class Order:
 
     @property
     def due(self) -> float:
-        return self.entered + WINDOW
+        return self.started + WINDOW
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,8 @@ class Scenario:
     batch_size: int
     proof: str
     confirm_within: float | None
+    clock: str | None
+    brake: int | None
     orders: dict[str, Order]
     sends: list[Send]
     transactions: list[Producing]
@@ -93,14 +98,20 @@ def at(seconds: float) -> str:
     return (BASE + timedelta(seconds=round(seconds, 6))).isoformat().replace("+00:00", "Z")
 
 
-def make(rng: Random) -> Scenario:
-    """A scenario from a seed."""
-    return _Maker(rng).make()
+def make(rng: Random, clock: str | None, brake: int | None) -> Scenario:
+    """A scenario from a seed.
+
+    ``clock`` is the status that starts the clocks, but for the order itself, and ``brake`` how many
+    auto-cancels it leaves room for at a time.
+    """
+    return _Maker(rng, clock, brake).make()
 
 
 class _Maker:
-    def __init__(self, rng: Random) -> None:
+    def __init__(self, rng: Random, clock: str | None, brake: int | None) -> None:
         self.rng = rng
+        self.clock = clock
+        self.brake = brake
         self.sends: list[Send] = []
         self.orders: dict[str, Order] = {}
         created = rng.choice([1, 2, 2, 3])
@@ -138,6 +149,8 @@ class _Maker:
             batch_size=rng.choice([1, 2, 3, 5, 100]),
             proof="lane" if narrow and rng.random() < 0.3 else "all",
             confirm_within=rng.choice([None, None, 3.0]),
+            clock=self.clock,
+            brake=self.brake,
             orders=self.orders,
             sends=sorted(self.sends, key=lambda send: send.at),
             transactions=self.transactions,
@@ -160,7 +173,10 @@ class _Maker:
     def _order(self, order_id: str) -> None:
         rng = self.rng
         entered = round(rng.choice([rng.uniform(0, 12), rng.uniform(-16, 12)]), 6)
-        order = self.orders[order_id] = Order(order_id, entered)
+        if self.brake:  # many at once, which is what it is for
+            entered = round(rng.choice([-4.0, 6.0]) + rng.uniform(0, 0.1), 6)
+        started = round(entered + rng.uniform(0, 4), 6) if self.clock else entered
+        order = self.orders[order_id] = Order(order_id, entered, started)
         home = rng.randrange(self.widths[CREATED])
         late = rng.uniform(0, 22) if rng.random() < 0.15 else rng.expovariate(1 / self.delay)
         sent = max(0.0, entered) + late
@@ -173,7 +189,9 @@ class _Maker:
                 self._created(order, other, sent + rng.uniform(0, 15))
         for status, occurred, more in self._acts(order):
             self._publish(order, home, status, max(occurred, entered), more)
-        if rng.random() < self.changing:
+        if self.clock:
+            self._start(order, home, self.clock)
+        elif rng.random() < self.changing:
             self._changes(order, home)
         if rng.random() < self.poison:
             self._poison(order, home)
@@ -188,6 +206,14 @@ class _Maker:
             "currency": "PEN",
         }
         self._send(sent, CREATED, home, order.order_id, value, order=order.order_id)
+
+    def _start(self, order: Order, home: int, clock: str) -> None:
+        """What starts the clock: mostly once, sometimes never or with a second, later instant."""
+        rng = self.rng
+        if rng.random() < 0.9:
+            self._publish(order, home, clock, order.started, {})
+        if rng.random() < 0.2:
+            self._publish(order, home, clock, order.started + rng.uniform(0, 3), {})
 
     def _acts(self, order: Order) -> list[tuple[str, float, dict[str, object]]]:
         """What the seller does, as (status, occurred at, more fields)."""

@@ -6,6 +6,7 @@ as in Postgres.
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from worker.verdicts import Event
@@ -447,6 +448,12 @@ def start_clocks(
 
 
 @_reading
+def arm_reminders(_tx: "Tx", _order_ids: list[str], _lane: int, _now: Any) -> list[Row]:
+    """The model has no policies, and so none that reminds."""
+    return [Row(next=None)]
+
+
+@_reading
 def waiting_notices(tx: "Tx", lane: int, limit: int) -> list[Row]:
     found = [row.only("id", "order_id") for row in tx.scan("notices") if row["lane"] == lane]
     return found[:limit]
@@ -726,6 +733,43 @@ def case_decisions(tx: "Tx", order_ids: list[str]) -> list[Row]:
     found.sort(key=lambda row: (row["order_id"], row["ordinal"]))
     names = ("order_id", "ordinal", "id", "kind", "reason", "revokes", "sequence")
     return [row.only(*names) for row in found]
+
+
+# The brake.
+
+
+@_statement
+def lock_brake(tx: "Tx") -> "Statement":
+    """Nobody in this world takes it off."""
+    yield "brake", True
+    return [Row(released=False, escalate=False)]
+
+
+@_reading
+def brake_used(tx: "Tx", window: timedelta, sellers: list[str]) -> list[Row]:
+    counted = [row for row in tx.scan("brake_counts") if row["counted_at"] > tx.now() - window]
+
+    def used(seller: str | None, rows: list[Row]) -> Row:
+        lapsed, cancels = (sum(row[name] for row in rows) for name in ("lapsed", "cancels"))
+        return Row(seller_id=seller, lapsed=lapsed, cancels=cancels)
+
+    of = {one: [row for row in counted if row["seller_id"] == one] for one in sorted(sellers)}
+    return [used(None, counted), *(used(one, rows) for one, rows in of.items() if rows)]
+
+
+@_statement
+def take_brake(tx: "Tx", lane: int, *columns: list[Any]) -> "Statement":
+    for seller, lapsed, cancels in zip(*columns, strict=True):
+        row = Row(counted_at=tx.now(), lane=lane, seller_id=seller, lapsed=lapsed, cancels=cancels)
+        tx.put("brake_counts", tx.serial("brake_counts"), row)
+    return len(columns[0])
+    yield
+
+
+@_reading
+def forget_brake(_tx: "Tx", _window: timedelta) -> int:
+    """What it removes counts no more, so here it stays."""
+    return 0
 
 
 # What was decided and what was refused.

@@ -19,6 +19,7 @@ import worker.databases
 import worker.freshness
 import worker.intake
 import worker.lane_runner
+import worker.policies
 import worker.sweeps
 from tests.end_to_end.oracle import Published
 from tests.simulation import check, scenario
@@ -34,12 +35,16 @@ from tests.simulation.kafka import (
     Transaction,
 )
 from tests.simulation.loop import PROCESS, GatheringFuture, Process, SimLoop
-from tests.simulation.scenario import HEAL, WINDOW, Change, Scenario, Send
+from tests.simulation.scenario import CLOCK, HEAL, WINDOW, Change, Scenario, Send
+from worker.domain.acts import ORDER_CREATED
+from worker.domain.policy import Book, Policy
 from worker.settings import Settings
 
 SESSION_TIMEOUT = 4.0
 # Everything must be settled this long after the last fault was mended.
 QUIET = 120.0
+# So short that in the end everybody gets a verdict.
+BRAKE_WINDOW = timedelta(seconds=6)
 
 
 # Lanes of further databases, in a third of the seeds.
@@ -95,7 +100,10 @@ class World:
         self.happened: dict[str, int] = {}
         self.rng = Random(seed)
         random.seed(seed)  # the worker's backoff
-        self.scenario: Scenario = scenario.make(self.rng)
+        # Not drawn either.
+        clock = CLOCK if seed % 4 == 1 else None
+        brake = 1 + seed % 2 if seed % 5 == 3 else None
+        self.scenario: Scenario = scenario.make(self.rng, clock, brake)
         self.loop = SimLoop(self.rng)
         self.servers = Process("servers")
         self.loop.add(self.servers)
@@ -110,8 +118,12 @@ class World:
             proof=self.scenario.proof,
             session_timeout=timedelta(seconds=SESSION_TIMEOUT),
             database_lanes=SecretStr(placed(seed)),
+            brake_cancels=self.scenario.brake,
+            brake_window=BRAKE_WINDOW,
         )
-        self.databases = {url: Database(self.later) for url in self.settings.placements.urls}
+        self.databases = {
+            url: Database(self.later, self._database_now) for url in self.settings.placements.urls
+        }
         for database in self.databases.values():
             database.committing = self._committing
         self.broker = Broker(self, self.scenario.widths)
@@ -119,6 +131,9 @@ class World:
         self.consumers = 0
         self.largest_letter = 500
         self.database_ahead = 0.0
+        # What sweeps took of the brake's limit, and when; how many they cancelled.
+        self._taken: list[tuple[datetime, int]] = []
+        self._cancelled = 0
         self.refused: dict[tuple[str, int, int], Entry] = {}
         self.changes: set[tuple[str, int, int]] = set()
         self.workers: list[Any] = [None] * self.scenario.workers
@@ -132,6 +147,9 @@ class World:
     def instant(self, seconds: float | None = None) -> datetime:
         """The true time."""
         return BASE + timedelta(seconds=self.loop.now if seconds is None else seconds)
+
+    def _database_now(self) -> datetime:
+        return self.instant() + timedelta(seconds=self.database_ahead)
 
     def later(self, delay: float, callback: Any, *args: Any) -> Any:
         """Have the servers do something."""
@@ -473,6 +491,7 @@ class World:
                 self.violations.append(
                     f"{self.loop.now:.3f}: {tx.owner.name} wrote to lane {lane}, owned by {owner}"
                 )
+        self._brake(tx)
         if any(row is not None for row in tx.writes.get("strays", {}).values()):
             self.count("stray")
         for key, row in tx.writes.get("orders", {}).items():
@@ -484,13 +503,31 @@ class World:
             if before is not None and row["next_offset"] < before["next_offset"]:
                 self.violations.append(f"{self.loop.now:.3f}: position of {key} goes back")
 
+    def _brake(self, tx: Tx) -> None:
+        """No more auto-cancels in any window than the limit, and none that was not counted."""
+        limit = self.scenario.brake
+        if limit is None:
+            return
+        counts = [row for row in tx.writes.get("brake_counts", {}).values() if row["cancels"]]
+        self._taken += [(row["counted_at"], row["cancels"]) for row in counts]
+        for row in counts:
+            since = row["counted_at"] - BRAKE_WINDOW
+            if sum(cancels for at, cancels in self._taken if at > since) > limit:
+                self.violations.append(f"{self.loop.now:.3f}: more than {limit} within the window")
+        first = [row for row in tx.writes.get("decisions", {}).values() if row["ordinal"] == 1]
+        self._cancelled += sum(row["kind"] == "auto-cancel" for row in first)
+        if self._cancelled > sum(cancels for _, cancels in self._taken):
+            self.violations.append(f"{self.loop.now:.3f}: an auto-cancel that the brake never saw")
+
     # The run.
 
     def run(self) -> Result:
         try:
             self.loop.run(HEAL)
             self._heal()
-            while self.loop.now < HEAL + QUIET:
+            # Those that the brake holds come one after the other.
+            patience = QUIET if self.scenario.brake is None else 2 * QUIET
+            while self.loop.now < HEAL + patience:
                 self.loop.run(self.loop.now + 1.0)
                 if check.quiet(self):
                     break
@@ -593,6 +630,12 @@ class _Log:
 _LOG, _NOTHING = _Log(), _Nothing()
 
 
+def _book_of(settings: Settings) -> Book:
+    process: Any = PROCESS.get()
+    clock = process.world.scenario.clock or ORDER_CREATED
+    return Book.of(Policy("default", settings.stock_window, settings.grace, clock=clock))
+
+
 @contextmanager
 def simulated() -> Iterator[None]:
     """Put the simulated parts in place of the real ones."""
@@ -607,6 +650,7 @@ def simulated() -> Iterator[None]:
             "log": _LOG,
         },
         worker.databases: {"Store": SimStore},
+        worker.policies: {"book_of": _book_of},
         asyncio.tasks: {"_GatheringFuture": GatheringFuture},
         worker.sweeps: {"log": _LOG},
         worker.lane_runner: {"log": _LOG},
