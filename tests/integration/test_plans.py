@@ -5,7 +5,6 @@ The model's test knows arguments for each statement; here they meet tables of so
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
@@ -46,13 +45,6 @@ HOT = [
     for name in (*_DRAWN.makers, *_DRAWN.rare)
     if not name.startswith("copy ") and name not in ("wait_briefly", "end_frozen_sessions")
 ]
-NOW = datetime(2026, 11, 22, tzinfo=UTC)
-# What the simulation has no reminders for.
-REMINDING: dict[str, tuple[Any, ...]] = {
-    "due_reminders": (1, NOW, 100),
-    "disarm_reminders": (1, [NOW], ["1"]),
-    "count_decisions": (["1"], [2]),
-}
 
 
 @pytest.mark.parametrize("statistics", [False, True], ids=["grown since ANALYZE", "analyzed"])
@@ -68,10 +60,10 @@ async def test_plans_use_indexes(database: str, statistics: bool) -> None:
             await connection.execute(LOAD)
             if statistics:
                 await connection.execute("ANALYZE")
-            for name in (*HOT, *REMINDING):
+            for name in HOT:
                 drawn = Statements(Random(1))
                 made = {**drawn.makers, **drawn.rare}
-                arguments = REMINDING.get(name) or made[name]()
+                arguments = made[name]()
                 answer = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {sql(name)}", *arguments)
                 read_whole[name] = {
                     node["Relation Name"]

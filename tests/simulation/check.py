@@ -8,13 +8,22 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tests.end_to_end.oracle import AUTO_CANCEL, Act, Published, Terms, Unreadable, expected
+from tests.end_to_end.oracle import (
+    AUTO_CANCEL,
+    IMPLIES_HANDLING,
+    Act,
+    Published,
+    Terms,
+    Unreadable,
+    expected,
+)
 from tests.end_to_end.reader import Event, standing
 from tests.simulation.kafka import BASE
 from tests.simulation.scenario import CREATED, DECISIONS, LETTERS, STATUS, WINDOW, Order
+from tests.simulation.statements import REMINDERS
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -23,6 +32,7 @@ DECISIVE = (
     "start-handling", "handling", "ready-for-invoicing", "invoice", "invoiced", "canceled",
     "dispute-opened", "dispute-resolved",
 )  # fmt: skip
+REMINDER = "deadline-reminder"
 UNCONFIRMED = "escalation cancel-unconfirmed"
 # A hung process, or a publication of which nobody knows how it ended, may lead to a repeat.
 EXCUSES = ("freeze", "publish", "kafka outage")
@@ -60,6 +70,8 @@ def unquiet(world: "World") -> str:
                 return f"{topic}/{number} is not read: {row}, its end is {log.end}"
     if tables["deadlines"]:
         return f"deadlines: {sorted(tables['deadlines'])}"
+    if tables["reminders"]:
+        return f"reminders: {sorted(tables['reminders'])}"
     if tables["strays"]:
         return f"strays: {list(tables['strays'].values())}"
     if tables["notices"]:
@@ -145,8 +157,10 @@ def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
         logs_reach_back=all(order.entered >= instant for instant in since),
     )
     yield from _unconfirmed(world, order, events)
-    events = [event for event in events if not _is_of_confirmation(event)]
+    reminded = [event for event in events if event.kind == REMINDER]
+    events = [e for e in events if e.kind != REMINDER and not _is_of_confirmation(e)]
     possible = _terms(world, order, terms)
+    yield from _reminders(order, {one.due for one in (*possible, terms)}, reminded)
     if not possible:
         if events:
             yield f"{who}: decided, and its clock never started"
@@ -186,13 +200,39 @@ def _unconfirmed(world: "World", order: Order, events: list[Event]) -> Iterator[
         yield f"{order.order_id}: nobody was told that the auto-cancel is unconfirmed"
 
 
+def _reminders(order: Order, dues: set[datetime], told: list[Event]) -> Iterator[str]:
+    """Whether the seller was reminded at the right time, as long as nothing was done."""
+    who = order.order_id
+    for event in told:
+        first = event.due - max(REMINDERS)
+        if event.due not in dues:
+            yield f"{who}: reminded of {event.due}, not of {dues}"
+        if event.stored_at < first:
+            yield f"{who}: reminded TOO EARLY by {first - event.stored_at}"
+        if event.decided_at > event.due:
+            yield f"{who}: reminded when it was over"
+        for one in order.facts:
+            if one.stored_at < first and _is_done(one.fact, event.due):
+                yield f"{who}: reminded, though it was known that {_told(one)}"
+    for due, times in Counter(event.due for event in told).items():
+        if times > len(REMINDERS):
+            yield f"{who}: reminded {times} times of {due}"
+
+
+def _is_done(fact: Act | Unreadable, due: datetime) -> bool:
+    """Whether a seller of whom this is known needs no reminder."""
+    if isinstance(fact, Unreadable):
+        return True
+    return fact.occurred_at <= due and fact.status in ("canceled", *IMPLIES_HANDLING)
+
+
 def _terms(world: "World", order: Order, first: Terms) -> list[Terms]:
     """Those that an order may be judged by.
 
     A change that came about when the verdict could fall may count or not.
     """
-    if world.scenario.clock is not None:
-        return _started(order, world.scenario.clock, first)
+    if world.scenario.rules.clock is not None:
+        return _started(order, world.scenario.rules.clock, first)
     for change in order.changes:
         if change.due is not None:
             extended = replace(first, window=timedelta(seconds=change.due - order.entered))

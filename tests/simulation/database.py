@@ -28,6 +28,7 @@ Statement = Generator[Key, None, Any]
 TABLES = (
     "lanes", "published", "positions", "orders", "acts", "deadlines", "notices", "decisions",
     "dead_letters", "shields", "deadline_changes", "strays", "brake_counts",
+    "reminders",
 )  # fmt: skip
 
 

@@ -409,6 +409,36 @@ MUTANTS = (
             ),
         ),
     ),
+    Mutant(
+        "no reminder planned",
+        "a silent seller is reminded",
+        600,
+        (
+            (
+                "worker/timetable.py",
+                'found = await tx.row("arm_reminders", order_ids, lane, now)',
+                'found = {"next": None}',
+            ),
+        ),
+    ),
+    Mutant(
+        "a reminder not put away",
+        "each reminder comes once",
+        200,
+        ((SWEEPS, "                if rows:\n", "                if False:\n"),),
+    ),
+    Mutant(
+        "reminded without a look at the acts",
+        "only a silent seller is reminded",
+        300,
+        ((DECIDE, "    if find(case) != Finding.SILENT:\n", "    if False:\n"),),
+    ),
+    Mutant(
+        "reminded of a deadline that has moved",
+        "a new deadline has reminders of its own",
+        1500,
+        ((DECIDE, " or order.due - at not in order.reminders:", ":"),),
+    ),
 )
 
 # Real faults whose moment is too short for the seeds that were run: nothing here shows them yet.

@@ -15,10 +15,30 @@ DECISIONS = "marketplace.stock-deadline-decisions"
 LETTERS = "marketplace.stock-deadline-dead-letters"
 
 WINDOW = 15.0
-# The status that starts the clocks, in a quarter of the seeds; in the others the order itself does.
-CLOCK = "ready-for-handling"
 # Until here orders and acts are published and faults happen; then everything is mended.
 HEAL = 44.0
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What all orders of a seed are held to.
+
+    ``clock`` is the status that starts their clocks, or ``None`` where the order itself does;
+    ``brake`` is how many auto-cancels there is room for at a time.
+    """
+
+    clock: str | None
+    brake: int | None
+    reminds: bool
+
+    @classmethod
+    def of(cls, seed: int) -> "Rules":
+        """Not drawn: the other seeds stay what they were."""
+        return cls(
+            clock="ready-for-handling" if seed % 4 == 1 else None,
+            brake=1 + seed % 2 if seed % 5 == 3 else None,
+            reminds=seed % 7 == 2,
+        )
 
 
 @dataclass(frozen=True)
@@ -84,8 +104,7 @@ class Scenario:
     batch_size: int
     proof: str
     confirm_within: float | None
-    clock: str | None
-    brake: int | None
+    rules: Rules
     orders: dict[str, Order]
     sends: list[Send]
     transactions: list[Producing]
@@ -98,20 +117,15 @@ def at(seconds: float) -> str:
     return (BASE + timedelta(seconds=round(seconds, 6))).isoformat().replace("+00:00", "Z")
 
 
-def make(rng: Random, clock: str | None, brake: int | None) -> Scenario:
-    """A scenario from a seed.
-
-    ``clock`` is the status that starts the clocks, but for the order itself, and ``brake`` how many
-    auto-cancels it leaves room for at a time.
-    """
-    return _Maker(rng, clock, brake).make()
+def make(rng: Random, rules: Rules) -> Scenario:
+    """A scenario from a seed."""
+    return _Maker(rng, rules).make()
 
 
 class _Maker:
-    def __init__(self, rng: Random, clock: str | None, brake: int | None) -> None:
+    def __init__(self, rng: Random, rules: Rules) -> None:
         self.rng = rng
-        self.clock = clock
-        self.brake = brake
+        self.rules = rules
         self.sends: list[Send] = []
         self.orders: dict[str, Order] = {}
         created = rng.choice([1, 2, 2, 3])
@@ -149,8 +163,7 @@ class _Maker:
             batch_size=rng.choice([1, 2, 3, 5, 100]),
             proof="lane" if narrow and rng.random() < 0.3 else "all",
             confirm_within=rng.choice([None, None, 3.0]),
-            clock=self.clock,
-            brake=self.brake,
+            rules=self.rules,
             orders=self.orders,
             sends=sorted(self.sends, key=lambda send: send.at),
             transactions=self.transactions,
@@ -173,9 +186,9 @@ class _Maker:
     def _order(self, order_id: str) -> None:
         rng = self.rng
         entered = round(rng.choice([rng.uniform(0, 12), rng.uniform(-16, 12)]), 6)
-        if self.brake:  # many at once, which is what it is for
+        if self.rules.brake:  # many at once, which is what it is for
             entered = round(rng.choice([-4.0, 6.0]) + rng.uniform(0, 0.1), 6)
-        started = round(entered + rng.uniform(0, 4), 6) if self.clock else entered
+        started = round(entered + rng.uniform(0, 4), 6) if self.rules.clock else entered
         order = self.orders[order_id] = Order(order_id, entered, started)
         home = rng.randrange(self.widths[CREATED])
         late = rng.uniform(0, 22) if rng.random() < 0.15 else rng.expovariate(1 / self.delay)
@@ -189,8 +202,8 @@ class _Maker:
                 self._created(order, other, sent + rng.uniform(0, 15))
         for status, occurred, more in self._acts(order):
             self._publish(order, home, status, max(occurred, entered), more)
-        if self.clock:
-            self._start(order, home, self.clock)
+        if self.rules.clock:
+            self._start(order, home, self.rules.clock)
         elif rng.random() < self.changing:
             self._changes(order, home)
         if rng.random() < self.poison:

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 # A body that holds this stands for a value that Postgres refuses.
 REFUSED = "refused-by-postgres"
+# What the table of policies holds, by name and version: it never changes.
+REMINDERS = timedelta(seconds=6), timedelta(seconds=2)
+POLICIES = {
+    ("default", 1): {"dispute_type": "CS", "dispute_text": "late", "reminders": [*REMINDERS]}
+}
 
 STATEMENTS: dict[str, "Callable[..., Statement]"] = {}
 COPIES: dict[str, "Callable[..., Statement]"] = {}
@@ -448,12 +453,6 @@ def start_clocks(
 
 
 @_reading
-def arm_reminders(_tx: "Tx", _order_ids: list[str], _lane: int, _now: Any) -> list[Row]:
-    """The model has no policies, and so none that reminds."""
-    return [Row(next=None)]
-
-
-@_reading
 def waiting_notices(tx: "Tx", lane: int, limit: int) -> list[Row]:
     found = [row.only("id", "order_id") for row in tx.scan("notices") if row["lane"] == lane]
     return found[:limit]
@@ -542,12 +541,9 @@ def settle_orders(
 @_reading
 def case_orders(tx: "Tx", array: str, lane: int) -> list[Row]:
     rows = (tx.get("orders", order_id) for order_id in sorted(set(_texts(array))))
+    none = dict.fromkeys(("dispute_type", "dispute_text", "reminders"))
     return [
-        row.but(
-            dispute_type=None,
-            dispute_text=None,
-            reminders=None,
-        )
+        row.but(**POLICIES.get((row["policy"], row["policy_version"]), none))
         for row in rows
         if row is not None and row["lane"] == lane and row["due"] is not None
     ]
@@ -598,27 +594,14 @@ def copy_changes(tx: "Tx", *columns: list[Any]) -> "Statement":
     for values in zip(*columns, strict=True):
         *first, body = values
         row = _change(*first).but(body=body)
-        key = "deadline_changes", (row["order_id"], row["topic"], row["partition"], row["offset"])
-        if tx.newest(*key) is not None and not tx.changes_elsewhere(*key):
-            continue
-        held = key in tx.locks
-        yield key
-        if tx.newest(*key) is None:
-            tx.put(*key, row)
-            copied += 1
-        elif not held:
-            tx.database.unlock(tx, key)
+        key = row["order_id"], row["topic"], row["partition"], row["offset"]
+        copied += yield from _insert_missing(tx, "deadline_changes", key, row)
     return copied
 
 
 @_reading
 def outages(tx: "Tx") -> list[Row]:
     return []  # never given back here
-
-
-@_reading
-def next_reminder(tx: "Tx", lane: int) -> list[Row]:
-    return [Row(min=None)]  # no policy here has any
 
 
 @_statement
@@ -729,10 +712,61 @@ def case_refusals(tx: "Tx", array: str) -> list[Row]:
 
 @_reading
 def case_decisions(tx: "Tx", order_ids: list[str]) -> list[Row]:
-    found = [row for row in tx.scan("decisions") if row["order_id"] in order_ids]
+    found = [
+        row
+        for row in tx.scan("decisions")
+        if row["order_id"] in order_ids and row["kind"] != "deadline-reminder"
+    ]
     found.sort(key=lambda row: (row["order_id"], row["ordinal"]))
     names = ("order_id", "ordinal", "id", "kind", "reason", "revokes", "sequence")
     return [row.only(*names) for row in found]
+
+
+# Reminders.
+
+
+@_statement
+def arm_reminders(tx: "Tx", order_ids: list[str], lane: int, now: Any) -> "Statement":
+    armed = []
+    for order_id in sorted(set(order_ids)):
+        row = tx.get("orders", order_id)
+        if row is None or row["lane"] != lane or row["finding"] is not None:
+            continue
+        policy = POLICIES.get((row["policy"], row["policy_version"]), {"reminders": []})
+        for before in policy["reminders"]:
+            at = row["due"] - before
+            if at > now:
+                reminder = Row(lane=lane, remind_at=at, order_id=order_id)
+                key = lane, at, order_id
+                if (yield from _insert_missing(tx, "reminders", key, reminder)):
+                    armed.append(at)
+    return [Row(next=min(armed, default=None))]
+
+
+@_reading
+def due_reminders(tx: "Tx", lane: int, at: Any, limit: int) -> list[Row]:
+    rows = [r for r in tx.scan("reminders") if r["lane"] == lane and r["remind_at"] <= at]
+    return [row.only("remind_at", "order_id") for row in rows[:limit]]
+
+
+@_reading
+def next_reminder(tx: "Tx", lane: int) -> list[Row]:
+    instants = [row["remind_at"] for row in tx.scan("reminders") if row["lane"] == lane]
+    return [Row(min=min(instants, default=None))]
+
+
+@_statement
+def disarm_reminders(tx: "Tx", lane: int, instants: list[Any], ids: list[str]) -> "Statement":
+    keys = [(lane, at, order_id) for at, order_id in zip(instants, ids, strict=True)]
+    return (yield from _delete(tx, "reminders", keys))
+
+
+@_statement
+def count_decisions(tx: "Tx", order_ids: list[str], counts: list[int]) -> "Statement":
+    counted = 0
+    for order_id, decisions in zip(order_ids, counts, strict=True):
+        counted += yield from _update(tx, "orders", [order_id], decisions=decisions)
+    return counted
 
 
 # The brake.
@@ -878,6 +912,21 @@ def _insert(tx: "Tx", table: str, key: Any, row: Row) -> "Statement":
     if there is not None:
         raise _fault("23505")
     tx.put(table, key, row)
+
+
+def _insert_missing(tx: "Tx", table: str, key: Any, row: Row) -> "Statement":
+    """``ON CONFLICT DO NOTHING``. Whoever only locks the row there is does not hold it up."""
+    place = table, key
+    if tx.newest(*place) is not None and not tx.changes_elsewhere(*place):
+        return 0
+    held = place in tx.locks
+    yield place
+    if tx.newest(*place) is None:
+        tx.put(table, key, row)
+        return 1
+    if not held:
+        tx.database.unlock(tx, place)
+    return 0
 
 
 def _update(tx: "Tx", table: str, keys: Iterable[Any], **changes: Any) -> "Statement":

@@ -14,7 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 from tests.simulation.database import TABLES, Database, Tx
-from tests.simulation.statements import COPIES, STATEMENTS
+from tests.simulation.statements import COPIES, REMINDERS, STATEMENTS
 from worker.batch import ACT_COLUMNS, DEADLINE_COLUMNS, ORDER_COLUMNS
 from worker.errors import DatabaseFault, KeyTaken
 from worker.metrics import Metrics
@@ -33,9 +33,11 @@ COUNTED = {"update_lane", "release_lane", "start_position", "take_notices",
            "disarm_deadlines", "postpone_deadlines", "settle_orders", "mark_published",
            "mark_dead_letters_published", "insert_dead_letters",
            "watch_orders", "insert_changes", "weigh_changes", "refuse_changes",
-           "copy_changes", "leave_strays", "take_strays", "take_brake", "forget_brake"}  # fmt: skip
+           "copy_changes", "leave_strays", "take_strays", "take_brake", "forget_brake",
+           "disarm_reminders", "count_decisions"}  # fmt: skip
 ORDERED = {"due_orders", "waiting_notices", "waiting_strays", "unpublished_decisions",
-           "unpublished_dead_letters", "case_acts", "case_decisions", "brake_used"}  # fmt: skip
+           "unpublished_dead_letters", "case_acts", "case_decisions", "brake_used",
+           "due_reminders"}  # fmt: skip
 
 
 class Statements:
@@ -67,7 +69,6 @@ class Statements:
             "lanes_with_notices": lambda: (rng.sample([0, 1, 2], 2),),
             "waiting_orders": lambda: (self.orders(),),
             "start_clocks": self.start_clock,
-            "arm_reminders": lambda: (self.orders(), self.lane(), START),
             "take_notices": lambda: ([rng.randint(1, 9), rng.randint(1, 9)],),
             "due_orders": lambda: (self.lane(), self.moment(), rng.randint(1, 3)),
             "next_deadline": lambda: (self.lane(),),
@@ -112,6 +113,11 @@ class Statements:
             "brake_used": lambda: (HOUR, rng.sample(["s1", "s2"], rng.randint(0, 2))),
             "take_brake": lambda: (self.lane(), ["s1", "s2"], [rng.randint(1, 3), 1], [1, 0]),
             "forget_brake": lambda: (HOUR,),
+            "arm_reminders": lambda: (self.orders(), self.lane(), START - HOUR),
+            "due_reminders": lambda: (self.lane(), self.moment(), rng.randint(1, 3)),
+            "disarm_reminders": lambda: (
+                self.lane(), [self.moment() - rng.choice(REMINDERS)], [self.order()]),
+            "count_decisions": lambda: ([self.order()], [rng.randint(1, 3)]),
         }  # fmt: skip
 
     def next(self) -> tuple[str, tuple[Any, ...]]:
@@ -188,8 +194,9 @@ class Statements:
 
     def decisions(self) -> tuple[Any, ...]:
         rng = self.rng
+        kind = rng.choice(["escalation", "escalation", "deadline-reminder"])
         row = (self.lane(), rng.randint(1, 3), self.order(), rng.randint(1, 3),
-               UUID(int=rng.randint(1, 99)), "escalation", "policy", rng.choice([None, 1]),
+               UUID(int=rng.randint(1, 99)), kind, "policy", rng.choice([None, 1]),
                START, "{}")  # fmt: skip
         return DECISION_COLUMNS, [row]
 
@@ -288,6 +295,11 @@ async def test_the_model_answers_as_postgres_does(store: Store, database: str, s
     waited = failed = 0
     connection = await asyncpg.connect(database)
     names = ", ".join(TABLES)
+    await connection.execute(
+        "INSERT INTO policies (name, version, dispute_type, dispute_text, terms, reminders) "
+        "VALUES ('default', 1, 'CS', 'late', '{}', $1)",
+        REMINDERS,
+    )
     for _ in range(EXAMPLES):
         await connection.execute(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
         model = Database(

@@ -35,7 +35,8 @@ from tests.simulation.kafka import (
     Transaction,
 )
 from tests.simulation.loop import PROCESS, GatheringFuture, Process, SimLoop
-from tests.simulation.scenario import CLOCK, HEAL, WINDOW, Change, Scenario, Send
+from tests.simulation.scenario import HEAL, WINDOW, Change, Rules, Scenario, Send
+from tests.simulation.statements import REMINDERS
 from worker.domain.acts import ORDER_CREATED
 from worker.domain.policy import Book, Policy
 from worker.settings import Settings
@@ -100,10 +101,7 @@ class World:
         self.happened: dict[str, int] = {}
         self.rng = Random(seed)
         random.seed(seed)  # the worker's backoff
-        # Not drawn either.
-        clock = CLOCK if seed % 4 == 1 else None
-        brake = 1 + seed % 2 if seed % 5 == 3 else None
-        self.scenario: Scenario = scenario.make(self.rng, clock, brake)
+        self.scenario: Scenario = scenario.make(self.rng, Rules.of(seed))
         self.loop = SimLoop(self.rng)
         self.servers = Process("servers")
         self.loop.add(self.servers)
@@ -118,7 +116,7 @@ class World:
             proof=self.scenario.proof,
             session_timeout=timedelta(seconds=SESSION_TIMEOUT),
             database_lanes=SecretStr(placed(seed)),
-            brake_cancels=self.scenario.brake,
+            brake_cancels=self.scenario.rules.brake,
             brake_window=BRAKE_WINDOW,
         )
         self.databases = {
@@ -492,6 +490,7 @@ class World:
                     f"{self.loop.now:.3f}: {tx.owner.name} wrote to lane {lane}, owned by {owner}"
                 )
         self._brake(tx)
+        self._reminders(tx)
         if any(row is not None for row in tx.writes.get("strays", {}).values()):
             self.count("stray")
         for key, row in tx.writes.get("orders", {}).items():
@@ -505,7 +504,7 @@ class World:
 
     def _brake(self, tx: Tx) -> None:
         """No more auto-cancels in any window than the limit, and none that was not counted."""
-        limit = self.scenario.brake
+        limit = self.scenario.rules.brake
         if limit is None:
             return
         counts = [row for row in tx.writes.get("brake_counts", {}).values() if row["cancels"]]
@@ -519,6 +518,24 @@ class World:
         if self._cancelled > sum(cancels for _, cancels in self._taken):
             self.violations.append(f"{self.loop.now:.3f}: an auto-cancel that the brake never saw")
 
+    def _reminders(self, tx: Tx) -> None:
+        """Whoever gives an order its deadline plans the reminders that still lie ahead."""
+        if not self.scenario.rules.reminds:
+            return
+        # The clock that it went by; it may have been set in between.
+        owner: Any = tx.owner
+        ahead = self._most if "clock step" in self.happened else owner.ahead
+        now = self.instant() + timedelta(seconds=ahead)
+        planned = {**tx.database.tables["reminders"], **tx.writes.get("reminders", {})}
+        for order_id, row in tx.writes.get("orders", {}).items():
+            was = tx.database.tables["orders"].get(order_id)
+            if row["due"] is None or (was is not None and was["due"] == row["due"]):
+                continue
+            for before in REMINDERS:
+                at = row["due"] - before
+                if at > now and planned.get((row["lane"], at, order_id)) is None:
+                    self.violations.append(f"{self.loop.now:.3f}: {order_id} has no reminder")
+
     # The run.
 
     def run(self) -> Result:
@@ -526,7 +543,7 @@ class World:
             self.loop.run(HEAL)
             self._heal()
             # Those that the brake holds come one after the other.
-            patience = QUIET if self.scenario.brake is None else 2 * QUIET
+            patience = QUIET if self.scenario.rules.brake is None else 2 * QUIET
             while self.loop.now < HEAL + patience:
                 self.loop.run(self.loop.now + 1.0)
                 if check.quiet(self):
@@ -632,8 +649,20 @@ _LOG, _NOTHING = _Log(), _Nothing()
 
 def _book_of(settings: Settings) -> Book:
     process: Any = PROCESS.get()
-    clock = process.world.scenario.clock or ORDER_CREATED
-    return Book.of(Policy("default", settings.stock_window, settings.grace, clock=clock))
+    rules: Rules = process.world.scenario.rules
+    policy = Policy(
+        "default",
+        settings.stock_window,
+        settings.grace,
+        version=1 if rules.reminds else 0,
+        clock=rules.clock or ORDER_CREATED,
+        reminders=REMINDERS if rules.reminds else (),
+    )
+    return Book.of(policy)
+
+
+async def _keep(_store: SimStore, _book: Book) -> None:
+    """The model's policies are there from the start."""
 
 
 @contextmanager
@@ -649,7 +678,7 @@ def simulated() -> Iterator[None]:
             "Metrics": lambda settings: _NOTHING,
             "log": _LOG,
         },
-        worker.databases: {"Store": SimStore},
+        worker.databases: {"Store": SimStore, "keep": _keep},
         worker.policies: {"book_of": _book_of},
         asyncio.tasks: {"_GatheringFuture": GatheringFuture},
         worker.sweeps: {"log": _LOG},
