@@ -215,24 +215,16 @@ def enter_orders(
     arriving += _arriving(lane, topic, partition, now, columns)
     entered, made, armed = 0, 0, []
     for row in sorted(arriving, key=lambda row: row["order_id"]):
-        key = "orders", row["order_id"]
-        # Whoever only locks a row does not hold up those who leave it alone.
-        if tx.newest(*key) is not None and not tx.changes_elsewhere(*key):
+        row = row.but(
+            finding=None, outcome=None, decided_at=None, decisions=0, first_due=None, grace=None
+        )
+        if not (yield from _insert_missing(tx, "orders", row["order_id"], row)):
             continue
-        held = key in tx.locks
-        yield key
-        if tx.newest(*key) is None:
-            row = row.but(
-                finding=None, outcome=None, decided_at=None, decisions=0, first_due=None, grace=None
-            )
-            tx.put("orders", row["order_id"], row)
-            if row["lane"] is None:
-                made += 1
-            else:
-                entered += 1
-                yield from _arm(tx, row, armed)
-        elif not held:
-            tx.database.unlock(tx, key)
+        if row["lane"] is None:
+            made += 1
+        else:
+            entered += 1
+            yield from _arm(tx, row, armed)
     row = tx.get("lanes", lane)
     if armed and row is not None:
         yield "lanes", lane
