@@ -160,7 +160,10 @@ def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
     reminded = [event for event in events if event.kind == REMINDER]
     events = [e for e in events if e.kind != REMINDER and not _is_of_confirmation(e)]
     possible = _terms(world, order, terms)
-    yield from _reminders(order, {one.due for one in (*possible, terms)}, reminded)
+    dues = {one.due for one in possible}
+    if world.scenario.rules.clock is None:
+        dues.add(terms.due)  # that of the time before it was extended
+    yield from _reminders(order, dues, reminded)
     if not possible:
         if events:
             yield f"{who}: decided, and its clock never started"
