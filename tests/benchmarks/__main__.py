@@ -1,8 +1,8 @@
 """``make bench``: everything side by side in one run, as a table and as ``latest.json``.
 
 ``--short`` leaves out the peers and the slow parts, and fails when the ratio of Plazo to the bare
-loop has fallen by a third from that of the first round in ``latest.json``: it is over before all has
-warmed up.
+loop has fallen by a third from that of the first round in ``latest.json``: it is over before all is
+warm.
 """
 
 import argparse
