@@ -25,9 +25,6 @@ from .site import Site, site
 HERE = Path(__file__).parent
 LATEST = HERE / "latest.json"
 SECONDS = 12.0
-# Rounds that do not count: in the first minutes of a site Postgres takes twice the time that it
-# takes later, and what is measured first would pay for it.
-WARM_UP = 1
 TOLERATED = 2 / 3
 SHARE = 0.3  # of a core, for each worker that is held to one
 LAPSING = 100_000
@@ -56,7 +53,10 @@ async def _run(short: bool, rounds: int, events: int) -> int:
         "events": events,
     }
     async with site() as here:
-        seen, first = await _ingestion(here, rounds, events, short)
+        # The first round does not count: in the first minutes of a site Postgres takes twice the
+        # time that it takes later.
+        every = await _ingestion(here, 1 + rounds, events, short)
+        seen = {name: runs[1:] for name, runs in every.items()}
         rates = {name: [one.per_s for one in runs] for name, runs in seen.items()}
         found["events_per_s"] = {name: round(median(runs)) for name, runs in rates.items()}
         found["spread"] = {n: [round(min(runs)), round(max(runs))] for n, runs in rates.items()}
@@ -68,7 +68,7 @@ async def _run(short: bool, rounds: int, events: int) -> int:
         }
         ratio = found["events_per_s"]["plazo_1"] / found["events_per_s"]["bare_loop"]
         found["ratio_to_bare_loop"] = round(ratio, 3)
-        at_start = first["plazo_1"].per_s / first["bare_loop"].per_s
+        at_start = every["plazo_1"][0].per_s / every["bare_loop"][0].per_s
         found["ratio_at_start"] = round(at_start, 3)
         _tell(found)
         if not short:
@@ -82,10 +82,7 @@ async def _run(short: bool, rounds: int, events: int) -> int:
     return 0 if ratio >= wanted else 1
 
 
-async def _ingestion(
-    here: Site, rounds: int, events: int, short: bool
-) -> tuple[Seen, dict[str, Ingestion]]:
-    """The rounds that count, and the first one, which does not."""
+async def _ingestion(here: Site, rounds: int, events: int, short: bool) -> Seen:
     topics = await here.loaded_topics(events)
 
     async def limit(measure: Callable[[str, int], Awaitable[float]]) -> Ingestion:
@@ -114,20 +111,15 @@ async def _ingestion(
             "quixstreams": lambda: peer("quix_app"),
         }
     seen: Seen = {name: [] for name in entrants}
-    first: dict[str, Ingestion] = {}
-    for number in range(-WARM_UP, rounds):
+    for _ in range(rounds):
         for name, measure in entrants.items():
             try:
-                one = await measure()
+                seen[name].append(await measure())
             except NoShares as error:
                 print(f"{name}: not measured: {error}", file=sys.stderr, flush=True)
-                continue
-            first.setdefault(name, one)
-            counts = number >= 0
-            if counts:
-                seen[name].append(one)
-            print(f"{name}{'' if counts else ', warming up'}: {one}", file=sys.stderr, flush=True)
-    return {name: runs for name, runs in seen.items() if runs}, first
+            else:
+                print(f"{name}: {seen[name][-1]}", file=sys.stderr, flush=True)
+    return {name: runs for name, runs in seen.items() if runs}
 
 
 async def _promptness(here: Site, found: dict[str, Any], rounds: int) -> None:

@@ -1,4 +1,4 @@
-"""A model of Postgres, as far as the worker relies on it. ``test_database.py`` holds it against
+"""A model of Postgres, as far as the worker relies on it. ``test_model.py`` holds it against
 the real one.
 
 Statements are generators that yield the key of each row they must lock. They run at the server,
