@@ -16,6 +16,7 @@ from .shares import held
 from .site import Site
 
 POSITIONS = "SELECT coalesce(sum(next_offset), 0)::bigint FROM positions"
+REFUSED = "SELECT count(*) FROM dead_letters"
 START_TIMEOUT = 60.0
 
 
@@ -54,7 +55,11 @@ async def plazo(
     async with site.database() as url, site.workers(topics, url, workers) as processes:
         pids = [process.pid for process in processes]
         with held(pids, share) if share else nullcontext():
-            return await measure(site, url, POSITIONS, events, seconds, pids)
+            found = await measure(site, url, POSITIONS, events, seconds, pids)
+        connection = await asyncpg.connect(url)
+        assert await connection.fetchval(REFUSED) == 0, "it measured how records are refused"
+        await connection.close()
+        return found
 
 
 async def reached(connection: asyncpg.Connection, question: str, wanted: int) -> bool:

@@ -12,6 +12,8 @@ VERSION = ("ce_specversion", b"1.0")
 CREATED = [VERSION, SOURCE, ("ce_type", b"marketplace.order.created.v1")]
 CHANGED = [VERSION, SOURCE, ("ce_type", b"marketplace.order.status-changed.v1")]
 RECENT = 20_000
+# Far from the deadline, and more than a backlog is long.
+BACKLOG = timedelta(hours=6)
 
 
 class Event(NamedTuple):
@@ -25,9 +27,12 @@ class Event(NamedTuple):
 
 
 def mix(seed: int = 1, clock: Callable[[], datetime] | None = None) -> Iterator[Event]:
-    """Events without end; a millisecond apart unless there is a ``clock``."""
+    """Events without end; from some hours ago and a millisecond apart unless there is a ``clock``.
+
+    Never ahead of the clock: Plazo would refuse them, at ten times the cost.
+    """
     rng, orders = Random(seed), 0
-    began = datetime.now(UTC)
+    began = datetime.now(UTC) - BACKLOG
     for number in count():
         at = clock() if clock else began + timedelta(milliseconds=number)
         if number % 10 < 6:
