@@ -14,17 +14,12 @@ from schemas.models import (
     OrderCreated,
     OrderStatusChanged,
 )
+from worker import copying
 from worker.codec import Codec, Event
 from worker.domain.acts import DECISIVE, EXTENDED, HELD, ORDER_CREATED, RELEASED
 from worker.domain.policy import Book, Facts, Policy
 from worker.proof import Partition
 from worker.records import Mark, Record, RefusalClass, Refused
-
-ACT_COLUMNS = (
-    "order_id", "status", "occurred_at", "received_at", "topic", "partition", "offset",
-    "stock_ok", "form_complete", "body",
-)  # fmt: skip
-
 
 _CHANGES: dict[type, str] = {
     DeadlineExtended: EXTENDED,
@@ -36,22 +31,25 @@ _DIFFERING = (
     "order_id", "seller_id", "fulfilment", "entered_at", "due", "fires_at", "policy",
     "policy_version", "at_lapse", "total", "currency", "offset",
 )  # fmt: skip
-ORDER_COLUMNS = (*_DIFFERING, "lane", "topic", "partition", "received_at")
-_STUB = (None, None, None, None, None, None, 0, None, None, None, None, None, None, None)
-DEADLINE_COLUMNS = ("lane", "fires_at", "order_id")
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Records of one lane, oldest first per partition, and the positions behind them.
+    """A stretch of a lane's logs: how many records it holds, and the positions behind them.
 
     ``after`` may lie beyond the last record: a transaction marker or an aborted batch moves the
     position without a record. ``last`` marks the last record of each partition that has one.
     """
 
-    records: tuple[Record, ...]
-    after: Mapping[Partition, int]
+    count: int = 0
+    after: Mapping[Partition, int] = field(default_factory=dict)
     last: Mapping[Partition, Mark] = field(default_factory=dict)
+
+    def __add__(self, behind: "Batch") -> "Batch":
+        """This one and one that begins where it ends."""
+        return Batch(
+            self.count + behind.count, {**self.after, **behind.after}, {**self.last, **behind.last}
+        )
 
 
 @dataclass(slots=True)
@@ -63,7 +61,10 @@ class Rows:
     orders: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     # The one partition that its orders came by.
     home: Partition | None = None
+    # order id, status, occurred_at, topic, partition, offset, stock_ok, form_complete, body.
     acts: list[tuple[Any, ...]] = field(default_factory=list)
+    # Those that are packed already.
+    packed: list[bytes] = field(default_factory=list)
     touched: set[str] = field(default_factory=set)
     # Orders that enter before their clock starts.
     waiting: set[str] = field(default_factory=set)
@@ -74,20 +75,34 @@ class Rows:
     # (topic, outcome) of each record, for the counters.
     outcomes: list[tuple[str, str]] = field(default_factory=list)
     refusals: dict[str, int] = field(default_factory=dict)
+    # Those that carry the context of a trace.
+    traced: list[Record] = field(default_factory=list)
 
     def stubs(self, known: Collection[str] = ()) -> list[str]:
         """The orders that were touched, but neither enter with the batch nor are known."""
         return [o for o in self.touched if o not in self.orders and o not in known]
 
-    def as_entered(
-        self, lane: int, orders: Iterable[tuple[Any, ...]], stubs: Iterable[str]
-    ) -> list[tuple[Any, ...]]:
-        """Rows of the table of orders, in the order of their keys."""
-        place = (lane, *(self.home or (None, None)), self.now)
-        rows = [order + place for order in orders]
-        rows += [(order_id, *_STUB, self.now) for order_id in stubs]
-        rows.sort(key=itemgetter(0))
-        return rows
+    def pack(self) -> None:
+        """Make of the acts what COPY takes, while the processor still has them in its caches.
+
+        Raises:
+            UnicodeError: a text that is not Unicode.
+        """
+        self.packed += copying.acts(self.acts, self.now)
+        self.acts.clear()
+
+    def entering(
+        self, lane: int, orders: Collection[tuple[Any, ...]], stubs: Collection[str]
+    ) -> list[bytes]:
+        """Rows of the table of orders as COPY takes them, in the order of their keys.
+
+        Raises:
+            UnicodeError: a text that is not Unicode.
+        """
+        rows = copying.orders(orders, lane, self.home or (None, None), self.now)
+        rows += copying.stubs(stubs, self.now)
+        keys = [*map(itemgetter(0), orders), *stubs]
+        return [row for _, row in sorted(zip(keys, rows, strict=True))]
 
     def refused_places(self) -> list[tuple[Partition, int]]:
         """Where each dead letter stood."""
@@ -96,6 +111,12 @@ class Rows:
     def count(self, topic: str, outcome: str) -> None:
         """Count a record by what became of it."""
         self.outcomes.append((topic, outcome))
+
+
+def act_columns(rows: Rows) -> list[list[Any]]:
+    """Its acts, column by column, as sql/enter_orders.sql takes them."""
+    acts = [(*act[:3], rows.now, *act[3:-1], act[-1].decode(errors="replace")) for act in rows.acts]
+    return [list(column) for column in zip(*acts, strict=True)] or [[]] * 10
 
 
 def order_columns(orders: Collection[tuple[Any, ...]]) -> list[Sequence[Any]]:
@@ -110,9 +131,9 @@ def deadline_rows(lane: int, orders: Iterable[tuple[Any, ...]]) -> list[tuple[An
     return rows
 
 
-def sort_out(records: Iterable[Record], lane: int, codec: Codec, book: Book, now: datetime) -> Rows:
+def sort_out(rows: Rows, records: Iterable[Record], lane: int, codec: Codec, book: Book) -> None:
     """Decode every record; one that cannot be read becomes a dead letter and the rest go on."""
-    rows = Rows(now)
+    now = rows.now
     telling = DECISIVE | book.clocks
     for record in records:
         event = codec.decode(record, now)
@@ -130,7 +151,6 @@ def sort_out(records: Iterable[Record], lane: int, codec: Codec, book: Book, now
             rows.count(record.topic, "deadline")
         else:
             refuse(rows, record, cast("Refused", event), lane)
-    return rows
 
 
 def refuse(rows: Rows, record: Record, refused: Refused, lane: int) -> None:
@@ -240,6 +260,6 @@ def _act(
 ) -> None:  # fmt: skip
     assert record.value is not None
     rows.acts.append((
-        order_id, status, occurred_at, rows.now, record.topic, record.partition, record.offset,
-        stock_ok, form_complete, record.value.decode(errors="replace"),
+        order_id, status, occurred_at, record.topic, record.partition, record.offset, stock_ok,
+        form_complete, record.value,
     ))  # fmt: skip

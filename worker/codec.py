@@ -47,13 +47,10 @@ _JSON: Final = events.CONTENT_TYPE.encode()
 _STRUCTURED: Final = events.STRUCTURED_CONTENT_TYPE.encode()
 _READ_HEADERS = frozenset({events.CE_TYPE, events.CE_SPECVERSION, events.CONTENT_TYPE_HEADER})
 # Headers whose values mean nothing here.
-_VARYING = {
-    name: (name, b"")
-    for name in ("ce_id", "ce_source", "ce_time", "ce_partitionkey", "traceparent")
-}
+_VARYING = {"ce_id", "ce_source", "ce_time", "ce_partitionkey", "traceparent"}
 _CAPITAL_I = ord("I")  # of Infinity
 _USUAL_LENGTH = 500
-_MOST_ENVELOPES = 256
+_MOST_ENVELOPES = 16
 _SPECVERSION = re.compile(r"1\.[0-9]{1,9}")
 _POSITION = re.compile(r" at (line [0-9]+ column [0-9]+)$")
 _ID_NAMES = ("order_id", "orderId", "OrderId")
@@ -88,6 +85,19 @@ _Contracts = tuple[_Contract, ...]
 _Headers = tuple[tuple[str, bytes], ...]
 # Whether the value holds the envelope too, and what it may be.
 _Envelope = tuple[bool, _Contracts]
+
+
+class _Whatever:
+    """Equal to everything."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, _other: object) -> bool:
+        return True
+
+
+_WHATEVER: Any = _Whatever()
+
 
 _ORDERS = ((events.ORDER_CREATED, OrderCreated),)
 _STATUSES = (
@@ -133,7 +143,9 @@ class Codec:
             )
         }
         # By topic, what was made of headers: publishers write the same few again and again.
-        self._envelopes: dict[str, dict[_Headers, _Envelope]] = {t: {} for t in self._contracts}
+        self._envelopes: dict[str, list[tuple[_Headers, _Envelope]]] = {
+            topic: [] for topic in self._contracts
+        }
         self._adapters = adapters or {}
         self._max_record_bytes = max_record_bytes
         self._max_clock_skew = max_clock_skew
@@ -187,9 +199,12 @@ class Codec:
         if not value or len(value) > self._max_record_bytes:
             value = self._value(record)
         where = ""
-        told = tuple([_VARYING.get(header[0], header) for header in headers])
-        known = self._envelopes[topic]
-        structured, contracts = known.get(told) or _remembered(known, told, contracts)
+        for like, envelope in self._envelopes[topic]:
+            if headers == like:
+                structured, contracts = envelope
+                break
+        else:
+            structured, contracts = _remembered(self._envelopes[topic], headers, contracts)
         contract = contracts[0]
         if structured:
             value, contract = _data(value, contracts)
@@ -253,14 +268,14 @@ def _refuse(error: RefusalClass, message: str) -> NoReturn:
 
 
 def _remembered(
-    known: dict[_Headers, _Envelope], headers: _Headers, contracts: _Contracts
+    known: list[tuple[_Headers, _Envelope]], headers: _Headers, contracts: _Contracts
 ) -> _Envelope:
     envelope = _envelope(headers, contracts)
+    like = tuple((name, _WHATEVER if name in _VARYING else raw) for name, raw in headers)
     # What is longer is not worth its memory.
     if sum(len(name) + len(raw or b"") for name, raw in headers) < _USUAL_LENGTH:
-        if len(known) >= _MOST_ENVELOPES:
-            known.clear()
-        known[headers] = envelope
+        del known[_MOST_ENVELOPES - 1 :]
+        known.insert(0, (like, envelope))
     return envelope
 
 

@@ -5,10 +5,8 @@ offsets is for lag tools only.
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from itertools import chain
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -28,10 +26,13 @@ log = logger(__name__)
 
 # Longest time stop() may take: with the broker down it would not come back at all.
 _STOP = 5.0
-# How finely the partitions of a lane are merged by time while there is a backlog, in records.
+# How many records are handed over at once: the partitions of a lane are merged that finely by time
+# while there is a backlog, and what is made of them is done before they leave the caches.
 _PIECE = 250
 # How long one that is ahead waits for those behind it. Their broker may be away.
 _PATIENCE = 0.25
+
+Into = Callable[[Sequence[Record]], None]
 
 
 class PositionLost(Exception):
@@ -40,6 +41,24 @@ class PositionLost(Exception):
 
 class NotAssigned(Exception):
     """The partition is not ours (any more)."""
+
+
+class _Taken:
+    """What was handed over of a lane so far."""
+
+    def __init__(self, into: Into, reached: dict[TopicPartition, int]) -> None:
+        self.count = 0
+        self.reached = reached
+        self.last: dict[Partition, Mark] = {}
+        self._into = into
+
+    def add(self, found: Mapping[TopicPartition, Sequence[Record]]) -> None:
+        for tp, records in found.items():
+            last = records[-1]
+            self.count += len(records)
+            self.reached[tp] = last.timestamp
+            self.last[tp.topic, tp.partition] = Mark(last.offset, last.timestamp)
+            self._into(records)
 
 
 class Consumer:
@@ -118,9 +137,13 @@ class Consumer:
         limit: int,
         wait: float,
         read_to: Mapping[Partition, int],
+        into: Into,
         linger: float = 0.0,
     ) -> Batch:
-        """The next records behind ``positions``; an empty batch when none come in ``wait`` s.
+        """Hand the next records behind ``positions`` over; none when none come in ``wait`` s.
+
+        ``into`` gets them a few at a time, those of a partition in their order, and need not keep
+        them.
 
         ``assignment`` is the one under which the lane sought: the client starts every new one at
         the group's committed offset, and what it then delivers may leave a gap. ``read_to`` is
@@ -141,11 +164,12 @@ class Consumer:
                 # Whoever moved it took records that this lane has never seen.
                 if await self._consumer.position(tp) != positions[partition]:
                     raise NotAssigned
-            found = await self._merge(partitions, limit, wait, read_to)
-            rest = limit - sum(map(len, found.values()))
-            if linger and 0 < rest < limit:
-                for tp, more in (await self._get(partitions, rest, linger)).items():
-                    found[tp] = found.get(tp, []) + more
+            taken = _Taken(
+                into, {tp: read_to.get((tp.topic, tp.partition), 0) for tp in partitions}
+            )
+            await self._merge(taken, limit, wait)
+            if linger and 0 < taken.count < limit:
+                taken.add(await self._get(partitions, limit - taken.count, linger))
             after = {
                 (tp.topic, tp.partition): await self._consumer.position(tp) for tp in partitions
             }
@@ -162,42 +186,25 @@ class Consumer:
             # perhaps the evidence it is.
             at = [await self._consumer.position(tp) for tp in partitions]
             raise Halted(f"a header name is not UTF-8, at or after offsets {at}") from None
-        records = tuple(chain.from_iterable(found.values()))
         moved = {p: offset for p, offset in after.items() if offset > positions[p]}
-        last = {
-            (tp.topic, tp.partition): Mark(rs[-1].offset, rs[-1].timestamp)
-            for tp, rs in found.items()
-            if rs
-        }
-        return Batch(records, moved, last)
+        return Batch(taken.count, moved, taken.last)
 
-    async def _merge(
-        self,
-        partitions: Sequence[TopicPartition],
-        limit: int,
-        wait: float,
-        read_to: Mapping[Partition, int],
-    ) -> dict[TopicPartition, list[Record]]:
-        reached = {tp: read_to.get((tp.topic, tp.partition), 0) for tp in partitions}
-        merged: defaultdict[TopicPartition, list[Record]] = defaultdict(list)
-        count, ahead = 0, False
-        while count < limit:
-            behind = await self._furthest_behind(reached)
+    async def _merge(self, taken: "_Taken", limit: int, wait: float) -> None:
+        partitions = [*taken.reached]
+        ahead = False
+        while taken.count < limit:
+            behind = await self._furthest_behind(taken.reached)
             ahead = ahead or len(behind) < len(partitions)
-            piece = min(_PIECE, limit - count) if ahead else limit
-            patience = 0.0 if count else min(wait, _PATIENCE) if ahead else wait
+            piece = min(_PIECE, limit - taken.count)
+            patience = 0.0 if taken.count else min(wait, _PATIENCE) if ahead else wait
             found = await self._get(behind, piece, patience)
-            if not found and not count and ahead:
+            if not found and not taken.count and ahead:
                 found = await self._get(partitions, piece, wait - patience)
             if not found:
                 break
-            for tp, records in found.items():
-                merged[tp] += records
-                count += len(records)
-                reached[tp] = records[-1].timestamp
-            if not ahead:
-                break
-        return merged
+            taken.add(found)
+            # Others have an answer of Postgres to go on with.
+            await asyncio.sleep(0)
 
     async def _get(
         self, partitions: Sequence[TopicPartition], limit: int, wait: float

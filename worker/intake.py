@@ -5,16 +5,15 @@ Positions move together with what the records become, so it happens whole or not
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from worker import copying
 from worker.batch import (
-    ACT_COLUMNS,
-    DEADLINE_COLUMNS,
-    ORDER_COLUMNS,
     Batch,
     Rows,
+    act_columns,
     deadline_rows,
     order_columns,
     refuse,
@@ -27,10 +26,10 @@ from worker.errors import KeyTaken, RowRefused
 from worker.lane import Lane
 from worker.metrics import Metrics
 from worker.poison import DeadLetterLimit
-from worker.records import RefusalClass, Refused
+from worker.records import Record, RefusalClass, Refused
 from worker.store import Transaction, columns, text_array
 from worker.timetable import Moved, arm_reminders, earlier
-from worker.traces import Traces
+from worker.traces import Traces, carries_context
 
 _NO_MARK = (None, None)
 # From so many orders and acts on COPY costs less, with all the statements around it.
@@ -81,59 +80,61 @@ class Intake:
         self._traces = traces
         self._strays = strays
 
-    async def apply(self, batch: Batch) -> Applied:
-        """Let a batch take effect, once.
+    def rows(self) -> Rows:
+        """Those of a batch that begins now."""
+        return Rows(self._clock.now())
 
-        A record whose row Postgres refuses becomes a dead letter; the others go on.
+    def sort_out(self, rows: Rows, records: Sequence[Record], *, pack: bool = False) -> None:
+        """Read records and sort them into the rows they become.
+
+        Those of a large batch are packed at once; the records need not be kept.
+
+        Raises:
+            RowRefused: as :meth:`apply`.
+        """
+        sort_out(rows, records, self._lane.number, self._codec, self._book)
+        if self._traces:
+            rows.traced += filter(carries_context, records)
+        if pack:
+            try:
+                rows.pack()
+            except UnicodeError as error:
+                raise RowRefused(type(error).__name__, "22000") from None
+
+    async def apply(self, batch: Batch, rows: Rows) -> Applied:
+        """Let a batch take effect, once.
 
         Raises:
             Fenced: another worker owns the lane.
             Halted: too much of it would be refused.
+            RowRefused: Postgres refuses a row; nothing has happened. Try fewer records.
             DatabaseUnavailable: the outcome is not known; take the lane anew.
         """
         async with self._lane.turn:
-            return await self._apply(batch)
-
-    async def _apply(self, batch: Batch) -> Applied:
-        now = self._clock.now()
-        rows = sort_out(batch.records, self._lane.number, self._codec, self._book, now)
-        try:
+            many = batch.count >= MANY
             try:
-                return await self._write(
-                    batch, rows, many=len(rows.orders) + len(rows.touched) >= MANY
-                )
+                return await self._write(batch, rows, many=many)
             except KeyTaken:
                 return await self._write(batch, rows)
-        except RowRefused as error:
-            if len(batch.records) > 1:
-                return await self._apply_halves(batch)
-            if not batch.records:
-                raise
-            rows = Rows(now)
-            record = batch.records[0]
-            named = self._codec.named_orders(record)
-            refused = Refused(RefusalClass.DATABASE, f"SQLSTATE {error.sqlstate}", named)
-            refuse(rows, record, refused, self._lane.number)
-            return await self._write(batch, rows)
 
-    async def _apply_halves(self, batch: Batch) -> Applied:
-        """One bad row spoils the whole batch: halve it until the row stands alone."""
-        middle = len(batch.records) // 2
-        head = batch.records[:middle]
-        after = {(r.topic, r.partition): r.offset + 1 for r in head}
-        first = await self._apply(Batch(head, after))
-        second = await self._apply(replace(batch, records=batch.records[middle:]))
-        return Applied(
-            first.noticed | second.noticed,
-            first.dead_letters + second.dead_letters,
-            first.strays + second.strays,
-        )
+    async def refuse(self, batch: Batch, record: Record, error: RowRefused) -> Applied:
+        """Let a batch of one record take effect as a dead letter, for Postgres refuses its row.
+
+        Raises:
+            Fenced, Halted, DatabaseUnavailable: as :meth:`apply`.
+        """
+        rows = self.rows()
+        named = self._codec.named_orders(record)
+        refused = Refused(RefusalClass.DATABASE, f"SQLSTATE {error.sqlstate}", named)
+        refuse(rows, record, refused, self._lane.number)
+        async with self._lane.turn:
+            return await self._write(batch, rows)
 
     async def _write(self, batch: Batch, rows: Rows, *, many: bool = False) -> Applied:
         started = self._clock.monotonic()
         noticed = []
         strays = 0
-        spans = self._traces.received(batch.records, rows) if self._traces else {}
+        spans = self._traces.received(rows.traced, rows) if self._traces else {}
         async with self._lane.store.transaction() as tx:
             sequence, open_deadlines = await self._begin(tx, batch)
             await self._dead_letter_limit.check(tx, rows.refused_places())
@@ -172,15 +173,17 @@ class Intake:
     async def _enter(self, tx: Transaction, rows: Rows) -> _Entered:
         """Enter what is new, whatever is there already and whoever enters it at this moment."""
         stubs, orders, touched = rows.stubs(), rows.orders, rows.touched
-        if not rows.acts:
+        if not rows.acts and not rows.packed:
             return _Entered(0, Moved(), touched)
+        if rows.packed:  # for COPY alone, which met an order that another lane has entered
+            await tx.copy_packed("acts", copying.ACT_COLUMNS, rows.packed)
         found = await tx.row(
             "enter_orders",
             *self._common(rows),
             stubs,
             *order_columns(orders.values()),
             list(touched),
-            *columns(rows.acts),
+            *act_columns(rows),
         )
         assert found is not None
         entered, armed, fires_at = found["entered"], found["armed"], found["first_fires_at"]
@@ -207,13 +210,15 @@ class Intake:
         asked = text_array(orders.keys() | rows.touched)
         known = {row["order_id"]: row for row in await tx.rows("entered_orders", asked)}
         new = [order for order_id, order in orders.items() if order_id not in known]
-        if entering := rows.as_entered(lane, new, rows.stubs(known)):
+        if entering := rows.entering(lane, new, rows.stubs(known)):
             # In the order of their keys: two lanes that meet wait for each other instead of
             # deadlocking.
-            await tx.copy("orders", ORDER_COLUMNS, entering)
+            await tx.copy_packed("orders", copying.ORDER_COLUMNS, entering)
         if deadlines := deadline_rows(lane, new):
-            await tx.copy("deadlines", DEADLINE_COLUMNS, deadlines)
-        await tx.copy("acts", ACT_COLUMNS, rows.acts)
+            packed = copying.deadlines(deadlines)
+            await tx.copy_packed("deadlines", copying.DEADLINE_COLUMNS, packed)
+        rows.pack()
+        await tx.copy_packed("acts", copying.ACT_COLUMNS, rows.packed)
         entered, armed = len(new), len(deadlines)
         fires_at = deadlines[0][1] if deadlines else None
         early = [o for o in orders if o in known and known[o]["lane"] is None]

@@ -6,13 +6,15 @@ second way to recover, so there is none that is rarely used.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 from worker.backoff import Backoff
+from worker.batch import Batch
 from worker.clock import Clock
-from worker.consumer import Consumer, NotAssigned, PositionLost
+from worker.consumer import Consumer, Into, NotAssigned, PositionLost
 from worker.errors import (
     DatabaseUnavailable,
     EvidenceUnavailable,
@@ -20,15 +22,17 @@ from worker.errors import (
     Halted,
     KafkaUnavailable,
     PlazoError,
+    RowRefused,
 )
 from worker.freshness import Freshness
 from worker.hand_over import HandOver
-from worker.intake import Intake
+from worker.intake import Applied, Intake
 from worker.lane import Lane
 from worker.logs import logger
 from worker.metrics import Metrics
 from worker.probe import Bounds, KafkaProbe
 from worker.proof import Partition, Proof
+from worker.records import Record
 from worker.relay import Relay
 from worker.sweeps import Settled, Sweeps
 from worker.turns import Turns
@@ -52,6 +56,7 @@ _FENCED_WAIT = 3.0
 _HALTED_WAIT = 30.0
 # Another database is away: the lane itself goes on reading meanwhile.
 _AWAY_WAIT = 2.0
+_NOTHING = Batch()
 
 
 class LaneRunner:
@@ -251,34 +256,24 @@ class LaneRunner:
 
     async def _read(self, lane: Lane, intake: Intake, relay: Relay, assignment: int) -> None:
         linger = 0.0
+        most = self._batch_size
         while not self._stopping.is_set():
-            limit = await self._unless_stopped(
-                self._turns.reading(lane.positions, self._batch_size)
-            )
+            limit = await self._unless_stopped(self._turns.reading(lane.positions, most))
             if limit is None:
                 continue
-            try:
-                batch = await self._unless_stopped(
-                    self._consumer.pull(
-                        lane.positions,
-                        assignment,
-                        limit,
-                        _PULL_WAIT,
-                        self.last_timestamp,
-                        linger,
-                    )
-                )
-            except KafkaUnavailable as error:
-                self._consumer_broken(str(error))
-                raise
-            if batch is None or not batch.records:
-                linger = 0.0
-            if batch is None:
-                continue
             awaited = lane.next_fires_at, lane.next_reminds_at
-            small = len(batch.records) <= _SMALL
-            async with nullcontext() if small else self._turns.applying():
-                applied = await intake.apply(batch) if batch.after else None
+            try:
+                batch, applied = await self._take_in(lane, intake, assignment, limit, linger)
+            except RowRefused:
+                if limit == 1:
+                    raise
+                # One bad row spoils its batch: read half of it, until the row stands alone.
+                self._consumer.seek(lane.positions)
+                most = limit // 2
+                continue
+            most = min(2 * most, self._batch_size)
+            small = batch.count <= _SMALL
+            linger = _LINGER if small and batch.count else 0.0
             if self.halted:
                 # Not before: what halted the lane may be the next record still.
                 self.halted, self.fault = False, None
@@ -294,9 +289,70 @@ class LaneRunner:
                 self._strayed.set()
             if applied.dead_letters:
                 relay.committed(dead_letters=True)
-            linger = _LINGER if small else 0.0
-            if linger:
+            if small:
                 await self._clock.sleep(_TICK - self._clock.monotonic() % _TICK)
+
+    async def _take_in(
+        self, lane: Lane, intake: Intake, assignment: int, limit: int, linger: float
+    ) -> tuple[Batch, Applied | None]:
+        """Read up to ``limit`` records, and let them take effect if there are any.
+
+        Raises: as :meth:`Consumer.pull` and :meth:`Intake.apply`.
+        """
+        first: list[Record] = []
+        pull = partial(self._pull, lane, assignment)
+        batch = await pull(min(limit, _SMALL + 1), first.extend, wait=_PULL_WAIT, linger=linger)
+        if batch is None or not batch.after:
+            return _NOTHING, None
+        if batch.count <= _SMALL:
+            rows = intake.rows()
+            intake.sort_out(rows, first)
+            try:
+                return batch, await intake.apply(batch, rows)
+            except RowRefused as error:
+                if batch.count != 1:
+                    raise
+                return batch, await intake.refuse(batch, first[0], error)
+        async with self._turns.applying():
+            rows = intake.rows()
+            sort_out = partial(intake.sort_out, rows, pack=True)
+            sort_out(first)
+            first.clear()
+            # The rest not before: until its turn comes more has arrived, and is one batch with it.
+            more = await pull(limit - batch.count, sort_out, behind=batch)
+            if more is None:  # the rows may hold records that it has not told of
+                return _NOTHING, None
+            batch += more
+            return batch, await intake.apply(batch, rows)
+
+    async def _pull(
+        self,
+        lane: Lane,
+        assignment: int,
+        limit: int,
+        into: Into,
+        *,
+        behind: Batch = _NOTHING,
+        wait: float = 0.0,
+        linger: float = 0.0,
+    ) -> Batch | None:
+        """Records of the lane behind a batch; None when it is being stopped."""
+        read_to = {p: mark.timestamp for p, mark in behind.last.items()}
+        try:
+            return await self._unless_stopped(
+                self._consumer.pull(
+                    {**lane.positions, **behind.after},
+                    assignment,
+                    limit,
+                    wait,
+                    {**self.last_timestamp, **read_to},
+                    into,
+                    linger,
+                )
+            )
+        except KafkaUnavailable as error:
+            self._consumer_broken(str(error))
+            raise
 
     async def _lapse(self, lane: Lane, sweeps: Sweeps, relay: Relay) -> None:
         await self._at_each(lambda: lane.next_fires_at, self._rearmed[0], sweeps.lapse, relay)

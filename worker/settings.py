@@ -165,10 +165,10 @@ class Settings(BaseSettings):
         "only (safe only where every publisher partitions alike).",
     )
     batch_size: int = Field(
-        2_000, ge=1, le=20_000, description="Most records or deadlines in one transaction."
+        4_000, ge=1, le=20_000, description="Most records or deadlines in one transaction."
     )
     fetch_bytes_per_partition: int = Field(
-        524_288, ge=16_384, description="Records read ahead, per partition: bounds the memory."
+        1_048_576, ge=16_384, description="Records read ahead, per partition: bounds the memory."
     )
     session_timeout: Positive = Field(
         timedelta(seconds=10), description="A worker silent for this long loses its lanes."

@@ -9,6 +9,7 @@ from typing import Any
 
 import asyncpg
 
+from worker.copying import whole
 from worker.errors import (
     DatabaseUnavailable,
     KeyTaken,
@@ -103,10 +104,23 @@ class Transaction:
         Raises:
             KeyTaken: one of them is there already.
         """
-        try:
+        with _key_taken():
             await self._connection.copy_records_to_table(table, columns=columns, records=rows)
-        except asyncpg.UniqueViolationError:
-            raise KeyTaken("UniqueViolation", "23505") from None
+
+    async def copy_packed(self, table: str, columns: Sequence[str], rows: Sequence[bytes]) -> None:
+        """The same with rows that :mod:`worker.copying` has packed."""
+        with _key_taken():
+            await self._connection.copy_to_table(
+                table, columns=columns, source=whole(rows), format="binary"
+            )
+
+
+@contextmanager
+def _key_taken() -> Iterator[None]:
+    try:
+        yield
+    except asyncpg.UniqueViolationError:
+        raise KeyTaken("UniqueViolation", "23505") from None
 
 
 class Store:

@@ -147,6 +147,11 @@ class Traces:
         )
 
 
+def carries_context(record: Record) -> bool:
+    """Whether a record belongs to a trace."""
+    return any(name.lower() == _HEADERS[0] for name, _ in record.headers)
+
+
 def _carried(headers: Sequence[tuple[str, bytes]]) -> dict[str, str]:
     # Kafka allows null for a header's value, whatever the client's types say.
     return {

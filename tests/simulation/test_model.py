@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from tests.simulation.database import TABLES, Database, Tx
 from tests.simulation.statements import COPIES, REMINDERS, STATEMENTS
-from worker.batch import ACT_COLUMNS, DEADLINE_COLUMNS, ORDER_COLUMNS
+from worker.copying import DEADLINE_COLUMNS
 from worker.errors import DatabaseFault, KeyTaken
 from worker.metrics import Metrics
 from worker.migrate import migrate
@@ -26,6 +26,12 @@ EXAMPLES = 150
 START = datetime(2026, 11, 22, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 ORDERS = ["o1", "o2", "o3"]
+# In the order in which sql/enter_orders.sql takes them.
+ACT_COLUMNS = ("order_id", "status", "occurred_at", "received_at", "topic", "partition", "offset",
+               "stock_ok", "form_complete", "body")  # fmt: skip
+ORDER_COLUMNS = ("order_id", "seller_id", "fulfilment", "entered_at", "due", "fires_at", "policy",
+                 "policy_version", "at_lapse", "total", "currency", "offset", "lane", "topic",
+                 "partition", "received_at")  # fmt: skip
 DECISION_COLUMNS = ("lane", "sequence", "order_id", "ordinal", "id", "kind", "reason", "revokes",
                     "decided_at", "value")  # fmt: skip
 # Statements of which only the number of rows counts.

@@ -682,9 +682,9 @@ def simulated() -> Iterator[None]:
         worker.policies: {"book_of": _book_of},
         asyncio.tasks: {"_GatheringFuture": GatheringFuture},
         worker.sweeps: {"log": _LOG},
-        worker.lane_runner: {"log": _LOG},
         worker.freshness: {"log": _LOG},
-        # Its batches are small: let both ways of entering orders be gone.
+        # Its batches are small: let both ways of reading, and of entering orders, be gone.
+        worker.lane_runner: {"log": _LOG, "_SMALL": 2},
         worker.intake: {"MANY": 3},
     }
     real = {module: {name: vars(module)[name] for name in names} for module, names in parts.items()}
