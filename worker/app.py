@@ -300,7 +300,8 @@ class Worker:
             self.book,
             self.clock,
             self.metrics,
-            self.settings.batch_size,
+            # A verdict is more than an event: the records that it rests on wait meanwhile.
+            max(1, self.settings.batch_size // 2),
             self.brake,
             self.settings.confirm_within,
             self.settings.outage_after,

@@ -46,8 +46,6 @@ MAX_ORDER_IDS: Final = 64
 _JSON: Final = events.CONTENT_TYPE.encode()
 _STRUCTURED: Final = events.STRUCTURED_CONTENT_TYPE.encode()
 _READ_HEADERS = frozenset({events.CE_TYPE, events.CE_SPECVERSION, events.CONTENT_TYPE_HEADER})
-# Headers whose values mean nothing here.
-_VARYING = {"ce_id", "ce_source", "ce_time", "ce_partitionkey", "traceparent"}
 _CAPITAL_I = ord("I")  # of Infinity
 _USUAL_LENGTH = 500
 _MOST_ENVELOPES = 16
@@ -271,7 +269,9 @@ def _remembered(
     known: list[tuple[_Headers, _Envelope]], headers: _Headers, contracts: _Contracts
 ) -> _Envelope:
     envelope = _envelope(headers, contracts)
-    like = tuple((name, _WHATEVER if name in _VARYING else raw) for name, raw in headers)
+    like = tuple(
+        (name, raw if name.lower() in _READ_HEADERS else _WHATEVER) for name, raw in headers
+    )
     # What is longer is not worth its memory.
     if sum(len(name) + len(raw or b"") for name, raw in headers) < _USUAL_LENGTH:
         del known[_MOST_ENVELOPES - 1 :]

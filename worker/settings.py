@@ -165,7 +165,10 @@ class Settings(BaseSettings):
         "only (safe only where every publisher partitions alike).",
     )
     batch_size: int = Field(
-        4_000, ge=1, le=20_000, description="Most records or deadlines in one transaction."
+        4_000,
+        ge=1,
+        le=20_000,
+        description="Most records in one transaction, and half as many deadlines.",
     )
     fetch_bytes_per_partition: int = Field(
         1_048_576, ge=16_384, description="Records read ahead, per partition: bounds the memory."

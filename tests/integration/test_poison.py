@@ -8,6 +8,7 @@ from tests.support.market import Market
 from tests.support.processes import WorkerProcess
 from tests.support.topics import Topics
 from tests.support.waiting import eventually
+from worker.migrate import migrate
 
 NewWorker = Callable[..., WorkerProcess]
 LIMIT = {"dead_letter_limit": "0.1", "dead_letter_window": "100", "batch_size": "5"}
@@ -63,3 +64,41 @@ async def _known(database: str, orders: set[str]) -> bool:
         return {row["order_id"] for row in rows} == orders
     finally:
         await connection.close()
+
+
+async def test_rows_that_postgres_refuses_leave_the_rest_of_a_backlog_alone(
+    new_worker: NewWorker, market: Market, database: str, topics: Topics
+) -> None:
+    await migrate(database)
+    connection = await asyncpg.connect(database)
+    await connection.execute(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '22000'; END $$;"
+        "CREATE TRIGGER refuse BEFORE INSERT ON acts FOR EACH ROW "
+        "WHEN (NEW.order_id IN ('o0', 'o333', 'o899')) EXECUTE FUNCTION refuse()"
+    )
+    acts = [market.act(f"o{number}", "handling") for number in range(900)]
+    await market.publish(market.order("order"), *acts, partition=0)
+    worker = await new_worker(topics).start().wait_ready()
+
+    async def all_read() -> bool:
+        return await connection.fetchval("SELECT sum(next_offset) FROM positions") == 901
+
+    await eventually(all_read, 60)
+    await worker.sigterm()
+    refused = await connection.fetch(
+        'SELECT error, shields, "offset" FROM dead_letters d, '
+        "LATERAL (SELECT array_agg(order_id) AS shields FROM shields WHERE dead_letter = d.id) s "
+        'ORDER BY "offset"'
+    )
+    assert [tuple(row) for row in refused] == [
+        ("database", ["o0"], 0),
+        ("database", ["o333"], 333),
+        ("database", ["o899"], 899),
+    ]
+    # Each once, though most were read again and again.
+    kept = await connection.fetch("SELECT order_id FROM acts WHERE status = 'handling'")
+    await connection.close()
+    assert sorted(row[0] for row in kept) == sorted(
+        {f"o{number}" for number in range(900)} - {"o0", "o333", "o899"}
+    )

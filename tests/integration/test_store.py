@@ -1,11 +1,17 @@
 """What is said to Postgres in another way than the driver's."""
 
+from datetime import UTC, datetime
+from decimal import Decimal
 from itertools import product
+from typing import Any
 
 import asyncpg
 import pytest
 
-from worker.store import text_array
+from worker import copying
+from worker.batch import Rows
+from worker.migrate import migrate
+from worker.store import Transaction, text_array
 
 MEANING = "\"\\{},' N\n\x01é"
 
@@ -26,3 +32,101 @@ async def test_an_array_of_texts_arrives_as_it_was(database: str, texts: list[st
     finally:
         await connection.close()
     assert found == texts
+
+
+NOW = datetime(2026, 11, 26, 12, 0, 0, 123_456, tzinfo=UTC)
+INSTANTS = [
+    datetime.min.replace(tzinfo=UTC),
+    datetime.max.replace(tzinfo=UTC),
+    datetime(1999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
+    datetime(2000, 1, 1, tzinfo=UTC),
+    NOW,
+]
+TEXTS = ["a", "é😀", "\t\n\\N'\"", "x" * 200]
+AMOUNTS = [
+    "0", "0.0", "0.000000000", "00000000000012.50", "7", "9999", "10000", "9999.9999",
+    "100000000.00000001", "0.0001", "0.00001", "0.000000001", "1234567890123456.123456789",
+    "9999999999999999.999999999", "1000000000000000", "120.90",
+]  # fmt: skip
+
+
+async def test_packed_acts_arrive_as_they_were(database: str) -> None:
+    flags = (None, True, False)
+    acts = [
+        (text, text, instant, "t", 2**31 - 1 - at, 2**63 - 1 - at, stock_ok, form, body)
+        for at, (text, instant, stock_ok, form, body) in enumerate(
+            product(TEXTS, INSTANTS, flags, flags, [b"{}", '{"é": 1}'.encode()])
+        )
+    ]
+    rows = Rows(NOW)
+    rows.acts += acts[:100]
+    rows.pack()
+    rows.acts += acts[100:]
+    rows.pack()
+    assert not rows.acts
+    found = await _copied(database, "acts", copying.ACT_COLUMNS, rows.packed)
+    assert found == [
+        (key, status, stock_ok, form, topic, partition, at, NOW, offset, body.decode())
+        for key, status, at, topic, partition, offset, stock_ok, form, body in acts
+    ]
+
+
+async def test_packed_orders_arrive_as_they_were(database: str) -> None:
+    rows = Rows(NOW, home=("t", 7))
+    ids = (f"{text}{number}" for number in range(1_000) for text in TEXTS)
+    some = [None, *AMOUNTS]
+    orders = [
+        (next(ids), seller, "courier", entered, due, fires, policy, version, at_lapse, total,
+         currency, offset)
+        for offset, ((entered, due, fires), seller, total, currency, terms) in enumerate(
+            product(
+                [(NOW, None, None), *((one, one, NOW) for one in INSTANTS)],
+                TEXTS[:2], some, [None, "PEN"],
+                [(None, 0, None), ("default", 2**31 - 1, "escalate")],
+            )
+        )
+        for policy, version, at_lapse in [terms]
+    ]  # fmt: skip
+    packed = rows.entering(3, orders, ["stub", "another"])
+    found = await _copied(database, "orders", copying.ORDER_COLUMNS, packed)
+    wanted: list[tuple[Any, ...]] = [
+        (key, *times, seller, mode, *policy, currency, total and Decimal(total), offset, *place)
+        for key, seller, mode, *times_and_policy, total, currency, offset in orders
+        for times, policy in [(times_and_policy[:3], times_and_policy[3:])]
+        for place in [(3, "t", 7, NOW)]
+    ]
+    wanted += [(key, *[None] * 6, 0, *[None] * 7, NOW) for key in ("stub", "another")]
+    # In the order of their keys, as Postgres compares them.
+    assert found == sorted(wanted, key=lambda row: str(row[0]).encode())
+    places = {max(0, -row[10].as_tuple().exponent) for row in found if row[10] is not None}
+    assert places == {len(amount.partition(".")[2]) for amount in AMOUNTS}
+
+
+async def test_packed_deadlines_arrive_as_they_were(database: str) -> None:
+    rows = [(lane, at, text) for lane, at, text in product([0, 2**31 - 1], INSTANTS, TEXTS)]
+    found = await _copied(database, "deadlines", copying.DEADLINE_COLUMNS, copying.deadlines(rows))
+    assert found == rows
+
+
+@pytest.mark.parametrize("text", ["\ud800", "a\udfff"])
+def test_what_is_not_unicode_is_not_packed(text: str) -> None:
+    act = (text, "canceled", NOW, "t", 0, 0, None, None, b"{}")
+    order = ("o", text, "courier", NOW, NOW, NOW, "p", 1, "escalate", None, None, 0)
+    with pytest.raises(UnicodeError):
+        copying.acts([act], NOW)
+    with pytest.raises(UnicodeError):
+        copying.orders([order], 0, ("t", 0), NOW)
+
+
+async def _copied(
+    database: str, table: str, columns: tuple[str, ...], rows: list[bytes]
+) -> list[tuple[Any, ...]]:
+    """The rows as the driver reads them, in the order in which they were copied."""
+    await migrate(database)
+    connection = await asyncpg.connect(database)
+    try:
+        await Transaction(connection).copy_packed(table, columns, rows)
+        names = ", ".join(f'"{column}"' for column in columns)
+        return [tuple(row) for row in await connection.fetch(f"SELECT {names} FROM {table}")]
+    finally:
+        await connection.close()

@@ -13,8 +13,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tests.simulation.loop import PROCESS, Process
+from tests.simulation.packed import unpacked
 from tests.simulation.statements import COPIES, STATEMENTS
-from tests.support.packed import unpacked
 from worker.errors import DatabaseUnavailable, KeyTaken, RowRefused
 
 if TYPE_CHECKING:
@@ -242,7 +242,9 @@ class SimTransaction:
     async def copy(self, table: str, columns: Sequence[str], rows: Sequence[Any]) -> None:
         await self._store.ask(self._tx, f"copy {table}", (columns, rows))
 
-    async def copy_packed(self, table: str, columns: tuple[str, ...], rows: Sequence[bytes]) -> None:
+    async def copy_packed(
+        self, table: str, columns: tuple[str, ...], rows: Sequence[bytes]
+    ) -> None:
         await self.copy(table, columns, [unpacked(columns, row) for row in rows])
 
 

@@ -38,6 +38,7 @@ SURVIVES = 300
 INTAKE, SWEEPS = "worker/intake.py", "worker/sweeps.py"
 ELSEWHERE = "worker/elsewhere.py"
 RELAY, FRESHNESS = "worker/relay.py", "worker/freshness.py"
+LANE_RUNNER = "worker/lane_runner.py"
 DECIDE, STATEMENTS = "worker/domain/decide.py", "tests/simulation/statements.py"
 
 _RETRY = (
@@ -438,6 +439,45 @@ MUTANTS = (
         "a new deadline has reminders of its own",
         1500,
         ((DECIDE, " or order.due - at not in order.reminders:", ":"),),
+    ),
+)
+
+MUTANTS += (
+    Mutant(
+        "an interrupted pull takes effect",
+        "each record takes effect once",
+        3000,
+        (
+            (
+                LANE_RUNNER,
+                "                return _NOTHING, None\n            batch += more",
+                "                more = _NOTHING\n            batch += more",
+            ),
+        ),
+    ),
+    Mutant(
+        "a refused batch is not read again",
+        "no record is lost",
+        300,
+        (
+            (
+                LANE_RUNNER,
+                "                self._consumer.seek(lane.positions)\n                most",
+                "                most",
+            ),
+        ),
+    ),
+    Mutant(
+        "packed acts forgotten when a key is taken",
+        "each record takes effect once",
+        300,
+        (
+            (
+                INTAKE,
+                '            await tx.copy_packed("acts", copying.ACT_COLUMNS, rows.packed)\n        found',
+                "            pass\n        found",
+            ),
+        ),
     ),
 )
 

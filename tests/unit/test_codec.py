@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import schemas
@@ -19,7 +19,7 @@ from schemas.models import (
     OrderCreated,
     OrderStatusChanged,
 )
-from worker.codec import MAX_MESSAGE, MAX_ORDER_IDS, Codec
+from worker.codec import _MOST_ENVELOPES, MAX_MESSAGE, MAX_ORDER_IDS, Codec
 from worker.records import Record, RefusalClass, Refused
 
 EXAMPLES = Path(schemas.__file__).parent / "examples"
@@ -337,3 +337,32 @@ def test_a_whole_body_that_names_its_order_shields_it(body: bytes) -> None:
     assert isinstance(outcome, Refused)
     if named == ID:
         assert ID in outcome.order_ids
+
+
+_HEADER = st.tuples(
+    st.sampled_from(["ce_type", "CE_Type", "ce_id", "ce_specversion", "content-type", "x"]),
+    st.sampled_from([
+        None, b"", b"1.0", b"2.0", b"marketplace.order.status-changed.v1", b"other",
+        b"application/json", b"application/cloudevents+json", b"text/plain",
+    ]),
+)  # fmt: skip
+
+
+@settings(max_examples=300)
+@given(st.lists(st.lists(_HEADER, max_size=3).map(tuple), max_size=40))
+def test_what_is_remembered_of_headers_changes_no_outcome(every: list[Any]) -> None:
+    remembering, value = _fresh(), changed()
+    for headers in every:
+        given_record = record(value, headers=headers)
+        assert remembering.decode(given_record, NOW) == _fresh().decode(given_record, NOW)
+
+
+def test_of_headers_only_a_few_are_remembered() -> None:
+    remembering = _fresh()
+    for number in range(1_000):
+        remembering.decode(record(changed(), headers=((f"x{number}", b"1"),)), NOW)
+    assert len(remembering._envelopes[CHANGED]) == _MOST_ENVELOPES
+
+
+def _fresh() -> Codec:
+    return Codec(CREATED, CHANGED, 1000, timedelta(minutes=5), timedelta(hours=24))

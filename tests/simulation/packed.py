@@ -17,7 +17,9 @@ def _numeric(data: bytes) -> str:
     _, weight, sign, scale = struct.unpack_from(">hhhh", data)
     assert sign == 0
     digits = struct.unpack(f">{(len(data) - 8) // 2}h", data[8:])
-    value = sum(Decimal(digit) * Decimal(10_000) ** (weight - at) for at, digit in enumerate(digits))
+    value = sum(
+        Decimal(digit) * Decimal(10_000) ** (weight - at) for at, digit in enumerate(digits)
+    )
     return f"{value:.{scale}f}"
 
 
