@@ -42,6 +42,8 @@ class Applied:
 
     noticed: frozenset[int]
     dead_letters: int
+    # Whether the lane has a deadline or a reminder that comes before all others.
+    rearmed: bool
     # Orders that may be at home in another database.
     strays: int = 0
 
@@ -163,12 +165,12 @@ class Intake:
             span.end()
         self._lane.positions.update(batch.after)
         self._lane.open_deadlines = open_deadlines
-        self._lane.rearm(moved)
+        rearmed = self._lane.rearm(moved)
         self._count(rows, entered, started)
         foreign = [row["lane"] for row in noticed if row["lane"] != self._lane.number]
         self._metrics.handed_over.inc(len(foreign))
         lanes = frozenset(row["lane"] for row in noticed)
-        return Applied(lanes, len(rows.dead_letters), strays)
+        return Applied(lanes, len(rows.dead_letters), rearmed, strays)
 
     async def _enter(self, tx: Transaction, rows: Rows) -> _Entered:
         """Enter what is new, whatever is there already and whoever enters it at this moment."""

@@ -117,7 +117,9 @@ class Lane:
         self._metrics.fenced.inc()
         return Fenced(f"lane {self.number}: {how}")
 
-    def rearm(self, moved: Moved) -> None:
-        """Remember the next instants after deadlines or reminders were added."""
+    def rearm(self, moved: Moved) -> bool:
+        """Remember the next instants after some were added; whether one comes before them."""
+        before = self.next_fires_at, self.next_reminds_at
         self.next_fires_at = earlier(self.next_fires_at, moved.first_fires_at)
         self.next_reminds_at = earlier(self.next_reminds_at, moved.first_reminds_at)
+        return (self.next_fires_at, self.next_reminds_at) != before

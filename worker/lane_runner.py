@@ -261,7 +261,6 @@ class LaneRunner:
             limit = await self._unless_stopped(self._turns.reading(lane.positions, most))
             if limit is None:
                 continue
-            awaited = lane.next_fires_at, lane.next_reminds_at
             try:
                 batch, applied = await self._take_in(lane, intake, assignment, limit, linger)
             except RowRefused:
@@ -281,7 +280,7 @@ class LaneRunner:
                 continue
             self._freshness.progressed()
             self.last_timestamp.update((p, mark.timestamp) for p, mark in batch.last.items())
-            if (lane.next_fires_at, lane.next_reminds_at) != awaited:
+            if applied.rearmed:
                 self._rearm()
             if applied.noticed:
                 self._noticed(applied.noticed)
