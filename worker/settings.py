@@ -171,7 +171,7 @@ class Settings(BaseSettings):
         description="Most records in one transaction, and half as many deadlines.",
     )
     fetch_bytes_per_partition: int = Field(
-        1_048_576, ge=16_384, description="Records read ahead, per partition: bounds the memory."
+        786_432, ge=16_384, description="Records read ahead, per partition: bounds the memory."
     )
     session_timeout: Positive = Field(
         timedelta(seconds=10), description="A worker silent for this long loses its lanes."

@@ -395,7 +395,7 @@ MUTANTS = (
     Mutant(
         "two sweeps at the brake at once",
         "the limits hold over all workers",
-        600,
+        4000,
         ((STATEMENTS, 'yield "brake", True', 'yield "brake", tx'),),
     ),
     Mutant(
