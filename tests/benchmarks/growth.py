@@ -18,7 +18,9 @@ from .mix import created
 from .site import WIDTH, Site
 from .verdicts import wait_for_verdicts
 
-LAPSING = 20_000
+# More than can be decided in the second over which they lapse, or it would be waiting that counts.
+LAPSING = 100_000
+SPREAD = timedelta(seconds=1)
 GRACE = timedelta(seconds=1)
 
 # As the worker would have written them: an order, its deadline a day ahead, and its first act.
@@ -84,11 +86,10 @@ async def _cost(site: Site, topics: Topics, url: str, open_orders: int, events: 
         began = time.perf_counter()
         await worker.wait_ready()
         started = time.perf_counter() - began
-        fires = datetime.now(UTC) + timedelta(seconds=10)
-        entered = fires - GRACE - timedelta(days=1, seconds=1)
+        fires = datetime.now(UTC) + timedelta(seconds=20)
+        entered = fires - GRACE - timedelta(days=1)
         orders = [
-            created(4, number, entered + timedelta(seconds=number / LAPSING))
-            for number in range(LAPSING)
+            created(4, number, entered + number / LAPSING * SPREAD) for number in range(LAPSING)
         ]
         site.publish(lapsing, orders)
         verdicts = await wait_for_verdicts(site, lapsing, LAPSING, 90)
