@@ -8,13 +8,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import TypeVar
 
 from worker.backoff import Backoff
-from worker.batch import Batch
 from worker.clock import Clock
-from worker.consumer import Consumer, Into, NotAssigned, PositionLost
+from worker.consumer import Consumer, NotAssigned, PositionLost
 from worker.errors import (
     DatabaseUnavailable,
     EvidenceUnavailable,
@@ -22,17 +20,16 @@ from worker.errors import (
     Halted,
     KafkaUnavailable,
     PlazoError,
-    RowRefused,
 )
 from worker.freshness import Freshness
 from worker.hand_over import HandOver
-from worker.intake import Applied, Intake
+from worker.intake import Intake
 from worker.lane import Lane
 from worker.logs import logger
 from worker.metrics import Metrics
 from worker.probe import Bounds, KafkaProbe
 from worker.proof import Partition, Proof
-from worker.records import Record
+from worker.reader import Reader
 from worker.relay import Relay
 from worker.sweeps import Settled, Sweeps
 from worker.turns import Turns
@@ -40,15 +37,10 @@ from worker.turns import Turns
 log = logger(__name__)
 _T = TypeVar("_T")
 
-_PULL_WAIT = 0.5
 # After a small batch a lane waits for the next multiple of this, as all lanes of the process do:
-# their fetches then are one request, and their commits share a flush of the log. A batch of more
-# than so many records means that we are behind, and a record that comes after a pause is taken at
-# once.
+# their fetches then are one request, and their commits share a flush of the log. A record that
+# comes after a pause is taken at once.
 _TICK = 0.025
-_SMALL = 100
-# And for what came since the client last fetched: a request and its answer.
-_LINGER = 0.008
 # A proof of that age is used where there is more to decide than turns to do it.
 _AGED = timedelta(milliseconds=250)
 # Longer than a heartbeat: by then whoever lost the lane to us in the group knows it.
@@ -56,7 +48,6 @@ _FENCED_WAIT = 3.0
 _HALTED_WAIT = 30.0
 # Another database is away: the lane itself goes on reading meanwhile.
 _AWAY_WAIT = 2.0
-_NOTHING = Batch()
 
 
 class LaneRunner:
@@ -255,31 +246,22 @@ class LaneRunner:
                 )
 
     async def _read(self, lane: Lane, intake: Intake, relay: Relay, assignment: int) -> None:
-        linger = 0.0
-        most = self._batch_size
+        reader = Reader(
+            lane, intake, self._consumer, self._turns, assignment, self._batch_size,
+            self.last_timestamp, self._unless_stopped,
+        )  # fmt: skip
         while not self._stopping.is_set():
-            limit = await self._unless_stopped(self._turns.reading(lane.positions, most))
-            if limit is None:
-                continue
             try:
-                batch, applied = await self._take_in(lane, intake, assignment, limit, linger)
-            except RowRefused:
-                if limit == 1:
-                    raise
-                # One bad row spoils its batch: read half of it, until the row stands alone.
-                self._consumer.seek(lane.positions)
-                most = limit // 2
-                continue
-            most = min(2 * most, self._batch_size)
-            small = batch.count <= _SMALL
-            linger = _LINGER if small and batch.count else 0.0
+                applied = await reader.take_in()
+            except KafkaUnavailable as error:
+                self._consumer_broken(str(error))
+                raise
             if self.halted:
                 # Not before: what halted the lane may be the next record still.
                 self.halted, self.fault = False, None
             if applied is None:
                 continue
             self._freshness.progressed()
-            self.last_timestamp.update((p, mark.timestamp) for p, mark in batch.last.items())
             if applied.rearmed:
                 self._rearm()
             if applied.noticed:
@@ -288,70 +270,8 @@ class LaneRunner:
                 self._strayed.set()
             if applied.dead_letters:
                 relay.committed(dead_letters=True)
-            if small:
+            if not reader.behind:
                 await self._clock.sleep(_TICK - self._clock.monotonic() % _TICK)
-
-    async def _take_in(
-        self, lane: Lane, intake: Intake, assignment: int, limit: int, linger: float
-    ) -> tuple[Batch, Applied | None]:
-        """Read up to ``limit`` records, and let them take effect if there are any.
-
-        Raises: as :meth:`Consumer.pull` and :meth:`Intake.apply`.
-        """
-        first: list[Record] = []
-        pull = partial(self._pull, lane, assignment)
-        batch = await pull(min(limit, _SMALL + 1), first.extend, wait=_PULL_WAIT, linger=linger)
-        if batch is None or not batch.after:
-            return _NOTHING, None
-        if batch.count <= _SMALL:
-            rows = intake.rows()
-            intake.sort_out(rows, first)
-            try:
-                return batch, await intake.apply(batch, rows)
-            except RowRefused as error:
-                if batch.count != 1:
-                    raise
-                return batch, await intake.refuse(batch, first[0], error)
-        async with self._turns.applying():
-            rows = intake.rows()
-            sort_out = partial(intake.sort_out, rows, pack=True)
-            sort_out(first)
-            first.clear()
-            # The rest not before: until its turn comes more has arrived, and is one batch with it.
-            more = await pull(limit - batch.count, sort_out, behind=batch)
-            if more is None:  # the rows may hold records that it has not told of
-                return _NOTHING, None
-            batch += more
-            return batch, await intake.apply(batch, rows)
-
-    async def _pull(
-        self,
-        lane: Lane,
-        assignment: int,
-        limit: int,
-        into: Into,
-        *,
-        behind: Batch = _NOTHING,
-        wait: float = 0.0,
-        linger: float = 0.0,
-    ) -> Batch | None:
-        """Records of the lane behind a batch; None when it is being stopped."""
-        read_to = {p: mark.timestamp for p, mark in behind.last.items()}
-        try:
-            return await self._unless_stopped(
-                self._consumer.pull(
-                    {**lane.positions, **behind.after},
-                    assignment,
-                    limit,
-                    wait,
-                    {**self.last_timestamp, **read_to},
-                    into,
-                    linger,
-                )
-            )
-        except KafkaUnavailable as error:
-            self._consumer_broken(str(error))
-            raise
 
     async def _lapse(self, lane: Lane, sweeps: Sweeps, relay: Relay) -> None:
         await self._at_each(lambda: lane.next_fires_at, self._rearmed[0], sweeps.lapse, relay)

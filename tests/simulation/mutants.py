@@ -38,7 +38,7 @@ SURVIVES = 300
 INTAKE, SWEEPS = "worker/intake.py", "worker/sweeps.py"
 ELSEWHERE = "worker/elsewhere.py"
 RELAY, FRESHNESS = "worker/relay.py", "worker/freshness.py"
-LANE_RUNNER = "worker/lane_runner.py"
+READER = "worker/reader.py"
 DECIDE, STATEMENTS = "worker/domain/decide.py", "tests/simulation/statements.py"
 
 _RETRY = (
@@ -449,9 +449,9 @@ MUTANTS += (
         3000,
         (
             (
-                LANE_RUNNER,
-                "                return _NOTHING, None\n            batch += more",
-                "                more = _NOTHING\n            batch += more",
+                READER,
+                "                return Batch(), None\n            batch += more",
+                "                more = Batch()\n            batch += more",
             ),
         ),
     ),
@@ -461,9 +461,9 @@ MUTANTS += (
         300,
         (
             (
-                LANE_RUNNER,
-                "                self._consumer.seek(lane.positions)\n                most",
-                "                most",
+                READER,
+                "                self._consumer.seek(positions)\n                self._most",
+                "                self._most",
             ),
         ),
     ),

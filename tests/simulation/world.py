@@ -20,6 +20,7 @@ import worker.freshness
 import worker.intake
 import worker.lane_runner
 import worker.policies
+import worker.reader
 import worker.sweeps
 from tests.end_to_end.oracle import Published
 from tests.simulation import check, scenario
@@ -684,7 +685,8 @@ def simulated() -> Iterator[None]:
         worker.sweeps: {"log": _LOG},
         worker.freshness: {"log": _LOG},
         # Its batches are small: let both ways of reading, and of entering orders, be gone.
-        worker.lane_runner: {"log": _LOG, "_SMALL": 2},
+        worker.lane_runner: {"log": _LOG},
+        worker.reader: {"_SMALL": 2},
         worker.intake: {"MANY": 3},
     }
     real = {module: {name: vars(module)[name] for name in names} for module, names in parts.items()}
