@@ -43,8 +43,8 @@ from worker.domain.policy import Book, Policy
 from worker.settings import Settings
 
 SESSION_TIMEOUT = 4.0
-# Everything must be settled this long after the last fault was mended. A lane that reads a record at
-# a time over links that take most of a second each way needs 125 s for twelve orders.
+# Everything must be settled this long after the last fault was mended: a lane that reads a record
+# at a time, over links that take most of a second each way, needs 125 s for twelve orders.
 QUIET = 180.0
 # So short that in the end everybody gets a verdict.
 BRAKE_WINDOW = timedelta(seconds=6)
