@@ -23,11 +23,13 @@ ORDER_COLUMNS = (
 )  # fmt: skip
 DEADLINE_COLUMNS = ("lane", "fires_at", "order_id")
 
+# An instant is so many microseconds since this one.
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
 _BEGIN = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _END = b"\xff\xff"
 _NULL = b"\xff\xff\xff\xff"
-_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 _length = Struct(">i").pack
 _first = Struct(">hi").pack
@@ -48,16 +50,16 @@ def acts(rows: Iterable[tuple[Any, ...]], received_at: datetime) -> list[bytes]:
     Raises:
         UnicodeError: a text that is not Unicode.
     """
-    received = (received_at - _EPOCH) // _MICROSECOND
+    received = (received_at - EPOCH) // MICROSECOND
     packed = []
     for order_id, status, occurred_at, topic, partition, offset, stock_ok, form, body in rows:
         key = order_id.encode()
         packed.append(
             b"".join((
-                _first(10, len(key)),
+                _first(len(ACT_COLUMNS), len(key)),
                 key,
                 _said(status, stock_ok, form, topic, partition),
-                _act(8, (occurred_at - _EPOCH) // _MICROSECOND, 8, received, 8, offset, len(body)),
+                _act(8, (occurred_at - EPOCH) // MICROSECOND, 8, received, 8, offset, len(body)),
                 body,
             ))
         )  # fmt: skip
@@ -82,17 +84,17 @@ def orders(
         total, currency, offset,
     ) in rows:  # fmt: skip
         key, seller = order_id.encode(), seller_id.encode()
-        entered = (entered_at - _EPOCH) // _MICROSECOND
+        entered = (entered_at - EPOCH) // MICROSECOND
         if due is None:  # its clock has not started
             times = _instant(8, entered) + _NULL + _NULL + _length(len(seller))
         else:
             times = _instants(
-                8, entered, 8, (due - _EPOCH) // _MICROSECOND,
-                8, (fires_at - _EPOCH) // _MICROSECOND, len(seller),
+                8, entered, 8, (due - EPOCH) // MICROSECOND,
+                8, (fires_at - EPOCH) // MICROSECOND, len(seller),
             )  # fmt: skip
         packed.append(
             b"".join((
-                _first(16, len(key)), key, times, seller,
+                _first(len(ORDER_COLUMNS), len(key)), key, times, seller,
                 _terms(fulfilment, policy, version, at_lapse, currency), _amount(total),
                 _instant(8, offset), place,
             ))
@@ -108,7 +110,7 @@ def stubs(order_ids: Iterable[str], received_at: datetime) -> list[bytes]:
     """
     rest = _cells(*[None] * 6, 0, *[None] * 7, received_at)
     keys = [order_id.encode() for order_id in order_ids]
-    return [_first(16, len(key)) + key + rest for key in keys]
+    return [_first(len(ORDER_COLUMNS), len(key)) + key + rest for key in keys]
 
 
 def deadlines(rows: Iterable[tuple[int, datetime, str]]) -> list[bytes]:
@@ -120,8 +122,8 @@ def deadlines(rows: Iterable[tuple[int, datetime, str]]) -> list[bytes]:
     packed = []
     for lane, fires_at, order_id in rows:
         key = order_id.encode()
-        fires = (fires_at - _EPOCH) // _MICROSECOND
-        packed.append(_deadline(3, 4, lane, 8, fires, len(key)) + key)
+        fires = (fires_at - EPOCH) // MICROSECOND
+        packed.append(_deadline(len(DEADLINE_COLUMNS), 4, lane, 8, fires, len(key)) + key)
     return packed
 
 
@@ -138,12 +140,13 @@ def _cell(value: str | int | bool | datetime | None) -> bytes:
         case int():
             return b"\0\0\0\4" + _length(value)
         case datetime():
-            return _instant(8, (value - _EPOCH) // _MICROSECOND)
+            return _instant(8, (value - EPOCH) // MICROSECOND)
         case _:
             text = value.encode()
             return _length(len(text)) + text
 
 
+# A cache for each kind of row: to a cache 1 is True, and the two are written differently.
 @lru_cache(1_000)
 def _said(*values: str | int | bool | None) -> bytes:
     return _cells(*values)

@@ -2,14 +2,14 @@
 
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 
-from worker.copying import whole
+from worker.copying import EPOCH, MICROSECOND, whole
 from worker.errors import (
     DatabaseUnavailable,
     KeyTaken,
@@ -299,16 +299,12 @@ async def _keep(_connection: Any) -> None:
     """Nothing outlives a transaction here, so that nothing needs resetting after each."""
 
 
-_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
-
 def _to_wire(moment: datetime) -> tuple[int]:
-    return ((moment - _EPOCH) // _MICROSECOND,)
+    return ((moment - EPOCH) // MICROSECOND,)
 
 
 def _from_wire(wire: tuple[int]) -> datetime:
-    return _EPOCH + _MICROSECOND * wire[0]
+    return EPOCH + MICROSECOND * wire[0]
 
 
 def _kind(error: Exception, state: str) -> str:

@@ -53,8 +53,7 @@ async def _run(short: bool, rounds: int, events: int) -> int:
         "events": events,
     }
     async with site() as here:
-        # The first round does not count: in the first minutes of a site Postgres takes twice the
-        # time that it takes later.
+        # The first round does not count: Kafka's bytecode is not compiled yet, and files are new.
         every = await _ingestion(here, 1 + rounds, events, short)
         seen = {name: runs[1:] for name, runs in every.items()}
         rates = {name: [one.per_s for one in runs] for name, runs in seen.items()}

@@ -440,9 +440,6 @@ MUTANTS = (
         1500,
         ((DECIDE, " or order.due - at not in order.reminders:", ":"),),
     ),
-)
-
-MUTANTS += (
     Mutant(
         "an interrupted pull takes effect",
         "each record takes effect once",
