@@ -14,15 +14,14 @@ from pydantic import ValidationError
 from worker import __version__
 from worker.errors import (
     DatabaseFault,
-    EvidenceUnavailable,
     KafkaUnavailable,
     ModeConflict,
-    PlacementConflict,
     PlazoError,
     PolicyConflict,
     PolicyInvalid,
     PublishFailed,
     SchemaNotCurrent,
+    SeveralDatabases,
 )
 from worker.records import RefusalClass
 from worker.settings import Settings
@@ -61,7 +60,7 @@ _By = Annotated[
 
 @app.command()
 def migrate(by: _By = None) -> None:
-    """Bring each database's schema up to date; safe to run beside workers and more than once."""
+    """Bring the database's schema up to date; safe to run beside workers and more than once."""
     from worker.commands.migrate import migrate as command
 
     command(_settings(), by=by)
@@ -92,10 +91,6 @@ def dev(
 _Json = Annotated[bool, typer.Option("--json", help="JSON on stdout, for programs.")]
 _Personal = Annotated[
     bool, typer.Option("--with-personal-data", help="Show records whole, with names and texts.")
-]
-_Database = Annotated[
-    int | None,
-    typer.Option(metavar="N", min=1, help="The database, by its number, where there are several."),
 ]
 _Id = Annotated[int, typer.Argument(metavar="ID", min=1, max=2**63 - 1)]
 _Ids = Annotated[list[int] | None, typer.Argument(metavar="ID…", min=1, max=2**63 - 1)]
@@ -353,7 +348,6 @@ def dead_letters_list(
     error: Annotated[RefusalClass | None, typer.Option(help="Only this class of error.")] = None,
     settled: Annotated[bool, typer.Option("--all", help="Settled ones too.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=1_000_000)] = 50,
-    database: _Database = None,
     as_json: _Json = False,
 ) -> None:
     """List the newest."""
@@ -364,22 +358,16 @@ def dead_letters_list(
         error=error and error.value,
         settled=settled,
         limit=limit,
-        database=database,
         as_json=as_json,
     )
 
 
 @dead_letters.command("show")
-def dead_letters_show(
-    number: _Id,
-    database: _Database = None,
-    personal: _Personal = False,
-    as_json: _Json = False,
-) -> None:
+def dead_letters_show(number: _Id, personal: _Personal = False, as_json: _Json = False) -> None:
     """Show one."""
     from worker.commands.dead_letters import show as command
 
-    command(_settings(), number, database=database, personal=personal, as_json=as_json)
+    command(_settings(), number, personal=personal, as_json=as_json)
 
 
 @dead_letters.command("replay")
@@ -390,7 +378,6 @@ def dead_letters_replay(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be done.")
     ] = False,
-    database: _Database = None,
     by: _By = None,
     wait: Annotated[
         float, typer.Option(min=0, metavar="SECONDS", help="For workers to read the records.")
@@ -406,7 +393,6 @@ def dead_letters_replay(
         _settings(),
         numbers or [],
         error=error and error.value,
-        database=database,
         dry_run=dry_run,
         by=by,
         wait=wait,
@@ -423,7 +409,6 @@ def dead_letters_discard(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be done.")
     ] = False,
-    database: _Database = None,
     by: _By = None,
     as_json: _Json = False,
 ) -> None:
@@ -439,7 +424,6 @@ def dead_letters_discard(
         numbers or [],
         error=error and error.value,
         dry_run=dry_run,
-        database=database,
         by=by,
         as_json=as_json,
     )
@@ -472,9 +456,8 @@ def main() -> None:
 
 _STATUS: dict[type[PlazoError], int] = {
     PolicyInvalid: 2,
-    EvidenceUnavailable: 4,
+    SeveralDatabases: 2,
     ModeConflict: 3,
-    PlacementConflict: 3,
     PolicyConflict: 3,
     SchemaNotCurrent: 3,
     KafkaUnavailable: 4,

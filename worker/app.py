@@ -21,10 +21,8 @@ from worker.brake import Brake
 from worker.clock import Clock, SystemClock
 from worker.codec import Codec
 from worker.consumer import Consumer
-from worker.databases import Databases
 from worker.errors import DatabaseUnavailable, KafkaUnavailable, PlazoError, TopicsNotFit
 from worker.freshness import Freshness
-from worker.hand_over import HandOver
 from worker.http import Health, HttpServer
 from worker.intake import Intake
 from worker.lane import Lane
@@ -40,6 +38,7 @@ from worker.publisher import Publisher
 from worker.relay import Relay
 from worker.scope import Scope
 from worker.settings import Settings
+from worker.store import Store
 from worker.sweeps import Sweeps
 from worker.traces import Traces
 from worker.turns import Turns
@@ -60,7 +59,7 @@ class Worker:
         self.clock = clock or SystemClock()
         self.metrics = Metrics(settings)
         self.health = Health()
-        self.databases = Databases(settings, self.metrics)
+        self.store = Store(settings, self.metrics)
         self.scope = Scope.of(settings)
         self.probe = KafkaProbe(settings)
         self.publisher = Publisher(settings)
@@ -68,7 +67,7 @@ class Worker:
         self._proof_probe = KafkaProbe(settings)
         self.freshness = Freshness(
             self._proof_probe,
-            self.databases,
+            self.store,
             self.scope,
             self.clock,
             self.metrics,
@@ -76,7 +75,7 @@ class Worker:
         self.turns = Turns(self.freshness, self.clock)
         self.book = policies.book_of(settings)
         self._traces = Traces.of(settings)
-        self.brake = Brake.of(settings, self.databases, self.metrics)
+        self.brake = Brake.of(settings, self.store, self.metrics)
         self.codec = Codec.of(settings, self.book.longest)
         self.owner = f"{socket.gethostname()}/{os.getpid()}/{uuid4().hex[:8]}"
         self.runners: dict[int, LaneRunner] = {}
@@ -102,7 +101,7 @@ class Worker:
         """Run until :meth:`stop` or a signal; ``signals=False`` leaves those to the caller.
 
         Raises:
-            SchemaNotCurrent, ModeConflict, PlacementConflict, PolicyConflict, CannotListen:
+            SchemaNotCurrent, ModeConflict, SeveralDatabases, PolicyConflict, CannotListen:
                 nothing that waiting would mend.
         """
         if signals:
@@ -130,7 +129,7 @@ class Worker:
                     await self._proof_probe.close()
                     if self._traces:
                         await self._traces.close()
-            await self.databases.close()
+            await self.store.close()
             await self.http.stop()
             log.info("worker_stopped")
 
@@ -157,9 +156,9 @@ class Worker:
         backoff = Backoff()
         while True:
             try:
-                await self.databases.open()
-                await self.databases.claim(self.settings.mode)
-                await self.databases.keep(self.book)
+                await self.store.open()
+                await self.store.claim(self.settings.mode)
+                await policies.keep(self.store, self.book)
             except DatabaseUnavailable as error:
                 await self._not_ready_yet("database", error, backoff)
             else:
@@ -250,7 +249,6 @@ class Worker:
                 make_intake=self._make_intake,
                 make_sweeps=self._make_sweeps,
                 make_relay=self._make_relay,
-                make_hand_over=self._make_hand_over,
                 consumer=self.consumer,
                 probe=self.probe,
                 freshness=self.freshness,
@@ -279,7 +277,7 @@ class Worker:
         self._leaving = [runner for runner in self._leaving if runner not in leaving]
 
     def _make_lane(self, number: int) -> Lane:
-        return Lane(number, self.databases.of(number), self.metrics)
+        return Lane(number, self.store, self.metrics)
 
     def _make_intake(self, lane: Lane) -> Intake:
         return Intake(
@@ -290,7 +288,6 @@ class Worker:
             self.metrics,
             DeadLetterLimit.of(self.settings),
             self._traces,
-            strays=self.databases.several,
         )
 
     def _make_sweeps(self, lane: Lane) -> Sweeps:
@@ -305,7 +302,6 @@ class Worker:
             self.brake,
             self.settings.confirm_within,
             self.settings.outage_after,
-            self.databases.elsewhere(lane.number, self.book.clocks),
         )
 
     def _make_relay(self, lane: Lane) -> Relay:
@@ -320,12 +316,6 @@ class Worker:
             self._traces,
         )
 
-    def _make_hand_over(self, lane: Lane) -> HandOver | None:
-        if not self.databases.several:
-            return None
-        databases = self.databases.all
-        return HandOver(lane, databases, self.metrics, self.settings.batch_size)
-
     def _on_notice(self, lanes: Collection[int]) -> None:
         for number in lanes:
             if runner := self.runners.get(number):
@@ -336,12 +326,9 @@ class Worker:
         while True:
             await self.clock.sleep(_NOTICES)
             if self.runners:
-                for store in self.databases.all:
-                    # Each by itself: one that is away must not keep us from the others.
-                    with suppress(DatabaseUnavailable):
-                        async with store.session() as session:
-                            rows = await session.rows("lanes_with_notices", list(self.runners))
-                        self._on_notice([row["lane"] for row in rows])
+                with suppress(DatabaseUnavailable):
+                    rows = await self.store.rows("lanes_with_notices", list(self.runners))
+                    self._on_notice([row["lane"] for row in rows])
 
     def _on_signals(self) -> None:
         loop = asyncio.get_running_loop()

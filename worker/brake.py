@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from worker.databases import Databases
 from worker.metrics import Guard, Metrics
 from worker.settings import Settings
+from worker.store import Store
 
 _HELD = (Guard.MASS_CANCEL, Guard.SILENT_FEED)
 
@@ -99,20 +99,20 @@ class Brake:
         limits: Limits,
         orders_topic: str,
         acts_topic: str,
-        databases: Databases,
+        store: Store,
         metrics: Metrics,
     ) -> None:
         self._limits = limits
         self._topics = orders_topic, acts_topic
-        self._databases = databases
+        self._store = store
         self._metrics = metrics
         self._holding: dict[int, tuple[Guard, int]] = {}
 
     @classmethod
-    def of(cls, settings: Settings, databases: Databases, metrics: Metrics) -> "Brake | None":
+    def of(cls, settings: Settings, store: Store, metrics: Metrics) -> "Brake | None":
         """The brake that the settings ask for; ``None`` where they set no limit."""
         limits = Limits.of(settings)
-        return cls(limits, *settings.input_topics, databases, metrics) if limits else None
+        return cls(limits, *settings.input_topics, store, metrics) if limits else None
 
     async def permit(self, lane: int, sweep: Sweep) -> Permit:
         """Take what the limits leave for a sweep; it counts from here on.
@@ -122,8 +122,7 @@ class Brake:
         """
         limits = self._limits
         silent = await self._feed_is_silent()
-        # The brake is one, whatever the number of databases.
-        async with self._databases.first.transaction() as tx:
+        async with self._store.transaction() as tx:
             # One sweep at a time, over all workers.
             state = await tx.row("lock_brake")
             assert state is not None
@@ -161,12 +160,10 @@ class Brake:
         """Whether the newest order is so much younger than the newest status change."""
         if self._limits.silent_feed is None:
             return False
-        rows = await self._databases.rows("newest_records", *self._topics)
-        ordered = [row["ordered"] for row in rows if row["ordered"] is not None]
-        changed = [row["changed"] for row in rows if row["changed"] is not None]
-        if not ordered or not changed:
+        (row,) = await self._store.rows("newest_records", *self._topics)
+        if row["ordered"] is None or row["changed"] is None:
             return False
-        silence: int = max(ordered) - max(changed)
+        silence: int = row["ordered"] - row["changed"]
         return silence > self._limits.silent_feed.total_seconds() * 1000
 
     def _show(self, lane: int, guard: Guard, held: int) -> None:

@@ -27,10 +27,10 @@ async def load(
     orders = {r["order_id"]: r for r in await tx.rows("case_orders", asked, lane)}
     acts: defaultdict[str, list[Act]] = defaultdict(list)
     for row in await tx.rows("case_acts", asked, [*DECISIVE, *clocks]):
-        acts[row["order_id"]].append(act_of(row))
+        acts[row["order_id"]].append(_act(row))
     refusals: defaultdict[str, list[Refusal]] = defaultdict(list)
     for row in await tx.rows("case_refusals", asked):
-        refusals[row["order_id"]].append(refusal_of(row))
+        refusals[row["order_id"]].append(_refusal(row))
     changes: defaultdict[str, list[Change]] = defaultdict(list)
     for row in await tx.rows("case_changes", asked):
         changes[row["order_id"]].append(_change(row))
@@ -86,8 +86,7 @@ def _dispute(kind: str | None, text: str) -> Dispute:
     return Dispute() if kind is None else Dispute(kind, text)
 
 
-def act_of(row: Any) -> Act:
-    """An act of sql/case_acts.sql."""
+def _act(row: Any) -> Act:
     return Act(
         status=row["status"],
         occurred_at=row["occurred_at"],
@@ -98,8 +97,7 @@ def act_of(row: Any) -> Act:
     )
 
 
-def refusal_of(row: Any) -> Refusal:
-    """A refusal of sql/case_refusals.sql."""
+def _refusal(row: Any) -> Refusal:
     return Refusal(_place(row), row["received_at"], row["error"])
 
 

@@ -70,34 +70,8 @@ class DatabaseFacts:
     notices: int = 0
     overdue: int = 0
     oldest_overdue: datetime | None = None
-    # How many these are of, and the lanes that have rows in another database than they should.
-    databases: int = 1
-    misplaced: Sequence[int] = ()
-
-
-def together(facts: Sequence[DatabaseFacts]) -> DatabaseFacts:
-    """Those of all databases as if of one: the oldest schema, the clock that is furthest off."""
-    first, *more = sorted(facts, key=lambda one: (serves(one.schema), one.schema))
-    if not more:
-        return first
-    letters: dict[str, dict[str, Any]] = {}
-    for row in (row for one in facts for row in one.dead_letters):
-        known = letters.setdefault(row["error"], {**row, "letters": 0})
-        known["letters"] += row["letters"]
-        known["oldest"] = min(known["oldest"], row["oldest"])
-    return DatabaseFacts(
-        min(one.now for one in facts),
-        max((one.clock for one in facts), key=lambda skew: abs(skew.seconds)),
-        first.schema,
-        sorted((row for one in facts for row in one.lanes), key=lambda row: row["lane"]),
-        {p: position for one in facts for p, position in one.positions.items()},
-        sorted(letters.values(), key=lambda row: (-row["letters"], row["error"])),
-        sum(one.notices for one in facts),
-        sum(one.overdue for one in facts),
-        min((one.oldest_overdue for one in facts if one.oldest_overdue), default=None),
-        len(facts),
-        sorted(lane for one in facts for lane in one.misplaced),
-    )
+    # Lanes that a version before this one placed in another database.
+    elsewhere: str | None = None
 
 
 def checks(
@@ -125,16 +99,13 @@ def checks(
             "tables",
         )  # fmt: skip
     else:
-        several = database.databases > 1
-        answer = f"all {database.databases} answer" if several else "it answers"
-        yield Check("postgres", Status.OK, answer)
+        yield Check("postgres", Status.OK, "it answers")
         yield _schema(database)
-        if database.misplaced:
+        if database.elsewhere is not None:
             yield Check(
-                "placement", Status.FAULT,
-                f"lanes with rows in another database than PLAZO_DATABASE_LANES says: "
-                f"{_some(database.misplaced)}",
-                "set it as it was: a lane that has begun cannot move",
+                "one database", Status.FAULT,
+                f"lanes {database.elsewhere} live in another one: workers do not start",
+                "go on with the version before, or begin with a new database and new topics",
             )  # fmt: skip
     yield from _clocks(settings, kafka, database)
     if not isinstance(database, str) and serves(database.schema):

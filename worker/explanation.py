@@ -2,12 +2,11 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from worker import cases
-from worker.databases import Databases
 from worker.domain.acts import DECISIVE
 from worker.domain.case import Case, Finding, Kind, Outcome, Reason
 from worker.domain.decide import decide, find
@@ -75,53 +74,17 @@ class Known:
     shadow: bool
 
     @property
-    def rank(self) -> int:
-        """How much these rows make their database the order's home; 0 is the most."""
-        if self.order is None or self.order["lane"] is None:
-            return 3 if self.order is None else 2
-        return int(self.order["finding"] is None)
-
-    @property
     def nothing(self) -> bool:
         """Whether no record that names the order has been read."""
         return self.order is None and not self.acts and not self.refusals
 
 
-async def load(settings: Settings, databases: Databases, order_id: str) -> Known:
-    """Read everything known of an order, in whichever database.
+async def load(settings: Settings, store: Store, order_id: str) -> Known:
+    """Read everything known of an order.
 
     Raises:
-        DatabaseUnavailable: one of them does not answer; try again later.
+        DatabaseUnavailable: try again later.
     """
-    parts = [await _read(settings, store, order_id) for store in databases.all]
-    if not databases.several:
-        return parts[0]
-    # Home is where it was decided, else the first that has it: as elsewhere.py has it.
-    home, *others = sorted(parts, key=lambda part: part.rank)
-    case = home.case
-    if case is not None:
-        assert home.order is not None
-        found = await databases.elsewhere(home.order["lane"], ()).look([order_id])
-        (case,) = found.complete([case])
-    known = {_place(row): row for part in (*others, home) for row in part.changes}
-    since = [part.evidence_since for part in parts if part.evidence_since is not None]
-    acts = [row for part in parts for row in part.acts]
-    return replace(
-        home,
-        acts=sorted(acts, key=lambda row: (row["occurred_at"], row["received_at"]))[:MOST],
-        refusals=[
-            {**row, "database": number}
-            for number, part in enumerate(parts, 1)
-            for row in part.refusals
-        ],
-        changes=sorted(known.values(), key=lambda row: (row["occurred_at"], _place(row))),
-        decisions=[row for part in (home, *others) for row in part.decisions],
-        case=case,
-        evidence_since=max(since, default=None),
-    )
-
-
-async def _read(settings: Settings, store: Store, order_id: str) -> Known:
     async with store.transaction(one_snapshot=True) as tx:
         order = await tx.row("explain_order", order_id)
         acts = await tx.rows("explain_acts", order_id, MOST)
@@ -149,10 +112,6 @@ async def _read(settings: Settings, store: Store, order_id: str) -> Known:
         max(since, default=None),
         mode is not None and mode["mode"] == "shadow",
     )
-
-
-def _place(row: Mapping[str, Any]) -> tuple[str, int, int]:
-    return row["topic"], row["partition"], row["offset"]
 
 
 def summary(known: Known) -> str:

@@ -1,7 +1,7 @@
 """Freshness: no verdict falls before everything that could speak against it has been read.
 
 A probe made at or after the deadline's grace takes the end offsets of every input partition; the
-proof is there once the *stored* positions, of all workers and in all databases, have reached them.
+proof is there once the *stored* positions, of all workers, have reached them.
 Stored, because only what is committed is seen by the verdict's transaction. No time-out ever
 replaces the proof.
 """
@@ -14,12 +14,12 @@ from datetime import datetime
 from typing import Protocol
 
 from worker.clock import Clock
-from worker.databases import Databases
 from worker.errors import DatabaseUnavailable, KafkaUnavailable
 from worker.logs import logger
 from worker.metrics import Guard, Metrics
 from worker.proof import Partition, Proof
 from worker.scope import Scope
+from worker.store import Store
 
 log = logger(__name__)
 
@@ -71,10 +71,10 @@ class Freshness:
     """
 
     def __init__(
-        self, probe: Probe, databases: Databases, scope: Scope, clock: Clock, metrics: Metrics
+        self, probe: Probe, store: Store, scope: Scope, clock: Clock, metrics: Metrics
     ) -> None:
         self._probe = probe
-        self._databases = databases
+        self._store = store
         self._scope = scope
         self._clock = clock
         self._metrics = metrics
@@ -211,7 +211,7 @@ class Freshness:
             return
         # The earlier of two clocks, read *before* the ends: a verdict needs both to say that
         # the deadline is over, so a worker whose clock runs ahead cancels nobody.
-        ours, theirs = self._clock.now(), await self._databases.now()
+        ours, theirs = self._clock.now(), await self._store.now()
         at = min(ours, theirs)
         self._ahead = max(0.0, (ours - theirs).total_seconds())
         known = await self._positions()
@@ -234,8 +234,7 @@ class Freshness:
             pending.ends = {p: min(end, ends.get(p, end)) for p, end in pending.ends.items()}
 
     async def _positions(self) -> Ends:
-        # Of all databases: one that does not answer may hold evidence, and holds every verdict.
-        rows = await self._databases.rows("positions")
+        rows = await self._store.rows("positions")
         return {
             (row["topic"], row["partition"]): row["next_offset"]
             for row in rows

@@ -44,8 +44,6 @@ class Applied:
     dead_letters: int
     # Whether the lane has a deadline or a reminder that comes before all others.
     rearmed: bool
-    # Orders that may be at home in another database.
-    strays: int = 0
 
 
 class _Entered(NamedTuple):
@@ -70,8 +68,6 @@ class Intake:
         metrics: Metrics,
         dead_letter_limit: DeadLetterLimit,
         traces: Traces | None = None,
-        *,
-        strays: bool = False,
     ) -> None:
         self._lane = lane
         self._codec = codec
@@ -80,7 +76,6 @@ class Intake:
         self._metrics = metrics
         self._dead_letter_limit = dead_letter_limit
         self._traces = traces
-        self._strays = strays
 
     def rows(self) -> Rows:
         """Those of a batch that begins now."""
@@ -135,7 +130,6 @@ class Intake:
     async def _write(self, batch: Batch, rows: Rows, *, many: bool = False) -> Applied:
         started = self._clock.monotonic()
         noticed = []
-        strays = 0
         spans = self._traces.received(rows.traced, rows) if self._traces else {}
         async with self._lane.store.transaction() as tx:
             sequence, open_deadlines = await self._begin(tx, batch)
@@ -154,8 +148,6 @@ class Intake:
                 noticed = await tx.rows(
                     "leave_notices", list(looked_at), self._lane.number, list(rows.changed)
                 )
-            if self._strays and rows.touched:
-                strays = await tx.execute("leave_strays", self._lane.number, list(rows.touched))
             if rows.dead_letters:
                 await tx.execute_each("insert_dead_letters", rows.dead_letters)
             open_deadlines += moved.armed
@@ -170,7 +162,7 @@ class Intake:
         foreign = [row["lane"] for row in noticed if row["lane"] != self._lane.number]
         self._metrics.handed_over.inc(len(foreign))
         lanes = frozenset(row["lane"] for row in noticed)
-        return Applied(lanes, len(rows.dead_letters), rearmed, strays)
+        return Applied(lanes, len(rows.dead_letters), rearmed)
 
     async def _enter(self, tx: Transaction, rows: Rows) -> _Entered:
         """Enter what is new, whatever is there already and whoever enters it at this moment."""

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
-from worker.errors import Fenced, Halted
+from worker.errors import Fenced
 from worker.metrics import Metrics
 from worker.proof import Partition
 from worker.records import Mark
@@ -39,20 +39,15 @@ class Lane:
 
         Raises:
             DatabaseUnavailable: try again later.
-            Halted: it lives in another database.
         """
         async with self.store.session() as session:
             await session.rows("end_frozen_sessions")
         async with self.store.transaction() as tx:
             await tx.rows("wait_briefly")
             row = await tx.row("take_lane", self.number, owner)
-            if row is None:
-                raise Halted(
-                    f"lane {self.number}: it lives in another database, and PLAZO_DATABASE_LANES "
-                    "does not say so"
-                )
             due = await tx.row("next_deadline", self.number)
             reminder = await tx.row("next_reminder", self.number)
+        assert row is not None
         assert due is not None
         assert reminder is not None
         self.epoch = row["epoch"]

@@ -14,15 +14,12 @@ from worker.backoff import Backoff
 from worker.clock import Clock
 from worker.consumer import Consumer, NotAssigned, PositionLost
 from worker.errors import (
-    DatabaseUnavailable,
-    EvidenceUnavailable,
     Fenced,
     Halted,
     KafkaUnavailable,
     PlazoError,
 )
 from worker.freshness import Freshness
-from worker.hand_over import HandOver
 from worker.intake import Intake
 from worker.lane import Lane
 from worker.logs import logger
@@ -46,8 +43,6 @@ _AGED = timedelta(milliseconds=250)
 # Longer than a heartbeat: by then whoever lost the lane to us in the group knows it.
 _FENCED_WAIT = 3.0
 _HALTED_WAIT = 30.0
-# Another database is away: the lane itself goes on reading meanwhile.
-_AWAY_WAIT = 2.0
 
 
 class LaneRunner:
@@ -62,7 +57,6 @@ class LaneRunner:
         make_intake: Callable[[Lane], Intake],
         make_sweeps: Callable[[Lane], Sweeps],
         make_relay: Callable[[Lane], Relay],
-        make_hand_over: Callable[[Lane], HandOver | None],
         consumer: Consumer,
         probe: KafkaProbe,
         freshness: Freshness,
@@ -86,7 +80,6 @@ class LaneRunner:
         self._make_intake = make_intake
         self._make_sweeps = make_sweeps
         self._make_relay = make_relay
-        self._make_hand_over = make_hand_over
         self._consumer = consumer
         self._probe = probe
         self._freshness = freshness
@@ -101,7 +94,6 @@ class LaneRunner:
         # For the verdicts and for the reminders: each sleeper takes its own news.
         self._rearmed = asyncio.Event(), asyncio.Event()
         self._reconsider = asyncio.Event()
-        self._strayed = asyncio.Event()
         self._task = asyncio.create_task(self._run(), name=f"lane-{number}")
 
     def notice(self) -> None:
@@ -180,9 +172,6 @@ class LaneRunner:
             asyncio.create_task(self._remind(lane, sweeps, relay)),
             asyncio.create_task(self._look_again(sweeps, relay)),
         }
-        if hand_over := self._make_hand_over(lane):
-            self._strayed.set()
-            working.add(asyncio.create_task(self._hand_over(hand_over)))
         relaying = asyncio.create_task(self._relay(relay))
         try:
             # Reading and deciding end by themselves when the lane is stopped; then, and not
@@ -266,8 +255,6 @@ class LaneRunner:
                 self._rearm()
             if applied.noticed:
                 self._noticed(applied.noticed)
-            if applied.strays:
-                self._strayed.set()
             if applied.dead_letters:
                 relay.committed(dead_letters=True)
             if not reader.behind:
@@ -295,14 +282,10 @@ class LaneRunner:
                 continue
             proof = await self._unless_stopped(self._freshness.proven(self.number, at))
             if proof is not None:
-                try:
-                    async with self._turns.turn():
-                        if self._clock.now() - proof.at > _AGED:
-                            self._freshness.soon(self.number)
-                        settled = await sweep(proof)
-                except EvidenceUnavailable as error:
-                    await self._wait_for_evidence(error)
-                    continue
+                async with self._turns.turn():
+                    if self._clock.now() - proof.at > _AGED:
+                        self._freshness.soon(self.number)
+                    settled = await sweep(proof)
                 self._tell(relay, settled)
 
     def _rearm(self) -> None:
@@ -316,40 +299,12 @@ class LaneRunner:
             self._reconsider.clear()
             more = not self._stopping.is_set()
             while more:
-                try:
-                    settled = await sweeps.reconsider()
-                except EvidenceUnavailable as error:
-                    self._reconsider.set()
-                    await self._wait_for_evidence(error)
-                    break
+                settled = await sweeps.reconsider()
                 self._tell(relay, settled)
                 self._rearm()  # an order may have another deadline now
                 more = settled.more
 
-    async def _hand_over(self, hand_over: HandOver) -> None:
-        while not self._stopping.is_set():
-            await self._unless_stopped(self._strayed.wait())
-            self._strayed.clear()
-            more = not self._stopping.is_set()
-            while more:
-                try:
-                    handed_over = await hand_over.hand_over()
-                except DatabaseUnavailable as error:
-                    # Our own will have told the others of our tasks as well.
-                    self._strayed.set()
-                    await self._wait_for_evidence(error)
-                    break
-                if handed_over.lanes:
-                    self._noticed(handed_over.lanes)
-                more = handed_over.more
-
-    async def _wait_for_evidence(self, error: PlazoError) -> None:
-        log.warning("evidence_unavailable", lane=self.number, reason=str(error))
-        await self._unless_stopped(self._clock.sleep(_AWAY_WAIT))
-
     def _tell(self, relay: Relay, settled: Settled) -> None:
-        if settled.strays:
-            self._strayed.set()
         if settled.events or settled.dead_letters:
             relay.committed(settled.events, dead_letters=bool(settled.dead_letters))
 

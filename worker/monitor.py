@@ -59,7 +59,7 @@ class Monitor:
         while True:
             worker.health.beat()
             runners = list(worker.runners.values())
-            worker.databases.observe()
+            worker.store.observe()
             # Readiness with the gauges and before the parts that may have to wait: whoever sees a
             # lane halted must not find the worker ready.
             self._lanes(runners)
@@ -96,19 +96,22 @@ class Monitor:
         now = worker.clock.now()
         lanes = [runner.number for runner in runners]
         try:
-            rows = await worker.databases.rows("overdue", lanes, now)
-            held = await worker.databases.rows("deadlines_on_hold", lanes)
-            if (after := worker.settings.outage_after) is not None:
-                for outage in await worker.databases.rows("beat", after):
-                    log.warning("outage", began=outage["began"], ended=outage["ended"])
+            async with worker.store.session() as session:
+                row = await session.row("overdue", lanes, now)
+                held = await session.row("deadlines_on_hold", lanes)
+                if (after := worker.settings.outage_after) is not None:
+                    for outage in await session.rows("beat", after):
+                        log.warning("outage", began=outage["began"], ended=outage["ended"])
         except DatabaseUnavailable as error:
             worker.health.set_not_ready("database", str(error))
             return
         worker.health.set_ready("database")
-        worker.metrics.deadlines_on_hold.set(sum(row["orders"] for row in held))
-        worker.metrics.overdue.set(sum(row["overdue"] for row in rows))
-        oldest = min((row["oldest"] for row in rows if row["oldest"]), default=None)
-        worker.metrics.overdue_age.set((now - oldest).total_seconds() if oldest else 0.0)
+        assert row is not None
+        assert held is not None
+        worker.metrics.deadlines_on_hold.set(held["orders"])
+        worker.metrics.overdue.set(row["overdue"])
+        age = (now - row["oldest"]).total_seconds() if row["oldest"] else 0.0
+        worker.metrics.overdue_age.set(age)
 
     async def _kafka(self, runners: list[LaneRunner]) -> None:
         worker = self._worker

@@ -5,7 +5,7 @@ would make every decision dearer, for the sake of a walk that runs once a day.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -33,27 +33,22 @@ async def forget(
     pause: float,
     dry_run: bool = False,
     progress: Callable[[Forgotten], None] = lambda _: None,
-    others: Sequence[Store] = (),
-    done: Forgotten | None = None,
 ) -> Forgotten:
     """Remove orders settled before an instant with all that belongs to them, and settled refusals.
 
     It may be stopped at any point and started again. ``pause`` is in seconds, after each page.
-    ``others`` are the other databases, where an order may have left acts, or may have its home:
-    such acts stay until it has gone. ``done`` is counted on, if given.
 
     Raises:
         DatabaseUnavailable: what was removed until then stays removed.
     """
-    done = done or Forgotten()
+    done = Forgotten()
     if not dry_run:
         # First of all. Whoever finds the acts gone must find this as well.
-        for one in (store, *others):
-            async with one.transaction() as tx:
-                await tx.execute("cover_since", evidence_topic, before)
+        async with store.transaction() as tx:
+            await tx.execute("cover_since", evidence_topic, before)
     last: str | None = ""
     while last is not None:
-        last = await _page(store, others, last, before, dry_run, done)
+        last = await _page(store, last, before, dry_run, done)
         progress(done)
         await asyncio.sleep(pause)
     await _dead_letters(store, before, dry_run, done)
@@ -61,20 +56,12 @@ async def forget(
 
 
 async def _page(
-    store: Store,
-    others: Sequence[Store],
-    after: str,
-    before: datetime,
-    dry_run: bool,
-    done: Forgotten,
+    store: Store, after: str, before: datetime, dry_run: bool, done: Forgotten
 ) -> str | None:
     async with store.transaction() as tx:
         page = await tx.row("forgettable_orders", after, _PAGE, before)
         assert page is not None
         old = page["old"]
-        if old and others:
-            resting = await _resting(others, old, set(page["stubs"]), before)
-            old = [order_id for order_id in old if order_id not in resting]
         done.looked_at += page["looked_at"]
         done.orders += len(old)
         if old and not dry_run:
@@ -86,26 +73,6 @@ async def _page(
             await tx.execute("forget_traces", old)
             await tx.execute("forget_orders", old)
     found: str | None = page["last"]
-    return found
-
-
-async def _resting(
-    others: Sequence[Store], order_ids: Sequence[str], stubs: set[str], before: datetime
-) -> set[str]:
-    """Orders that must stay for what another database has of them.
-
-    Acts must never go before their order: a correction would be made without them. So a stub stays
-    while the order is anywhere, and goes by a later run.
-    """
-    found = set()
-    for store in others:
-        async with store.session() as session:
-            rows = await session.rows("resting_orders", order_ids, before)
-        found |= {
-            row["order_id"]
-            for row in rows
-            if row["rests"] or (row["home"] and row["order_id"] in stubs)
-        }
     return found
 
 

@@ -1,8 +1,6 @@
 """Which inputs count as evidence, for the proof and for what an event tells of its reading."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from worker.proof import Partition, Reading
 from worker.settings import Settings
@@ -29,13 +27,9 @@ class Scope:
         """Whether a verdict of this lane must have read this partition."""
         return not self.narrow or partition[1] == lane
 
-    async def reading(self, tx: Transaction, lane: int, elsewhere: Sequence[Any] = ()) -> Reading:
-        """The stored positions of all workers, as the transaction sees them.
-
-        ``elsewhere`` are those of other databases.
-        """
-        rows = [*await tx.rows("positions"), *elsewhere]
-        rows = [row for row in rows if row["topic"] in self.topics]
+    async def reading(self, tx: Transaction, lane: int) -> Reading:
+        """The stored positions of all workers, as the transaction sees them."""
+        rows = [row for row in await tx.rows("positions") if row["topic"] in self.topics]
         since = [
             row["covered_since"]
             for row in rows

@@ -14,9 +14,9 @@ from worker.errors import (
     DatabaseUnavailable,
     KeyTaken,
     ModeConflict,
-    PlacementConflict,
     RowRefused,
     SchemaNotCurrent,
+    SeveralDatabases,
 )
 from worker.metrics import Metrics
 from worker.migrations import HEAD, serves
@@ -138,6 +138,7 @@ class Store:
             DatabaseUnavailable: no connection to be had now.
             SchemaNotCurrent: the schema is older than this worker's.
         """
+        await self.close()  # what an attempt before this one has opened
         timeout = self._settings.database_timeout.total_seconds()
         async with self._translated():
             self._pool = await asyncpg.create_pool(
@@ -157,13 +158,12 @@ class Store:
             await self.close()
             raise
 
-    async def claim(self, mode: str, elsewhere: str = "{}") -> None:
-        """Keep the database for verdicts in this mode, and for other lanes than ``elsewhere``.
+    async def claim(self, mode: str) -> None:
+        """Keep the database for verdicts in this mode.
 
         Raises:
             ModeConflict: it holds those of another one.
-            PlacementConflict: it holds lanes that are said to live elsewhere, or knows that some
-                live elsewhere that are said to live here.
+            SeveralDatabases: it holds some lanes only.
             DatabaseUnavailable: try again later.
         """
         async with self.transaction() as tx:
@@ -174,16 +174,11 @@ class Store:
                     f"this database is not for mode {mode}: what was rehearsed would count as "
                     "decided. Give each mode its own"
                 )
-            # Under the lock of the row first, and then a look: take_lane.sql waits for it.
-            if not await tx.execute("claim_lanes", elsewhere):
-                raise PlacementConflict(
-                    "PLAZO_DATABASE_LANES calls lanes back that were placed in another database: "
-                    "they would be decided again. Give all workers the same, and only add to it"
-                )
-            if found := await tx.rows("lanes_elsewhere", elsewhere):
-                raise PlacementConflict(
-                    f"lanes {[row['lane'] for row in found][:10]} have their rows in another "
-                    "database than PLAZO_DATABASE_LANES says: a lane that has begun cannot move"
+            if placed := await tx.row("lanes_elsewhere"):
+                raise SeveralDatabases(
+                    f"lanes {placed['lanes']} live in another database than this one, and would "
+                    "be decided again: an installation has one database now, so go on with the "
+                    "version before, or begin with a new database and new topics"
                 )
 
     async def close(self) -> None:
@@ -223,6 +218,14 @@ class Store:
             with _hung_up_on_silence(connection):
                 yield Transaction(connection)
 
+    async def rows(self, name: str, *arguments: object) -> list[Any]:
+        """The rows of a single statement.
+
+        Raises: as :meth:`transaction`.
+        """
+        async with self.session() as session:
+            return await session.rows(name, *arguments)
+
     async def now(self) -> datetime:
         """The server's clock."""
         async with self._translated(), self._acquire() as connection:
@@ -234,12 +237,12 @@ class Store:
             raise DatabaseUnavailable("NotConnected", "08003")
         return self._pool.acquire(timeout=10)
 
-    def pool_sizes(self) -> tuple[int, int]:
-        """How many connections are idle, and how many are busy."""
-        if self._pool is None:
-            return 0, 0
-        idle = self._pool.get_idle_size()
-        return idle, self._pool.get_size() - idle
+    def observe(self) -> None:
+        """Set the gauges of the pool."""
+        idle = self._pool.get_idle_size() if self._pool is not None else 0
+        size = self._pool.get_size() if self._pool is not None else 0
+        self._metrics.pool.labels("idle").set(idle)
+        self._metrics.pool.labels("busy").set(size - idle)
 
     async def schema(self) -> str:
         """The version of the database's schema, or ``none``."""

@@ -18,7 +18,6 @@ from worker.domain.acts import ORDER_CREATED
 from worker.domain.case import Case, Judgement, Kind, Outcome, Reason
 from worker.domain.decide import decide, remind
 from worker.domain.policy import Book, Facts
-from worker.elsewhere import Elsewhere, Found
 from worker.lane import Lane
 from worker.logs import logger
 from worker.metrics import Metrics
@@ -46,8 +45,6 @@ class Settled:
     events: Mapping[int, Event]
     more: bool
     dead_letters: int = 0
-    # Orders that may be at home in another database.
-    strays: int = 0
 
 
 class Sweeps:
@@ -64,7 +61,6 @@ class Sweeps:
         brake: Brake | None = None,
         confirm_within: timedelta | None = None,
         outage_after: timedelta | None = None,
-        elsewhere: Elsewhere | None = None,
     ) -> None:
         self._lane = lane
         self._scope = scope
@@ -75,7 +71,6 @@ class Sweeps:
         self._brake = brake
         self._confirm_within = confirm_within
         self._outage_after = outage_after
-        self._elsewhere = elsewhere or Elsewhere()
 
     def leave(self) -> None:
         """Show nothing of this lane any more."""
@@ -94,7 +89,7 @@ class Sweeps:
                     await session.rows("beat", self._outage_after)
             permit = await self._permit(self._brake, proof) if self._brake else None
             started = self._clock.monotonic()
-            async with self._elsewhere.turn, self._lane.store.transaction(one_snapshot=True) as tx:
+            async with self._lane.store.transaction(one_snapshot=True) as tx:
                 sequence, open_deadlines = await self._lane.fence(tx)
                 due = await tx.rows("due_orders", self._lane.number, proof.at, self._batch_size)
                 fires_at = {row["order_id"]: row["fires_at"] for row in due}
@@ -102,9 +97,8 @@ class Sweeps:
                     # First of all: what follows may arm others, and before the last of them.
                     last = due[-1]["fires_at"], due[-1]["order_id"]
                     open_deadlines -= await tx.execute("disarm_deadlines", self._lane.number, *last)
-                found = await self._look(tx, list(fires_at))
                 verdicts = await self._decide(
-                    tx, list(fires_at), sequence, found, proof=proof, permit=permit
+                    tx, list(fires_at), sequence, proof=proof, permit=permit
                 )
                 for orders, wait in ((verdicts.faulty, _RETRY), (verdicts.held, _HELD)):
                     if orders:
@@ -113,7 +107,7 @@ class Sweeps:
                             "postpone_deadlines", self._lane.number, later, sorted(orders)
                         )
                 watched, _ = await self._watch(tx, verdicts)
-                open_deadlines += watched + verdicts.moved.armed - found.disarmed
+                open_deadlines += watched + verdicts.moved.armed
                 sequence += len(verdicts.events)
                 await tx.execute("update_lane", self._lane.number, sequence, open_deadlines)
                 next_due = await tx.row("next_deadline", self._lane.number)
@@ -122,13 +116,7 @@ class Sweeps:
             self._lane.next_fires_at = next_due[0]
             self._lane.rearm(verdicts.moved)
             self._observe_lapse(verdicts, fires_at)
-            return self._told(verdicts, started, found, more=len(due) >= self._batch_size)
-
-    async def _look(self, tx: Transaction, order_ids: Sequence[str]) -> Found:
-        """What other databases hold of these orders; those at home there are given up here."""
-        found = await self._elsewhere.look(order_ids)
-        await found.settle(tx, self._lane.number)
-        return found
+            return self._told(verdicts, started, more=len(due) >= self._batch_size)
 
     async def _watch(self, tx: Transaction, verdicts: "_Verdicts") -> tuple[int, datetime | None]:
         """Have auto-cancels looked at again when they should have been carried out.
@@ -148,18 +136,17 @@ class Sweeps:
         What the sweep decides afterwards may differ, by evidence that comes in between; then less
         is cancelled than was asked for.
         """
-        async with self._elsewhere.turn, self._lane.store.transaction(one_snapshot=True) as tx:
+        async with self._lane.store.transaction(one_snapshot=True) as tx:
             await self._lane.fence(tx)
             due = await tx.rows("due_orders", self._lane.number, proof.at, self._batch_size)
             ids = [row["order_id"] for row in due]
-            elsewhere = await self._elsewhere.look(ids)
-            reading = await self._scope.reading(tx, self._lane.number, elsewhere.positions)
-            found = elsewhere.complete(await cases.load(tx, self._lane.number, ids))
+            reading = await self._scope.reading(tx, self._lane.number)
+            found = await cases.load(tx, self._lane.number, ids)
         lapsed: Counter[str] = Counter()
         silent = []
         for case in found:
-            if case.finding is not None or case.order.order_id in elsewhere.strangers:
-                continue  # only looked at once more, or not ours
+            if case.finding is not None:
+                continue  # only looked at once more
             lapsed[case.order.seller_id] += 1
             with suppress(Exception):  # told and put aside by the sweep itself
                 if decide(case, reading.evidence_since).outcome == Outcome.AUTO_CANCELLED:
@@ -175,18 +162,14 @@ class Sweeps:
         """
         async with self._lane.turn:
             began = self._clock.monotonic()
-            async with self._elsewhere.turn, self._lane.store.transaction(one_snapshot=True) as tx:
+            async with self._lane.store.transaction(one_snapshot=True) as tx:
                 sequence, open_deadlines = await self._lane.fence(tx)
                 notices = await tx.rows("waiting_notices", self._lane.number, self._batch_size)
                 wanted = list(dict.fromkeys(row["order_id"] for row in notices))
-                found = await self._look(tx, wanted)
-                if wanted and self._elsewhere.any:
-                    # Noticed by an act that did not see yet that its order was given up here.
-                    found.given_up += await tx.execute("leave_strays", self._lane.number, wanted)
-                started = await self._start_clocks(tx, wanted, found)
-                verdicts = await self._decide(tx, wanted, sequence, found, decided=True)
+                started = await self._start_clocks(tx, wanted)
+                verdicts = await self._decide(tx, wanted, sequence, decided=True)
                 watched, fires_at = await self._watch(tx, verdicts)
-                open_deadlines += started.armed + verdicts.moved.armed + watched - found.disarmed
+                open_deadlines += started.armed + verdicts.moved.armed + watched
                 done = [row["id"] for row in notices if row["order_id"] not in verdicts.faulty]
                 await tx.execute("take_notices", done)
                 sequence += len(verdicts.events)
@@ -195,7 +178,7 @@ class Sweeps:
             self._lane.rearm(started)
             self._lane.rearm(verdicts.moved)
             self._lane.rearm(Moved(first_fires_at=fires_at))
-            return self._told(verdicts, began, found, more=len(notices) >= self._batch_size)
+            return self._told(verdicts, began, more=len(notices) >= self._batch_size)
 
     async def remind(self, proof: Proof) -> Settled:
         """Remind the sellers of orders whose time for it has come, up to a batch.
@@ -207,16 +190,14 @@ class Sweeps:
             now = self._clock.now()
             verdicts = _Verdicts(now)
             told: list[tuple[str, int]] = []
-            async with self._elsewhere.turn, self._lane.store.transaction(one_snapshot=True) as tx:
+            async with self._lane.store.transaction(one_snapshot=True) as tx:
                 sequence, open_deadlines = await self._lane.fence(tx)
                 due = await tx.rows("due_reminders", self._lane.number, proof.at, self._batch_size)
                 # Of several that were missed the last is enough.
                 reminds_at = {row["order_id"]: row["remind_at"] for row in due}
-                found = await self._look(tx, list(reminds_at))
-                reading = await self._scope.reading(tx, self._lane.number, found.positions)
+                reading = await self._scope.reading(tx, self._lane.number)
                 timetable = await Timetable.load(tx)
-                loaded = await cases.load(tx, self._lane.number, list(reminds_at))
-                for case in found.complete(loaded):
+                for case in await cases.load(tx, self._lane.number, list(reminds_at)):
                     order = case.order
                     if case.finding is not None or timetable.defers(case) or now > order.due:
                         continue
@@ -231,16 +212,16 @@ class Sweeps:
                     await tx.execute("disarm_reminders", self._lane.number, *columns(rows))
                 verdicts.moved = await timetable.store(tx, self._lane.number, now)
                 sequence += len(verdicts.events)
-                open_deadlines += verdicts.moved.armed - found.disarmed
+                open_deadlines += verdicts.moved.armed
                 await tx.execute("update_lane", self._lane.number, sequence, open_deadlines)
                 reminder = await tx.row("next_reminder", self._lane.number)
             assert reminder is not None
             self._lane.sequence, self._lane.open_deadlines = sequence, open_deadlines
             self._lane.next_reminds_at = reminder[0]
             self._lane.rearm(verdicts.moved)
-            return self._told(verdicts, began, found, more=len(due) >= self._batch_size)
+            return self._told(verdicts, began, more=len(due) >= self._batch_size)
 
-    async def _start_clocks(self, tx: Transaction, order_ids: Sequence[str], found: Found) -> Moved:
+    async def _start_clocks(self, tx: Transaction, order_ids: Sequence[str]) -> Moved:
         """Start the clocks of orders for which the status that does it has come.
 
         The earliest such act that is known counts, and one that comes later changes nothing.
@@ -249,7 +230,6 @@ class Sweeps:
         if not waiting:
             return Moved()
         acts = await tx.rows("case_acts", text_array(waiting), list(self._book.clocks))
-        acts += found.acts
         rows = []
         for order_id, row in waiting.items():
             facts = Facts(row["seller_id"], row["fulfilment"], row["total"], row["currency"])
@@ -277,7 +257,6 @@ class Sweeps:
         tx: Transaction,
         order_ids: Sequence[str],
         sequence: int,
-        found: Found,
         *,
         decided: bool = False,
         proof: Proof | None = None,
@@ -285,7 +264,7 @@ class Sweeps:
     ) -> "_Verdicts":
         """Judge orders and store what follows, behind the fence.
 
-        All from one snapshot of each database: an event tells how far each input was read, and
+        All from one snapshot: an event tells how far each input was read, and
         that has to be neither more nor less than the acts it was judged by. With ``decided`` orders
         without a verdict are left alone: the acts that a notice speaks of are read with the others
         when the deadline fires, but that a change of the deadline takes effect at once. With a
@@ -293,10 +272,9 @@ class Sweeps:
         """
         now = self._clock.now()
         verdicts = _Verdicts(now)
-        reading = await self._scope.reading(tx, self._lane.number, found.positions)
+        reading = await self._scope.reading(tx, self._lane.number)
         timetable = await Timetable.load(tx)
-        loaded = await cases.load(tx, self._lane.number, order_ids, self._book.clocks)
-        for case in found.complete(loaded):
+        for case in await cases.load(tx, self._lane.number, order_ids, self._book.clocks):
             if timetable.defers(case) or _is_early(case, proof, decided=decided):
                 continue
             try:
@@ -339,7 +317,7 @@ class Sweeps:
         for outcome, number in Counter(j.outcome for _, j in first).items():
             self._metrics.outcomes.labels(outcome.value).inc(number)
 
-    def _told(self, verdicts: "_Verdicts", started: float, found: Found, *, more: bool) -> Settled:
+    def _told(self, verdicts: "_Verdicts", started: float, *, more: bool) -> Settled:
         # Told by the batch: a line for each would cost as much as the verdict itself, and every
         # one of them stands in the decisions topic and in `plazo explain`.
         for (kind, reason), number in Counter((e.kind, e.reason) for e in verdicts.events).items():
@@ -352,7 +330,7 @@ class Sweeps:
             log.warning("deadline_changes_refused", lane=self._lane.number, changes=refused)
         first = self._lane.sequence - len(verdicts.events) + 1
         by_sequence = dict(enumerate(verdicts.events, first))
-        return Settled(len(verdicts.judged), by_sequence, more, refused, found.given_up)
+        return Settled(len(verdicts.judged), by_sequence, more, refused)
 
 
 @dataclass(slots=True)

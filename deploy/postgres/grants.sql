@@ -12,6 +12,7 @@ GRANT SELECT, INSERT, DELETE ON brake_counts TO plazo_worker;
 GRANT SELECT, UPDATE ON brake TO plazo_worker;
 GRANT SELECT ON seller_days TO plazo_worker;
 GRANT SELECT, INSERT ON installation, outages TO plazo_worker;
+-- `elsewhere`, and `strays` below, are for the version before this one, which may run beside it.
 GRANT UPDATE (alive_at, elsewhere) ON installation TO plazo_worker;
 GRANT SELECT, INSERT ON deadline_changes TO plazo_worker;
 GRANT UPDATE (counted) ON deadline_changes TO plazo_worker;

@@ -334,6 +334,7 @@ ORDERS, STATUSES = SETTINGS.input_topics
         ("deadlines", Status.WARNING, None,
          {"overdue": 3, "oldest_overdue": NOW - timedelta(minutes=5)}),
         ("dead letters", Status.WARNING, None, {"dead_letters": [{"error": "time", "letters": 2}]}),
+        ("one database", Status.FAULT, None, {"elsewhere": "{[6,12)}"}),
     ],
 )  # fmt: skip
 def test_each_fault_is_seen(
@@ -522,6 +523,19 @@ async def test_a_newer_schema_serves_and_an_older_one_does_not(plazo: Plazo) -> 
     answer = await plazo("check", "--json")
     assert (answer.code, found(answer, "schema")["status"]) == (1, "fault")
     assert (await plazo("explain", "x")).code == 3
+
+
+async def test_one_of_several_databases_is_refused_and_named(plazo: Plazo) -> None:
+    """A version before this one kept lanes elsewhere: here they would be decided again."""
+    await plazo.sql("INSERT INTO installation (mode, elsewhere) VALUES ('live', '{[6,12)}')")
+    refused = await plazo("run", http_port="0")
+    assert refused.code == 2
+    assert refused.err.splitlines()[-1].startswith("plazo: lanes {[6,12)} live in another database")
+    answer = await plazo("check", "--json")
+    assert (answer.code, found(answer, "one database")["status"]) == (1, "fault")
+    assert "{[6,12)}" in found(answer, "one database")["finding"]
+    # What has been decided can still be looked at.
+    assert (await plazo("lanes", "--json")).json == []
 
 
 # dead-letters

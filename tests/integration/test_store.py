@@ -7,11 +7,15 @@ from typing import Any
 
 import asyncpg
 import pytest
+from pydantic import SecretStr
 
 from worker import copying
 from worker.batch import Rows
+from worker.errors import SeveralDatabases
+from worker.metrics import Metrics
 from worker.migrate import migrate
-from worker.store import Transaction, text_array
+from worker.settings import Settings
+from worker.store import Store, Transaction, text_array
 
 MEANING = "\"\\{},' N\n\x01é"
 
@@ -116,6 +120,31 @@ def test_what_is_not_unicode_is_not_packed(text: str) -> None:
         copying.acts([act], NOW)
     with pytest.raises(UnicodeError):
         copying.orders([order], 0, ("t", 0), NOW)
+
+
+@pytest.mark.parametrize("placed", ["{[6,)}", "{[0,6),[9,12)}"])
+async def test_one_of_several_databases_is_not_claimed(database: str, placed: str) -> None:
+    """A version before this one kept lanes elsewhere: here they would be decided again."""
+    await migrate(database)
+    settings = Settings(database_url=SecretStr(database))
+    store = Store(settings, Metrics(settings))
+    await store.open()
+    connection = await asyncpg.connect(database)
+    try:
+        await store.claim("live")
+        await store.claim("live")
+        await connection.execute(
+            "UPDATE installation SET elsewhere = $1::text::int4multirange", placed
+        )
+        with pytest.raises(SeveralDatabases) as refused:
+            await store.claim("live")
+        assert placed in str(refused.value)
+        # A later migration drops the column, and this version may run beside the one after it.
+        await connection.execute("ALTER TABLE installation DROP COLUMN elsewhere")
+        await store.claim("live")
+    finally:
+        await connection.close()
+        await store.close()
 
 
 async def _copied(

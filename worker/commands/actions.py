@@ -2,11 +2,10 @@
 
 import json
 from datetime import timedelta
-from operator import itemgetter
 from typing import Any
 
 from worker.commands.output import console, print_json, table
-from worker.commands.parts import finish, open_databases
+from worker.commands.parts import finish, open_store
 from worker.settings import Settings
 
 _COLUMNS = ("at", "author", "command")
@@ -19,20 +18,11 @@ def actions(settings: Settings, since: timedelta, limit: int, *, as_json: bool) 
         DatabaseUnavailable, SchemaNotCurrent
     """
 
-    async def work() -> tuple[list[Any], int]:
-        found: list[Any] = []
-        matching = 0
-        async with open_databases(settings) as databases:
-            for store in databases.all:
-                async with store.session() as session:
-                    rows = await session.rows("actions", since, limit)
-                found += rows
-                matching += rows[0]["matching"] if rows else 0
-        if databases.several:
-            found.sort(key=itemgetter("at"), reverse=True)
-        return found[:limit], matching
+    async def work() -> list[Any]:
+        async with open_store(settings) as store:
+            return await store.rows("actions", since, limit)
 
-    rows, matching = finish(settings, work())
+    rows = finish(settings, work())
     if as_json:
         print_json([
             {name: row[name] for name in _COLUMNS} | {"arguments": json.loads(row["arguments"])}
@@ -45,7 +35,7 @@ def actions(settings: Settings, since: timedelta, limit: int, *, as_json: bool) 
         return
     shown = ([*(row[name] for name in _COLUMNS), _told(row["arguments"])] for row in rows)
     out.print(table("Actions, newest first (UTC)", (*_COLUMNS, "arguments"), shown))
-    if matching > len(rows):
+    if (matching := rows[0]["matching"]) > len(rows):
         out.print(f"{len(rows)} of {matching}; see more with --limit")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from worker.brake import Limits
 from worker.commands.durations import parse_duration
 from worker.commands.output import console, fields, print_json
-from worker.commands.parts import finish, open_databases, record, who
+from worker.commands.parts import finish, open_store, record, who
 from worker.settings import Settings
 
 
@@ -33,7 +33,7 @@ def set_(
     author = who(by)
 
     async def work() -> dict[str, Any]:
-        async with open_databases(settings) as databases, databases.first.transaction() as tx:
+        async with open_store(settings) as store, store.transaction() as tx:
             await tx.execute("set_brake", what, time, author)
             await record(tx, author, f"brake {what}", **({"for": time} if lasting else {}))
         return await _state(settings)
@@ -42,9 +42,9 @@ def set_(
 
 
 async def _state(settings: Settings) -> dict[str, Any]:
-    async with open_databases(settings) as databases:
-        now = await databases.first.now()
-        async with databases.first.session() as session:
+    async with open_store(settings) as store:
+        now = await store.now()
+        async with store.session() as session:
             row = await session.row("brake_state", settings.brake_window)
     assert row is not None
     found = dict(row)

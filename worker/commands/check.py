@@ -17,11 +17,9 @@ from worker.checks import (
     Status,
     checks,
     last_sequence,
-    together,
 )
 from worker.commands.output import cell, console, print_json, table
 from worker.commands.parts import finish
-from worker.databases import Databases
 from worker.errors import DatabaseFault, KafkaUnavailable
 from worker.metrics import Metrics
 from worker.migrations import serves
@@ -124,21 +122,17 @@ async def _told(question: Awaitable[_T]) -> _T | str:
 
 
 async def _database(settings: Settings) -> DatabaseFacts | str:
-    databases = Databases(settings, Metrics(settings))
-    found = []
-    for number, store in enumerate(databases.all):
-        try:
-            await store.open(any_schema=True)
-            found.append(await _facts_of(store, settings.placements.elsewhere(number)))
-        except DatabaseFault as error:
-            which = f"database {number + 1}: " if databases.several else ""
-            return f"{which}{error}"
-        finally:
-            await store.close()
-    return together(found)
+    store = Store(settings, Metrics(settings))
+    try:
+        await store.open(any_schema=True)
+        return await _facts_of(store)
+    except DatabaseFault as error:
+        return str(error)
+    finally:
+        await store.close()
 
 
-async def _facts_of(store: Store, elsewhere: str) -> DatabaseFacts:
+async def _facts_of(store: Store) -> DatabaseFacts:
     await store.now()  # the connection is there now, and does not count
     before = time.time()
     now = await store.now()
@@ -146,11 +140,11 @@ async def _facts_of(store: Store, elsewhere: str) -> DatabaseFacts:
     skew = Skew(now.timestamp() - (before + after) / 2, (after - before) / 2)
     facts = DatabaseFacts(now, skew, await store.schema())
     if serves(facts.schema):
-        await _rows(store, elsewhere, facts)
+        await _rows(store, facts)
     return facts
 
 
-async def _rows(store: Store, elsewhere: str, facts: DatabaseFacts) -> None:
+async def _rows(store: Store, facts: DatabaseFacts) -> None:
     async with store.transaction(one_snapshot=True) as tx:
         facts.lanes = await tx.rows("check_lanes")
         facts.positions = {
@@ -159,10 +153,11 @@ async def _rows(store: Store, elsewhere: str, facts: DatabaseFacts) -> None:
         }
         facts.dead_letters = await tx.rows("check_dead_letters")
         notices = await tx.row("check_notices")
-        facts.misplaced = [row["lane"] for row in await tx.rows("lanes_elsewhere", elsewhere)]
+        placed = await tx.row("lanes_elsewhere")
         numbers = [row["lane"] for row in facts.lanes]
         overdue = await tx.row("overdue", numbers, datetime.now(UTC))
     assert notices is not None
     assert overdue is not None
+    facts.elsewhere = placed["lanes"] if placed else None
     facts.notices = notices["notices"]
     facts.overdue, facts.oldest_overdue = overdue["overdue"], overdue["oldest"]

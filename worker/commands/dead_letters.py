@@ -12,8 +12,7 @@ import typer
 from rich.progress import Progress
 
 from worker.commands.output import cell, console, fields, print_json, table
-from worker.commands.parts import finish, open_databases, record, who
-from worker.databases import Databases
+from worker.commands.parts import finish, open_store, record, who
 from worker.probe import KafkaProbe
 from worker.proof import Partition
 from worker.publisher import Message, Publisher, TooLarge
@@ -39,31 +38,15 @@ class Replay:
 
 
 def list_(
-    settings: Settings,
-    *,
-    error: str | None,
-    settled: bool,
-    limit: int,
-    database: int | None,
-    as_json: bool,
+    settings: Settings, *, error: str | None, settled: bool, limit: int, as_json: bool
 ) -> None:
     """Print the newest dead letters."""
 
-    async def work() -> tuple[list[dict[str, Any]], int]:
-        found: list[dict[str, Any]] = []
-        matching = 0
-        async with open_databases(settings) as databases:
-            for number in _chosen(databases, database):
-                async with databases.all[number - 1].session() as session:
-                    rows = await session.rows("dead_letters_list", error, settled, limit)
-                matching += rows[0]["matching"] if rows else 0
-                where = {"database": number} if databases.several else {}
-                found += [{**where, **row} for row in rows]
-            if databases.several:
-                found.sort(key=lambda row: row["received_at"], reverse=True)
-        return found[:limit], matching
+    async def work() -> list[Any]:
+        async with open_store(settings) as store:
+            return await store.rows("dead_letters_list", error, settled, limit)
 
-    rows, matching = finish(settings, work())
+    rows = finish(settings, work())
     if as_json:
         print_json([{k: v for k, v in row.items() if k != "matching"} for row in rows])
         return
@@ -71,35 +54,29 @@ def list_(
     if not rows:
         out.print("no dead letters" if settled else "no unsettled dead letters")
         return
-    where = ["database"] if "database" in rows[0] else []
     out.print(
         table(
             "Dead letters, newest first (UTC)",
-            (*where, "id", "received", "error", "message", "place", "bytes", "shields", "settled"),
+            ("id", "received", "error", "message", "place", "bytes", "shields", "settled"),
             (
                 (
-                    *(row[name] for name in where), row["id"], row["received_at"], row["error"],
-                    row["message"], _place(row),
+                    row["id"], row["received_at"], row["error"], row["message"], _place(row),
                     row["value_bytes"], ", ".join(row["shields"]) or None, row["settled"],
                 )
                 for row in rows
             ),
         )
     )  # fmt: skip
-    if matching > len(rows):
+    if (matching := rows[0]["matching"]) > len(rows):
         out.print(f"{len(rows)} of {matching}; see more with --limit")
 
 
-def show(
-    settings: Settings, number: int, *, database: int | None, personal: bool, as_json: bool
-) -> None:
+def show(settings: Settings, number: int, *, personal: bool, as_json: bool) -> None:
     """Print one dead letter; its key, headers and value only if asked for."""
 
     async def work() -> list[Any]:
-        async with open_databases(settings) as databases:
-            store = _named(databases, database)
-            async with store.session() as session:
-                return await session.rows("dead_letters_by_id", [number])
+        async with open_store(settings) as store:
+            return await store.rows("dead_letters_by_id", [number])
 
     rows = finish(settings, work())
     if not rows:
@@ -149,7 +126,6 @@ def replay(
     numbers: Sequence[int],
     *,
     error: str | None,
-    database: int | None,
     dry_run: bool,
     by: str | None,
     wait: float,
@@ -157,38 +133,21 @@ def replay(
 ) -> None:
     """Send dead letters round again; no ``numbers`` and no ``error`` means all.
 
-    Without a ``database`` those of all; ``numbers`` need one where there are several.
-
     Raises:
         PublishFailed, KafkaUnavailable, DatabaseUnavailable: what was not settled yet stays open.
     """
     author = who(by, nobody="nobody" if dry_run else None)
 
-    async def work() -> dict[int, Replay]:
-        async with open_databases(settings) as databases:
-            if numbers:
-                _named(databases, database)
-            return {
-                number: await _replay(
-                    settings, databases, number, numbers, error, dry_run, author, wait
-                )
-                for number in _chosen(databases, database)
-            }
+    async def work() -> Replay:
+        async with open_store(settings) as store:
+            return await _replay(settings, store, numbers, error, dry_run, author, wait)
 
-    everywhere = finish(settings, work())
-    several = len(settings.placements.urls) > 1
+    done = finish(settings, work())
     if as_json:
-        told = [
-            {"dry_run": dry_run, "database": number, **asdict(done)}
-            for number, done in everywhere.items()
-        ]
-        print_json(told if several else {k: v for k, v in told[0].items() if k != "database"})
+        print_json({"dry_run": dry_run, **asdict(done)})
     else:
-        for number, done in everywhere.items():
-            if several:
-                console().print(f"database {number}:")
-            _tell(done, dry_run)
-    if any(done.failed or done.not_open for done in everywhere.values()):
+        _tell(done, dry_run)
+    if done.failed or done.not_open:
         raise typer.Exit(1)
 
 
@@ -198,13 +157,12 @@ def discard(
     *,
     error: str | None,
     dry_run: bool,
-    database: int | None,
     by: str | None,
     as_json: bool,
 ) -> None:
     """Settle dead letters as of no importance: they shield no order any more.
 
-    No ``numbers`` and no ``error`` means all, of every database or of ``database``.
+    No ``numbers`` and no ``error`` means all.
 
     Raises:
         DatabaseUnavailable: what was not settled yet stays open.
@@ -212,18 +170,12 @@ def discard(
     author = who(by, nobody="nobody" if dry_run else None)
 
     async def work() -> list[int]:
-        open_: list[int] = []
-        async with open_databases(settings) as databases:
-            if numbers:
-                _named(databases, database)
-            for number in _chosen(databases, database):
-                store = databases.all[number - 1]
-                found = await _open(store, error, numbers)
-                with _bar("discarding", len(found)) as advance:
-                    for chunk in [] if dry_run else _chunks(found):
-                        await _settle(store, chunk, "discarded", author, read=True)
-                        advance(len(chunk))
-                open_ += found
+        async with open_store(settings) as store:
+            open_ = await _open(store, error, numbers)
+            with _bar("discarding", len(open_)) as advance:
+                for chunk in [] if dry_run else _chunks(open_):
+                    await _settle(store, chunk, "discarded", author, read=True)
+                    advance(len(chunk))
             return open_
 
     open_ = finish(settings, work())
@@ -237,30 +189,9 @@ def discard(
         raise typer.Exit(1)
 
 
-def _chosen(databases: Databases, database: int | None) -> Sequence[int]:
-    """Numbers of the databases that are meant, from 1: one, or all."""
-    every = range(1, len(databases.all) + 1)
-    if database is None:
-        return every
-    if database not in every:
-        raise typer.BadParameter(f"there are {len(every)}", param_hint="--database")
-    return [database]
-
-
-def _named(databases: Databases, database: int | None) -> Store:
-    """The one in which IDs are meant: each counts its own, and a wrong one may be another's."""
-    if database is None and databases.several:
-        raise typer.BadParameter(
-            "give the database of these IDs, as `plazo dead-letters list` shows it",
-            param_hint="--database",
-        )
-    return databases.all[_chosen(databases, database)[0] - 1]
-
-
 async def _replay(
     settings: Settings,
-    databases: Databases,
-    database: int,
+    store: Store,
     numbers: Sequence[int],
     error: str | None,
     dry_run: bool,
@@ -268,7 +199,6 @@ async def _replay(
     wait: float,
 ) -> Replay:
     done = Replay()
-    store = databases.all[database - 1]
     ids = await _open(store, error, numbers)
     done.not_open = sorted(set(numbers) - set(ids))
     if dry_run:
@@ -278,11 +208,8 @@ async def _replay(
     try:
         with _bar("replaying", len(ids)) as advance:
             for chunk in _chunks(ids):
-                async with store.session() as session:
-                    rows = await session.rows("dead_letters_by_id", chunk)
-                read = await _replay_chunk(
-                    settings, databases, store, probe, publisher, rows, by, wait, done
-                )
+                rows = await store.rows("dead_letters_by_id", chunk)
+                read = await _replay_chunk(settings, store, probe, publisher, rows, by, wait, done)
                 # Nobody reads: no need to find that out for every chunk.
                 wait = wait if read else 0.0
                 advance(len(chunk))
@@ -296,7 +223,6 @@ async def _replay(
 
 async def _replay_chunk(
     settings: Settings,
-    databases: Databases,
     store: Store,
     probe: KafkaProbe,
     publisher: Publisher,
@@ -325,16 +251,10 @@ async def _replay_chunk(
     # rest on a proof of freshness made before the record stood in the log: it would neither see
     # what the record says nor the shield, and cancel. Orders whose deadline lies ahead have no
     # such proof, so where no worker reads only theirs are lowered: sql/lower_shields.sql.
-    #
-    # With several databases that holds where shield and record meet in one, as they do in the lane
-    # that the record came from. One that goes to any partition leaves its shields to the verdict.
     partitions = {(messages[n].topic, messages[n].partition) for n in sent}
-    read = await _read(databases, await _ends(probe, partitions), wait)
-    strayed = [n for n in sent if databases.several and messages[n].partition is None]
-    await _settle(store, [n for n in sent if n not in strayed], "replayed", by, read=read)
-    await _settle(store, strayed, "replayed", by, read=False)
-    async with store.session() as session:
-        left = await session.rows("remaining_shields", sent)
+    read = await _read(store, await _ends(probe, partitions), wait)
+    await _settle(store, sent, "replayed", by, read=read)
+    left = await store.rows("remaining_shields", sent)
     done.still_shielded += [row["order_id"] for row in left]
     done.replayed += sent
     return read
@@ -362,11 +282,11 @@ async def _ends(probe: KafkaProbe, partitions: set[tuple[str, int | None]]) -> d
     return {p: end for p, end in ends.items() if p in partitions or (p[0], None) in partitions}
 
 
-async def _read(databases: Databases, ends: dict[Partition, int], wait: float) -> bool:
+async def _read(store: Store, ends: dict[Partition, int], wait: float) -> bool:
     """Whether workers have read up to these ends, within ``wait`` seconds."""
     deadline = time.monotonic() + wait
     while True:
-        rows = await databases.rows("positions")
+        rows = await store.rows("positions")
         positions = {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
         if all(positions.get(p, -1) >= end for p, end in ends.items()):
             return True
@@ -397,8 +317,7 @@ def _bar(what: str, total: int) -> Iterator[Callable[[float], None]]:
 
 
 async def _open(store: Store, error: str | None, numbers: Sequence[int]) -> list[int]:
-    async with store.session() as session:
-        rows = await session.rows("dead_letters_open", error, list(numbers) or None)
+    rows = await store.rows("dead_letters_open", error, list(numbers) or None)
     return [row["id"] for row in rows]
 
 

@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.text import Text
 
 from worker.commands.output import cell, console, fields, print_json, table
-from worker.commands.parts import finish, open_databases
+from worker.commands.parts import finish, open_store
 from worker.domain.acts import DECISIVE, ORDER_CREATED
 from worker.explanation import MOST, Known, explained, in_time, load, summary
 from worker.settings import Settings
@@ -21,8 +21,8 @@ def explain(settings: Settings, order_id: str, *, personal: bool, as_json: bool)
     """Print everything known of an order."""
 
     async def work() -> Known:
-        async with open_databases(settings) as databases:
-            return await load(settings, databases, order_id)
+        async with open_store(settings) as store:
+            return await load(settings, store, order_id)
 
     known = finish(settings, work())
     if known.nothing:
@@ -52,7 +52,7 @@ def _as_screen(order_id: str, known: Known, personal: bool) -> Group:
         columns = ("id", "received", "place", "error", "message", "state")
         parts.append(
             table("Records that could not be read (`plazo dead-letters show ID`)", columns, (
-                (_id(row), row["received_at"], _place(row), row["error"], row["message"],
+                (row["id"], row["received_at"], _place(row), row["error"], row["message"],
                  _state(row)) for row in known.refusals
             ))
         )  # fmt: skip
@@ -156,10 +156,6 @@ def _state(row: Mapping[str, Any]) -> str:
     if row["settled"]:
         return f"{row['settled']} by {row['settled_by']}, {utc(row['settled_at'])}"
     return "shields the order" if row["shields"] else "open"
-
-
-def _id(row: Mapping[str, Any]) -> object:
-    return f"{row['id']} in database {row['database']}" if "database" in row else row["id"]
 
 
 def _place(row: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ import typer
 from rich.progress import Progress
 
 from worker.commands.output import console, print_json
-from worker.commands.parts import finish, open_databases, record, who
+from worker.commands.parts import finish, open_store, record, who
 from worker.policies import book_of
 from worker.retention import Forgotten
 from worker.retention import forget as forget_orders
@@ -37,27 +37,22 @@ def forget(
         raise typer.BadParameter(f"at least {least}: the longest window, the grace and a day")
 
     async def work() -> Forgotten:
-        done = Forgotten()
-        async with open_databases(settings) as databases:
-            before = await databases.now() - older_than
+        async with open_store(settings) as store:
+            before = await store.now() - older_than
             if not dry_run:
-                async with databases.first.transaction() as tx:
+                async with store.transaction() as tx:
                     author = who(by, nobody="a job")
                     await record(tx, author, "forget", settled_before=before)
             with Progress(console=console(stderr=True), transient=True) as bar:
                 task = bar.add_task("orders looked at", total=None)
-                for store in databases.all:
-                    await forget_orders(
-                        store,
-                        settings.order_status_changed_topic,
-                        before,
-                        pause=pause,
-                        dry_run=dry_run,
-                        progress=lambda done: bar.update(task, completed=done.looked_at),
-                        others=[one for one in databases.all if one is not store],
-                        done=done,
-                    )
-        return done
+                return await forget_orders(
+                    store,
+                    settings.order_status_changed_topic,
+                    before,
+                    pause=pause,
+                    dry_run=dry_run,
+                    progress=lambda done: bar.update(task, completed=done.looked_at),
+                )
 
     done = finish(settings, work())
     if as_json:

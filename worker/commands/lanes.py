@@ -5,7 +5,7 @@ from typing import Any
 
 from worker import lanes as stored
 from worker.commands.output import console, print_json, table
-from worker.commands.parts import finish, open_databases
+from worker.commands.parts import finish, open_store
 from worker.errors import KafkaUnavailable
 from worker.probe import KafkaProbe
 from worker.proof import Partition
@@ -33,12 +33,8 @@ def lanes(settings: Settings, *, as_json: bool) -> None:
 
 async def _rows(settings: Settings) -> list[dict[str, Any]]:
     ends = await _ends(settings)
-    rows = []
-    async with open_databases(settings) as databases:
-        for store in databases.all:
-            async with store.session() as session:
-                rows += await stored.read(session, ends)
-    rows.sort(key=lambda row: row["lane"])
+    async with open_store(settings) as store, store.session() as session:
+        rows = await stored.read(session, ends)
     return [{name: row[name] for name in _COLUMNS} for row in rows]
 
 

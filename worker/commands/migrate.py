@@ -1,4 +1,4 @@
-"""``plazo migrate``: brings the schema of every database up to date."""
+"""``plazo migrate``: brings the database's schema up to date."""
 
 import asyncio
 
@@ -13,11 +13,8 @@ def migrate(settings: Settings, *, by: str | None) -> None:
     """Apply every missing step.
 
     Raises:
-        DatabaseUnavailable: no connection, or a database refuses a step; those before it are done.
+        DatabaseUnavailable: no connection, or a step is refused; those before it are done.
     """
     author = who(by, nobody="a job")
-    urls = settings.placements.urls
-    for number, url in enumerate(urls, 1):
-        revision = asyncio.run(apply_migrations(url, by=author))
-        which = f" in database {number} of {len(urls)}" if len(urls) > 1 else ""
-        typer.echo(f"schema is at {revision}{which}")
+    url = settings.database_url.get_secret_value()
+    typer.echo(f"schema is at {asyncio.run(apply_migrations(url, by=author))}")

@@ -9,10 +9,9 @@ from typing import Any, TypeVar
 import typer
 
 from worker import logs
-from worker.databases import Databases
 from worker.metrics import Metrics
 from worker.settings import Settings
-from worker.store import Transaction
+from worker.store import Store, Transaction
 from worker.wording import to_json
 
 _T = TypeVar("_T")
@@ -25,19 +24,19 @@ def finish(settings: Settings, work: Coroutine[Any, Any, _T]) -> _T:
 
 
 @asynccontextmanager
-async def open_databases(settings: Settings) -> AsyncIterator[Databases]:
-    """The databases, in the order of the settings.
+async def open_store(settings: Settings) -> AsyncIterator[Store]:
+    """The database.
 
     Raises:
-        DatabaseUnavailable: no connection to be had to one of them.
-        SchemaNotCurrent: the schema of one is older or newer than this program.
+        DatabaseUnavailable: no connection to be had.
+        SchemaNotCurrent: the schema is older than this program.
     """
-    databases = Databases(settings, Metrics(settings))
-    await databases.open()
+    store = Store(settings, Metrics(settings))
+    await store.open()
     try:
-        yield databases
+        yield store
     finally:
-        await databases.close()
+        await store.close()
 
 
 def who(by: str | None, *, nobody: str | None = None) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from worker.commands.output import cell, console, fields, print_json, table
-from worker.commands.parts import finish, open_databases
+from worker.commands.parts import finish, open_store
 from worker.domain.acts import ORDER_CREATED
 from worker.domain.policy import Book, Facts, Policy
 from worker.policies import book_of
@@ -67,13 +67,12 @@ def show(settings: Settings, order: str | None, facts: Facts | None, *, as_json:
 
 
 async def _find(settings: Settings, order_id: str) -> _Order | None:
-    async with open_databases(settings) as databases:
-        homes = await databases.rows("explain_order", order_id)
-        row = next((one for one in homes if one["lane"] is not None), None)
-        if row is None:
+    async with open_store(settings) as store, store.session() as session:
+        row = await session.row("explain_order", order_id)
+        if row is None or row["lane"] is None:
             return None
         terms = [row["policy"] or ""], [row["policy_version"]]
-        kept = await databases.rows("kept_policies", *terms)
+        kept = await session.rows("kept_policies", *terms)
     given = {name: row[name] for name in ("policy", "policy_version", "due", "fires_at")}
     given["terms"] = json.loads(kept[0]["terms"]) if kept else None
     facts = Facts(row["seller_id"], row["fulfilment"], row["total"], row["currency"])

@@ -17,13 +17,13 @@ from worker import logs
 from worker.app import Worker
 from worker.commands import shadow
 from worker.commands.output import console, print_json, table
-from worker.commands.parts import open_databases, record, who
+from worker.commands.parts import open_store, record, who
 from worker.commands.run import on_loop
-from worker.databases import Databases
 from worker.errors import DatabaseUnavailable, TopicsNotFit
 from worker.probe import KafkaProbe
 from worker.proof import Partition
 from worker.settings import Settings
+from worker.store import Store
 
 _POLL = 0.2
 
@@ -65,9 +65,9 @@ def replay(
 async def _prepare(
     settings: Settings, start: datetime, author: str | None
 ) -> dict[Partition, Stretch]:
-    """Where to read; kept in the databases in the name of ``author``, if there is one."""
-    async with open_databases(settings) as databases:
-        if await databases.rows("positions") or await databases.rows("lanes"):
+    """Where to read; kept in the database in the name of ``author``, if there is one."""
+    async with open_store(settings) as store:
+        if await store.rows("positions") or await store.rows("lanes"):
             typer.echo(
                 "plazo: a replay needs a database of its own, in which nothing has been read: "
                 "this one is in use",
@@ -76,13 +76,11 @@ async def _prepare(
             raise typer.Exit(1)
         stretches = await _stretches(settings, start)
         if author is not None:
-            await databases.claim(settings.mode)
-            for store in databases.all:
-                async with store.transaction() as tx:
-                    for partition, (begin, _, since) in stretches.items():
-                        if databases.of(partition[1]) is store:
-                            await tx.execute("start_position", *partition, begin, since)
-                    await record(tx, author, "replay", start=start)
+            await store.claim(settings.mode)
+            async with store.transaction() as tx:
+                for partition, (begin, _, since) in stretches.items():
+                    await tx.execute("start_position", *partition, begin, since)
+                await record(tx, author, "replay", start=start)
     return stretches
 
 
@@ -122,7 +120,7 @@ async def _run(settings: Settings, stretches: Mapping[Partition, Stretch]) -> bo
     """Run a worker; whether it came to the end before it was stopped."""
     worker = Worker(settings)
     working = asyncio.create_task(worker.run())
-    following = asyncio.create_task(_follow(worker.databases, stretches))
+    following = asyncio.create_task(_follow(worker.store, stretches))
     try:
         await asyncio.wait({working, following}, return_when=asyncio.FIRST_COMPLETED)
         return following.done()
@@ -133,7 +131,7 @@ async def _run(settings: Settings, stretches: Mapping[Partition, Stretch]) -> bo
         await working
 
 
-async def _follow(databases: Databases, stretches: Mapping[Partition, Stretch]) -> None:
+async def _follow(store: Store, stretches: Mapping[Partition, Stretch]) -> None:
     """Wait until all is read, decided and published."""
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
@@ -144,7 +142,7 @@ async def _follow(databases: Databases, stretches: Mapping[Partition, Stretch]) 
         deciding = bar.add_task("deciding", total=None, visible=False)
         while True:
             with suppress(DatabaseUnavailable):
-                left = await _left(databases, stretches)
+                left = await _left(store, stretches)
                 bar.update(reading, completed=bar.tasks[0].total - left.records)  # type: ignore[operator]
                 if not left.records:
                     bar.update(deciding, visible=True, description=f"{left.verdicts} to decide")
@@ -159,15 +157,15 @@ class _Left(NamedTuple):
     unpublished: int
 
 
-async def _left(databases: Databases, stretches: Mapping[Partition, Stretch]) -> _Left:
+async def _left(store: Store, stretches: Mapping[Partition, Stretch]) -> _Left:
     # In this order: what is read becomes overdue, then decided, then published.
     positions = {
         (row["topic"], row["partition"]): row["next_offset"]
-        for row in await databases.rows("positions")
+        for row in await store.rows("positions")
     }
     numbers = sorted({number for _, number in stretches})
-    late = await databases.rows("overdue", numbers, datetime.now(UTC))
-    lanes = await databases.rows("lanes")
+    late = await store.rows("overdue", numbers, datetime.now(UTC))
+    lanes = await store.rows("lanes")
     records = sum(max(0, s.end - max(s.begin, positions[p])) for p, s in stretches.items())
     unpublished = sum(row["sequence"] - row["published"] for row in lanes)
     return _Left(records, sum(row["overdue"] for row in late), unpublished)

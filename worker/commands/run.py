@@ -15,8 +15,8 @@ def run(settings: Settings) -> None:
     """Run the worker until a signal.
 
     Raises:
-        PolicyInvalid, PolicyConflict, SchemaNotCurrent, CannotListen: nothing that waiting
-            would mend.
+        PolicyInvalid, PolicyConflict, ModeConflict, SeveralDatabases, SchemaNotCurrent,
+            CannotListen: nothing that waiting would mend.
     """
     from worker.app import Worker
 

@@ -9,8 +9,8 @@ import typer
 
 from worker.admin import KafkaAdmin, TopicState
 from worker.commands.output import cell, console, print_json
-from worker.commands.parts import finish, open_databases, record, who
-from worker.errors import DatabaseFault, KafkaUnavailable, PlacementConflict, SchemaNotCurrent
+from worker.commands.parts import finish, open_store, record, who
+from worker.errors import DatabaseFault, KafkaUnavailable, SchemaNotCurrent
 from worker.settings import Settings
 
 PARTITIONS = 12
@@ -120,9 +120,9 @@ async def _record(settings: Settings, author: str, steps: list[Step]) -> None:
     if not done:
         return
     try:
-        async with open_databases(settings) as databases, databases.first.transaction() as tx:
+        async with open_store(settings) as store, store.transaction() as tx:
             await record(tx, author, "topics create", **done)
-    except (DatabaseFault, PlacementConflict, SchemaNotCurrent) as error:
+    except (DatabaseFault, SchemaNotCurrent) as error:
         typer.echo(f"plazo: Postgres keeps no record of this: {error}", err=True)
 
 

@@ -223,7 +223,6 @@ class Session:
                 "kafka_bootstrap_servers": broker.bootstrap_servers,
                 "kafka_idempotence": broker.idempotence,
                 "database_url": SecretStr(postgres.url),
-                "database_lanes": SecretStr(""),
                 "group_id": "plazo-dev",
                 "proof": "all",  # some sellers partition unlike others
                 "http_port": _port(self.settings),

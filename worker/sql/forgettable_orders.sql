@@ -4,7 +4,7 @@
 WITH page AS MATERIALIZED (
     SELECT order_id FROM orders WHERE order_id > $1 ORDER BY order_id LIMIT $2
 ), old AS (
-    SELECT o.order_id, o.lane FROM page JOIN orders o USING (order_id)
+    SELECT o.order_id FROM page JOIN orders o USING (order_id)
     WHERE CASE WHEN o.due IS NULL THEN o.received_at ELSE o.decided_at END < $3
         AND NOT EXISTS (SELECT FROM deadlines d
             WHERE d.lane = o.lane AND d.fires_at = o.fires_at AND d.order_id = o.order_id)
@@ -18,5 +18,4 @@ WITH page AS MATERIALIZED (
     FOR UPDATE OF o SKIP LOCKED
 )
 SELECT (SELECT max(order_id) FROM page) AS last, (SELECT count(*) FROM page) AS looked_at,
-    (SELECT coalesce(array_agg(order_id), '{}') FROM old) AS old,
-    (SELECT coalesce(array_agg(order_id), '{}') FROM old WHERE lane IS NULL) AS stubs
+    (SELECT coalesce(array_agg(order_id), '{}') FROM old) AS old

@@ -1,3 +1,4 @@
--- Lanes with rows here, of those that the settings place elsewhere.
-SELECT lane FROM (SELECT lane FROM lanes UNION SELECT partition FROM positions) AS here
-WHERE $1::text::int4multirange @> lane ORDER BY lane
+-- The lanes that a version before this one placed in another database; no row where it placed none.
+-- By its name, so that the statement goes on when a later migration drops the column.
+SELECT lanes FROM (SELECT to_jsonb(i) ->> 'elsewhere' AS lanes FROM installation i) AS placed
+WHERE lanes <> '{}'
