@@ -9,8 +9,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from .metrics import Metrics
-from .settings import Settings
+from worker.observability.metrics import Metrics
+from worker.settings import Settings
 
 
 def settings_table() -> str:

@@ -22,13 +22,20 @@ from tests.support.parts import Kafka
 from tests.support.processes import WorkerProcess
 from tests.support.topics import Topics
 from tests.support.waiting import eventually
-from worker.admin import Sample, Skew, TopicState, partition_by_murmur2
-from worker.checks import Check, DatabaseFacts, KafkaFacts, Status, checks, how_partitioned
-from worker.commands import check
-from worker.commands.parts import who
-from worker.migrations import HEAD
-from worker.probe import Bounds
+from worker.cli import check
+from worker.cli.context import who
+from worker.kafka.admin import Sample, Skew, TopicState, partition_by_murmur2
+from worker.kafka.offsets import Bounds
+from worker.operations.checks import (
+    Check,
+    DatabaseFacts,
+    KafkaFacts,
+    Status,
+    checks,
+    how_partitioned,
+)
 from worker.settings import Settings
+from worker.storage.migrations import HEAD
 
 SECRET = "Rosa Quispe"
 _ROOT = Path(__file__).parents[2]

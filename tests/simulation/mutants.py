@@ -35,9 +35,9 @@ class Mutant:
 
 
 SURVIVES = 300
-INTAKE, SWEEPS = "worker/intake.py", "worker/sweeps.py"
-RELAY, FRESHNESS = "worker/relay.py", "worker/freshness.py"
-READER = "worker/reader.py"
+INTAKE, SWEEPS = "worker/ingest/apply.py", "worker/decide/sweep.py"
+RELAY, FRESHNESS = "worker/outbox/relay.py", "worker/freshness/prover.py"
+READER = "worker/ingest/reader.py"
 DECIDE, STATEMENTS = "worker/domain/decide.py", "tests/simulation/statements.py"
 
 _RETRY = (
@@ -186,7 +186,7 @@ MUTANTS = (
         "shield dropped",
         "a refused record shields its order",
         100,
-        (("worker/batch.py", "list(refused.order_ids),", "[],"),),
+        (("worker/ingest/rows.py", "list(refused.order_ids),", "[],"),),
     ),
     Mutant(
         "sequence moved outside the transaction",
@@ -373,7 +373,7 @@ MUTANTS = (
         600,
         (
             (
-                "worker/timetable.py",
+                "worker/decide/deadline_changes.py",
                 'found = await tx.row("arm_reminders", order_ids, lane, now)',
                 'found = {"next": None}',
             ),
@@ -428,7 +428,7 @@ MUTANTS = (
         (
             (
                 INTAKE,
-                '            await tx.copy_packed("acts", copying.ACT_COLUMNS, rows.packed)\n        found',
+                '            await tx.copy_packed("acts", binary_copy.ACT_COLUMNS, rows.packed)\n        found',
                 "            pass\n        found",
             ),
         ),
@@ -462,7 +462,7 @@ NOT_CAUGHT_YET = (
         2000,
         (
             (
-                "worker/batch.py",
+                "worker/ingest/rows.py",
                 "        return [o for o in self.touched if o not in self.orders and o not in known]\n",
                 "        return []\n",
             ),

@@ -1,4 +1,4 @@
-"""The statements of ``worker/sql``, by name, against the model of Postgres.
+"""The statements of ``worker/storage/sql``, by name, against the model of Postgres.
 
 Each yields the key of a row before it changes it; what it looked at before may be stale by then,
 as in Postgres.
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from worker.verdicts import Event
+from worker.outbox.events import Event
 
 if TYPE_CHECKING:
     from tests.simulation.database import Statement, Tx

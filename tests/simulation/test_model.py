@@ -15,12 +15,12 @@ from pydantic import SecretStr
 
 from tests.simulation.database import TABLES, Database, Tx
 from tests.simulation.statements import COPIES, REMINDERS, STATEMENTS
-from worker.copying import DEADLINE_COLUMNS
 from worker.errors import DatabaseFault, KeyTaken
-from worker.metrics import Metrics
-from worker.migrate import migrate
+from worker.observability.metrics import Metrics
 from worker.settings import Settings
-from worker.store import Store, text_array
+from worker.storage.binary_copy import DEADLINE_COLUMNS
+from worker.storage.database import Store, text_array
+from worker.storage.migrate import migrate
 
 EXAMPLES = 150
 START = datetime(2026, 11, 22, tzinfo=UTC)

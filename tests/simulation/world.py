@@ -12,13 +12,13 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-import worker.app
-import worker.freshness
-import worker.intake
-import worker.lane_runner
-import worker.policies
-import worker.reader
-import worker.sweeps
+import worker.decide.sweep
+import worker.freshness.prover
+import worker.ingest.apply
+import worker.ingest.reader
+import worker.policy.registry
+import worker.runtime.lane_runner
+import worker.runtime.worker
 from tests.end_to_end.oracle import Published
 from tests.simulation import check, scenario
 from tests.simulation.database import IDLE_IN_TRANSACTION, Database, SimStore, Tx
@@ -338,7 +338,7 @@ class World:
         process.context.run(self._work, process)
 
     def _work(self, process: Any) -> None:
-        process.worker = worker.app.Worker(self.settings, SimClock(self, process))
+        process.worker = worker.runtime.worker.Worker(self.settings, SimClock(self, process))
         process.worker.owner = process.name
 
         async def work() -> None:
@@ -638,7 +638,7 @@ async def _keep(_store: SimStore, _book: Book) -> None:
 def simulated() -> Iterator[None]:
     """Put the simulated parts in place of the real ones."""
     parts: dict[Any, dict[str, Any]] = {
-        worker.app: {
+        worker.runtime.worker: {
             "KafkaProbe": SimProbe,
             "Publisher": SimPublisher,
             "Consumer": SimConsumer,
@@ -648,14 +648,14 @@ def simulated() -> Iterator[None]:
             "Store": SimStore,
             "log": _LOG,
         },
-        worker.policies: {"book_of": _book_of, "keep": _keep},
+        worker.policy.registry: {"book_of": _book_of, "keep": _keep},
         asyncio.tasks: {"_GatheringFuture": GatheringFuture},
-        worker.sweeps: {"log": _LOG},
-        worker.freshness: {"log": _LOG},
+        worker.decide.sweep: {"log": _LOG},
+        worker.freshness.prover: {"log": _LOG},
         # Its batches are small: let both ways of reading, and of entering orders, be gone.
-        worker.lane_runner: {"log": _LOG},
-        worker.reader: {"_SMALL": 2},
-        worker.intake: {"MANY": 3},
+        worker.runtime.lane_runner: {"log": _LOG},
+        worker.ingest.reader: {"_SMALL": 2},
+        worker.ingest.apply: {"MANY": 3},
     }
     real = {module: {name: vars(module)[name] for name in names} for module, names in parts.items()}
     collecting = gc.isenabled()

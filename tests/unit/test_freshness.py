@@ -8,11 +8,11 @@ from typing import Any, cast
 
 from tests.support.waiting import eventually
 from worker.clock import SystemClock
-from worker.freshness import _LATE, Ends, Freshness
-from worker.metrics import Metrics
-from worker.scope import Scope
+from worker.freshness.evidence import Scope
+from worker.freshness.prover import _LATE, Ends, Freshness
+from worker.observability.metrics import Metrics
 from worker.settings import Settings
-from worker.store import Store
+from worker.storage.database import Store
 
 _ENDS = {("acts", 0): 10, ("acts", 1): 20}
 

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from worker import explanation
 from worker.board.snapshot import Snapshots
 from worker.errors import DatabaseUnavailable, RowRefused
-from worker.http import Page
+from worker.observability.http import Page
+from worker.operations import explanation
+from worker.operations.format import to_json
 from worker.settings import Settings
-from worker.store import Store
-from worker.wording import to_json
+from worker.storage.database import Store
 
 if TYPE_CHECKING:
-    from worker.app import Worker
+    from worker.runtime.worker import Worker
 
 # Nothing from elsewhere, nothing inline, in nobody's frame: what a record says can run nothing.
 _HEADERS = {

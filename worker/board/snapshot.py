@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from worker import __version__, lanes
+from worker import __version__
 from worker.errors import DatabaseUnavailable
-from worker.migrations import HEAD
+from worker.lanes import status
+from worker.storage.migrations import HEAD
 
 if TYPE_CHECKING:
-    from worker.app import Worker
+    from worker.runtime.worker import Worker
 
 # However many look at it, Postgres and Kafka are asked once in so long.
 _SECONDS = 1.0
@@ -63,7 +64,7 @@ class Snapshots:
     async def _read(self, now: datetime) -> dict[str, Any]:
         worker = self._worker
         async with worker.store.transaction(one_snapshot=True) as tx:
-            rows = await lanes.read(tx, worker.monitor.ends)
+            rows = await status.read(tx, worker.monitor.ends)
             overdue = await tx.row("overdue", [row["lane"] for row in rows], now)
             verdicts = await tx.rows("board_verdicts", _VERDICTS)
             letters = await tx.rows("board_dead_letters", _DEAD_LETTERS_COUNTED, _DEAD_LETTERS)
