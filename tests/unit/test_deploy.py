@@ -46,7 +46,11 @@ def named(text: str) -> set[str]:
 
 @pytest.mark.parametrize("file", [RULES, *PAGES], ids=lambda f: f.name)
 def test_every_metric_of_rules_and_runbooks_exists(file: Path) -> None:
-    assert named(file.read_text()) <= METRICS
+    text = file.read_text()
+    # A page reads the database's URL from the secret, whose keys are settings in lower case.
+    keys = set(re.findall(r"\.data\.(plazo_[a-z_]+)", text))
+    assert keys <= {row[0].lower() for row in documentation.Settings.documentation()}
+    assert named(text) - keys <= METRICS
 
 
 def test_every_metric_of_the_dashboard_exists() -> None:
