@@ -1,5 +1,6 @@
 """Names on the wire: event types, CloudEvents attributes and the headers of dead letters."""
 
+from enum import StrEnum
 from typing import Final
 
 SPECVERSION: Final = "1.0"
@@ -20,7 +21,12 @@ DECISION_REVOKED: Final = "marketplace.order.decision-revoked.v1"
 DEADLINE_REMINDER: Final = "marketplace.order.deadline-reminder.v1"
 
 
-def rehearsed(ce_type: str) -> str:
+def decision_type(kind: str) -> str:
+    """The type of an output event of this kind: ``auto-cancel``, ``escalation`` and so on."""
+    return f"marketplace.order.{kind}.v1"
+
+
+def shadow_type(ce_type: str) -> str:
     """The type of an output event in shadow mode."""
     return ce_type.replace("marketplace.order.", "marketplace.order.would-", 1)
 
@@ -45,20 +51,21 @@ ERROR_CLASS: Final = "plazo-error-class"
 ERROR_MESSAGE: Final = "plazo-error-message"
 VALUE_OMITTED: Final = "plazo-value-omitted"  # only where the topic takes less than the source
 
-# Values of ERROR_CLASS.
-ERROR_CLASSES: Final = (
-    "no-key",
-    "key-mismatch",
-    "empty-value",
-    "oversize",
-    "not-json",
-    "envelope",
-    "unknown-type",
-    "invalid",
-    "time",
-    "future-time",
-    "out-of-range",
-    "text",
-    "database",
-    "too-late",
-)
+
+class RefusalClass(StrEnum):
+    """The reason why a record was refused: a value of ERROR_CLASS, and a label of a metric."""
+
+    NO_KEY = "no-key"
+    KEY_MISMATCH = "key-mismatch"  # the key is not the order id, or not UTF-8
+    EMPTY_VALUE = "empty-value"
+    OVERSIZE = "oversize"
+    NOT_JSON = "not-json"
+    ENVELOPE = "envelope"  # CloudEvents attributes missing, repeated or contradictory
+    UNKNOWN_TYPE = "unknown-type"
+    INVALID = "invalid"  # fields missing or of the wrong type
+    TIME = "time"  # naive, numeric or not RFC 3339
+    FUTURE_TIME = "future-time"
+    OUT_OF_RANGE = "out-of-range"  # a number or time that does not fit
+    TEXT = "text"  # NUL or a lone surrogate
+    DATABASE = "database"  # readable, yet Postgres rejected the row
+    TOO_LATE = "too-late"  # a change of a deadline that could take no effect any more

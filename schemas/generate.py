@@ -79,7 +79,7 @@ def asyncapi() -> dict[str, Any]:
     created = [EVENTS[0][0]]
     changed = [n for n, _, model in EVENTS[1:] if model.__module__ == models.__name__]
     decided = [n for n, _, model in EVENTS if _is_output(model)]
-    rehearsed = [f"would-{name}" for name in decided]
+    shadowed = [f"would-{name}" for name in decided]
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -110,7 +110,7 @@ def asyncapi() -> dict[str, Any]:
             "shadow": _channel(
                 "marketplace.stock-deadline-shadow",
                 "What would have been decided, in shadow mode.",
-                rehearsed,
+                shadowed,
             ),
             "deadLetters": _channel(
                 "marketplace.stock-deadline-dead-letters",
@@ -122,14 +122,14 @@ def asyncapi() -> dict[str, Any]:
             "readOrderCreated": _operation("receive", "orderCreated", created),
             "readOrderStatusChanged": _operation("receive", "orderStatusChanged", changed),
             "publishDecision": _operation("send", "decisions", decided),
-            "rehearseDecision": _operation("send", "shadow", rehearsed),
+            "rehearseDecision": _operation("send", "shadow", shadowed),
             "publishDeadLetter": _operation("send", "deadLetters", ["dead-letter"]),
         },
         "components": {
             "messages": {
                 **{name: _message(name, ce_type, model) for name, ce_type, model in EVENTS},
                 **{
-                    f"would-{name}": _message(name, events.rehearsed(ce_type), model)
+                    f"would-{name}": _message(name, events.shadow_type(ce_type), model)
                     for name, ce_type, model in EVENTS
                     if _is_output(model)
                 },
@@ -221,7 +221,7 @@ def _dead_letter() -> dict[str, Any]:
             "format": "date-time",
             "description": "The timestamp of the record in the source topic.",
         },
-        events.ERROR_CLASS: {"type": "string", "enum": list(events.ERROR_CLASSES)},
+        events.ERROR_CLASS: {"type": "string", "enum": [one.value for one in events.RefusalClass]},
         events.ERROR_MESSAGE: {
             "type": "string",
             "maxLength": 300,

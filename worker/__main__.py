@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from schemas.events import RefusalClass
 from worker import __version__
 from worker.errors import (
     DatabaseFault,
@@ -23,7 +24,6 @@ from worker.errors import (
     SchemaNotCurrent,
     SeveralDatabases,
 )
-from worker.records import RefusalClass
 from worker.settings import Settings
 
 app = typer.Typer(

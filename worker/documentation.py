@@ -22,7 +22,7 @@ def settings_table() -> str:
 def metrics_table() -> str:
     """Every metric with its type, its labels and what it says."""
     rows = (
-        (_code(row.name), row.type, ", ".join(map(_code, row.labels)), row.help)
+        (_code(row.name), row.type, ", ".join(map(_code, row.label_names)), row.help)
         for row in Metrics.documentation()
     )
     return _table(("Metric", "Type", "Labels", "Meaning"), rows)

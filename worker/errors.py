@@ -71,5 +71,5 @@ class KeyTaken(DatabaseUnavailable):
     """A row with one of these keys is there already; the transaction is void."""
 
 
-class RowRefused(DatabaseFault):
+class RowRejected(DatabaseFault):
     """Postgres cannot store a value of this batch; nothing was written."""

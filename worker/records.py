@@ -1,8 +1,12 @@
-"""What the consumer hands to a lane, and what the codec makes of it."""
+"""Records as the consumer returns them, their places in the logs, and refusals."""
 
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from schemas.events import RefusalClass
+
+Partition = tuple[str, int]  # topic, partition
 
 
 class Record(NamedTuple):
@@ -24,27 +28,27 @@ class Mark(NamedTuple):
     timestamp: int
 
 
-class RefusalClass(StrEnum):
-    """Why a record was refused: the class of error in a dead letter and in a metric."""
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A stretch of a lane's logs: how many records it holds, and the positions behind them.
 
-    NO_KEY = "no-key"
-    KEY_MISMATCH = "key-mismatch"  # the key is not the order id, or not UTF-8
-    EMPTY_VALUE = "empty-value"
-    OVERSIZE = "oversize"
-    NOT_JSON = "not-json"
-    ENVELOPE = "envelope"  # CloudEvents attributes missing, doubled or contradictory
-    UNKNOWN_TYPE = "unknown-type"
-    INVALID = "invalid"  # fields missing or of the wrong type
-    TIME = "time"  # naive, numeric or not RFC 3339
-    FUTURE_TIME = "future-time"
-    OUT_OF_RANGE = "out-of-range"  # a number or time that does not fit
-    TEXT = "text"  # NUL or a lone surrogate
-    DATABASE = "database"  # readable, yet Postgres refused the row
-    TOO_LATE = "too-late"  # a change of a deadline that could take no effect any more
+    ``after`` may lie beyond the last record: a transaction marker or an aborted batch moves the
+    position without a record. ``last`` marks the last record of each partition that has one.
+    """
+
+    count: int = 0
+    after: Mapping[Partition, int] = field(default_factory=dict)
+    last: Mapping[Partition, Mark] = field(default_factory=dict)
+
+    def __add__(self, behind: "Batch") -> "Batch":
+        """This one and one that begins where it ends."""
+        return Batch(
+            self.count + behind.count, {**self.after, **behind.after}, {**self.last, **behind.last}
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Refusal:
     """A record that cannot be read.
 
     ``message`` names fields and rules, never values: it may hold no personal data.

@@ -4,11 +4,11 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from worker.ingest.decoder import Codec
-from worker.records import Record, Refused
+from worker.ingest.decoder import Decoder
+from worker.records import Record, Refusal
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
-CODEC = Codec("order-created", "order-status-changed", 10**6, timedelta(minutes=5),
+CODEC = Decoder("order-created", "order-status-changed", 10**6, timedelta(minutes=5),
               timedelta(days=1))  # fmt: skip
 
 
@@ -18,6 +18,6 @@ def meaning(example: dict[str, Any]) -> dict[str, Any]:
     headers = tuple((name, text.encode()) for name, text in example["headers"].items())
     record = Record(example["topic"], 0, 0, 0, example["key"].encode(), value.encode(), headers)
     found = CODEC.decode(record, NOW)
-    assert not isinstance(found, Refused | tuple), found
+    assert not isinstance(found, Refusal | tuple), found
     fields = json.loads(found.model_dump_json(exclude_none=True))
     return {"type": type(found).__name__, **fields}

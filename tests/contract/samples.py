@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import schemas
-from worker.domain.acts import EXTENDED, Act, Change, Place, Refusal
-from worker.domain.case import Case, Given, Order
+from worker.domain.acts import EXTENDED, Act, Change, Place, RefusedRecord
+from worker.domain.case import Case, Order, PriorDecision
 from worker.domain.decide import decide, remind
 from worker.domain.policy import AtLapse
+from worker.freshness.evidence import Reading
 from worker.outbox.events import events
-from worker.proof import Reading
 
 FOLDER = Path(schemas.__file__).parent / "samples"
 ENTERED = datetime(2026, 11, 22, 15, 4, 5, 123000, tzinfo=UTC)
@@ -50,13 +50,15 @@ def samples() -> dict[str, Any]:
     silent = Case(ORDER)
     cancel = _told(silent)
     judged = decide(silent)
-    given = Given(1, str(cancel.id), judged.decisions[0].kind, judged.decisions[0].reason, 41)
+    given = PriorDecision(
+        1, str(cancel.id), judged.decisions[0].kind, judged.decisions[0].reason, 41
+    )
     handled = _act("start-handling", DUE - timedelta(hours=1), 5, stock_ok=False)
     extension = Change(
         EXTENDED, ENTERED + timedelta(hours=3), ENTERED + timedelta(hours=3),
         Place(STATUSES, 0, 2), DUE, counted=True,
     )  # fmt: skip
-    refusal = Refusal(Place(STATUSES, 1, 6), DUE, "not-json")
+    refusal = RefusedRecord(Place(STATUSES, 1, 6), DUE, "not-json")
     late = _act("start-handling", DUE - timedelta(hours=1), 5, stock_ok=True)
     made = {
         "auto-cancel": cancel,

@@ -17,7 +17,7 @@ from tests.support.waiting import eventually
 from worker.observability.metrics import Metrics
 from worker.operations.retention import forget
 from worker.settings import Settings
-from worker.storage.database import Store
+from worker.storage.database import Database
 from worker.storage.migrate import migrate
 
 SILENT = "auto-cancel stock-not-validated"
@@ -54,10 +54,10 @@ OBSTACLES = {
 
 
 @pytest.fixture
-async def store(database: str) -> AsyncIterator[Store]:
+async def store(database: str) -> AsyncIterator[Database]:
     await migrate(database)
     settings = Settings(database_url=SecretStr(database))
-    store = Store(settings, Metrics(settings))
+    store = Database(settings, Metrics(settings))
     await store.open()
     yield store
     await store.close()
@@ -73,13 +73,13 @@ async def counts(database: str, *statements: str) -> dict[str, int]:
         await connection.close()
 
 
-async def forgetting(store: Store, days: int = 90, **more: Any) -> dict[str, int]:
+async def forgetting(store: Database, days: int = 90, **more: Any) -> dict[str, int]:
     before = datetime.now(UTC) - timedelta(days=days)
     done = await forget(store, "statuses", before, pause=0, **more)
     return vars(done)
 
 
-async def test_what_was_settled_long_ago_goes(store: Store, database: str) -> None:
+async def test_what_was_settled_long_ago_goes(store: Database, database: str) -> None:
     there = await counts(database, SETTLED, AGED)
     dry = await forgetting(store, dry_run=True)
     assert (dry["looked_at"], dry["orders"]) == (1, 1)
@@ -92,14 +92,14 @@ async def test_what_was_settled_long_ago_goes(store: Store, database: str) -> No
 
 
 @pytest.mark.parametrize("obstacle", OBSTACLES)
-async def test_what_still_waits_stays(store: Store, database: str, obstacle: str) -> None:
+async def test_what_still_waits_stays(store: Database, database: str, obstacle: str) -> None:
     there = await counts(database, SETTLED, AGED, OBSTACLES[obstacle])
     assert (await forgetting(store))["orders"] == 0
     assert await counts(database) == there
 
 
 async def test_an_order_that_is_locked_is_left_for_the_next_time(
-    store: Store, database: str
+    store: Database, database: str
 ) -> None:
     await counts(database, SETTLED, AGED)
     connection = await asyncpg.connect(database)
@@ -110,7 +110,7 @@ async def test_an_order_that_is_locked_is_left_for_the_next_time(
     assert (await forgetting(store))["orders"] == 1
 
 
-async def test_refusals_go_once_they_are_settled(store: Store, database: str) -> None:
+async def test_refusals_go_once_they_are_settled(store: Database, database: str) -> None:
     await counts(
         database,
         """INSERT INTO dead_letters (lane, topic, partition, "offset", timestamp, received_at,
@@ -124,7 +124,7 @@ async def test_refusals_go_once_they_are_settled(store: Store, database: str) ->
     assert (await counts(database))["dead_letters"] == 2  # one open, one not published
 
 
-async def test_a_stub_waits_so_long_and_no_longer(store: Store, database: str) -> None:
+async def test_a_stub_waits_so_long_and_no_longer(store: Database, database: str) -> None:
     stub = "INSERT INTO orders (order_id, received_at) VALUES ('stub', now())"
     assert (await forgetting(store))["orders"] == 0
     await counts(database, stub, AGED)
@@ -133,7 +133,7 @@ async def test_a_stub_waits_so_long_and_no_longer(store: Store, database: str) -
 
 async def test_a_forgotten_order_that_comes_again_is_not_cancelled(
     new_worker: Callable[..., WorkerProcess],
-    store: Store,
+    store: Database,
     database: str,
     kafka: Kafka,
     topics: Topics,
@@ -167,7 +167,7 @@ async def _decided(database: str, number: int) -> bool:
 
 
 async def test_ten_days_of_turnover_take_little_more_room_than_one(
-    store: Store, database: str
+    store: Database, database: str
 ) -> None:
     """Orders come, are decided and go, hour by hour; vacuum as autovacuum would."""
     sizes = []

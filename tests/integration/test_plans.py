@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from tests.simulation.test_model import Statements
 from worker.observability.metrics import Metrics
 from worker.settings import Settings
-from worker.storage.database import Store, sql
+from worker.storage.database import Database, sql
 from worker.storage.migrate import migrate
 
 ROWS = 30_000
@@ -43,7 +43,7 @@ _DRAWN = Statements(Random(0))
 HOT = [
     name
     for name in (*_DRAWN.makers, *_DRAWN.rare)
-    if not name.startswith("copy ") and name not in ("wait_briefly", "end_frozen_sessions")
+    if not name.startswith("copy ") and name not in ("set_lock_timeout", "end_frozen_sessions")
 ]
 
 
@@ -51,7 +51,7 @@ HOT = [
 async def test_plans_use_indexes(database: str, statistics: bool) -> None:
     await migrate(database)
     settings = Settings(database_url=SecretStr(database))
-    store = Store(settings, Metrics(settings))
+    store = Database(settings, Metrics(settings))
     await store.open()
     read_whole: dict[str, set[str]] = {}
     try:

@@ -14,7 +14,7 @@ from worker.ingest.rows import Rows
 from worker.observability.metrics import Metrics
 from worker.settings import Settings
 from worker.storage import binary_copy
-from worker.storage.database import Store, Transaction, text_array
+from worker.storage.database import Database, Transaction, text_array
 from worker.storage.migrate import migrate
 
 MEANING = "\"\\{},' N\n\x01é"
@@ -129,7 +129,7 @@ async def test_one_of_several_databases_is_not_claimed(database: str, placed: st
     """A version before this one kept lanes elsewhere: here they would be decided again."""
     await migrate(database)
     settings = Settings(database_url=SecretStr(database))
-    store = Store(settings, Metrics(settings))
+    store = Database(settings, Metrics(settings))
     await store.open()
     connection = await asyncpg.connect(database)
     try:

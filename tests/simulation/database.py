@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tests.simulation.loop import PROCESS, Process
 from tests.simulation.packed import unpacked
 from tests.simulation.statements import COPIES, STATEMENTS
-from worker.errors import DatabaseUnavailable, KeyTaken, RowRefused
+from worker.errors import DatabaseUnavailable, KeyTaken, RowRejected
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -43,7 +43,7 @@ class Fault(Exception):
 class Tx:
     """One transaction at the server."""
 
-    def __init__(self, database: "Database", owner: Process | None, one_snapshot: bool) -> None:
+    def __init__(self, database: "SimPostgres", owner: Process | None, one_snapshot: bool) -> None:
         self.database = database
         self.owner = owner
         self.one_snapshot = one_snapshot
@@ -100,7 +100,7 @@ def _key(item: tuple[Any, Any]) -> Any:
     return item[0]
 
 
-class Database:
+class SimPostgres:
     """The server: committed rows, locks and open transactions."""
 
     def __init__(self, later: Callable[..., Any], now: Callable[[], datetime]) -> None:
@@ -130,7 +130,7 @@ class Database:
             done(None, Fault("25P03" if tx.ended else "25P02"))
             return
         # A setting looks at no row.
-        if tx.one_snapshot and tx.snapshot is None and name != "wait_briefly":
+        if tx.one_snapshot and tx.snapshot is None and name != "set_lock_timeout":
             tx.snapshot = {name: dict(rows) for name, rows in self.tables.items()}
         made = COPIES[name[5:]] if name.startswith("copy ") else STATEMENTS[name]
         self._drive(tx, made(tx, *arguments), done)
@@ -217,9 +217,9 @@ class Database:
 
 
 class SimTransaction:
-    """As worker.store.Transaction."""
+    """As worker.storage.database.Transaction."""
 
-    def __init__(self, store: "SimStore", tx: Tx | None) -> None:
+    def __init__(self, store: "SimDatabase", tx: Tx | None) -> None:
         self._store = store
         self._tx = tx
 
@@ -247,8 +247,8 @@ class SimTransaction:
         await self.copy(table, columns, [unpacked(columns, row) for row in rows])
 
 
-class SimStore:
-    """As worker.store.Store, for one process."""
+class SimDatabase:
+    """As worker.storage.database.Database, for one process."""
 
     def __init__(self, settings: Any, metrics: Any) -> None:
         self._process = PROCESS.get()
@@ -363,5 +363,5 @@ def _settle(answer: Any, result: Any, error: Any) -> None:
 def _translated(error: Fault) -> Exception:
     if error.sqlstate == "23505":
         return KeyTaken("SimulatedError", error.sqlstate)
-    fault = RowRefused if error.sqlstate.startswith("22") else DatabaseUnavailable
+    fault = RowRejected if error.sqlstate.startswith("22") else DatabaseUnavailable
     return fault("SimulatedError", error.sqlstate)

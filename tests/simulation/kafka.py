@@ -1,8 +1,7 @@
 """A model of Kafka: logs with transactions, a consumer group, and the three clients of a worker.
 
-The clients have the interfaces of worker.consumer.Consumer, worker.probe.KafkaProbe and
-worker.publisher.Publisher. What they ask for happens at the broker, so a frozen or killed process
-leaves its requests on the way.
+The clients have the interfaces of Consumer, OffsetReader and Producer in worker.kafka. What they
+ask for happens at the broker, so a frozen or killed process leaves its requests on the way.
 """
 
 import asyncio
@@ -14,13 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.simulation.loop import PROCESS, Process
 from worker.errors import KafkaUnavailable, PublishFailed
-from worker.ingest.rows import Batch
 from worker.kafka.assignor import LaneAssignor
 from worker.kafka.consumer import Into, NotAssigned, PositionLost
 from worker.kafka.offsets import Bounds
 from worker.kafka.producer import Message, TooLarge
-from worker.proof import Partition
-from worker.records import Mark, Record
+from worker.records import Batch, Mark, Partition, Record
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -219,7 +216,7 @@ def _resolve(future: Any, result: Any = None) -> None:
 
 
 class SimConsumer:
-    """As worker.consumer.Consumer."""
+    """As worker.kafka.consumer.Consumer."""
 
     def __init__(
         self,
@@ -376,8 +373,8 @@ class SimConsumer:
         return {partition: self._broker.logs[partition].stable_end for partition in partitions}
 
 
-class SimProbe:
-    """As worker.probe.KafkaProbe."""
+class SimOffsetReader:
+    """As worker.kafka.offsets.OffsetReader."""
 
     def __init__(self, settings: Any) -> None:
         self.process = PROCESS.get()
@@ -446,8 +443,8 @@ class SimProbe:
             raise KafkaUnavailable("on asking for offsets")
 
 
-class SimPublisher:
-    """As worker.publisher.Publisher."""
+class SimProducer:
+    """As worker.kafka.producer.Producer."""
 
     def __init__(self, settings: Any) -> None:
         self.process = PROCESS.get()

@@ -35,9 +35,10 @@ class Mutant:
 
 
 SURVIVES = 300
-INTAKE, SWEEPS = "worker/ingest/apply.py", "worker/decide/sweep.py"
+INTAKE, READER = "worker/ingest/apply.py", "worker/ingest/reader.py"
+SWEEP, LAPSE = "worker/decide/sweep.py", "worker/decide/lapse.py"
+JUDGE = "worker/decide/judge.py"
 RELAY, FRESHNESS = "worker/outbox/relay.py", "worker/freshness/prover.py"
-READER = "worker/ingest/reader.py"
 DECIDE, STATEMENTS = "worker/domain/decide.py", "tests/simulation/statements.py"
 
 _RETRY = (
@@ -45,15 +46,17 @@ _RETRY = (
     "            except KeyTaken:\n",
     "            except (KeyTaken, __import__('worker.errors').errors.DatabaseUnavailable):\n",
 )
-_BEHIND = " as tx:\n                sequence, open_deadlines = await self._lane.fence(tx)\n                "
 _NO_COMPARE = (INTAKE, 'if found["moved"] != len(moves):', "if False:")
 _DISARM = """\
                 if due:
-                    # First of all: what follows may arm others, and before the last of them.
+                    # First of all: later steps may arm others, and before the last of these.
                     last = due[-1]["fires_at"], due[-1]["order_id"]
-                    open_deadlines -= await tx.execute("disarm_deadlines", self._lane.number, *last)
+                    sweep.open_deadlines -= await tx.execute("disarm_deadlines", lane.number, *last)
 """
-_WATCH = "                watched, _ = await self._watch(tx, verdicts)\n"
+_NEXT = '                next_deadline = await tx.row("next_deadline", lane.number)\n'
+_UPDATE = (
+    '            await tx.execute("update_lane", lane.number, sweep.sequence, open_deadlines)\n'
+)
 MUTANTS = (
     Mutant(
         "fence removed",
@@ -95,11 +98,11 @@ MUTANTS = (
         (
             (
                 INTAKE,
-                "        async with self._lane.store.transaction() as tx:\n"
+                "        async with self._lane.database.transaction() as tx:\n"
                 "            sequence, open_deadlines = await self._begin(tx, batch)\n",
-                "        async with self._lane.store.transaction() as first:\n"
+                "        async with self._lane.database.transaction() as first:\n"
                 "            await self._begin(first, batch)\n"
-                "        async with self._lane.store.transaction() as tx:\n"
+                "        async with self._lane.database.transaction() as tx:\n"
                 "            sequence, open_deadlines = await self._lane.fence(tx)\n",
             ),
         ),
@@ -194,18 +197,11 @@ MUTANTS = (
         200,
         (
             (
-                SWEEPS,
-                "                sequence += len(verdicts.events)\n"
-                '                await tx.execute("update_lane", self._lane.number, sequence, open_deadlines)\n'
-                "                next_due",
-                "                sequence += len(verdicts.events)\n                next_due",
-            ),
-            (
-                SWEEPS,
-                "            assert next_due is not None\n",
-                "            assert next_due is not None\n"
-                "            async with self._lane.store.session() as tx:\n"
-                '                await tx.execute("update_lane", self._lane.number, sequence, open_deadlines)\n',
+                SWEEP,
+                _UPDATE,
+                _UPDATE.removeprefix("    ").replace(
+                    "await tx", "async with lane.database.session() as tx:\n            await tx"
+                ),
             ),
         ),
     ),
@@ -213,7 +209,7 @@ MUTANTS = (
         "tail not read",
         "a crash publishes no duplicate",
         600,
-        ((RELAY, "last = max((_sequence(one) for one in headers), default=0)", "last = 0"),),
+        ((RELAY, "last = max((_sequence(each) for each in headers), default=0)", "last = 0"),),
     ),
     Mutant(
         "failed publication taken for done",
@@ -222,11 +218,11 @@ MUTANTS = (
         (
             (
                 RELAY,
-                "        await self._append(messages)\n",
+                "        await append(self._producer, messages)\n",
                 "        from contextlib import suppress\n\n"
                 "        from worker.errors import PublishFailed\n\n"
                 "        with suppress(PublishFailed):\n"
-                "            await self._append(messages)\n",
+                "            await append(self._producer, messages)\n",
             ),
         ),
     ),
@@ -236,10 +232,10 @@ MUTANTS = (
         1000,
         (
             (
-                RELAY,
-                "        try:\n            await self._append([self._letter(row) for row in rows])",
-                '        await self._mark_letters([row["id"] for row in rows])\n'
-                "        try:\n            await self._append([self._letter(row) for row in rows])",
+                "worker/outbox/dead_letters.py",
+                "        try:\n            await append(self._producer, [self._message(row) for row in rows])",
+                '        await self._mark([row["id"] for row in rows])\n'
+                "        try:\n            await append(self._producer, [self._message(row) for row in rows])",
             ),
         ),
     ),
@@ -268,10 +264,7 @@ MUTANTS = (
         "what was read told from another snapshot",
         "an auto-cancel tells truly what it had read",
         4000,
-        tuple(
-            (SWEEPS, f"(one_snapshot=True){_BEHIND}{next_}", f"(){_BEHIND}{next_}")
-            for next_ in ('due = await tx.rows("due_orders"', "notices")
-        ),
+        ((SWEEP, "transaction(one_snapshot=True)", "transaction()"),),
     ),
     Mutant(
         "a repeated order enters again",
@@ -299,13 +292,13 @@ MUTANTS = (
         "changed deadlines ignored by the sweep",
         "no verdict before the deadline in force, nor while it is held",
         300,
-        ((SWEEPS, "if timetable.defers(case) or _is_early(", "if _is_early("),),
+        ((JUDGE, "if changes.defers(case) or _is_early(", "if _is_early("),),
     ),
     Mutant(
         "deadlines disarmed after the verdicts",
         "a deadline that a sweep arms is not lost with those it found",
         1000,
-        ((SWEEPS, _DISARM, ""), (SWEEPS, _WATCH, _DISARM + _WATCH)),
+        ((LAPSE, _DISARM, ""), (LAPSE, _NEXT, _DISARM + _NEXT)),
     ),
     Mutant(
         "an auto-cancel that a correction brings is not watched",
@@ -313,9 +306,9 @@ MUTANTS = (
         2000,
         (
             (
-                SWEEPS,
-                "watched, fires_at = await self._watch(tx, verdicts)",
-                "watched, fires_at = 0, None",
+                JUDGE,
+                "if self._confirm_within is None or not cancelled:",
+                "if self._confirm_within is None or not cancelled or len(published) > len(cancelled):",
             ),
         ),
     ),
@@ -347,7 +340,13 @@ MUTANTS = (
         "the latest of several starts counts",
         "of the starts that are known the earliest counts",
         1500,
-        ((SWEEPS, "fixed(policy, min(starts))", "fixed(policy, max(starts))"),),
+        (
+            (
+                "worker/decide/reconsider.py",
+                "policy.terms(min(starts))",
+                "policy.terms(max(starts))",
+            ),
+        ),
     ),
     Mutant(
         "two sweeps at the brake at once",
@@ -361,9 +360,9 @@ MUTANTS = (
         100,
         (
             (
-                SWEEPS,
-                "braked = permit is not None and case.order.order_id not in permit.orders",
-                "braked = False",
+                JUDGE,
+                "braked=permit is not None and order_id not in permit.orders,",
+                "braked=False,",
             ),
         ),
     ),
@@ -373,9 +372,9 @@ MUTANTS = (
         600,
         (
             (
-                "worker/decide/deadline_changes.py",
-                'found = await tx.row("arm_reminders", order_ids, lane, now)',
-                'found = {"next": None}',
+                "worker/lanes/timers.py",
+                'row = await tx.row("arm_reminders", order_ids, lane, now)',
+                'row = {"next": None}',
             ),
         ),
     ),
@@ -383,7 +382,13 @@ MUTANTS = (
         "a reminder not put away",
         "each reminder comes once",
         200,
-        ((SWEEPS, "                if rows:\n", "                if False:\n"),),
+        (
+            (
+                "worker/decide/reminders.py",
+                "                if due:\n",
+                "                if False:\n",
+            ),
+        ),
     ),
     Mutant(
         "reminded without a look at the acts",
@@ -445,9 +450,9 @@ NOT_CAUGHT_YET = (
         (
             (
                 FRESHNESS,
-                "        ours, theirs = self._clock.now(), await self._store.now()\n",
+                "        ours, theirs = self._clock.now(), await self._database.now()\n",
                 "        ends = await self._probe.ends()\n"
-                "        ours, theirs = self._clock.now(), await self._store.now()\n",
+                "        ours, theirs = self._clock.now(), await self._database.now()\n",
             ),
             (
                 FRESHNESS,

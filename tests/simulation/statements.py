@@ -52,7 +52,7 @@ class Row(dict[Any, Any]):
 
 
 def _texts(array: str) -> list[str]:
-    """What :func:`worker.store.text_array` wrote."""
+    """What :func:`worker.storage.database.text_array` wrote."""
     texts: list[str] = json.loads(f"[{array[1:-1]}]", strict=False)
     return texts
 
@@ -88,12 +88,12 @@ def end_frozen_sessions(tx: "Tx") -> list[Row]:
 
 
 @_reading
-def wait_briefly(tx: "Tx") -> list[Row]:
+def set_lock_timeout(tx: "Tx") -> list[Row]:
     return []
 
 
 @_statement
-def take_lane(tx: "Tx", lane: int, owner: str) -> "Statement":
+def acquire_lane(tx: "Tx", lane: int, owner: str) -> "Statement":
     published = tx.get("published", lane)
     yield "lanes", lane
     row = tx.newest("lanes", lane)
@@ -236,7 +236,7 @@ def enter_orders(
 
 
 @_reading
-def entered_orders(tx: "Tx", array: str) -> list[Row]:
+def existing_orders(tx: "Tx", array: str) -> list[Row]:
     rows = (tx.get("orders", order_id) for order_id in sorted(set(_texts(array))))
     return [
         row.only("order_id", "lane").but(watched=_watched(row)) for row in rows if row is not None
@@ -308,7 +308,7 @@ def _entered(entered: int, armed: list[Row]) -> list[Row]:
 
 
 @_statement
-def leave_notices(tx: "Tx", order_ids: list[str], lane: int, changed: list[str]) -> "Statement":
+def insert_notices(tx: "Tx", order_ids: list[str], lane: int, changed: list[str]) -> "Statement":
     left = []
     for order_id in sorted(set(order_ids)):
         row = tx.get("orders", order_id)
@@ -373,7 +373,7 @@ def lanes_with_notices(tx: "Tx", lanes: list[int]) -> list[Row]:
 
 
 @_statement
-def take_notices(tx: "Tx", ids: list[int]) -> "Statement":
+def delete_notices(tx: "Tx", ids: list[int]) -> "Statement":
     return (yield from _delete(tx, "notices", ids))
 
 
@@ -515,7 +515,7 @@ def case_changes(tx: "Tx", array: str) -> list[Row]:
 
 
 @_statement
-def weigh_changes(
+def mark_changes_counted(
     tx: "Tx", order_ids: list[str], topics: list[str], partitions: list[int], offsets: list[int],
     counted: list[bool],
 ) -> "Statement":  # fmt: skip
@@ -668,7 +668,7 @@ def brake_used(tx: "Tx", window: timedelta, sellers: list[str]) -> list[Row]:
 
 
 @_statement
-def take_brake(tx: "Tx", lane: int, *columns: list[Any]) -> "Statement":
+def reserve_brake(tx: "Tx", lane: int, *columns: list[Any]) -> "Statement":
     for seller, lapsed, cancels in zip(*columns, strict=True):
         row = Row(counted_at=tx.now(), lane=lane, seller_id=seller, lapsed=lapsed, cancels=cancels)
         tx.put("brake_counts", tx.serial("brake_counts"), row)
@@ -677,7 +677,7 @@ def take_brake(tx: "Tx", lane: int, *columns: list[Any]) -> "Statement":
 
 
 @_reading
-def forget_brake(_tx: "Tx", _window: timedelta) -> int:
+def delete_brake_counts(_tx: "Tx", _window: timedelta) -> int:
     """What it removes counts no more, so here it stays."""
     return 0
 

@@ -13,13 +13,13 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
-from tests.simulation.database import TABLES, Database, Tx
+from tests.simulation.database import TABLES, SimPostgres, Tx
 from tests.simulation.statements import COPIES, REMINDERS, STATEMENTS
 from worker.errors import DatabaseFault, KeyTaken
 from worker.observability.metrics import Metrics
 from worker.settings import Settings
 from worker.storage.binary_copy import DEADLINE_COLUMNS
-from worker.storage.database import Store, text_array
+from worker.storage.database import Database, text_array
 from worker.storage.migrate import migrate
 
 EXAMPLES = 150
@@ -35,11 +35,12 @@ ORDER_COLUMNS = ("order_id", "seller_id", "fulfilment", "entered_at", "due", "fi
 DECISION_COLUMNS = ("lane", "sequence", "order_id", "ordinal", "id", "kind", "reason", "revokes",
                     "decided_at", "value")  # fmt: skip
 # Statements of which only the number of rows counts.
-COUNTED = {"update_lane", "release_lane", "start_position", "take_notices",
+COUNTED = {"update_lane", "release_lane", "start_position", "delete_notices",
            "disarm_deadlines", "postpone_deadlines", "settle_orders", "mark_published",
            "mark_dead_letters_published", "insert_dead_letters",
-           "watch_orders", "insert_changes", "weigh_changes", "refuse_changes",
-           "take_brake", "forget_brake", "disarm_reminders", "count_decisions"}  # fmt: skip
+           "watch_orders", "insert_changes", "mark_changes_counted", "refuse_changes",
+           "reserve_brake", "delete_brake_counts", "disarm_reminders",
+           "count_decisions"}  # fmt: skip
 ORDERED = {"due_orders", "waiting_notices", "unpublished_decisions",
            "unpublished_dead_letters", "case_acts", "case_decisions", "brake_used",
            "due_reminders"}  # fmt: skip
@@ -52,7 +53,7 @@ class Statements:
         self.rng = rng
         self._last = 0
         self.makers: dict[str, Callable[[], tuple[Any, ...]]] = {
-            "take_lane": lambda: (self.lane(), rng.choice(["a", "b"])),
+            "acquire_lane": lambda: (self.lane(), rng.choice(["a", "b"])),
             "lock_lane": lambda: (self.lane(), rng.randint(1, 3)),
             "update_lane": lambda: (self.lane(), rng.randint(0, 5), rng.randint(0, 5)),
             "release_lane": lambda: (self.lane(), rng.randint(1, 3)),
@@ -64,17 +65,17 @@ class Statements:
                                     [rng.randint(0, 3)], [rng.randint(4, 6)],
                                     *rng.choice([([None], [None]), ([2], [1700])])),
             "enter_orders": self.entering,
-            "entered_orders": lambda: (text_array(self.orders()),),
+            "existing_orders": lambda: (text_array(self.orders()),),
             "lock_stubs": lambda: (self.orders(),),
             "adopt_stubs": lambda: (*self.terms(), *self.arriving()),
             "end_frozen_sessions": tuple,
-            "wait_briefly": tuple,
-            "leave_notices": lambda: ([self.order()], self.lane(), self.orders()),
+            "set_lock_timeout": tuple,
+            "insert_notices": lambda: ([self.order()], self.lane(), self.orders()),
             "waiting_notices": lambda: (self.lane(), rng.randint(1, 3)),
             "lanes_with_notices": lambda: (rng.sample([0, 1, 2], 2),),
             "waiting_orders": lambda: (self.orders(),),
             "start_clocks": self.start_clock,
-            "take_notices": lambda: ([rng.randint(1, 9), rng.randint(1, 9)],),
+            "delete_notices": lambda: ([rng.randint(1, 9), rng.randint(1, 9)],),
             "due_orders": lambda: (self.lane(), self.moment(), rng.randint(1, 3)),
             "next_deadline": lambda: (self.lane(),),
             "disarm_deadlines": lambda: (self.lane(), self.moment(), self.order()),
@@ -101,15 +102,15 @@ class Statements:
             "next_reminder": lambda: (self.lane(),),
             "insert_changes": self.change,
             "case_changes": lambda: (text_array(self.orders()),),
-            "weigh_changes": lambda: (*self.places(), [rng.random() < 0.7]),
+            "mark_changes_counted": lambda: (*self.places(), [rng.random() < 0.7]),
             "refuse_changes": lambda: (self.lane(), *self.places(), ["too-late"], ["late"]),
             # Held only: an order has one deadline in a lane.
             "reschedule": lambda: (self.lane(), [self.order()], [self.moment()], [self.moment()],
                                    [self.moment()], [True]),
             "lock_brake": tuple,
             "brake_used": lambda: (HOUR, rng.sample(["s1", "s2"], rng.randint(0, 2))),
-            "take_brake": lambda: (self.lane(), ["s1", "s2"], [rng.randint(1, 3), 1], [1, 0]),
-            "forget_brake": lambda: (HOUR,),
+            "reserve_brake": lambda: (self.lane(), ["s1", "s2"], [rng.randint(1, 3), 1], [1, 0]),
+            "delete_brake_counts": lambda: (HOUR,),
             "arm_reminders": lambda: (self.orders(), self.lane(), START - HOUR),
             "due_reminders": lambda: (self.lane(), self.moment(), rng.randint(1, 3)),
             "disarm_reminders": lambda: (
@@ -201,7 +202,7 @@ class Statements:
 class _Both:
     """One transaction in Postgres and its twin in the model."""
 
-    def __init__(self, store: Store, model: Database, *, one_snapshot: bool) -> None:
+    def __init__(self, store: Database, model: SimPostgres, *, one_snapshot: bool) -> None:
         self._context = store.transaction(one_snapshot=one_snapshot)
         self.twin: Tx = model.begin(one_snapshot=one_snapshot)
         self.model = model
@@ -275,17 +276,19 @@ class _Both:
 
 
 @pytest.fixture
-async def store(database: str) -> AsyncIterator[Store]:
+async def store(database: str) -> AsyncIterator[Database]:
     await migrate(database)
     settings = Settings(database_url=SecretStr(database))
-    store = Store(settings, Metrics(settings))
+    store = Database(settings, Metrics(settings))
     await store.open()
     yield store
     await store.close()
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_the_model_answers_as_postgres_does(store: Store, database: str, seed: int) -> None:
+async def test_the_model_answers_as_postgres_does(
+    store: Database, database: str, seed: int
+) -> None:
     rng = Random(seed)
     statements = Statements(rng)
     later: list[tuple[Any, tuple[Any, ...]]] = []
@@ -299,7 +302,7 @@ async def test_the_model_answers_as_postgres_does(store: Store, database: str, s
     )
     for _ in range(EXAMPLES):
         await connection.execute(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
-        model = Database(
+        model = SimPostgres(
             lambda delay, do, *args: None if delay else later.append((do, args)), lambda: START
         )
         open_now: list[_Both] = []
@@ -339,7 +342,7 @@ async def test_the_model_answers_as_postgres_does(store: Store, database: str, s
     assert failed > 5
 
 
-async def _compare_tables(connection: Any, model: Database) -> None:
+async def _compare_tables(connection: Any, model: SimPostgres) -> None:
     for table, twins in model.tables.items():
         # The server counts by its own clock.
         kept = [{k: v for k, v in row.items() if k != "counted_at"} for row in twins.values()]

@@ -12,31 +12,36 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
+import worker.decide.judge
 import worker.decide.sweep
 import worker.freshness.prover
 import worker.ingest.apply
 import worker.ingest.reader
-import worker.policy.registry
 import worker.runtime.lane_runner
+import worker.runtime.lane_tasks
+import worker.runtime.membership
+import worker.runtime.services
+import worker.runtime.startup
+import worker.runtime.take_over
 import worker.runtime.worker
 from tests.end_to_end.oracle import Published
 from tests.simulation import check, scenario
-from tests.simulation.database import IDLE_IN_TRANSACTION, Database, SimStore, Tx
+from tests.simulation.database import IDLE_IN_TRANSACTION, SimDatabase, SimPostgres, Tx
 from tests.simulation.kafka import (
     BASE,
     Broker,
     Entry,
     Log,
     SimConsumer,
-    SimProbe,
-    SimPublisher,
+    SimOffsetReader,
+    SimProducer,
     Transaction,
 )
 from tests.simulation.loop import PROCESS, GatheringFuture, Process, SimLoop
 from tests.simulation.scenario import HEAL, WINDOW, Change, Rules, Scenario, Send
 from tests.simulation.statements import REMINDERS
 from worker.domain.acts import ORDER_CREATED
-from worker.domain.policy import Book, Policy
+from worker.domain.policy import Policies, Policy
 from worker.settings import Settings
 
 SESSION_TIMEOUT = 4.0
@@ -105,7 +110,7 @@ class World:
             brake_cancels=self.scenario.rules.brake,
             brake_window=BRAKE_WINDOW,
         )
-        self.database = Database(self.later, self._database_now)
+        self.database = SimPostgres(self.later, self._database_now)
         self.database.committing = self._committing
         self.broker = Broker(self, self.scenario.widths)
         self.transactions = [Transaction() for _ in self.scenario.transactions]
@@ -320,7 +325,7 @@ class World:
         if process.frozen and process.freezes == number:
             process.frozen = False
             self.note(process, "fault", "thaw", None)
-            consumer = process.worker.consumer
+            consumer = process.worker.membership.consumer
             if consumer is not None:
                 consumer.thawed()
 
@@ -338,8 +343,9 @@ class World:
         process.context.run(self._work, process)
 
     def _work(self, process: Any) -> None:
-        process.worker = worker.runtime.worker.Worker(self.settings, SimClock(self, process))
-        process.worker.owner = process.name
+        process.worker = worker.runtime.worker.Worker(
+            self.settings, SimClock(self, process), owner=process.name
+        )
 
         async def work() -> None:
             try:
@@ -582,7 +588,7 @@ class _Http:
 
 
 class _Monitor:
-    def __init__(self, worker: Any) -> None:
+    def __init__(self, *args: Any) -> None:
         pass
 
     async def run(self) -> None:
@@ -616,7 +622,7 @@ class _Log:
 _LOG, _NOTHING = _Log(), _Nothing()
 
 
-def _book_of(settings: Settings) -> Book:
+def _load_policies(settings: Settings) -> Policies:
     process: Any = PROCESS.get()
     rules: Rules = process.world.scenario.rules
     policy = Policy(
@@ -627,10 +633,10 @@ def _book_of(settings: Settings) -> Book:
         clock=rules.clock or ORDER_CREATED,
         reminders=REMINDERS if rules.reminds else (),
     )
-    return Book.of(policy)
+    return Policies.of(policy)
 
 
-async def _keep(_store: SimStore, _book: Book) -> None:
+async def _store_policies(_store: SimDatabase, _book: Policies) -> None:
     """The model's policies are there from the start."""
 
 
@@ -638,22 +644,24 @@ async def _keep(_store: SimStore, _book: Book) -> None:
 def simulated() -> Iterator[None]:
     """Put the simulated parts in place of the real ones."""
     parts: dict[Any, dict[str, Any]] = {
-        worker.runtime.worker: {
-            "KafkaProbe": SimProbe,
-            "Publisher": SimPublisher,
-            "Consumer": SimConsumer,
-            "HttpServer": _Http,
-            "Monitor": _Monitor,
+        worker.runtime.services: {
+            "OffsetReader": SimOffsetReader,
+            "Producer": SimProducer,
             "Metrics": lambda settings: _NOTHING,
-            "Store": SimStore,
-            "log": _LOG,
+            "Database": SimDatabase,
+            "load_policies": _load_policies,
         },
-        worker.policy.registry: {"book_of": _book_of, "keep": _keep},
-        asyncio.tasks: {"_GatheringFuture": GatheringFuture},
+        worker.runtime.worker: {"HttpServer": _Http, "Monitor": _Monitor, "log": _LOG},
+        worker.runtime.startup: {"store_policies": _store_policies, "log": _LOG},
+        worker.runtime.membership: {"Consumer": SimConsumer, "log": _LOG},
+        worker.runtime.lane_runner: {"log": _LOG},
+        worker.runtime.lane_tasks: {"log": _LOG},
+        worker.runtime.take_over: {"log": _LOG},
+        worker.decide.judge: {"log": _LOG},
         worker.decide.sweep: {"log": _LOG},
         worker.freshness.prover: {"log": _LOG},
+        asyncio.tasks: {"_GatheringFuture": GatheringFuture},
         # Its batches are small: let both ways of reading, and of entering orders, be gone.
-        worker.runtime.lane_runner: {"log": _LOG},
         worker.ingest.reader: {"_SMALL": 2},
         worker.ingest.apply: {"MANY": 3},
     }

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from schemas.events import RefusalClass
 from schemas.models import OrderCreated, OrderStatusChanged
-from worker.ingest.decoder import Codec
+from worker.ingest.decoder import Decoder
 from worker.ingest.formats import ADAPTERS
-from worker.records import Record, RefusalClass, Refused
+from worker.records import Record, Refusal
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 FEED = {
@@ -40,7 +41,7 @@ DECIDED = {"acceptance_decision_date": "2026-11-22T11:00:00Z"}
 
 def read(name: str, body: Any, key: str | None = None, at: datetime = NOW) -> Any:
     """Through the codec, keyed by the order as the contract wants it."""
-    codec = Codec("orders", "acts", 100_000, timedelta(minutes=5), timedelta(hours=24),
+    codec = Decoder("orders", "acts", 100_000, timedelta(minutes=5), timedelta(hours=24),
                   {"t": ADAPTERS[name]})  # fmt: skip
     if key is None:
         key = next(str(body[k]) for k in ("orderId", "OrderId", "order_id", "hookConfig")
@@ -136,7 +137,7 @@ def test_what_cannot_be_read_shields_its_order(
     name: str, body: dict[str, Any], key: str | None, error: RefusalClass
 ) -> None:
     refused = read(name, body, key)
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, Refusal)
     assert refused.error == error
     order = next(str(body[k]) for k in ("orderId", "OrderId", "order_id") if k in body)
     assert order in refused.order_ids

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import schemas
 from schemas import events
+from schemas.events import RefusalClass
 from schemas.models import (
     DeadlineExtended,
     DeadlineHeld,
@@ -19,8 +20,8 @@ from schemas.models import (
     OrderCreated,
     OrderStatusChanged,
 )
-from worker.ingest.decoder import _MOST_ENVELOPES, MAX_MESSAGE, MAX_ORDER_IDS, Codec
-from worker.records import Record, RefusalClass, Refused
+from worker.ingest.decoder import _MOST_ENVELOPES, MAX_MESSAGE, MAX_ORDER_IDS, Decoder
+from worker.records import Record, Refusal
 
 EXAMPLES = Path(schemas.__file__).parent / "examples"
 VALID = sorted((EXAMPLES / "valid").glob("*.json"))
@@ -32,14 +33,14 @@ CREATED = "order-created"
 CHANGED = "order-status-changed"
 SECRET = "Zoraida Quispe"  # a person's name, planted where it must not come out
 
-codec = Codec(
+codec = Decoder(
     order_created_topic=CREATED,
     order_status_changed_topic=CHANGED,
     max_record_bytes=1000,
     max_clock_skew=timedelta(minutes=5),
     longest_wait=timedelta(hours=24, seconds=30),
 )
-roomy = Codec(CREATED, CHANGED, 100_000, timedelta(minutes=5), timedelta(hours=24))
+roomy = Decoder(CREATED, CHANGED, 100_000, timedelta(minutes=5), timedelta(hours=24))
 
 
 def record(
@@ -77,9 +78,9 @@ def changed(**fields: object) -> bytes:
     return json.dumps(value | fields).encode()
 
 
-def refused(given: Record, using: Codec = codec) -> Refused:
+def refused(given: Record, using: Decoder = codec) -> Refusal:
     outcome = using.decode(given, NOW)
-    assert isinstance(outcome, Refused)
+    assert isinstance(outcome, Refusal)
     assert len(outcome.message) <= MAX_MESSAGE
     return outcome
 
@@ -280,8 +281,8 @@ def bodies(draw: st.DrawFn) -> bytes:
 
 
 def check(outcome: object) -> None:
-    assert isinstance(outcome, OrderCreated | OrderStatusChanged | Refused)
-    if isinstance(outcome, Refused):
+    assert isinstance(outcome, OrderCreated | OrderStatusChanged | Refusal)
+    if isinstance(outcome, Refusal):
         assert 0 < len(outcome.message) <= MAX_MESSAGE
         assert SECRET not in outcome.message
         assert len(set(outcome.order_ids)) == len(outcome.order_ids)
@@ -334,7 +335,7 @@ def test_a_whole_body_that_names_its_order_shields_it(body: bytes) -> None:
         return
     named = value.get("order_id")
     outcome = roomy.decode(record(body, key=None), NOW)
-    assert isinstance(outcome, Refused)
+    assert isinstance(outcome, Refusal)
     if named == ID:
         assert ID in outcome.order_ids
 
@@ -364,5 +365,5 @@ def test_of_headers_only_a_few_are_remembered() -> None:
     assert len(remembering._envelopes[CHANGED]) == _MOST_ENVELOPES
 
 
-def _fresh() -> Codec:
-    return Codec(CREATED, CHANGED, 1000, timedelta(minutes=5), timedelta(hours=24))
+def _fresh() -> Decoder:
+    return Decoder(CREATED, CHANGED, 1000, timedelta(minutes=5), timedelta(hours=24))

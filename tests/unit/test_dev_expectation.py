@@ -16,7 +16,7 @@ from worker.dev.expectation import (
     expect,
 )
 from worker.dev.ledger import UNREADABLE, Fact
-from worker.domain.acts import Act, Place, Refusal
+from worker.domain.acts import Act, Place, RefusedRecord
 from worker.domain.case import Case, Order
 from worker.domain.decide import decide
 from worker.domain.policy import AtLapse
@@ -97,7 +97,7 @@ def test_agrees_with_the_worker_where_all_is_known(facts: list[Fact]) -> None:
             for f in facts
             if f.status is not None and f.occurred_at is not None
         ),
-        refusals=tuple(Refusal(place, DUE, "not-json") for f in facts if f.status is None),
+        refusals=tuple(RefusedRecord(place, DUE, "not-json") for f in facts if f.status is None),
     )
     told = {f"{one.kind} {one.reason}" for one in decide(case).decisions}
     assert expect(DUE, facts, []).standing == stands(*told)

@@ -8,11 +8,11 @@ from typing import Any, cast
 
 from tests.support.waiting import eventually
 from worker.clock import SystemClock
-from worker.freshness.evidence import Scope
-from worker.freshness.prover import _LATE, Ends, Freshness
+from worker.freshness.evidence import EvidenceScope
+from worker.freshness.prover import _LATE, Ends, Prover
 from worker.observability.metrics import Metrics
 from worker.settings import Settings
-from worker.storage.database import Store
+from worker.storage.database import Database
 
 _ENDS = {("acts", 0): 10, ("acts", 1): 20}
 
@@ -44,11 +44,11 @@ class _Clock(SystemClock):
 
 
 @asynccontextmanager
-async def _serving(positions: Ends) -> AsyncIterator[tuple[Freshness, _Clock]]:
+async def _serving(positions: Ends) -> AsyncIterator[tuple[Prover, _Clock]]:
     clock = _Clock()
-    store = cast("Store", _Store(positions))
-    scope = Scope(("acts",), "acts", narrow=False)
-    freshness = Freshness(_Probe(), store, scope, clock, Metrics(Settings()))
+    store = cast("Database", _Store(positions))
+    scope = EvidenceScope(("acts",), "acts", narrow=False)
+    freshness = Prover(_Probe(), store, scope, clock, Metrics(Settings()))
     serving = asyncio.create_task(freshness.run())
     try:
         yield freshness, clock

@@ -7,9 +7,11 @@ from prometheus_client import generate_latest
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.parser import text_string_to_metric_families
 
+from schemas.events import RefusalClass
 from worker.domain.case import Kind, Outcome, Reason
-from worker.observability.metrics import Connection, Effect, Guard, Metrics, Part
-from worker.records import RefusalClass
+from worker.observability.labels import Connection, Effect, Guard, Part
+from worker.observability.metric_family import Row
+from worker.observability.metrics import Metrics
 from worker.settings import Settings
 
 ROWS = Metrics.documentation()
@@ -90,8 +92,8 @@ def test_the_loop_lag_shows_now_and_as_a_distribution(metrics: Metrics) -> None:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_names_follow_the_conventions(row: tuple[str, str, tuple[str, ...], str]) -> None:
-    name, kind, labels, text = row
+def test_names_follow_the_conventions(row: Row) -> None:
+    name, kind, labels, text = row.name, row.type, row.label_names, row.help
     assert re.fullmatch(r"plazo_[a-z][a-z_]*[a-z]", name)
     assert name.endswith("_total") == (kind == "counter")
     assert not re.search(r"_(ms|milliseconds|minutes|hours|kb)(_|$)", name)

@@ -32,7 +32,7 @@ class Parts:
 
     def __init__(self, letters: int) -> None:
         self.letters = list(range(letters))
-        self.lane: Any = SimpleNamespace(number=0, sequence=0, published=0)
+        self.lane: Any = SimpleNamespace(number=0, sequence=0, published=0, database=self)
         self.topics: list[str] = []
 
     @asynccontextmanager
@@ -63,7 +63,7 @@ class Parts:
 
 async def test_a_verdict_waits_for_no_more_than_one_batch_of_dead_letters() -> None:
     parts: Any = Parts(500)
-    relay = Relay(parts.lane, SETTINGS, parts, parts, parts, SystemClock(), Metrics(SETTINGS))
+    relay = Relay(parts.lane, SETTINGS, parts, parts, SystemClock(), Metrics(SETTINGS))
     running = asyncio.create_task(relay.run())
     await eventually(lambda: not parts.letters, 10)
     running.cancel()
@@ -77,7 +77,7 @@ class Decided:
     """Store, probe and publisher of a lane whose sweeps have committed so many verdicts."""
 
     def __init__(self, sequence: int) -> None:
-        self.lane: Any = SimpleNamespace(number=0, sequence=sequence, published=0)
+        self.lane: Any = SimpleNamespace(number=0, sequence=sequence, published=0, database=self)
         self.read: list[int] = []
         self.told: list[int] = []
 
@@ -119,7 +119,7 @@ async def test_each_verdict_is_published_once_whether_it_was_handed_over_or_not(
     handed_over: range, read: list[int]
 ) -> None:
     parts: Any = Decided(5)
-    relay = Relay(parts.lane, SETTINGS, parts, parts, parts, SystemClock(), Metrics(SETTINGS))
+    relay = Relay(parts.lane, SETTINGS, parts, parts, SystemClock(), Metrics(SETTINGS))
     relay.committed(dict.fromkeys(handed_over, VERDICT))
     running = asyncio.create_task(relay.run())
     await eventually(lambda: len(parts.told) >= 5, 10)
@@ -133,7 +133,7 @@ async def test_each_verdict_is_published_once_whether_it_was_handed_over_or_not(
 
 async def test_what_is_handed_over_is_bounded() -> None:
     parts: Any = Decided(5_000)
-    relay = Relay(parts.lane, SETTINGS, parts, parts, parts, SystemClock(), Metrics(SETTINGS))
+    relay = Relay(parts.lane, SETTINGS, parts, parts, SystemClock(), Metrics(SETTINGS))
     for first in range(1, 5_000, 1_000):
         relay.committed(dict.fromkeys(range(first, first + 1_000), VERDICT))
     running = asyncio.create_task(relay.run())

@@ -17,9 +17,9 @@ from pydantic import BaseModel, ValidationError
 
 import schemas
 from schemas import decisions, events, generate
+from schemas.events import RefusalClass
 from schemas.models import Dispute, OrderCreated, OrderStatusChanged, Validation
 from worker.domain.case import Reason
-from worker.records import RefusalClass
 from worker.settings import Settings
 
 HERE = Path(schemas.__file__).parent
@@ -174,10 +174,6 @@ def test_reasons_are_those_of_the_domain() -> None:
         *get_args(decisions.ReminderReason),
     ]
     assert sorted(said) == sorted(reason.value for reason in Reason)
-
-
-def test_error_classes_are_those_of_the_codec() -> None:
-    assert list(events.ERROR_CLASSES) == [error.value for error in RefusalClass]
 
 
 def test_schemas_stand_alone() -> None:

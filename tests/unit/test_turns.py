@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 import pytest
 
 from worker.clock import SystemClock
-from worker.lanes.fairness import _AT_ONCE, _LEAST, Turns
-from worker.proof import Partition
+from worker.lanes.fairness import _AT_ONCE, _LEAST, Fairness
+from worker.records import Partition
 
 _MOST = 2_000
 _AT = datetime(2026, 5, 4, tzinfo=UTC)
@@ -41,15 +41,15 @@ class _Proofs:
             await asyncio.wait_for(self.there.wait(), within)
 
 
-def _turns(proofs: _Proofs | None = None, patience: float = 5.0) -> Turns:
-    return Turns(proofs or _Proofs(), SystemClock(), patience)
+def _turns(proofs: _Proofs | None = None, patience: float = 5.0) -> Fairness:
+    return Fairness(proofs or _Proofs(), SystemClock(), patience)
 
 
-def _place(turns: Turns, kind: str) -> AbstractAsyncContextManager[None]:
-    return turns.turn() if kind == "turn" else turns.applying()
+def _place(turns: Fairness, kind: str) -> AbstractAsyncContextManager[None]:
+    return turns.deciding() if kind == "deciding" else turns.applying()
 
 
-@pytest.mark.parametrize("kind", ["turn", "applying"])
+@pytest.mark.parametrize("kind", ["deciding", "applying"])
 async def test_few_at_a_time(kind: str) -> None:
     turns = _turns()
     inside, most = 0, 0
@@ -66,7 +66,7 @@ async def test_few_at_a_time(kind: str) -> None:
     assert most == _AT_ONCE
 
 
-@pytest.mark.parametrize("kind", ["turn", "applying"])
+@pytest.mark.parametrize("kind", ["deciding", "applying"])
 async def test_those_that_are_stuck_hold_the_others_for_a_while_only(kind: str) -> None:
     turns = _turns(patience=0.05)
     stuck = [_place(turns, kind) for _ in range(_AT_ONCE)]
@@ -81,7 +81,7 @@ async def test_those_that_are_stuck_hold_the_others_for_a_while_only(kind: str) 
         assert await _most_inside(turns, kind) == _AT_ONCE
 
 
-async def _most_inside(turns: Turns, kind: str) -> int:
+async def _most_inside(turns: Fairness, kind: str) -> int:
     inside = [_place(turns, kind) for _ in range(_AT_ONCE)]
     for one in inside:
         await one.__aenter__()
@@ -94,7 +94,7 @@ async def _most_inside(turns: Turns, kind: str) -> int:
 
 async def test_reading_waits_until_nobody_decides() -> None:
     turns = _turns()
-    async with turns.turn():
+    async with turns.deciding():
         reading = asyncio.create_task(turns.reading({}, _MOST))
         await asyncio.sleep(0.01)
         assert not reading.done()
@@ -104,7 +104,7 @@ async def test_reading_waits_until_nobody_decides() -> None:
 
 async def test_reading_waits_for_a_while_only() -> None:
     turns = _turns(patience=0.05)
-    async with turns.turn(), asyncio.timeout(2):
+    async with turns.deciding(), asyncio.timeout(2):
         await turns.reading({}, _MOST)
 
 
@@ -142,7 +142,7 @@ async def test_after_the_proof_the_verdicts_go_first() -> None:
     with turns.reader(_BEHIND), turns.reader(_THERE):
         reading = asyncio.create_task(turns.reading(_THERE, _MOST))
         await asyncio.sleep(0.01)
-        async with turns.turn():
+        async with turns.deciding():
             proofs.waited_for.clear()
             proofs.there.set()
             await asyncio.sleep(0.01)
@@ -152,7 +152,7 @@ async def test_after_the_proof_the_verdicts_go_first() -> None:
 
 
 async def test_one_that_is_stuck_holds_the_others_once_for_each_proof() -> None:
-    turns = Turns(_Proofs([_Proof()]), clock := SystemClock(), courtesy=0.1)
+    turns = Fairness(_Proofs([_Proof()]), clock := SystemClock(), courtesy=0.1)
     with turns.reader(_BEHIND), turns.reader(_THERE):
         began = clock.monotonic()
         for _ in range(20):

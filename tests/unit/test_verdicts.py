@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from schemas.decisions import AutoCancel, DecisionRevoked, Escalation
-from worker.domain.acts import Act, Place, Refusal
-from worker.domain.case import Case, Given, Order
+from worker.domain.acts import Act, Place, RefusedRecord
+from worker.domain.case import Case, Order, PriorDecision
 from worker.domain.decide import decide
 from worker.domain.policy import AtLapse
+from worker.freshness.evidence import Reading
 from worker.outbox.events import MOST_ACTS, Event, events
-from worker.proof import Reading
 
 ENTERED = datetime(2026, 11, 22, 15, tzinfo=UTC)
 DUE = ENTERED + timedelta(hours=24)
@@ -46,12 +46,14 @@ def revoked() -> Case:
     (cancel,) = told(CASE)
     judged = decide(CASE)
 
-    given = Given(1, str(cancel.id), judged.decisions[0].kind, judged.decisions[0].reason, 41)
+    given = PriorDecision(
+        1, str(cancel.id), judged.decisions[0].kind, judged.decisions[0].reason, 41
+    )
     acts = (act("start-handling", DUE - timedelta(hours=1)),)
     return CASE._replace(acts=acts, finding=judged.finding, decided=1, standing=(given,))
 
 
-REFUSED = CASE._replace(refusals=(Refusal(Place("status", 0, 2), NOW, "not-json"),))
+REFUSED = CASE._replace(refusals=(RefusedRecord(Place("status", 0, 2), NOW, "not-json"),))
 
 
 @pytest.mark.parametrize("case", [CASE, REFUSED, revoked()], ids=["cancel", "refused", "revoked"])

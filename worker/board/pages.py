@@ -4,20 +4,17 @@ import asyncio
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from importlib.resources import files
-from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from worker.board.snapshot import Snapshots
-from worker.errors import DatabaseUnavailable, RowRefused
+from worker.errors import DatabaseUnavailable, RowRejected
 from worker.observability.http import Page
 from worker.operations import explanation
 from worker.operations.format import to_json
+from worker.runtime.state import WorkerState
 from worker.settings import Settings
-from worker.storage.database import Store
-
-if TYPE_CHECKING:
-    from worker.runtime.worker import Worker
+from worker.storage.database import Database
 
 # Nothing from elsewhere, nothing inline, in nobody's frame: what a record says can run nothing.
 _HEADERS = {
@@ -36,13 +33,13 @@ _FILES = {
 }
 
 
-def pages(worker: "Worker") -> Mapping[str, Page]:
+def pages(worker: WorkerState) -> Mapping[str, Page]:
     """The pages by path; none where the settings give no token."""
-    token = worker.settings.board_token
+    token = worker.services.settings.board_token
     if token is None:
         return {}
     snapshots = Snapshots(worker)
-    orders = _Orders(worker.settings, worker.store)
+    orders = _Orders(worker.services.settings, worker.services.database)
     guarded = {"/board.json": snapshots.latest, "/order.json": orders.one}
     secret = token.get_secret_value()
     return {
@@ -54,17 +51,17 @@ def pages(worker: "Worker") -> Mapping[str, Page]:
 class _Orders:
     """What is known of one order; one question at a time, so that none of it costs the lanes."""
 
-    def __init__(self, settings: Settings, store: Store) -> None:
+    def __init__(self, settings: Settings, database: Database) -> None:
         self._settings = settings
-        self._store = store
-        self._turn = asyncio.Lock()
+        self._database = database
+        self._lock = asyncio.Lock()
 
     async def one(self, request: web.BaseRequest) -> object:
         order_id = request.query.get("id", "")
         try:
-            async with self._turn:
-                known = await explanation.load(self._settings, self._store, order_id)
-        except RowRefused:  # no id that Postgres could hold
+            async with self._lock:
+                known = await explanation.load(self._settings, self._database, order_id)
+        except RowRejected:  # no id that Postgres could hold
             raise _NotFound from None
         if known.nothing:
             raise _NotFound

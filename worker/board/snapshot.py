@@ -3,17 +3,15 @@
 import asyncio
 from contextlib import suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiohttp import web
 
 from worker import __version__
 from worker.errors import DatabaseUnavailable
 from worker.lanes import status
+from worker.runtime.state import WorkerState
 from worker.storage.migrations import HEAD
-
-if TYPE_CHECKING:
-    from worker.runtime.worker import Worker
 
 # However many look at it, Postgres and Kafka are asked once in so long.
 _SECONDS = 1.0
@@ -26,9 +24,9 @@ _DEAD_LETTERS_COUNTED = 1000
 class Snapshots:
     """Pictures of all lanes, of all workers, and of the guards of this one."""
 
-    def __init__(self, worker: "Worker") -> None:
+    def __init__(self, worker: WorkerState) -> None:
         self._worker = worker
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._taken = float("-inf")
         self._snapshot: dict[str, Any] = {}
         # What was stored when Postgres answered last: better than an empty board.
@@ -36,8 +34,8 @@ class Snapshots:
 
     async def latest(self, _request: web.BaseRequest) -> dict[str, Any]:
         """The latest picture, a second old at most."""
-        async with self._turn:
-            clock = self._worker.clock
+        async with self._lock:
+            clock = self._worker.services.clock
             if clock.monotonic() - self._taken >= _SECONDS:
                 self._snapshot = await self._take()
                 self._taken = clock.monotonic()
@@ -48,13 +46,13 @@ class Snapshots:
         # A board that waits is no board: then what was known before is shown, with its time.
         with suppress(DatabaseUnavailable, TimeoutError):
             async with asyncio.timeout(_PATIENCE):
-                self._stored = await self._read(worker.clock.now())
+                self._stored = await self._read(worker.services.clock.now())
         return {
-            "at": worker.clock.now(),
-            "worker": worker.owner,
+            "at": worker.services.clock.now(),
+            "worker": worker.services.owner,
             "version": __version__,
             "schema": HEAD,
-            "mode": worker.settings.mode,
+            "mode": worker.services.settings.mode,
             "ready": worker.health.ready,
             "reasons": worker.health.reasons,
             "guards": self._guards(),
@@ -63,12 +61,12 @@ class Snapshots:
 
     async def _read(self, now: datetime) -> dict[str, Any]:
         worker = self._worker
-        async with worker.store.transaction(one_snapshot=True) as tx:
-            rows = await status.read(tx, worker.monitor.ends)
+        async with worker.services.database.transaction(one_snapshot=True) as tx:
+            rows = await status.read(tx, worker.log_ends)
             overdue = await tx.row("overdue", [row["lane"] for row in rows], now)
             verdicts = await tx.rows("board_verdicts", _VERDICTS)
             letters = await tx.rows("board_dead_letters", _DEAD_LETTERS_COUNTED, _DEAD_LETTERS)
-            brake = await tx.row("brake_state", worker.settings.brake_window)
+            brake = await tx.row("brake_state", worker.services.settings.brake_window)
         assert overdue is not None
         return {
             "at": now,
@@ -80,28 +78,18 @@ class Snapshots:
                 "of_latest": _DEAD_LETTERS_COUNTED,
                 "latest": [dict(row) for row in letters],
             },
-            "brake": {**dict(brake or {}), "limited": worker.brake is not None},
+            "brake": {**dict(brake or {}), "limited": worker.services.brake is not None},
         }
 
     def _guards(self) -> dict[str, Any]:
-        metrics, freshness = self._worker.metrics, self._worker.freshness
-        held = {
-            sample.labels["reason"]: int(sample.value)
-            for family in metrics.guard.collect()
-            for sample in family.samples
-        }
-        orders = sum(
-            int(sample.value)
-            for family in metrics.held_orders.collect()
-            for sample in family.samples
-        )
+        guards, prover = self._worker.services.guards, self._worker.services.prover
         return {
-            "lanes_held": {reason: count for reason, count in held.items() if count},
-            "orders_held_by_the_brake": orders,
+            "lanes_held": guards.lanes,
+            "orders_held_by_the_brake": guards.orders,
             "behind": [
                 {"topic": topic, "partition": partition, "records": records}
-                for topic, partition, records in freshness.behind[:20]
+                for topic, partition, records in prover.behind[:20]
             ],
-            "own_lanes": sorted(self._worker.runners),
-            "proven_at": freshness.proven_at,
+            "own_lanes": sorted(self._worker.membership.runners),
+            "proven_at": prover.proven_at,
         }

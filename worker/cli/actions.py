@@ -4,7 +4,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
-from worker.cli.context import finish, open_store
+from worker.cli.context import finish, open_database
 from worker.cli.output import console, print_json, table
 from worker.settings import Settings
 
@@ -19,8 +19,8 @@ def actions(settings: Settings, since: timedelta, limit: int, *, as_json: bool) 
     """
 
     async def work() -> list[Any]:
-        async with open_store(settings) as store:
-            return await store.rows("actions", since, limit)
+        async with open_database(settings) as database:
+            return await database.rows("actions", since, limit)
 
     rows = finish(settings, work())
     if as_json:

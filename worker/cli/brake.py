@@ -4,7 +4,7 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
-from worker.cli.context import finish, open_store, record, who
+from worker.cli.context import finish, open_database, record, who
 from worker.cli.durations import parse_duration
 from worker.cli.output import console, fields, print_json
 from worker.decide.brake import Limits
@@ -33,7 +33,7 @@ def set_(
     author = who(by)
 
     async def work() -> dict[str, Any]:
-        async with open_store(settings) as store, store.transaction() as tx:
+        async with open_database(settings) as database, database.transaction() as tx:
             await tx.execute("set_brake", what, time, author)
             await record(tx, author, f"brake {what}", **({"for": time} if lasting else {}))
         return await _state(settings)
@@ -42,9 +42,9 @@ def set_(
 
 
 async def _state(settings: Settings) -> dict[str, Any]:
-    async with open_store(settings) as store:
-        now = await store.now()
-        async with store.session() as session:
+    async with open_database(settings) as database:
+        now = await database.now()
+        async with database.session() as session:
             row = await session.row("brake_state", settings.brake_window)
     assert row is not None
     found = dict(row)

@@ -11,8 +11,8 @@ import typer
 from worker.cli.context import finish
 from worker.cli.output import cell, console, print_json, table
 from worker.errors import DatabaseFault, KafkaUnavailable
-from worker.kafka.admin import KafkaAdmin, NotTold, Skew
-from worker.kafka.offsets import KafkaProbe
+from worker.kafka.admin import KafkaAdmin, NotAnswered, Skew
+from worker.kafka.offsets import OffsetReader
 from worker.observability.metrics import Metrics
 from worker.operations.checks import (
     CONFIGS,
@@ -24,7 +24,7 @@ from worker.operations.checks import (
     last_sequence,
 )
 from worker.settings import Settings
-from worker.storage.database import Store
+from worker.storage.database import Database
 from worker.storage.migrations import serves
 
 _T = TypeVar("_T")
@@ -103,7 +103,7 @@ async def _kafka(settings: Settings) -> KafkaFacts | str:
 
 
 async def _with_bounds(settings: Settings, facts: KafkaFacts) -> KafkaFacts | str:
-    probe = KafkaProbe(settings)
+    probe = OffsetReader(settings)
     try:
         facts.logs = await probe.bounds(list(facts.samples)) if facts.samples else {}
         return facts
@@ -117,35 +117,35 @@ async def _told(question: Awaitable[_T]) -> _T | str:
     """An answer, or why there is none: not every cluster answers everything to everybody."""
     try:
         return await question
-    except (NotTold, KafkaUnavailable) as error:
+    except (NotAnswered, KafkaUnavailable) as error:
         return str(error)
 
 
 async def _database(settings: Settings) -> DatabaseFacts | str:
-    store = Store(settings, Metrics(settings))
+    database = Database(settings, Metrics(settings))
     try:
-        await store.open(any_schema=True)
-        return await _facts_of(store)
+        await database.open(any_schema=True)
+        return await _facts_of(database)
     except DatabaseFault as error:
         return str(error)
     finally:
-        await store.close()
+        await database.close()
 
 
-async def _facts_of(store: Store) -> DatabaseFacts:
-    await store.now()  # the connection is there now, and does not count
+async def _facts_of(database: Database) -> DatabaseFacts:
+    await database.now()  # the connection is there now, and does not count
     before = time.time()
-    now = await store.now()
+    now = await database.now()
     after = time.time()
     skew = Skew(now.timestamp() - (before + after) / 2, (after - before) / 2)
-    facts = DatabaseFacts(now, skew, await store.schema())
+    facts = DatabaseFacts(now, skew, await database.schema())
     if serves(facts.schema):
-        await _rows(store, facts)
+        await _rows(database, facts)
     return facts
 
 
-async def _rows(store: Store, facts: DatabaseFacts) -> None:
-    async with store.transaction(one_snapshot=True) as tx:
+async def _rows(database: Database, facts: DatabaseFacts) -> None:
+    async with database.transaction(one_snapshot=True) as tx:
         facts.lanes = await tx.rows("check_lanes")
         facts.positions = {
             (row["topic"], row["partition"]): row["next_offset"]

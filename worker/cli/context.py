@@ -12,7 +12,7 @@ from worker.observability import logs
 from worker.observability.metrics import Metrics
 from worker.operations.format import to_json
 from worker.settings import Settings
-from worker.storage.database import Store, Transaction
+from worker.storage.database import Database, Transaction
 
 _T = TypeVar("_T")
 
@@ -24,19 +24,19 @@ def finish(settings: Settings, work: Coroutine[Any, Any, _T]) -> _T:
 
 
 @asynccontextmanager
-async def open_store(settings: Settings) -> AsyncIterator[Store]:
+async def open_database(settings: Settings) -> AsyncIterator[Database]:
     """The database.
 
     Raises:
         DatabaseUnavailable: no connection to be had.
         SchemaNotCurrent: the schema is older than this program.
     """
-    store = Store(settings, Metrics(settings))
-    await store.open()
+    database = Database(settings, Metrics(settings))
+    await database.open()
     try:
-        yield store
+        yield database
     finally:
-        await store.close()
+        await database.close()
 
 
 def who(by: str | None, *, nobody: str | None = None) -> str:

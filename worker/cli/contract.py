@@ -9,9 +9,9 @@ import typer
 
 from worker.cli.output import console, print_json, table
 from worker.dev.recording import records
-from worker.ingest.decoder import Codec
+from worker.ingest.decoder import Decoder
 from worker.policy import registry
-from worker.records import Record, Refused
+from worker.records import Record, Refusal
 from worker.settings import Settings
 
 
@@ -21,7 +21,7 @@ def check(settings: Settings, path: Path, *, as_json: bool) -> None:
     Raises:
         BadRecording, PolicyInvalid
     """
-    codec = Codec.of(settings, registry.book_of(settings).longest)
+    decoder = Decoder.of(settings, registry.load_policies(settings).longest)
     now = datetime.now(UTC)
     read: Counter[str] = Counter()
     refused: list[dict[str, Any]] = []
@@ -29,8 +29,8 @@ def check(settings: Settings, path: Path, *, as_json: bool) -> None:
         headers = tuple((name, text.encode()) for name, text in line.headers.items())
         stamp = int(now.timestamp() * 1000)
         record = Record(line.topic, 0, line.number, stamp, line.key, line.value, headers)
-        found = codec.decode(record, now)
-        if isinstance(found, Refused):
+        found = decoder.decode(record, now)
+        if isinstance(found, Refusal):
             refused.append(
                 {"line": line.number, "error": found.error.value, "message": found.message}
             )
@@ -43,6 +43,6 @@ def check(settings: Settings, path: Path, *, as_json: bool) -> None:
             typer.echo(f"{topic}: {number} read")
         if refused:
             rows = [list(one.values()) for one in refused]
-            console().print(table("Refused", ("line", "error", "message"), rows))
+            console().print(table("Refusal", ("line", "error", "message"), rows))
     if refused or not read:
         raise typer.Exit(1)

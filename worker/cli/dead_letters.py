@@ -11,13 +11,13 @@ from typing import Any
 import typer
 from rich.progress import Progress
 
-from worker.cli.context import finish, open_store, record, who
+from worker.cli.context import finish, open_database, record, who
 from worker.cli.output import cell, console, fields, print_json, table
-from worker.kafka.offsets import KafkaProbe
-from worker.kafka.producer import Message, Publisher, TooLarge
-from worker.proof import Partition
+from worker.kafka.offsets import OffsetReader
+from worker.kafka.producer import Message, Producer, TooLarge
+from worker.records import Partition
 from worker.settings import Settings
-from worker.storage.database import Store
+from worker.storage.database import Database
 
 REPLAYED_FROM = "plazo-replayed-from"
 
@@ -43,8 +43,8 @@ def list_(
     """Print the newest dead letters."""
 
     async def work() -> list[Any]:
-        async with open_store(settings) as store:
-            return await store.rows("dead_letters_list", error, settled, limit)
+        async with open_database(settings) as database:
+            return await database.rows("dead_letters_list", error, settled, limit)
 
     rows = finish(settings, work())
     if as_json:
@@ -75,8 +75,8 @@ def show(settings: Settings, number: int, *, personal: bool, as_json: bool) -> N
     """Print one dead letter; its key, headers and value only if asked for."""
 
     async def work() -> list[Any]:
-        async with open_store(settings) as store:
-            return await store.rows("dead_letters_by_id", [number])
+        async with open_database(settings) as database:
+            return await database.rows("dead_letters_by_id", [number])
 
     rows = finish(settings, work())
     if not rows:
@@ -139,8 +139,8 @@ def replay(
     author = who(by, nobody="nobody" if dry_run else None)
 
     async def work() -> Replay:
-        async with open_store(settings) as store:
-            return await _replay(settings, store, numbers, error, dry_run, author, wait)
+        async with open_database(settings) as database:
+            return await _replay(settings, database, numbers, error, dry_run, author, wait)
 
     done = finish(settings, work())
     if as_json:
@@ -170,11 +170,11 @@ def discard(
     author = who(by, nobody="nobody" if dry_run else None)
 
     async def work() -> list[int]:
-        async with open_store(settings) as store:
-            open_ = await _open(store, error, numbers)
+        async with open_database(settings) as database:
+            open_ = await _open(database, error, numbers)
             with _bar("discarding", len(open_)) as advance:
                 for chunk in [] if dry_run else _chunks(open_):
-                    await _settle(store, chunk, "discarded", author, read=True)
+                    await _settle(database, chunk, "discarded", author, read=True)
                     advance(len(chunk))
             return open_
 
@@ -191,7 +191,7 @@ def discard(
 
 async def _replay(
     settings: Settings,
-    store: Store,
+    database: Database,
     numbers: Sequence[int],
     error: str | None,
     dry_run: bool,
@@ -199,17 +199,19 @@ async def _replay(
     wait: float,
 ) -> Replay:
     done = Replay()
-    ids = await _open(store, error, numbers)
+    ids = await _open(database, error, numbers)
     done.not_open = sorted(set(numbers) - set(ids))
     if dry_run:
         done.replayed = ids
         return done
-    probe, publisher = KafkaProbe(settings), Publisher(settings)
+    probe, publisher = OffsetReader(settings), Producer(settings)
     try:
         with _bar("replaying", len(ids)) as advance:
             for chunk in _chunks(ids):
-                rows = await store.rows("dead_letters_by_id", chunk)
-                read = await _replay_chunk(settings, store, probe, publisher, rows, by, wait, done)
+                rows = await database.rows("dead_letters_by_id", chunk)
+                read = await _replay_chunk(
+                    settings, database, probe, publisher, rows, by, wait, done
+                )
                 # Nobody reads: no need to find that out for every chunk.
                 wait = wait if read else 0.0
                 advance(len(chunk))
@@ -223,9 +225,9 @@ async def _replay(
 
 async def _replay_chunk(
     settings: Settings,
-    store: Store,
-    probe: KafkaProbe,
-    publisher: Publisher,
+    database: Database,
+    probe: OffsetReader,
+    publisher: Producer,
     rows: Sequence[Any],
     by: str,
     wait: float,
@@ -250,17 +252,17 @@ async def _replay_chunk(
     # The shield may go once the record has taken effect. Before that, a verdict that is due might
     # rest on a proof of freshness made before the record stood in the log: it would neither see
     # what the record says nor the shield, and cancel. Orders whose deadline lies ahead have no
-    # such proof, so where no worker reads only theirs are lowered: sql/lower_shields.sql.
+    # such proof, so where no worker reads only theirs are lowered: sql/delete_shields.sql.
     partitions = {(messages[n].topic, messages[n].partition) for n in sent}
-    read = await _read(store, await _ends(probe, partitions), wait)
-    await _settle(store, sent, "replayed", by, read=read)
-    left = await store.rows("remaining_shields", sent)
+    read = await _read(database, await _ends(probe, partitions), wait)
+    await _settle(database, sent, "replayed", by, read=read)
+    left = await database.rows("remaining_shields", sent)
     done.still_shielded += [row["order_id"] for row in left]
     done.replayed += sent
     return read
 
 
-async def _publish(publisher: Publisher, messages: dict[int, Message]) -> list[int]:
+async def _publish(publisher: Producer, messages: dict[int, Message]) -> list[int]:
     """Append all and have them acknowledged; the ids of those that are too large."""
     try:
         await publisher.publish(list(messages.values()))
@@ -276,17 +278,19 @@ async def _publish(publisher: Publisher, messages: dict[int, Message]) -> list[i
     return []
 
 
-async def _ends(probe: KafkaProbe, partitions: set[tuple[str, int | None]]) -> dict[Partition, int]:
+async def _ends(
+    probe: OffsetReader, partitions: set[tuple[str, int | None]]
+) -> dict[Partition, int]:
     """Where these partitions end now; a record without a known one may be in any of its topic."""
     ends = await probe.ends()
     return {p: end for p, end in ends.items() if p in partitions or (p[0], None) in partitions}
 
 
-async def _read(store: Store, ends: dict[Partition, int], wait: float) -> bool:
+async def _read(database: Database, ends: dict[Partition, int], wait: float) -> bool:
     """Whether workers have read up to these ends, within ``wait`` seconds."""
     deadline = time.monotonic() + wait
     while True:
-        rows = await store.rows("positions")
+        rows = await database.rows("positions")
         positions = {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
         if all(positions.get(p, -1) >= end for p, end in ends.items()):
             return True
@@ -295,11 +299,11 @@ async def _read(store: Store, ends: dict[Partition, int], wait: float) -> bool:
         await asyncio.sleep(_POLL)
 
 
-async def _settle(store: Store, numbers: list[int], how: str, by: str, *, read: bool) -> None:
+async def _settle(database: Database, numbers: list[int], how: str, by: str, *, read: bool) -> None:
     if not numbers:
         return
-    async with store.transaction() as tx:
-        await tx.execute("lower_shields", numbers, read)
+    async with database.transaction() as tx:
+        await tx.execute("delete_shields", numbers, read)
         await tx.execute("settle_dead_letters", numbers, how, by)
         await record(tx, by, _COMMANDS[how], ids=numbers)
 
@@ -316,8 +320,8 @@ def _bar(what: str, total: int) -> Iterator[Callable[[float], None]]:
         yield lambda done: bar.update(task, advance=done)
 
 
-async def _open(store: Store, error: str | None, numbers: Sequence[int]) -> list[int]:
-    rows = await store.rows("dead_letters_open", error, list(numbers) or None)
+async def _open(database: Database, error: str | None, numbers: Sequence[int]) -> list[int]:
+    rows = await database.rows("dead_letters_open", error, list(numbers) or None)
     return [row["id"] for row in rows]
 
 

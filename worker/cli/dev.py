@@ -140,7 +140,7 @@ def _live(settings: Settings, plan: Plan) -> Iterator[Callable[[Session], None]]
         def show(session: Session) -> None:
             assert session.worker is not None
             assert session.audit is not None
-            samples = scrape(session.worker.metrics.registry)
+            samples = scrape(session.worker.services.metrics.registry)
             live.update(
                 picture.draw(
                     session.totals(samples),

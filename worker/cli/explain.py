@@ -9,10 +9,10 @@ import typer
 from rich.console import Group
 from rich.text import Text
 
-from worker.cli.context import finish, open_store
+from worker.cli.context import finish, open_database
 from worker.cli.output import cell, console, fields, print_json, table
 from worker.domain.acts import DECISIVE, ORDER_CREATED
-from worker.operations.explanation import MOST, Known, explained, in_time, load, summary
+from worker.operations.explanation import MOST, OrderHistory, explained, in_time, load, summary
 from worker.operations.format import from_now, utc
 from worker.settings import Settings
 
@@ -20,9 +20,9 @@ from worker.settings import Settings
 def explain(settings: Settings, order_id: str, *, personal: bool, as_json: bool) -> None:
     """Print everything known of an order."""
 
-    async def work() -> Known:
-        async with open_store(settings) as store:
-            return await load(settings, store, order_id)
+    async def work() -> OrderHistory:
+        async with open_database(settings) as database:
+            return await load(settings, database, order_id)
 
     known = finish(settings, work())
     if known.nothing:
@@ -36,7 +36,7 @@ def explain(settings: Settings, order_id: str, *, personal: bool, as_json: bool)
         console().print(_as_screen(order_id, known, personal))
 
 
-def _as_screen(order_id: str, known: Known, personal: bool) -> Group:
+def _as_screen(order_id: str, known: OrderHistory, personal: bool) -> Group:
     order = known.order
     parts: list[Any] = [
         Text.assemble(cell(order_id, "bold"), ": ", cell(summary(known))),
@@ -102,7 +102,7 @@ def _policy(order: Mapping[str, Any]) -> str | None:
     return f"{order['policy']}{version}, at lapse: {order['at_lapse']}"
 
 
-def _time_line(known: Known, personal: bool) -> Any:
+def _time_line(known: OrderHistory, personal: bool) -> Any:
     columns = ["event time (UTC)", "status", "in time", "received", "place", "times", "tells"]
     rows = []
     for act in known.acts:

@@ -6,11 +6,11 @@ from datetime import timedelta
 import typer
 from rich.progress import Progress
 
-from worker.cli.context import finish, open_store, record, who
+from worker.cli.context import finish, open_database, record, who
 from worker.cli.output import console, print_json
-from worker.operations.retention import Forgotten
+from worker.operations.retention import RetentionResult
 from worker.operations.retention import forget as forget_orders
-from worker.policy.registry import book_of
+from worker.policy.registry import load_policies
 from worker.settings import Settings
 
 # An act or a repeat may come late, and people ask about orders for a while.
@@ -32,21 +32,21 @@ def forget(
         DatabaseUnavailable
         typer.BadParameter: it would reach orders of which something may still come.
     """
-    least = book_of(settings).longest + _LEAST
+    least = load_policies(settings).longest + _LEAST
     if older_than < least:
         raise typer.BadParameter(f"at least {least}: the longest window, the grace and a day")
 
-    async def work() -> Forgotten:
-        async with open_store(settings) as store:
-            before = await store.now() - older_than
+    async def work() -> RetentionResult:
+        async with open_database(settings) as database:
+            before = await database.now() - older_than
             if not dry_run:
-                async with store.transaction() as tx:
+                async with database.transaction() as tx:
                     author = who(by, nobody="a job")
                     await record(tx, author, "forget", settled_before=before)
             with Progress(console=console(stderr=True), transient=True) as bar:
                 task = bar.add_task("orders looked at", total=None)
                 return await forget_orders(
-                    store,
+                    database,
                     settings.order_status_changed_topic,
                     before,
                     pause=pause,

@@ -3,12 +3,12 @@
 from contextlib import suppress
 from typing import Any
 
-from worker.cli.context import finish, open_store
+from worker.cli.context import finish, open_database
 from worker.cli.output import console, print_json, table
 from worker.errors import KafkaUnavailable
-from worker.kafka.offsets import KafkaProbe
+from worker.kafka.offsets import OffsetReader
 from worker.lanes import status as stored
-from worker.proof import Partition
+from worker.records import Partition
 from worker.settings import Settings
 
 _COLUMNS = (
@@ -33,13 +33,13 @@ def lanes(settings: Settings, *, as_json: bool) -> None:
 
 async def _rows(settings: Settings) -> list[dict[str, Any]]:
     ends = await _ends(settings)
-    async with open_store(settings) as store, store.session() as session:
+    async with open_database(settings) as database, database.session() as session:
         rows = await stored.read(session, ends)
     return [{name: row[name] for name in _COLUMNS} for row in rows]
 
 
 async def _ends(settings: Settings) -> dict[Partition, int] | None:
-    probe = KafkaProbe(settings)
+    probe = OffsetReader(settings)
     with suppress(KafkaUnavailable):
         try:
             return await probe.ends()

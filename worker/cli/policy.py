@@ -9,12 +9,12 @@ from typing import Any
 
 import typer
 
-from worker.cli.context import finish, open_store
+from worker.cli.context import finish, open_database
 from worker.cli.output import cell, console, fields, print_json, table
 from worker.domain.acts import ORDER_CREATED
-from worker.domain.policy import Book, Facts, Policy
+from worker.domain.policy import Facts, Policies, Policy
 from worker.operations.format import utc
-from worker.policy.registry import book_of
+from worker.policy.registry import load_policies
 from worker.settings import Settings
 
 
@@ -26,13 +26,15 @@ def check(settings: Settings, file: Path | None, *, as_json: bool) -> None:
     """
     if file is not None:
         settings = settings.model_copy(update={"policy_file": file})
-    book = book_of(settings)
+    policies = load_policies(settings)
     if as_json:
-        print_json([_terms(rule.policy) for rule in book.rules])
+        print_json([_terms(rule.policy) for rule in policies.rules])
         return
-    rows = ((rule.policy.name, _window(rule.policy), *_rest(rule.policy)) for rule in book.rules)
+    rows = (
+        (rule.policy.name, _window(rule.policy), *_rest(rule.policy)) for rule in policies.rules
+    )
     heads = ("policy", "deadline", "clock", "grace", "at lapse")
-    console().print(table(f"Version {book.rules[0].policy.version}", heads, rows))
+    console().print(table(f"Version {policies.rules[0].policy.version}", heads, rows))
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def show(settings: Settings, order: str | None, facts: Facts | None, *, as_json:
         PolicyInvalid, DatabaseUnavailable
         typer.Exit: there is no such order; status 1.
     """
-    book = book_of(settings)
+    policies = load_policies(settings)
     if order is not None:
         one = finish(settings, _find(settings, order))
         if one is None:
@@ -61,28 +63,28 @@ def show(settings: Settings, order: str | None, facts: Facts | None, *, as_json:
         assert facts is not None
         one = _Order(facts, datetime.now(UTC))
     if as_json:
-        print_json(_as_json(book, one))
+        print_json(_as_json(policies, one))
     else:
-        _print(book, one)
+        _print(policies, one)
 
 
 async def _find(settings: Settings, order_id: str) -> _Order | None:
-    async with open_store(settings) as store, store.session() as session:
+    async with open_database(settings) as database, database.session() as session:
         row = await session.row("explain_order", order_id)
         if row is None or row["lane"] is None:
             return None
         terms = [row["policy"] or ""], [row["policy_version"]]
-        kept = await session.rows("kept_policies", *terms)
+        kept = await session.rows("stored_policies", *terms)
     given = {name: row[name] for name in ("policy", "policy_version", "due", "fires_at")}
     given["terms"] = json.loads(kept[0]["terms"]) if kept else None
     facts = Facts(row["seller_id"], row["fulfilment"], row["total"], row["currency"])
     return _Order(facts, row["entered_at"], given)
 
 
-def _why(book: Book, facts: Facts) -> list[tuple[str, str]]:
+def _why(policies: Policies, facts: Facts) -> list[tuple[str, str]]:
     """Each rule up to the one that applies, with what keeps it from applying."""
     told = []
-    for rule in book.rules:
+    for rule in policies.rules:
         obstacle = rule.match.refuses(facts)
         told.append((rule.policy.name, obstacle or "applies"))
         if obstacle is None:
@@ -90,15 +92,15 @@ def _why(book: Book, facts: Facts) -> list[tuple[str, str]]:
     return told
 
 
-def _as_json(book: Book, one: _Order) -> dict[str, Any]:
-    policy = book.choose(one.facts)
+def _as_json(policies: Policies, one: _Order) -> dict[str, Any]:
+    policy = policies.choose(one.facts)
     due = policy.due(one.entered_at) if policy.clock == ORDER_CREATED else None
-    rules = [{"policy": name, "result": result} for name, result in _why(book, one.facts)]
+    rules = [{"policy": name, "result": result} for name, result in _why(policies, one.facts)]
     return {"given": one.given, "now": {**_terms(policy), "due": due, "rules": rules}}
 
 
-def _print(book: Book, one: _Order) -> None:
-    policy = book.choose(one.facts)
+def _print(policies: Policies, one: _Order) -> None:
+    policy = policies.choose(one.facts)
     screen = console()
     if one.given is not None:
         if one.given["due"] is None:
@@ -113,7 +115,7 @@ def _print(book: Book, one: _Order) -> None:
              ("deadline", _window(policy)), ("due", due)]  # fmt: skip
     shown += zip(("clock", "grace", "at lapse"), _rest(policy), strict=True)
     screen.print(fields(shown))
-    screen.print(table("Why", ("rule", "result"), _why(book, one.facts)))
+    screen.print(table("Why", ("rule", "result"), _why(policies, one.facts)))
 
 
 def _window(policy: Policy) -> str:

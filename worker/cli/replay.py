@@ -14,16 +14,16 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from worker.cli import shadow
-from worker.cli.context import open_store, record, who
+from worker.cli.context import open_database, record, who
 from worker.cli.output import console, print_json, table
 from worker.cli.run import on_loop
 from worker.errors import DatabaseUnavailable, TopicsNotFit
-from worker.kafka.offsets import KafkaProbe
+from worker.kafka.offsets import OffsetReader
 from worker.observability import logs
-from worker.proof import Partition
+from worker.records import Partition
 from worker.runtime.worker import Worker
 from worker.settings import Settings
-from worker.storage.database import Store
+from worker.storage.database import Database
 
 _POLL = 0.2
 
@@ -66,8 +66,8 @@ async def _prepare(
     settings: Settings, start: datetime, author: str | None
 ) -> dict[Partition, Stretch]:
     """Where to read; kept in the database in the name of ``author``, if there is one."""
-    async with open_store(settings) as store:
-        if await store.rows("positions") or await store.rows("lanes"):
+    async with open_database(settings) as database:
+        if await database.rows("positions") or await database.rows("lanes"):
             typer.echo(
                 "plazo: a replay needs a database of its own, in which nothing has been read: "
                 "this one is in use",
@@ -76,8 +76,8 @@ async def _prepare(
             raise typer.Exit(1)
         stretches = await _stretches(settings, start)
         if author is not None:
-            await store.claim(settings.mode)
-            async with store.transaction() as tx:
+            await database.claim(settings.mode)
+            async with database.transaction() as tx:
                 for partition, (begin, _, since) in stretches.items():
                     await tx.execute("start_position", *partition, begin, since)
                 await record(tx, author, "replay", start=start)
@@ -85,7 +85,7 @@ async def _prepare(
 
 
 async def _stretches(settings: Settings, start: datetime) -> dict[Partition, Stretch]:
-    probe = KafkaProbe(settings)
+    probe = OffsetReader(settings)
     try:
         widths = await probe.widths([*settings.input_topics, settings.output_topic])
         if settings.output_topic not in widths:
@@ -120,7 +120,7 @@ async def _run(settings: Settings, stretches: Mapping[Partition, Stretch]) -> bo
     """Run a worker; whether it came to the end before it was stopped."""
     worker = Worker(settings)
     working = asyncio.create_task(worker.run())
-    following = asyncio.create_task(_follow(worker.store, stretches))
+    following = asyncio.create_task(_follow(worker.services.database, stretches))
     try:
         await asyncio.wait({working, following}, return_when=asyncio.FIRST_COMPLETED)
         return following.done()
@@ -131,7 +131,7 @@ async def _run(settings: Settings, stretches: Mapping[Partition, Stretch]) -> bo
         await working
 
 
-async def _follow(store: Store, stretches: Mapping[Partition, Stretch]) -> None:
+async def _follow(database: Database, stretches: Mapping[Partition, Stretch]) -> None:
     """Wait until all is read, decided and published."""
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
@@ -142,7 +142,7 @@ async def _follow(store: Store, stretches: Mapping[Partition, Stretch]) -> None:
         deciding = bar.add_task("deciding", total=None, visible=False)
         while True:
             with suppress(DatabaseUnavailable):
-                left = await _left(store, stretches)
+                left = await _left(database, stretches)
                 bar.update(reading, completed=bar.tasks[0].total - left.records)  # type: ignore[operator]
                 if not left.records:
                     bar.update(deciding, visible=True, description=f"{left.verdicts} to decide")
@@ -151,24 +151,24 @@ async def _follow(store: Store, stretches: Mapping[Partition, Stretch]) -> None:
             await asyncio.sleep(_POLL)
 
 
-class _Left(NamedTuple):
+class _Remaining(NamedTuple):
     records: int
     verdicts: int  # counted up to a limit
     unpublished: int
 
 
-async def _left(store: Store, stretches: Mapping[Partition, Stretch]) -> _Left:
+async def _left(database: Database, stretches: Mapping[Partition, Stretch]) -> _Remaining:
     # In this order: what is read becomes overdue, then decided, then published.
     positions = {
         (row["topic"], row["partition"]): row["next_offset"]
-        for row in await store.rows("positions")
+        for row in await database.rows("positions")
     }
     numbers = sorted({number for _, number in stretches})
-    late = await store.rows("overdue", numbers, datetime.now(UTC))
-    lanes = await store.rows("lanes")
+    late = await database.rows("overdue", numbers, datetime.now(UTC))
+    lanes = await database.rows("lanes")
     records = sum(max(0, s.end - max(s.begin, positions[p])) for p, s in stretches.items())
     unpublished = sum(row["sequence"] - row["published"] for row in lanes)
-    return _Left(records, sum(row["overdue"] for row in late), unpublished)
+    return _Remaining(records, sum(row["overdue"] for row in late), unpublished)
 
 
 def _show(stretches: Mapping[Partition, Stretch], *, as_json: bool) -> None:

@@ -18,6 +18,7 @@ def run(settings: Settings) -> None:
         PolicyInvalid, PolicyConflict, ModeConflict, SeveralDatabases, SchemaNotCurrent,
             CannotListen: nothing that waiting would mend.
     """
+    from worker.board.pages import pages
     from worker.runtime.worker import Worker
 
     logs.configure(settings.log_level, settings.log_format)
@@ -25,7 +26,7 @@ def run(settings: Settings) -> None:
 
     async def main() -> None:
         logs.catch_loop_errors(asyncio.get_running_loop())
-        await Worker(settings).run()
+        await Worker(settings, pages=pages).run()
 
     on_loop(main)
 

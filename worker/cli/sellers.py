@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from worker.cli.context import finish, open_store
+from worker.cli.context import finish, open_database
 from worker.cli.output import console, print_json, table
 from worker.operations.format import span
 from worker.settings import Settings
@@ -45,8 +45,8 @@ def sellers(settings: Settings, since: timedelta, seller: str | None, form: Form
 
 
 async def _rows(settings: Settings, since: timedelta, seller: str | None) -> Sequence[Any]:
-    async with open_store(settings) as store:
-        found = await store.rows("seller_days", await store.now() - since, seller)
+    async with open_database(settings) as database:
+        found = await database.rows("seller_days", await database.now() - since, seller)
     return [[row[name] for name in _COLUMNS] for row in found]
 
 

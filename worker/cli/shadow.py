@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from worker.cli.context import finish, open_store
+from worker.cli.context import finish, open_database
 from worker.cli.output import console, print_json, table
 from worker.domain.acts import HANDLING
 from worker.settings import Settings
@@ -16,9 +16,9 @@ def report(settings: Settings, since: timedelta, *, as_json: bool) -> None:
     """
 
     async def work() -> list[dict[str, object]]:
-        async with open_store(settings) as store:
-            begin = await store.now() - since
-            rows = await store.rows("shadow_report", begin, sorted(HANDLING))
+        async with open_database(settings) as database:
+            begin = await database.now() - since
+            rows = await database.rows("shadow_report", begin, sorted(HANDLING))
         return [dict(row) for row in rows]
 
     rows = finish(settings, work())

@@ -7,7 +7,7 @@ from typing import Literal
 
 import typer
 
-from worker.cli.context import finish, open_store, record, who
+from worker.cli.context import finish, open_database, record, who
 from worker.cli.output import cell, console, print_json
 from worker.errors import DatabaseFault, KafkaUnavailable, SchemaNotCurrent
 from worker.kafka.admin import KafkaAdmin, TopicState
@@ -120,7 +120,7 @@ async def _record(settings: Settings, author: str, steps: list[Step]) -> None:
     if not done:
         return
     try:
-        async with open_store(settings) as store, store.transaction() as tx:
+        async with open_database(settings) as database, database.transaction() as tx:
             await record(tx, author, "topics create", **done)
     except (DatabaseFault, SchemaNotCurrent) as error:
         typer.echo(f"plazo: Postgres keeps no record of this: {error}", err=True)

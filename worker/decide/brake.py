@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from worker.observability.metrics import Guard, Metrics
+from worker.observability.guards import Guards
+from worker.observability.labels import Guard
 from worker.settings import Settings
-from worker.storage.database import Store
+from worker.storage.database import Database
 
 _HELD = (Guard.MASS_CANCEL, Guard.SILENT_FEED)
 
@@ -48,7 +49,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Sweep:
+class BrakeRequest:
     """What a sweep found due: how many orders of each seller, and whom it would cancel."""
 
     lapsed: Mapping[str, int]
@@ -64,7 +65,7 @@ class Permit:
 
 
 @dataclass(slots=True)
-class Used:
+class Usage:
     """Orders that lapsed in the window and auto-cancels among them: of all, and by seller."""
 
     lapsed: int = 0
@@ -72,17 +73,17 @@ class Used:
     by_seller: Counter[str] = field(default_factory=Counter)
 
 
-def choose(limits: Limits, used: Used, sweep: Sweep) -> list[tuple[str, str]]:
+def choose(limits: Limits, used: Usage, request: BrakeRequest) -> list[tuple[str, str]]:
     """Those of a sweep that the limits leave room for, the longest overdue first."""
-    room = len(sweep.silent)
+    room = len(request.silent)
     if limits.cancels is not None:
         room = min(room, limits.cancels - used.cancels)
-    lapsed = used.lapsed + sum(sweep.lapsed.values())
+    lapsed = used.lapsed + sum(request.lapsed.values())
     if limits.share < 1 and lapsed >= limits.least:
         room = min(room, int(limits.share * lapsed) - used.cancels)
     by_seller = used.by_seller.copy()
     chosen: list[tuple[str, str]] = []
-    for order_id, seller in sweep.silent:
+    for order_id, seller in request.silent:
         if len(chosen) >= room:
             break
         if limits.seller_cancels is None or by_seller[seller] < limits.seller_cancels:
@@ -99,22 +100,22 @@ class Brake:
         limits: Limits,
         orders_topic: str,
         acts_topic: str,
-        store: Store,
-        metrics: Metrics,
+        database: Database,
+        guards: Guards,
     ) -> None:
         self._limits = limits
         self._topics = orders_topic, acts_topic
-        self._store = store
-        self._metrics = metrics
+        self._database = database
+        self._guards = guards
         self._holding: dict[int, tuple[Guard, int]] = {}
 
     @classmethod
-    def of(cls, settings: Settings, store: Store, metrics: Metrics) -> "Brake | None":
+    def of(cls, settings: Settings, database: Database, guards: Guards) -> "Brake | None":
         """The brake that the settings ask for; ``None`` where they set no limit."""
         limits = Limits.of(settings)
-        return cls(limits, *settings.input_topics, store, metrics) if limits else None
+        return cls(limits, *settings.input_topics, database, guards) if limits else None
 
-    async def permit(self, lane: int, sweep: Sweep) -> Permit:
+    async def permit(self, lane: int, request: BrakeRequest) -> Permit:
         """Take what the limits leave for a sweep; it counts from here on.
 
         Raises:
@@ -122,33 +123,33 @@ class Brake:
         """
         limits = self._limits
         silent = await self._feed_is_silent()
-        async with self._store.transaction() as tx:
+        async with self._database.transaction() as tx:
             # One sweep at a time, over all workers.
             state = await tx.row("lock_brake")
             assert state is not None
             guard = Guard.MASS_CANCEL
             if state["released"]:
-                chosen = list(sweep.silent)
+                chosen = list(request.silent)
             elif silent:
                 guard, chosen = Guard.SILENT_FEED, []
             else:
-                sellers = sorted({seller for _, seller in sweep.silent})
+                sellers = sorted({seller for _, seller in request.silent})
                 rows = await tx.rows("brake_used", limits.window, sellers)
-                used = Used(rows[0]["lapsed"], rows[0]["cancels"])
+                used = Usage(rows[0]["lapsed"], rows[0]["cancels"])
                 used.by_seller.update({r["seller_id"]: r["cancels"] for r in rows[1:]})
-                chosen = choose(limits, used, sweep)
+                chosen = choose(limits, used, request)
             cancels = Counter(seller for _, seller in chosen)
             # Held orders come again, and count as lapsed when they are let through.
-            held = len(sweep.silent) - len(chosen)
+            held = len(request.silent) - len(chosen)
             escalate = held > 0 and state["escalate"]
-            lapsed = Counter(sweep.lapsed)
+            lapsed = Counter(request.lapsed)
             if not escalate:
-                lapsed -= Counter(seller for _, seller in sweep.silent) - cancels
+                lapsed -= Counter(seller for _, seller in request.silent) - cancels
             if lapsed:
                 sellers = sorted(lapsed)
                 columns = sellers, [lapsed[s] for s in sellers], [cancels[s] for s in sellers]
-                await tx.execute("take_brake", lane, *columns)
-                await tx.execute("forget_brake", limits.window)
+                await tx.execute("reserve_brake", lane, *columns)
+                await tx.execute("delete_brake_counts", limits.window)
         self._show(lane, guard, 0 if escalate else held)
         return Permit(frozenset(order_id for order_id, _ in chosen), escalate)
 
@@ -160,7 +161,7 @@ class Brake:
         """Whether the newest order is so much younger than the newest status change."""
         if self._limits.silent_feed is None:
             return False
-        (row,) = await self._store.rows("newest_records", *self._topics)
+        (row,) = await self._database.rows("newest_records", *self._topics)
         if row["ordered"] is None or row["changed"] is None:
             return False
         silence: int = row["ordered"] - row["changed"]
@@ -172,5 +173,4 @@ class Brake:
             self._holding[lane] = guard, held
         for one in _HELD:
             orders = [number for why, number in self._holding.values() if why == one]
-            self._metrics.guard.labels(one.value).set(len(orders))
-            self._metrics.held_orders.labels(one.value).set(sum(orders))
+            self._guards.hold(one, len(orders), sum(orders))

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from worker.domain.acts import DECISIVE, Act, Change, Place, Refusal
-from worker.domain.case import Case, Finding, Given, Kind, Order, Reason
+from worker.domain.acts import DECISIVE, Act, Change, Place, RefusedRecord
+from worker.domain.case import Case, Finding, Kind, Order, PriorDecision, Reason
 from worker.domain.policy import AtLapse, Dispute
 from worker.storage.database import Transaction, text_array
 
 
-async def load(
+async def load_cases(
     tx: Transaction, lane: int, order_ids: Sequence[str], clocks: Iterable[str] = ()
 ) -> list[Case]:
     """The cases of those orders whose home is this lane and whose clock runs, in the order asked.
@@ -28,14 +28,14 @@ async def load(
     acts: defaultdict[str, list[Act]] = defaultdict(list)
     for row in await tx.rows("case_acts", asked, [*DECISIVE, *clocks]):
         acts[row["order_id"]].append(_act(row))
-    refusals: defaultdict[str, list[Refusal]] = defaultdict(list)
+    refusals: defaultdict[str, list[RefusedRecord]] = defaultdict(list)
     for row in await tx.rows("case_refusals", asked):
         refusals[row["order_id"]].append(_refusal(row))
     changes: defaultdict[str, list[Change]] = defaultdict(list)
     for row in await tx.rows("case_changes", asked):
         changes[row["order_id"]].append(_change(row))
     decided = [order_id for order_id, row in orders.items() if row["decisions"]]
-    given: defaultdict[str, dict[int, Given]] = defaultdict(dict)
+    given: defaultdict[str, dict[int, PriorDecision]] = defaultdict(dict)
     for row in await tx.rows("case_decisions", decided) if decided else ():
         if row["revokes"] is not None:
             given[row["order_id"]].pop(row["revokes"], None)
@@ -97,8 +97,8 @@ def _act(row: Any) -> Act:
     )
 
 
-def _refusal(row: Any) -> Refusal:
-    return Refusal(_place(row), row["received_at"], row["error"])
+def _refusal(row: Any) -> RefusedRecord:
+    return RefusedRecord(_place(row), row["received_at"], row["error"])
 
 
 def _change(row: Any) -> Change:
@@ -112,8 +112,8 @@ def _change(row: Any) -> Change:
     )
 
 
-def _given(row: Any) -> Given:
-    return Given(
+def _given(row: Any) -> PriorDecision:
+    return PriorDecision(
         ordinal=row["ordinal"],
         id=str(row["id"]),
         kind=Kind(row["kind"]),

@@ -1,33 +1,23 @@
-"""Deadlines that move: extensions, holds and outages, weighed before any verdict.
+"""Changes of deadlines: extensions, holds and outages, considered before any verdict.
 
-Whoever publishes a change learns what became of it: it counts, or it is a dead letter.
+The publisher of a change learns its fate: the change counts, or it becomes a dead letter.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from schemas.events import RefusalClass
 from worker.domain.acts import EXTENDED, Change
 from worker.domain.case import Case
 from worker.domain.deadline import Outage, Schedule, schedule
-from worker.records import RefusalClass
+from worker.lanes.timers import TimerChange, arm_reminders
 from worker.storage.database import Transaction, columns
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """By how much the number of open deadlines changed, when the first new one fires, and the
-    first reminder of them; how many changes were refused."""
-
-    armed: int = 0
-    first_fires_at: datetime | None = None
-    first_reminds_at: datetime | None = None
-    refused: int = 0
-
-
 @dataclass(slots=True)
-class Timetable:
-    """What one sweep finds of deadlines that moved."""
+class DeadlineChanges:
+    """The changes of deadlines that one sweep finds."""
 
     outages: Sequence[Outage]
     _moved: list[tuple[Case, Schedule]] = field(default_factory=list)
@@ -35,7 +25,7 @@ class Timetable:
     _refused: list[tuple[str, Change, RefusalClass, str]] = field(default_factory=list)
 
     @classmethod
-    async def load(cls, tx: Transaction) -> "Timetable":
+    async def load(cls, tx: Transaction) -> "DeadlineChanges":
         """With the outages that were ever given back."""
         return cls([Outage(row["began"], row["ended"]) for row in await tx.rows("outages")])
 
@@ -59,6 +49,11 @@ class Timetable:
             return True
         return planned.held
 
+    @property
+    def refused(self) -> int:
+        """Number of changes that become dead letters."""
+        return len(self._refused)
+
     def _refuse(
         self, case: Case, changes: Sequence[Change], error: RefusalClass, message: str
     ) -> None:
@@ -68,17 +63,17 @@ class Timetable:
             if not change.counted
         ]
 
-    async def store(self, tx: Transaction, lane: int, now: datetime) -> Moved:
+    async def store(self, tx: Transaction, lane: int, now: datetime) -> TimerChange:
         """Write what was found, behind the fence."""
         counted = [(*_key(order_id, change), True) for order_id, change in self._counted]
         counted += [(*_key(order_id, change), False) for order_id, change, _, _ in self._refused]
         if counted:
-            await tx.execute("weigh_changes", *columns(counted))
+            await tx.execute("mark_changes_counted", *columns(counted))
         if self._refused:
             letters = [(*_key(o, change), e.value, m) for o, change, e, m in self._refused]
             await tx.execute("refuse_changes", lane, *columns(letters))
         if not self._moved:
-            return Moved(refused=len(self._refused))
+            return TimerChange()
         rows = []
         for case, planned in self._moved:
             order = case.order
@@ -88,27 +83,11 @@ class Timetable:
         assert found is not None
         reminded = [case.order.order_id for case, _ in self._moved if case.order.reminders]
         first = await arm_reminders(tx, lane, reminded, now) if reminded else None
-        return Moved(
+        return TimerChange(
             found["armed"] - found["disarmed"],
             found["first_fires_at"],
             first,
-            len(self._refused),
         )
-
-
-async def arm_reminders(
-    tx: Transaction, lane: int, order_ids: Sequence[str], now: datetime
-) -> datetime | None:
-    """Plan what reminders of these orders lie ahead; the first of them."""
-    found = await tx.row("arm_reminders", order_ids, lane, now)
-    assert found is not None
-    first: datetime | None = found["next"]
-    return first
-
-
-def earlier(one: datetime | None, other: datetime | None) -> datetime | None:
-    """The earlier instant of those that there are."""
-    return min(filter(None, (one, other)), default=None)
 
 
 def _key(order_id: str, change: Change) -> tuple[str, str, int, int]:

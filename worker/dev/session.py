@@ -11,6 +11,7 @@ from secrets import token_urlsafe
 
 from pydantic import SecretStr
 
+from worker.board.pages import pages
 from worker.dev import totals
 from worker.dev.audit import Audit, Finding
 from worker.dev.broker import EmbeddedBroker
@@ -124,13 +125,13 @@ class Session:
             # All of it before the worker starts: then each verdict rests on the whole file.
             await self._publish(self.plan.events)
         audit.worker_starts()
-        self.worker = worker = Worker(self.settings)
+        self.worker = worker = Worker(self.settings, pages=pages)
         async with _running(worker) as working:
             finished = await self._first(self._flow(audit, worker), working)
         async with asyncio.timeout(_LET_GO):
             await audit.catch_up()
         problems = self._check(everything=finished)
-        return Result(self.totals(scrape(worker.metrics.registry)), problems)
+        return Result(self.totals(scrape(worker.services.metrics.registry)), problems)
 
     async def _flow(self, audit: Audit, worker: Worker) -> None:
         began = time.monotonic()
@@ -158,7 +159,7 @@ class Session:
         before, moved_at = None, time.monotonic()
         while True:
             lapsed = audit.lapsed(datetime.now(UTC))
-            samples = scrape(worker.metrics.registry)
+            samples = scrape(worker.services.metrics.registry)
             decided = total(samples, "plazo_outcomes_total")
             # The deadlines that a recording leaves open may lie hours ahead.
             all_lapsed = recorded or lapsed == self.ledger.created

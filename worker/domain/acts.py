@@ -70,7 +70,7 @@ class Change(NamedTuple):
     counted: bool = False
 
 
-class Refusal(NamedTuple):
+class RefusedRecord(NamedTuple):
     """A record that named the order and could not be read: it shields the order."""
 
     place: Place

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from worker.domain.acts import Act, Change, Place, Refusal
+from worker.domain.acts import Act, Change, Place, RefusedRecord
 from worker.domain.policy import AtLapse, Dispute
 
 
@@ -79,7 +79,7 @@ class Order(NamedTuple):
     reminders: tuple[timedelta, ...] = ()
 
 
-class Given(NamedTuple):
+class PriorDecision(NamedTuple):
     """A decision already made for this order and not revoked since."""
 
     ordinal: int
@@ -99,10 +99,10 @@ class Case(NamedTuple):
 
     order: Order
     acts: tuple[Act, ...] = ()
-    refusals: tuple[Refusal, ...] = ()
+    refusals: tuple[RefusedRecord, ...] = ()
     finding: Finding | None = None
     decided: int = 0
-    standing: tuple[Given, ...] = ()
+    standing: tuple[PriorDecision, ...] = ()
     changes: tuple[Change, ...] = ()
 
 
@@ -112,7 +112,7 @@ class Decision(NamedTuple):
     ordinal: int
     kind: Kind
     reason: Reason
-    revokes: Given | None = None
+    revokes: PriorDecision | None = None
 
 
 class Judgement(NamedTuple):

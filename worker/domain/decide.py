@@ -12,10 +12,10 @@ from worker.domain.case import (
     Case,
     Decision,
     Finding,
-    Given,
     Judgement,
     Kind,
     Outcome,
+    PriorDecision,
     Reason,
 )
 from worker.domain.policy import AtLapse
@@ -54,7 +54,7 @@ def decide(
     decisions: list[Decision] = []
     standing = list(case.standing)
 
-    def emit(kind: Kind, reason: Reason, revokes: Given | None = None) -> None:
+    def emit(kind: Kind, reason: Reason, revokes: PriorDecision | None = None) -> None:
         decisions.append(Decision(first + len(decisions), kind, reason, revokes))
 
     if finding != case.finding:

@@ -76,6 +76,19 @@ class Policy:
         """
         return due + self.grace
 
+    def terms(self, started_at: datetime) -> "Terms":
+        """The terms of an order whose clock started then; they stay with the order.
+
+        Raises:
+            OverflowError: as for :meth:`due`.
+        """
+        due = self.due(started_at)
+        return due, self.fires_at(due), self.name, self.version, self.at_lapse
+
+
+# due, fires_at, policy, its version, at_lapse; nothing but the version before the clock starts.
+Terms = tuple[datetime | None, datetime | None, str | None, int, str | None]
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -132,13 +145,13 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Book:
+class Policies:
     """The rules in their order; the first that matches counts, and the last matches all."""
 
     rules: tuple[Rule, ...]
 
     @classmethod
-    def of(cls, policy: Policy) -> "Book":
+    def of(cls, policy: Policy) -> "Policies":
         """A book in which every order gets the same."""
         return cls((Rule(Match(), policy),))
 

@@ -1,14 +1,47 @@
-"""Which inputs count as evidence, for the proof and for what an event tells of its reading."""
+"""The proof of freshness, the reading that a verdict rests on, and the inputs that count."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
 
-from worker.proof import Partition, Reading
+from pydantic_core import to_json
+
+from worker.records import Partition
 from worker.settings import Settings
 from worker.storage.database import Transaction
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class Proof:
+    """Every record that stood in the logs at ``at`` has taken effect."""
+
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How far each input had been read when a verdict was made, and from when on.
+
+    ``positions`` gives the next offset to read. ``evidence_since`` is the time from which the logs
+    of acts are known whole; ``None``: from their beginning.
+    """
+
+    positions: Mapping[Partition, int]
+    evidence_since: datetime | None
+
+    @cached_property
+    def read_to(self) -> str:
+        """As an event states it: per topic a list by partition. One serves thousands."""
+        topics: dict[str, list[int]] = {}
+        for (topic, number), offset in sorted(self.positions.items()):
+            offsets = topics.setdefault(topic, [])
+            offsets += [0] * (number - len(offsets)) + [offset]
+        return to_json(topics).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceScope:
     """The input topics; with ``narrow`` a lane answers for its own partitions only."""
 
     topics: tuple[str, ...]
@@ -17,7 +50,7 @@ class Scope:
     narrow: bool
 
     @classmethod
-    def of(cls, settings: Settings) -> "Scope":
+    def of(cls, settings: Settings) -> "EvidenceScope":
         """The scope that the settings ask for."""
         return cls(
             settings.input_topics, settings.order_status_changed_topic, settings.proof == "lane"

@@ -15,11 +15,13 @@ from typing import Protocol
 
 from worker.clock import Clock
 from worker.errors import DatabaseUnavailable, KafkaUnavailable
-from worker.freshness.evidence import Scope
+from worker.freshness.evidence import EvidenceScope, Proof
+from worker.observability.guards import Guards
+from worker.observability.labels import Guard
 from worker.observability.logs import logger
-from worker.observability.metrics import Guard, Metrics
-from worker.proof import Partition, Proof
-from worker.storage.database import Store
+from worker.observability.metrics import Metrics
+from worker.records import Partition
+from worker.storage.database import Database
 
 log = logger(__name__)
 
@@ -51,7 +53,7 @@ class Probe(Protocol):
 
 
 @dataclass(slots=True)
-class Pending:
+class PendingProof:
     """A proof that is not there before the ends are reached."""
 
     at: datetime
@@ -64,24 +66,31 @@ class Pending:
         return sum(max(0, self.ends.get(p, 0) - position) for p, position in positions.items())
 
 
-class Freshness:
+class Prover:
     """Proofs for the lanes of one worker.
 
     With a narrow scope a lane waits for its own partitions only.
     """
 
     def __init__(
-        self, probe: Probe, store: Store, scope: Scope, clock: Clock, metrics: Metrics
+        self,
+        probe: Probe,
+        database: Database,
+        scope: EvidenceScope,
+        clock: Clock,
+        metrics: Metrics,
+        guards: Guards,
     ) -> None:
         self._probe = probe
-        self._store = store
+        self._database = database
         self._scope = scope
         self._clock = clock
         self._metrics = metrics
+        self._guards = guards
         # By lane where the scope is narrow; else one for all lanes, under the key None.
         self._proofs: dict[int | None, Proof] = {}
         # The oldest first, whose ends are reached first.
-        self._pending: dict[int | None, list[Pending]] = {}
+        self._pending: dict[int | None, list[PendingProof]] = {}
         # Lane and the instant that it needs proven: for its verdicts, and for its reminders.
         self._waiting: dict[object, tuple[int, datetime]] = {}
         # Lanes that will wait: see soon().
@@ -117,7 +126,7 @@ class Freshness:
             self._waiting.pop(waiter)
             self._show()
 
-    def late(self) -> list[Pending]:
+    def late(self) -> list[PendingProof]:
         """The next proofs, where lanes have waited for one for long."""
         if not self._waiting:
             return []
@@ -211,7 +220,7 @@ class Freshness:
             return
         # The earlier of two clocks, read *before* the ends: a verdict needs both to say that
         # the deadline is over, so a worker whose clock runs ahead cancels nobody.
-        ours, theirs = self._clock.now(), await self._store.now()
+        ours, theirs = self._clock.now(), await self._database.now()
         at = min(ours, theirs)
         self._ahead = max(0.0, (ours - theirs).total_seconds())
         known = await self._positions()
@@ -227,14 +236,14 @@ class Freshness:
             raise KafkaUnavailable(f"stored positions behind the end of {sorted(beyond)[:5]}")
         for key in fresh:
             chosen = {p: end for p, end in ends.items() if key is None or p[1] == key}
-            self._pending.setdefault(key, []).append(Pending(at, chosen, now, now))
+            self._pending.setdefault(key, []).append(PendingProof(at, chosen, now, now))
         for pending in stale:
             pending.probed = now
             # Never later ends: under a steady flow a moving target would not be reached.
             pending.ends = {p: min(end, ends.get(p, end)) for p, end in pending.ends.items()}
 
     async def _positions(self) -> Ends:
-        rows = await self._store.rows("positions")
+        rows = await self._database.rows("positions")
         return {
             (row["topic"], row["partition"]): row["next_offset"]
             for row in rows
@@ -265,7 +274,7 @@ class Freshness:
     def _show(self) -> None:
         for guard in (Guard.BEHIND, Guard.PROBE, Guard.DATABASE, Guard.CLOCK):
             held = len({lane for lane, _ in self._waiting.values()}) if guard == self.held_by else 0
-            self._metrics.guard.labels(guard.value).set(held)
+            self._guards.hold(guard, held)
 
 
 def _reached(ends: Ends, positions: Ends) -> bool:

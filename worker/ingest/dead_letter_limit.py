@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from worker.errors import Halted
-from worker.proof import Partition
+from worker.records import Partition
 from worker.settings import Settings
 from worker.storage.database import Transaction
 

@@ -27,6 +27,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails, from_json, to_json
 
 from schemas import events, types
+from schemas.events import RefusalClass
 from schemas.models import (
     DeadlineExtended,
     DeadlineHeld,
@@ -35,7 +36,7 @@ from schemas.models import (
     OrderStatusChanged,
 )
 from worker.ingest.formats import ADAPTERS, Adapter
-from worker.records import Record, RefusalClass, Refused
+from worker.records import Record, Refusal
 from worker.settings import Settings
 
 MAX_MESSAGE: Final = 300
@@ -84,7 +85,7 @@ _Headers = tuple[tuple[str, bytes], ...]
 _Envelope = tuple[bool, _Contracts]
 
 
-class _Whatever:
+class _Anything:
     """Equal to everything."""
 
     __hash__ = None  # type: ignore[assignment]
@@ -93,7 +94,7 @@ class _Whatever:
         return True
 
 
-_WHATEVER: Any = _Whatever()
+_ANYTHING: Any = _Anything()
 
 
 _ORDERS = ((events.ORDER_CREATED, OrderCreated),)
@@ -105,14 +106,14 @@ _STATUSES = (
 )
 
 
-class _RefusedError(Exception):
+class _RefusalError(Exception):
     def __init__(self, error: RefusalClass, message: str) -> None:
         super().__init__(message)
         self.error = error
         self.message = message
 
 
-class Codec:
+class Decoder:
     """Decodes the records of the two input topics.
 
     ``longest_wait`` is the longest window and grace of any policy: an order whose deadline lies
@@ -149,7 +150,7 @@ class Codec:
         self._latest_entry = datetime.max.replace(tzinfo=UTC) - longest_wait
 
     @classmethod
-    def of(cls, settings: Settings, longest_wait: timedelta) -> "Codec":
+    def of(cls, settings: Settings, longest_wait: timedelta) -> "Decoder":
         """The codec that the settings ask for."""
         return cls(
             settings.order_created_topic,
@@ -160,7 +161,7 @@ class Codec:
             {topic: ADAPTERS[name] for topic, name in settings.foreign_formats.items()},
         )
 
-    def decode(self, record: Record, now: datetime) -> Event | tuple[Event, ...] | Refused:
+    def decode(self, record: Record, now: datetime) -> Event | tuple[Event, ...] | Refusal:
         """Read one record. Raises for no bytes whatever; ``now`` must be aware.
 
         Only adapters tell of several events, or of none.
@@ -169,9 +170,9 @@ class Codec:
             if self._adapters and (adapter := self._adapters.get(record.topic)):
                 return self._adapt(adapter, record, now)
             return self._read(record, now)
-        except _RefusedError as refused:
+        except _RefusalError as refused:
             message = refused.message[:MAX_MESSAGE]
-            return Refused(refused.error, message, self.named_orders(record))
+            return Refusal(refused.error, message, self.named_orders(record))
 
     def named_orders(self, record: Record) -> tuple[str, ...]:
         """Every order that a record names, readable or not, by its key or in its body.
@@ -258,7 +259,7 @@ class Codec:
 
 
 def _refuse(error: RefusalClass, message: str) -> NoReturn:
-    raise _RefusedError(error, message)
+    raise _RefusalError(error, message)
 
 
 # The envelope.
@@ -269,7 +270,7 @@ def _remembered(
 ) -> _Envelope:
     envelope = _envelope(headers, contracts)
     like = tuple(
-        (name, raw if name.lower() in _READ_HEADERS else _WHATEVER) for name, raw in headers
+        (name, raw if name.lower() in _READ_HEADERS else _ANYTHING) for name, raw in headers
     )
     # What is longer is not worth its memory.
     if sum(len(name) + len(raw or b"") for name, raw in headers) < _USUAL_LENGTH:
@@ -339,7 +340,7 @@ def _data(value: bytes, contracts: _Contracts) -> tuple[bytes, _Contract]:
             data_bytes = base64.b64decode(encoded, validate=True)
         except (ValueError, TypeError):
             message = "data_base64: not Base64"
-            raise _RefusedError(RefusalClass.ENVELOPE, message) from None
+            raise _RefusalError(RefusalClass.ENVELOPE, message) from None
         if not data_bytes:
             _refuse(RefusalClass.EMPTY_VALUE, "data_base64: empty")
         return data_bytes, contract
@@ -371,13 +372,13 @@ def _raise_constant(_name: str) -> NoReturn:
     raise _ConstantError
 
 
-def _from_validation(error: ValidationError, value: bytes, where: str) -> _RefusedError:
+def _from_validation(error: ValidationError, value: bytes, where: str) -> _RefusalError:
     # Never `str(error)` nor a message: they may print input, and so personal data.
     faults = error.errors(include_url=False, include_input=False)
     first = faults[0]
     if first["type"] == "json_invalid":
         return _from_json(str(first.get("ctx", {}).get("error", "")), value, where + "value")
-    return _RefusedError(_class_of(first), "; ".join(_described(faults, where)))
+    return _RefusalError(_class_of(first), "; ".join(_described(faults, where)))
 
 
 def _class_of(fault: ErrorDetails) -> RefusalClass:
@@ -392,15 +393,15 @@ def _described(faults: list[ErrorDetails], where: str) -> Iterator[str]:
         yield f"{where}{'.'.join(map(str, fault['loc'])) or 'value'}: {fault['type']}"
 
 
-def _from_json(fault: str, value: bytes, where: str) -> _RefusedError:
+def _from_json(fault: str, value: bytes, where: str) -> _RefusalError:
     """``fault`` is the parser's: it says what and at which position, in words of its own."""
     position = _POSITION.search(fault)
     at = f" at {position[1]}" if position else ""
     if ("hex escape" in fault or "surrogate" in fault) and _parses(value):
-        return _RefusedError(RefusalClass.TEXT, f"{where}: lone surrogate{at}")
+        return _RefusalError(RefusalClass.TEXT, f"{where}: lone surrogate{at}")
     if "number out of range" in fault:
-        return _RefusedError(RefusalClass.OUT_OF_RANGE, f"{where}: number too long{at}")
-    return _RefusedError(RefusalClass.NOT_JSON, f"{where}: not JSON in UTF-8{at}")
+        return _RefusalError(RefusalClass.OUT_OF_RANGE, f"{where}: number too long{at}")
+    return _RefusalError(RefusalClass.NOT_JSON, f"{where}: not JSON in UTF-8{at}")
 
 
 def _parses(value: bytes) -> bool:

@@ -4,14 +4,12 @@ from collections.abc import Awaitable
 from functools import partial
 from typing import Protocol, TypeVar
 
-from worker.errors import RowRefused
-from worker.ingest.apply import Applied, Intake
-from worker.ingest.rows import Batch
+from worker.errors import RowRejected
+from worker.ingest.apply import BatchResult, Intake
 from worker.kafka.consumer import Consumer, Into
-from worker.lanes.fairness import Turns
+from worker.lanes.fairness import Fairness
 from worker.lanes.lane import Lane
-from worker.proof import Partition
-from worker.records import Record
+from worker.records import Batch, Partition, Record
 
 _T = TypeVar("_T")
 
@@ -41,7 +39,7 @@ class Reader:
         lane: Lane,
         intake: Intake,
         consumer: Consumer,
-        turns: Turns,
+        fairness: Fairness,
         assignment: int,
         batch_size: int,
         reached: dict[Partition, int],
@@ -52,7 +50,7 @@ class Reader:
         self._lane = lane
         self._intake = intake
         self._consumer = consumer
-        self._turns = turns
+        self._fairness = fairness
         self._assignment = assignment
         self._batch_size = batch_size
         self._most = batch_size
@@ -60,7 +58,7 @@ class Reader:
         self._reached = reached
         self._unless_stopped = unless_stopped
 
-    async def take_in(self) -> Applied | None:
+    async def read(self) -> BatchResult | None:
         """Let the next records take effect, once; ``None`` when none come in a while.
 
         Also when the lane is being stopped. A record whose row Postgres refuses becomes a dead
@@ -69,10 +67,10 @@ class Reader:
         Raises: as :meth:`Consumer.pull` and :meth:`Intake.apply`.
         """
         positions = self._lane.positions
-        while limit := await self._unless_stopped(self._turns.reading(positions, self._most)):
+        while limit := await self._unless_stopped(self._fairness.reading(positions, self._most)):
             try:
                 batch, applied = await self._read(limit)
-            except RowRefused:
+            except RowRejected:
                 if limit == 1:
                     raise
                 # One bad row spoils its batch: read half of it, until the row stands alone.
@@ -87,7 +85,7 @@ class Reader:
             return applied
         return None
 
-    async def _read(self, limit: int) -> tuple[Batch, Applied | None]:
+    async def _read(self, limit: int) -> tuple[Batch, BatchResult | None]:
         intake, first = self._intake, list[Record]()
         batch = await self._pull(
             min(limit, _SMALL + 1), first.extend, wait=_PULL_WAIT, linger=self._linger
@@ -99,11 +97,11 @@ class Reader:
             intake.sort_out(rows, first)
             try:
                 return batch, await intake.apply(batch, rows)
-            except RowRefused as error:
+            except RowRejected as error:
                 if batch.count != 1:
                     raise
                 return batch, await intake.refuse(batch, first[0], error)
-        async with self._turns.applying():
+        async with self._fairness.applying():
             rows = intake.rows()
             sort_out = partial(intake.sort_out, rows, pack=True)
             sort_out(first)

@@ -1,12 +1,13 @@
 """A batch of records, read and sorted into the rows they become."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from operator import itemgetter
 from typing import Any, cast
 
+from schemas.events import RefusalClass
 from schemas.models import (
     DeadlineExtended,
     DeadlineHeld,
@@ -15,10 +16,10 @@ from schemas.models import (
     OrderStatusChanged,
 )
 from worker.domain.acts import DECISIVE, EXTENDED, HELD, ORDER_CREATED, RELEASED
-from worker.domain.policy import Book, Facts, Policy
-from worker.ingest.decoder import Codec, Event
-from worker.proof import Partition
-from worker.records import Mark, Record, RefusalClass, Refused
+from worker.domain.policy import Facts, Policies, Terms
+from worker.ingest.decoder import Decoder, Event
+from worker.observability.labels import Effect
+from worker.records import Partition, Record, Refusal
 from worker.storage import binary_copy
 
 _CHANGES: dict[type, str] = {
@@ -31,25 +32,6 @@ _DIFFERING = (
     "order_id", "seller_id", "fulfilment", "entered_at", "due", "fires_at", "policy",
     "policy_version", "at_lapse", "total", "currency", "offset",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """A stretch of a lane's logs: how many records it holds, and the positions behind them.
-
-    ``after`` may lie beyond the last record: a transaction marker or an aborted batch moves the
-    position without a record. ``last`` marks the last record of each partition that has one.
-    """
-
-    count: int = 0
-    after: Mapping[Partition, int] = field(default_factory=dict)
-    last: Mapping[Partition, Mark] = field(default_factory=dict)
-
-    def __add__(self, behind: "Batch") -> "Batch":
-        """This one and one that begins where it ends."""
-        return Batch(
-            self.count + behind.count, {**self.after, **behind.after}, {**self.last, **behind.last}
-        )
 
 
 @dataclass(slots=True)
@@ -73,8 +55,8 @@ class Rows:
     changed: set[str] = field(default_factory=set)
     dead_letters: list[tuple[Any, ...]] = field(default_factory=list)
     # (topic, outcome) of each record, for the counters.
-    outcomes: list[tuple[str, str]] = field(default_factory=list)
-    refusals: dict[str, int] = field(default_factory=dict)
+    outcomes: list[tuple[str, Effect]] = field(default_factory=list)
+    refusals: dict[RefusalClass, int] = field(default_factory=dict)
     # Those that carry the context of a trace.
     traced: list[Record] = field(default_factory=list)
 
@@ -104,11 +86,15 @@ class Rows:
         keys = [*map(itemgetter(0), orders), *stubs]
         return [row for _, row in sorted(zip(keys, rows, strict=True))]
 
+    def brought(self) -> dict[int, str]:
+        """The orders of the batch, by the offset of their record."""
+        return {order[-1]: order_id for order_id, order in self.orders.items()}
+
     def refused_places(self) -> list[tuple[Partition, int]]:
         """Where each dead letter stood."""
         return [((topic, number), offset) for _, topic, number, offset, *_ in self.dead_letters]
 
-    def count(self, topic: str, outcome: str) -> None:
+    def count(self, topic: str, outcome: Effect) -> None:
         """Count a record by what became of it."""
         self.outcomes.append((topic, outcome))
 
@@ -131,29 +117,31 @@ def deadline_rows(lane: int, orders: Iterable[tuple[Any, ...]]) -> list[tuple[An
     return rows
 
 
-def sort_out(rows: Rows, records: Iterable[Record], lane: int, codec: Codec, book: Book) -> None:
+def sort_out(
+    rows: Rows, records: Iterable[Record], lane: int, decoder: Decoder, policies: Policies
+) -> None:
     """Decode every record; one that cannot be read becomes a dead letter and the rest go on."""
     now = rows.now
-    telling = DECISIVE | book.clocks
+    telling = DECISIVE | policies.clocks
     for record in records:
-        event = codec.decode(record, now)
+        event = decoder.decode(record, now)
         # No isinstance(): the models' metaclass makes it ten times as slow.
         kind = type(event)
         if kind is OrderStatusChanged:
             _status(rows, record, cast("OrderStatusChanged", event), telling)
-            rows.count(record.topic, "status")
+            rows.count(record.topic, Effect.STATUS)
         elif kind is OrderCreated:
-            _order(rows, record, cast("OrderCreated", event), book, lane)
+            _order(rows, record, cast("OrderCreated", event), policies, lane)
         elif kind is tuple:
-            _foreign(rows, record, cast("tuple[Event, ...]", event), telling, book, lane)
+            _foreign(rows, record, cast("tuple[Event, ...]", event), telling, policies, lane)
         elif kind in _CHANGES:
             _change(rows, record, cast("DeadlineExtended", event), _CHANGES[kind])
-            rows.count(record.topic, "deadline")
+            rows.count(record.topic, Effect.DEADLINE)
         else:
-            refuse(rows, record, cast("Refused", event), lane)
+            refuse(rows, record, cast("Refusal", event), lane)
 
 
-def refuse(rows: Rows, record: Record, refused: Refused, lane: int) -> None:
+def refuse(rows: Rows, record: Record, refused: Refusal, lane: int) -> None:
     """Keep a record that cannot be read: its bytes, its place and the class of error."""
     rows.dead_letters.append((
         lane, record.topic, record.partition, record.offset,
@@ -163,21 +151,21 @@ def refuse(rows: Rows, record: Record, refused: Refused, lane: int) -> None:
         [value for _, value in record.headers],
         list(refused.order_ids),
     ))  # fmt: skip
-    rows.count(record.topic, "refused")
-    rows.refusals[refused.error.value] = rows.refusals.get(refused.error.value, 0) + 1
+    rows.count(record.topic, Effect.REFUSED)
+    rows.refusals[refused.error] = rows.refusals.get(refused.error, 0) + 1
 
 
-def _order(rows: Rows, record: Record, event: OrderCreated, book: Book, lane: int) -> None:
+def _order(rows: Rows, record: Record, event: OrderCreated, policies: Policies, lane: int) -> None:
     order_id = event.order_id
     try:
-        terms = _terms(event, book)
+        terms = _terms(event, policies)
     except OverflowError:
         told = "the order's policy has no deadline for this entered_at"
-        refuse(rows, record, Refused(RefusalClass.OUT_OF_RANGE, told, (order_id,)), lane)
+        refuse(rows, record, Refusal(RefusalClass.OUT_OF_RANGE, told, (order_id,)), lane)
         return
     _act(rows, record, order_id, ORDER_CREATED, event.entered_at, None, None)
     if order_id in rows.orders:
-        rows.count(record.topic, "repeat")
+        rows.count(record.topic, Effect.REPEAT)
         return
     rows.orders[order_id] = (
         order_id, event.seller_id, event.fulfilment, event.entered_at, *terms, event.total,
@@ -187,16 +175,14 @@ def _order(rows: Rows, record: Record, event: OrderCreated, book: Book, lane: in
         # What starts it may have come before the order.
         rows.waiting.add(order_id)
     rows.home = (record.topic, record.partition)
-    rows.count(record.topic, "created")
+    rows.count(record.topic, Effect.CREATED)
 
 
-# due, fires_at, policy, its version, at_lapse: fixed when the clock starts.
-_Terms = tuple[datetime | None, datetime | None, str | None, int, str | None]
-_NOT_YET: _Terms = (None, None, None, 0, None)
+_NOT_YET: Terms = (None, None, None, 0, None)
 
 
-def _terms(event: OrderCreated, book: Book) -> _Terms:
-    policy = book.only or book.choose(
+def _terms(event: OrderCreated, policies: Policies) -> Terms:
+    policy = policies.only or policies.choose(
         Facts(
             event.seller_id,
             event.fulfilment,
@@ -206,17 +192,7 @@ def _terms(event: OrderCreated, book: Book) -> _Terms:
     )
     if policy.clock != ORDER_CREATED:
         return _NOT_YET
-    return fixed(policy, event.entered_at)
-
-
-def fixed(policy: Policy, started_at: datetime) -> _Terms:
-    """The terms of an order whose clock started then.
-
-    Raises:
-        OverflowError: as :meth:`Policy.due`.
-    """
-    due = policy.due(started_at)
-    return due, policy.fires_at(due), policy.name, policy.version, policy.at_lapse
+    return policy.terms(event.entered_at)
 
 
 def _status(rows: Rows, record: Record, event: OrderStatusChanged, telling: frozenset[str]) -> None:
@@ -243,15 +219,15 @@ def _foreign(
     record: Record,
     told: tuple[Event, ...],
     telling: frozenset[str],
-    book: Book,
+    policies: Policies,
     lane: int,
 ) -> None:
     if told and isinstance(told[0], OrderCreated):
-        _order(rows, record, told[0], book, lane)
+        _order(rows, record, told[0], policies, lane)
         return
     for event in told:
         _status(rows, record, cast("OrderStatusChanged", event), telling)
-    rows.count(record.topic, "status" if told else "ignored")
+    rows.count(record.topic, Effect.STATUS if told else Effect.IGNORED)
 
 
 def _act(

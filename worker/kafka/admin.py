@@ -34,7 +34,7 @@ from aiokafka.protocol.types import (
 
 from worker.errors import KafkaUnavailable, PlazoError, TopicsNotFit
 from worker.kafka.client import client_options
-from worker.proof import Partition
+from worker.records import Partition
 from worker.settings import Settings
 
 _T = TypeVar("_T")
@@ -43,7 +43,7 @@ _TIMEOUT = 20.0
 _READING = 10.0
 
 
-class NotTold(PlazoError):
+class NotAnswered(PlazoError):
     """This cluster does not answer such a question, or not to us."""
 
 
@@ -151,9 +151,9 @@ class KafkaAdmin:
         for answer in answers:
             for code, *_, members in (found[:6] for found in answer.groups):
                 if code:
-                    raise NotTold(for_code(code).__name__)
+                    raise NotAnswered(for_code(code).__name__)
                 return len(members)
-        raise NotTold("no answer")
+        raise NotAnswered("no answer")
 
     async def clock(self) -> Skew:
         """The clock of the cluster's controller against ours.
@@ -170,14 +170,14 @@ class KafkaAdmin:
         answer = await self._ask(lambda client: client._send_request(_DescribeQuorum()))
         after = time.time()
         if answer.error_code:
-            raise NotTold(for_code(answer.error_code).__name__)
+            raise NotAnswered(for_code(answer.error_code).__name__)
         for _, partitions, _ in answer.topics:
             for _, _, leader, _, _, voters, _, _ in partitions:
                 for replica, _, fetched_at, _, _ in voters:
                     if replica == leader and fetched_at > 0:
                         error = (after - before) / 2
                         return Skew(fetched_at / 1000 - (before + after) / 2, error)
-        raise NotTold("the controller does not tell its time")
+        raise NotAnswered("the controller does not tell its time")
 
     async def create(self, topics: Mapping[str, int], replication_factor: int) -> list[str]:
         """Create topics with so many partitions; returns those that somebody else had created.
@@ -245,7 +245,7 @@ class KafkaAdmin:
                     await self._client.start()
                 return await question(self._client)
         except (IncompatibleBrokerVersion, NotImplementedError) as error:
-            raise NotTold(type(error).__name__) from None
+            raise NotAnswered(type(error).__name__) from None
         except (KafkaError, OSError, TimeoutError, ValueError) as error:
             await self.close()
             raise KafkaUnavailable(f"{type(error).__name__} on asking the cluster") from None

@@ -13,13 +13,11 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, OffsetOutOfRangeError
 
 from worker.errors import Halted, KafkaUnavailable
-from worker.ingest.rows import Batch
 from worker.kafka.aiokafka_patch import as_record
 from worker.kafka.assignor import LaneAssignor
 from worker.kafka.client import client_options
 from worker.observability.logs import logger
-from worker.proof import Partition
-from worker.records import Mark, Record
+from worker.records import Batch, Mark, Partition, Record
 from worker.settings import Settings
 
 log = logger(__name__)
@@ -43,7 +41,7 @@ class NotAssigned(Exception):
     """The partition is not ours (any more)."""
 
 
-class _Taken:
+class _Pulled:
     """What was handed over of a lane so far."""
 
     def __init__(self, into: Into, reached: dict[TopicPartition, int]) -> None:
@@ -164,7 +162,7 @@ class Consumer:
                 # Whoever moved it took records that this lane has never seen.
                 if await self._consumer.position(tp) != positions[partition]:
                     raise NotAssigned
-            taken = _Taken(
+            taken = _Pulled(
                 into, {tp: read_to.get((tp.topic, tp.partition), 0) for tp in partitions}
             )
             await self._merge(taken, limit, wait)
@@ -189,7 +187,7 @@ class Consumer:
         moved = {p: offset for p, offset in after.items() if offset > positions[p]}
         return Batch(taken.count, moved, taken.last)
 
-    async def _merge(self, taken: "_Taken", limit: int, wait: float) -> None:
+    async def _merge(self, taken: "_Pulled", limit: int, wait: float) -> None:
         partitions = [*taken.reached]
         ahead = False
         while taken.count < limit:

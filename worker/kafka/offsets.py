@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 
 from worker.errors import KafkaUnavailable
 from worker.kafka.client import client_options
-from worker.proof import Partition
+from worker.records import Partition
 from worker.settings import Settings
 
 _TIMEOUT = 15.0
@@ -20,6 +20,9 @@ _TIMEOUT = 15.0
 # Assigned between questions. To unsubscribe ends the client's fetcher for good when it comes before
 # the fetcher has seen the assignment (aiokafka 0.14).
 _NOTHING: tuple[TopicPartition, ...] = ()
+
+
+Headers = tuple[tuple[str, bytes], ...]
 
 
 class Bounds(NamedTuple):
@@ -30,7 +33,7 @@ class Bounds(NamedTuple):
     first_at: datetime | None
 
 
-class KafkaProbe:
+class OffsetReader:
     """Clients that are made at need and thrown away on any fault."""
 
     def __init__(self, settings: Settings) -> None:
@@ -110,18 +113,14 @@ class KafkaProbe:
         found: dict[Partition, int] = await self._ask(lambda: self._read_timestamps(offsets))
         return found
 
-    async def tail(
-        self, topic: str, partition: int, count: int
-    ) -> list[tuple[tuple[str, bytes], ...]]:
+    async def tail(self, topic: str, partition: int, count: int) -> list[Headers]:
         """Headers of the last ``count`` records of a partition, oldest first.
 
         Raises:
             KafkaUnavailable
         """
         tp = TopicPartition(topic, partition)
-        headers: list[tuple[tuple[str, bytes], ...]] = await self._ask(
-            lambda: self._read_tail(tp, count)
-        )
+        headers: list[Headers] = await self._ask(lambda: self._read_tail(tp, count))
         return headers
 
     async def close(self) -> None:
@@ -147,9 +146,7 @@ class KafkaProbe:
             if not topic["error_code"]
         }
 
-    async def _read_tail(
-        self, tp: TopicPartition, count: int
-    ) -> list[tuple[tuple[str, bytes], ...]]:
+    async def _read_tail(self, tp: TopicPartition, count: int) -> list[Headers]:
         begin = (await self._reader.beginning_offsets([tp]))[tp]
         end = (await self._reader.end_offsets([tp]))[tp]
         if begin == end:
@@ -157,7 +154,7 @@ class KafkaProbe:
         self._reader.assign([tp])
         try:
             self._reader.seek(tp, max(begin, end - count))
-            headers: list[tuple[tuple[str, bytes], ...]] = []
+            headers: list[Headers] = []
             while await self._reader.position(tp) < end:
                 found = await self._reader.getmany(tp, timeout_ms=1000)
                 headers += [record.headers for record in found.get(tp, ())]

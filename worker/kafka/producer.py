@@ -36,7 +36,7 @@ def _key(message: Message) -> bytes | None:
     return b"" if message.key is None and message.value is None else message.key
 
 
-class Publisher:
+class Producer:
     """One producer for all lanes; made at need, thrown away on any doubt.
 
     No Kafka transactions: from Python they can commit what was refused. Order and repeats are
@@ -141,3 +141,19 @@ async def _send_batches(
             batch = producer.create_batch()
             batch.append(**record)  # the first is taken, whatever its size
     sent.append(await producer.send_batch(batch, topic, partition=partition))
+
+
+async def append(producer: Producer, messages: Sequence[Message]) -> None:
+    """Publish, and do not return before the outcome is known.
+
+    A message on its way cannot be called back. A relay that was cancelled and returned at once
+    would have a successor that reads the tail too early, and publishes it all again.
+
+    Raises: as :meth:`Producer.publish`.
+    """
+    publishing = asyncio.ensure_future(producer.publish(messages))
+    try:
+        await asyncio.shield(publishing)
+    except asyncio.CancelledError:
+        await asyncio.gather(publishing, return_exceptions=True)
+        raise

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from worker.clock import Clock
-from worker.proof import Partition
+from worker.records import Partition
 
 # One computes while the other waits for Postgres. With all lanes at once, each step of the event
 # loop takes as many times longer, and an acknowledgement takes many steps.
@@ -19,7 +19,7 @@ _LEAST = 250
 Positions = Mapping[Partition, int]
 
 
-class Awaited(Protocol):
+class LateProof(Protocol):
     """A proof that has to be read for."""
 
     at: datetime
@@ -32,7 +32,7 @@ class Awaited(Protocol):
 class Proofs(Protocol):
     """What is known of the proofs that lanes wait for."""
 
-    def late(self) -> Sequence[Awaited]:
+    def late(self) -> Sequence[LateProof]:
         """Those that lanes have waited for for long."""
         ...
 
@@ -41,7 +41,7 @@ class Proofs(Protocol):
         ...
 
 
-class Turns:
+class Fairness:
     """A courtesy among the lanes of a worker, not a lock: nothing relies on it.
 
     ``patience`` is how long reading waits for verdicts, and ``courtesy`` how long lanes that have
@@ -65,7 +65,7 @@ class Turns:
         self._none_deciding.set()
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
+    async def deciding(self) -> AsyncIterator[None]:
         """Wait for a turn to decide."""
         self._deciding += 1
         self._none_deciding.clear()

@@ -8,20 +8,19 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
-from worker.decide.deadline_changes import Moved, earlier
 from worker.errors import Fenced
+from worker.lanes.timers import TimerChange, earlier
 from worker.observability.metrics import Metrics
-from worker.proof import Partition
-from worker.records import Mark
-from worker.storage.database import Store, Transaction
+from worker.records import Mark, Partition
+from worker.storage.database import Database, Transaction
 
 
 class Lane:
     """One lane under one epoch. Not usable after :class:`Fenced` or any fault: take it anew."""
 
-    def __init__(self, number: int, store: Store, metrics: Metrics) -> None:
+    def __init__(self, number: int, database: Database, metrics: Metrics) -> None:
         self.number = number
-        self.store = store
+        self.database = database
         self.epoch = 0
         self.sequence = 0
         self.published = 0
@@ -32,20 +31,20 @@ class Lane:
         self.next_reminds_at: datetime | None = None
         # Two transactions of one lane would only wait for each other at the fence, each with a
         # connection in hand.
-        self.turn = asyncio.Lock()
+        self.lock = asyncio.Lock()
         self._metrics = metrics
 
-    async def take(self, owner: str) -> None:
+    async def acquire(self, owner: str) -> None:
         """Take the lane over: from here on every older epoch fails.
 
         Raises:
             DatabaseUnavailable: try again later.
         """
-        async with self.store.session() as session:
+        async with self.database.session() as session:
             await session.rows("end_frozen_sessions")
-        async with self.store.transaction() as tx:
-            await tx.rows("wait_briefly")
-            row = await tx.row("take_lane", self.number, owner)
+        async with self.database.transaction() as tx:
+            await tx.rows("set_lock_timeout")
+            row = await tx.row("acquire_lane", self.number, owner)
             due = await tx.row("next_deadline", self.number)
             reminder = await tx.row("next_reminder", self.number)
         assert row is not None
@@ -61,7 +60,7 @@ class Lane:
 
     async def stored_positions(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
         """Where this lane goes on; partitions that were never read are missing."""
-        async with self.store.session() as session:
+        async with self.database.session() as session:
             rows = await session.rows(
                 "lane_positions", self.number, [topic for topic, _ in partitions]
             )
@@ -77,7 +76,7 @@ class Lane:
         self, partition: Partition, next_offset: int, covered_since: datetime | None
     ) -> None:
         """Set a position that was never stored, or that the log has left behind."""
-        async with self.turn, self.store.transaction() as tx:
+        async with self.lock, self.database.transaction() as tx:
             await self.fence(tx)
             await tx.execute("start_position", *partition, next_offset, covered_since)
         self.positions[partition] = next_offset
@@ -87,13 +86,13 @@ class Lane:
 
         Raises: as :meth:`fence`.
         """
-        async with self.turn, self.store.transaction() as tx:
+        async with self.lock, self.database.transaction() as tx:
             sequence, _ = await self.fence(tx)
         return sequence
 
     async def release(self) -> None:
         """Say that nobody owns the lane now; a later owner need not wait for us."""
-        async with self.turn, self.store.session() as session:
+        async with self.lock, self.database.session() as session:
             await session.execute("release_lane", self.number, self.epoch)
 
     async def fence(self, tx: Transaction) -> tuple[int, int]:
@@ -113,9 +112,9 @@ class Lane:
         self._metrics.fenced.inc()
         return Fenced(f"lane {self.number}: {how}")
 
-    def rearm(self, moved: Moved) -> bool:
+    def rearm(self, change: TimerChange) -> bool:
         """Remember the next instants after some were added; whether one comes before them."""
         before = self.next_fires_at, self.next_reminds_at
-        self.next_fires_at = earlier(self.next_fires_at, moved.first_fires_at)
-        self.next_reminds_at = earlier(self.next_reminds_at, moved.first_reminds_at)
+        self.next_fires_at = earlier(self.next_fires_at, change.first_fires_at)
+        self.next_reminds_at = earlier(self.next_reminds_at, change.first_reminds_at)
         return (self.next_fires_at, self.next_reminds_at) != before

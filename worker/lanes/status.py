@@ -1,14 +1,15 @@
 """The lanes as they are stored: who reads each, how far it is, and what it still has to decide."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from worker.proof import Partition
+from worker.records import Partition
 from worker.storage.database import Transaction
 
 
-async def read(session: Transaction, ends: dict[Partition, int] | None) -> list[dict[str, Any]]:
+async def read(session: Transaction, ends: Mapping[Partition, int] | None) -> list[dict[str, Any]]:
     """A row for each lane. ``ends`` are the logs' ends; ``None`` where Kafka does not answer.
 
     ``lag`` is in records; ``offsets`` is the sum of its positions, which grows as records are

@@ -6,14 +6,13 @@ order. Spans follow OpenTelemetry's conventions for messaging.
 """
 
 import asyncio
-import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+from uuid import UUID
 
 from worker.errors import PlazoError
-from worker.ingest.rows import Rows
-from worker.outbox.events import Event
-from worker.records import Record
+from worker.records import Partition, Record
 from worker.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,6 +23,19 @@ _HEADERS = ("traceparent", "tracestate")
 _FLUSH = 3.0
 
 Context = tuple[str, str]  # traceparent, tracestate
+
+
+class Decided(Protocol):
+    """An event of the outbox, as far as a span shows it."""
+
+    @property
+    def order_id(self) -> str: ...
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def decided_at(self) -> datetime: ...
 
 
 class TracesNotInstalled(PlazoError):
@@ -51,25 +63,28 @@ class Traces:
             return None
         try:
             from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-            from opentelemetry.sdk.resources import Resource
+            from opentelemetry.sdk.resources import OTELResourceDetector, Resource
             from opentelemetry.sdk.trace import TracerProvider
             from opentelemetry.sdk.trace.export import BatchSpanProcessor
         except ImportError:
             raise TracesNotInstalled("PLAZO_TRACES needs plazo[otel]") from None
-        name = os.environ.get("OTEL_SERVICE_NAME", "plazo")
-        provider = TracerProvider(resource=Resource.create({"service.name": name}))
+        # The detector reads OpenTelemetry's own variables, and wins over our default.
+        named = Resource.create({"service.name": "plazo"}).merge(OTELResourceDetector().detect())
+        provider = TracerProvider(resource=named)
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         return cls(provider)
 
-    def received(self, records: Iterable[Record], rows: Rows) -> dict[str, "Span"]:
+    def received(
+        self, records: Iterable[Record], home: Partition | None, brought: Mapping[int, str]
+    ) -> dict[str, "Span"]:
         """A span, by order, for each record with a context that may have brought the order.
 
-        They are exported once they end: after the commit, so that none tells of what was undone.
+        ``brought`` are the new orders by the offset of their record in the partition ``home``.
+        Spans are exported once they end: after the commit, so that none reports an undone record.
         """
-        brought = {order[-1]: order_id for order_id, order in rows.orders.items()}
         spans = {}
         for record in records:
-            if (record.topic, record.partition) != rows.home or record.offset not in brought:
+            if (record.topic, record.partition) != home or record.offset not in brought:
                 continue
             carrier = _carried(record.headers)
             if "traceparent" not in carrier:
@@ -96,7 +111,7 @@ class Traces:
         self._propagator.inject(carrier, set_span_in_context(span))
         return carrier.get("traceparent", ""), carrier.get("tracestate", "")
 
-    def sent(self, event: Event, parent: Context, topic: str) -> "Span":
+    def sent(self, event: Decided, parent: Context, topic: str) -> "Span":
         """The verdict's span, which is over, and that of its publication, which begins."""
         decided = int(event.decided_at.timestamp() * 1e9)
         carrier = _only_full(parent)

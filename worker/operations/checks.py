@@ -11,7 +11,7 @@ from typing import Any
 from schemas import events as names
 from worker.kafka.admin import Sample, Skew, TopicState, partition_by_murmur2
 from worker.kafka.offsets import Bounds
-from worker.proof import Partition
+from worker.records import Partition
 from worker.settings import Settings
 from worker.storage.migrations import HEAD, serves
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from worker.decide import cases
+from worker.decide.cases import load_cases
 from worker.domain.acts import DECISIVE
 from worker.domain.case import Case, Finding, Kind, Outcome, Reason
 from worker.domain.deadline import schedule
 from worker.domain.decide import decide, find
 from worker.operations.format import from_now, span
 from worker.settings import Settings
-from worker.storage.database import Store
+from worker.storage.database import Database
 
 # More acts than this tell support nothing, and no screen holds them.
 MOST = 500
@@ -60,7 +60,7 @@ BECAUSE = {
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class OrderHistory:
     """All rows about one order, of one moment."""
 
     now: datetime
@@ -79,13 +79,13 @@ class Known:
         return self.order is None and not self.acts and not self.refusals
 
 
-async def load(settings: Settings, store: Store, order_id: str) -> Known:
+async def load(settings: Settings, database: Database, order_id: str) -> OrderHistory:
     """Read everything known of an order.
 
     Raises:
         DatabaseUnavailable: try again later.
     """
-    async with store.transaction(one_snapshot=True) as tx:
+    async with database.transaction(one_snapshot=True) as tx:
         order = await tx.row("explain_order", order_id)
         acts = await tx.rows("explain_acts", order_id, MOST)
         refusals = await tx.rows("explain_refusals", order_id, MOST)
@@ -93,15 +93,15 @@ async def load(settings: Settings, store: Store, order_id: str) -> Known:
         decisions = await tx.rows("explain_decisions", order_id)
         mode = await tx.row("mode")
         entered = order is not None and order["lane"] is not None
-        found = await cases.load(tx, order["lane"], [order_id]) if order and entered else []
+        found = await load_cases(tx, order["lane"], [order_id]) if order and entered else []
         since = [
             row["covered_since"]
             for row in await tx.rows("positions")
             if row["topic"] == settings.order_status_changed_topic and row["covered_since"]
         ]
-    now = await store.now()
+    now = await database.now()
     case = found[0] if found else None
-    return Known(
+    return OrderHistory(
         now,
         order,
         acts,
@@ -114,13 +114,13 @@ async def load(settings: Settings, store: Store, order_id: str) -> Known:
     )
 
 
-def summary(known: Known) -> str:
+def summary(known: OrderHistory) -> str:
     """The answer in a sentence."""
     rehearsed = "in shadow mode, where nothing is told in earnest: " if known.shadow else ""
     return rehearsed + _answer(known)
 
 
-def _answer(known: Known) -> str:
+def _answer(known: OrderHistory) -> str:
     order, case = known.order, known.case
     if order is not None and order["lane"] is not None and order["due"] is None:
         return "its clock has not started: the status that its policy waits for has not been read"
@@ -146,7 +146,7 @@ def _answer(known: Known) -> str:
     return said
 
 
-def _undecided(order: Mapping[str, Any], case: Case, known: Known) -> str:
+def _undecided(order: Mapping[str, Any], case: Case, known: OrderHistory) -> str:
     said = f"not decided yet: {SO_FAR[find(case)]}"
     planned = schedule(order["first_due"] or order["due"], order["entered_at"], case.changes)
     if planned.held:
@@ -167,7 +167,7 @@ def _undecided(order: Mapping[str, Any], case: Case, known: Known) -> str:
     )
 
 
-def _prospect(case: Case, known: Known) -> str:
+def _prospect(case: Case, known: OrderHistory) -> str:
     judgement = decide(case, known.evidence_since)
     told = [decision.reason for decision in judgement.decisions]
     because = f" because {BECAUSE[told[0]]}" if told else ""
@@ -180,7 +180,7 @@ def in_time(act: Mapping[str, Any], order: Mapping[str, Any] | None) -> bool | N
     return bool(act["occurred_at"] <= order["due"])
 
 
-def explained(order_id: str, known: Known, personal: bool) -> dict[str, Any]:
+def explained(order_id: str, known: OrderHistory, personal: bool) -> dict[str, Any]:
     """The same for JSON; what may name a person only where ``personal`` is set."""
     order = known.order
     entered = order is not None and order["lane"] is not None

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from worker.storage.database import Store
+from worker.storage.database import Database
 
 _PAGE = 2_000
 
 
 @dataclass
-class Forgotten:
+class RetentionResult:
     """Rows that were removed, or would be; ``looked_at`` counts orders."""
 
     looked_at: int = 0
@@ -26,14 +26,14 @@ class Forgotten:
 
 
 async def forget(
-    store: Store,
+    database: Database,
     evidence_topic: str,
     before: datetime,
     *,
     pause: float,
     dry_run: bool = False,
-    progress: Callable[[Forgotten], None] = lambda _: None,
-) -> Forgotten:
+    progress: Callable[[RetentionResult], None] = lambda _: None,
+) -> RetentionResult:
     """Remove orders settled before an instant with all that belongs to them, and settled refusals.
 
     It may be stopped at any point and started again. ``pause`` is in seconds, after each page.
@@ -41,25 +41,25 @@ async def forget(
     Raises:
         DatabaseUnavailable: what was removed until then stays removed.
     """
-    done = Forgotten()
+    done = RetentionResult()
     if not dry_run:
         # First of all. Whoever finds the acts gone must find this as well.
-        async with store.transaction() as tx:
-            await tx.execute("cover_since", evidence_topic, before)
+        async with database.transaction() as tx:
+            await tx.execute("raise_coverage", evidence_topic, before)
     last: str | None = ""
     while last is not None:
-        last = await _page(store, last, before, dry_run, done)
+        last = await _page(database, last, before, dry_run, done)
         progress(done)
         await asyncio.sleep(pause)
-    await _dead_letters(store, before, dry_run, done)
+    await _dead_letters(database, before, dry_run, done)
     return done
 
 
 async def _page(
-    store: Store, after: str, before: datetime, dry_run: bool, done: Forgotten
+    database: Database, after: str, before: datetime, dry_run: bool, done: RetentionResult
 ) -> str | None:
-    async with store.transaction() as tx:
-        page = await tx.row("forgettable_orders", after, _PAGE, before)
+    async with database.transaction() as tx:
+        page = await tx.row("expired_orders", after, _PAGE, before)
         assert page is not None
         old = page["old"]
         done.looked_at += page["looked_at"]
@@ -67,24 +67,26 @@ async def _page(
         if old and not dry_run:
             # An act that is being committed this instant stays behind without its order, which
             # harms nobody: should the order come back, the act counts.
-            done.acts += await tx.execute("forget_acts", old)
-            await tx.execute("forget_changes", old)
-            done.decisions += await tx.execute("forget_decisions", old)
-            await tx.execute("forget_traces", old)
-            await tx.execute("forget_orders", old)
+            done.acts += await tx.execute("delete_acts", old)
+            await tx.execute("delete_changes", old)
+            done.decisions += await tx.execute("delete_decisions", old)
+            await tx.execute("delete_traces", old)
+            await tx.execute("delete_orders", old)
     found: str | None = page["last"]
     return found
 
 
-async def _dead_letters(store: Store, before: datetime, dry_run: bool, done: Forgotten) -> None:
+async def _dead_letters(
+    database: Database, before: datetime, dry_run: bool, done: RetentionResult
+) -> None:
     if dry_run:
-        async with store.session() as session:
-            row = await session.row("forgettable_dead_letters", before)
+        async with database.session() as session:
+            row = await session.row("expired_dead_letters", before)
         done.dead_letters = row["count"] if row else 0
         return
     while True:
-        async with store.transaction() as tx:
-            removed = await tx.execute("forget_dead_letters", before, _PAGE)
+        async with database.transaction() as tx:
+            removed = await tx.execute("delete_dead_letters", before, _PAGE)
         done.dead_letters += removed
         if removed < _PAGE:
             return

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
-from asyncpg.pgproto import pgproto
 
-from worker.domain.case import Case, Decision, Given, Kind
-from worker.proof import Reading
+from worker.domain.case import Case, Decision, Kind, PriorDecision, Reason
+from worker.freshness.evidence import Reading
+from worker.storage.uuid import DriverUUID
 
-# Fixed for ever: ids of decisions derive from it.
+# Fixed forever: ids of decisions derive from it.
 _NAMESPACE = UUID("6f1c1f0e-2b1d-5c7e-9f62-70a1d2c0de24")
 _HASHED_NAMESPACE = sha1(_NAMESPACE.bytes, usedforsecurity=False)
 
@@ -28,8 +28,8 @@ class Event(NamedTuple):
     order_id: str
     ordinal: int
     id: UUID
-    kind: str
-    reason: str
+    kind: Kind
+    reason: Reason
     revokes: int | None
     decided_at: datetime
     value: str
@@ -44,7 +44,7 @@ def decision_id(order_id: str, decision: Decision) -> UUID:
     digest = bytearray(hashed.digest()[:16])
     digest[6] = digest[6] & 0x0F | 0x50  # version 5
     digest[8] = digest[8] & 0x3F | 0x80  # of RFC 9562
-    found: UUID = pgproto.UUID(bytes(digest))
+    found: UUID = DriverUUID(bytes(digest))
     return found
 
 
@@ -61,8 +61,8 @@ def events(
             case.order.order_id,
             decision.ordinal,
             decision_id(case.order.order_id, decision),
-            decision.kind.value,
-            decision.reason.value,
+            decision.kind,
+            decision.reason,
             decision.revokes.ordinal if decision.revokes else None,
             now,
             orjson.dumps(value, option=orjson.OPT_UTC_Z).decode(),
@@ -93,7 +93,7 @@ def _head(case: Case, decision: Decision, now: datetime) -> dict[str, Any]:
     return head
 
 
-def _given(given: Given) -> dict[str, Any]:
+def _given(given: PriorDecision) -> dict[str, Any]:
     return {
         "id": given.id,
         "type": f"marketplace.order.{given.kind}.v1",

@@ -1,39 +1,37 @@
 """The relay: from the decisions table to the decisions topic, in the order of the sequence.
 
-What was published is written in the topic itself. On take-over and after every doubt the relay
-reads the tail of the lane's partition and goes on behind the last sequence that stands there.
+The topic itself is the record of what was published. On take-over and after every doubt the relay
+reads the tail of the lane's partition and goes on after the last sequence there.
 
-What a sweep has just committed need not be read again: it is handed over, and what was not, or was
-too much to keep, is read from the table.
+A sweep hands its events over once they are committed; they need not be read again. The others are
+read from the table.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from schemas import events as names
 from worker.clock import Clock
 from worker.errors import Halted
-from worker.kafka.offsets import KafkaProbe
-from worker.kafka.producer import Message, Publisher, TooLarge
+from worker.kafka.offsets import Headers, OffsetReader
+from worker.kafka.producer import Message, Producer, append
 from worker.lanes.lane import Lane
 from worker.observability.metrics import Metrics
 from worker.observability.tracing import Traces
+from worker.outbox.dead_letters import DeadLetterOutbox
 from worker.outbox.events import Event
 from worker.settings import Settings
-from worker.storage.database import Store
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
 _BATCH = 1000
-_LETTERS = 50
-_OURS = 6  # headers that the relay puts behind those of the refused record
-# Repeats of a hung predecessor may stand behind the last of its successor, a batch at the most.
+# Repeats of a hung predecessor may stand after the last of its successor, a batch at the most.
 _TAIL = 2 * _BATCH
-# As many handed over and not yet published are kept, by lane.
+# As many events handed over and not yet published are kept, for each lane.
 _KEPT = 2 * _BATCH
 
 _SPECVERSION = (names.CE_SPECVERSION, b"1.0")
@@ -41,52 +39,48 @@ _CONTENT_TYPE = (names.CONTENT_TYPE_HEADER, names.CONTENT_TYPE.encode())
 
 
 class Relay:
-    """Publishes what one lane has committed."""
+    """Publishes the committed decisions and dead letters of one lane."""
 
     def __init__(
         self,
         lane: Lane,
         settings: Settings,
-        store: Store,
-        publisher: Publisher,
-        probe: KafkaProbe,
+        producer: Producer,
+        offsets: OffsetReader,
         clock: Clock,
         metrics: Metrics,
         traces: Traces | None = None,
     ) -> None:
         self._lane = lane
         self._settings = settings
-        self._store = store
-        self._publisher = publisher
-        self._probe = probe
+        self._producer = producer
+        self._offsets = offsets
         self._clock = clock
         self._metrics = metrics
         self._traces = traces
+        self._dead_letters = DeadLetterOutbox(lane, settings, producer, offsets)
         self._source = (names.CE_SOURCE, f"/plazo/{settings.group_id}".encode())
         self._committed = asyncio.Event()
         self._handed_over: dict[int, Event] = {}
-        self._letters = True
-        # A lane has one partition of the dead-letter topic, so that it can find there again
-        # what it published before a crash.
-        self._letter_partition = 0
         # A lane beyond the width of order-created is home to no order and decides nothing.
         self._has_partition = True
         # Nothing to drain if nothing was left over, even while the broker is away.
         self._idle = asyncio.Event()
         if lane.published >= lane.sequence:
             self._idle.set()
-        self._type = _rehearsed_type if settings.mode == "shadow" else _type
-        # No verdict may fall before the tail was read: it could take a sequence that is taken.
+        self._type = _shadow_type if settings.mode == "shadow" else _type
+        # No verdict may be decided before the tail was read: it could take a sequence in use.
         self.tail_known = asyncio.Event()
         self.oldest: float | None = None  # epoch seconds of the oldest unpublished decision
 
     def committed(
         self, events: Mapping[int, Event] | None = None, *, dead_letters: bool = False
     ) -> None:
-        """Tell that there may be something to publish; decisions by their sequence."""
+        """There may be something to publish; decisions by their sequence."""
         if events and len(self._handed_over) + len(events) <= _KEPT:
             self._handed_over.update(events)
-        self._letters = self._letters or dead_letters
+        if dead_letters:
+            self._dead_letters.committed()
         self._idle.clear()
         self._committed.set()
 
@@ -101,61 +95,42 @@ class Relay:
             PublishFailed, KafkaUnavailable, DatabaseUnavailable: start again, with a new tail.
             Halted: the topic is ahead of the database.
         """
-        self._letters = True
-        await self._find_places()
         await self._find_tail()
         self.tail_known.set()
-        await self._find_letters()
+        await self._dead_letters.find_published()
         while True:
             self._committed.clear()
             # A verdict never waits for more than one batch of dead letters.
-            while await self._publish_decisions() or await self._publish_dead_letters():
+            while await self._publish() or await self._dead_letters.publish():
                 pass
             if not self._committed.is_set():
                 self._idle.set()
             await self._committed.wait()
             self._idle.clear()
 
-    async def _find_places(self) -> None:
-        decisions, letters = self._settings.output_topic, self._settings.dead_letters_topic
-        widths = await self._probe.widths([decisions, letters])
-        self._has_partition = self._lane.number < widths[decisions]
-        self._letter_partition = self._lane.number % widths[letters]
-
     async def _find_tail(self) -> None:
+        topic, lane = self._settings.output_topic, self._lane
+        self._has_partition = lane.number < (await self._offsets.widths([topic]))[topic]
         if not self._has_partition:
             return
-        headers = await self._probe.tail(self._settings.output_topic, self._lane.number, _TAIL)
-        last = max((_sequence(one) for one in headers), default=0)
-        if last > self._lane.sequence:
-            # Asked behind the fence: after a hang the topic may hold what our successor decided.
-            stored = await self._lane.stored_sequence()
+        headers = await self._offsets.tail(topic, lane.number, _TAIL)
+        last = max((_sequence(each) for each in headers), default=0)
+        if last > lane.sequence:
+            # Asked behind the fence: after a hang the topic may hold decisions of our successor.
+            stored = await lane.stored_sequence()
             if last > stored:
                 # An older back-up of the database was restored: its next decisions would carry
                 # sequences that downstream has seen, for other orders.
                 raise Halted(
-                    f"lane {self._lane.number}: the decisions topic holds sequence {last}, "
+                    f"lane {lane.number}: the decisions topic holds sequence {last}, "
                     f"the database only {stored}"
                 )
         # The table's figure counts where retention has emptied the topic.
-        if last > self._lane.published:
+        if last > lane.published:
             await self._mark(last)
 
-    async def _find_letters(self) -> None:
-        """Which unpublished dead letters stand in their topic already: a crash came between."""
-        rows = await self._unpublished_letters()
-        if not rows:
-            return
-        # Several lanes may share the partition, each with a batch on the way.
-        headers = await self._probe.tail(
-            self._settings.dead_letters_topic, self._letter_partition, _LETTERS * 20
-        )
-        there = {_place(one) for one in headers}
-        await self._mark_letters(
-            [r["id"] for r in rows if (r["topic"], r["partition"], r["offset"]) in there]
-        )
-
-    async def _publish_decisions(self) -> bool:
+    async def _publish(self) -> bool:
+        """Publish one batch of decisions; returns whether there was any."""
         lane = self._lane
         if lane.published >= lane.sequence:
             self.oldest = None
@@ -164,7 +139,7 @@ class Relay:
         self.oldest = next(iter(events.values())).decided_at.timestamp()
         spans = await self._spans(self._traces, events) if self._traces else {}
         messages = [self._message(n, event, spans.get(n)) for n, event in events.items()]
-        await self._append(messages)
+        await append(self._producer, messages)
         for span in spans.values():
             span.end()
         await self._mark(max(events))
@@ -181,17 +156,19 @@ class Relay:
         return events
 
     async def _next_stored(self) -> dict[int, Event]:
-        # What was handed over lies behind a gap.
+        # The events handed over lie after a gap.
         self._handed_over.clear()
         lane = self._lane
-        async with self._store.session() as session:
-            rows = await session.rows("unpublished_decisions", lane.number, lane.published, _BATCH)
+        rows = await lane.database.rows(
+            "unpublished_decisions", lane.number, lane.published, _BATCH
+        )
         return {row["sequence"]: Event(*(row[name] for name in Event._fields)) for row in rows}
 
     async def _spans(self, traces: Traces, events: Mapping[int, Event]) -> dict[int, "Span"]:
-        """By sequence, the spans of what is published now, of orders that came with a context."""
-        async with self._store.session() as session:
-            found = await session.rows("traces_of", [event.order_id for event in events.values()])
+        """By sequence, the spans of this batch, for orders that came with a context."""
+        found = await self._lane.database.rows(
+            "order_traces", [event.order_id for event in events.values()]
+        )
         parents = {row["order_id"]: (row["traceparent"], row["tracestate"]) for row in found}
         return {
             sequence: traces.sent(event, parent, self._settings.output_topic)
@@ -199,21 +176,8 @@ class Relay:
             if (parent := parents.get(event.order_id))
         }
 
-    async def _append(self, messages: Sequence[Message]) -> None:
-        """Publish, and do not leave before it is known what became of it.
-
-        What is on its way cannot be called back. A relay that was cancelled and took its leave at
-        once would have a successor that reads the tail too early, and publishes it all again.
-        """
-        publishing = asyncio.ensure_future(self._publisher.publish(messages))
-        try:
-            await asyncio.shield(publishing)
-        except asyncio.CancelledError:
-            await asyncio.gather(publishing, return_exceptions=True)
-            raise
-
     async def _mark(self, sequence: int) -> None:
-        async with self._store.session() as session:
+        async with self._lane.database.session() as session:
             await session.execute("mark_published", self._lane.number, sequence)
         self._lane.published = sequence
 
@@ -235,74 +199,15 @@ class Relay:
             self._settings.output_topic, self._lane.number, order, event.value.encode(), headers
         )
 
-    async def _publish_dead_letters(self) -> bool:
-        if not self._letters:
-            return False
-        # Before the look and not after it: what is committed meanwhile must not be forgotten.
-        self._letters = False
-        rows = await self._unpublished_letters()
-        if not rows:
-            return False
-        self._letters = True
-        try:
-            await self._append([self._letter(row) for row in rows])
-        except TooLarge:
-            # Some of the others may have been appended.
-            await self._find_letters()
-            for row in await self._unpublished_letters():
-                await self._publish_alone(self._letter(row))
-                await self._mark_letters([row["id"]])
-        else:
-            await self._mark_letters([row["id"] for row in rows])
-        return True
-
-    async def _publish_alone(self, letter: Message) -> None:
-        try:
-            await self._append([letter])
-        except TooLarge:
-            # The topic allows less than the one it came from. The bytes are in Postgres.
-            headers = [*letter.headers[-_OURS:], (names.VALUE_OMITTED, b"too-large")]
-            await self._append([letter._replace(value=None, headers=headers)])
-
-    async def _unpublished_letters(self) -> Sequence[Any]:
-        async with self._store.session() as session:
-            return await session.rows("unpublished_dead_letters", self._lane.number, _LETTERS)
-
-    async def _mark_letters(self, ids: Sequence[int]) -> None:
-        async with self._store.session() as session:
-            await session.execute("mark_dead_letters_published", ids)
-
-    def _letter(self, row: Any) -> Message:
-        came = [
-            (name.decode("utf-8", "backslashreplace"), value)
-            for name, value in zip(row["header_names"], row["header_values"], strict=True)
-        ]
-        ours = {
-            names.SOURCE_TOPIC: row["topic"],
-            names.SOURCE_PARTITION: str(row["partition"]),
-            names.SOURCE_OFFSET: str(row["offset"]),
-            names.SOURCE_TIMESTAMP: row["timestamp"].isoformat().replace("+00:00", "Z"),
-            names.ERROR_CLASS: row["error"],
-            names.ERROR_MESSAGE: row["message"],
-        }
-        headers = came + [(name, value.encode()) for name, value in ours.items()]
-        return Message(
-            self._settings.dead_letters_topic,
-            self._letter_partition,
-            row["key"],
-            row["value"],
-            headers,
-        )
-
 
 @cache
 def _type(kind: str) -> bytes:
-    return f"marketplace.order.{kind}.v1".encode()
+    return names.decision_type(kind).encode()
 
 
 @cache
-def _rehearsed_type(kind: str) -> bytes:
-    return names.rehearsed(_type(kind).decode()).encode()
+def _shadow_type(kind: str) -> bytes:
+    return names.shadow_type(names.decision_type(kind)).encode()
 
 
 @lru_cache(maxsize=1024)
@@ -311,20 +216,8 @@ def _time(moment: datetime) -> bytes:
     return moment.isoformat().replace("+00:00", "Z").encode()
 
 
-def _sequence(headers: Sequence[tuple[str, bytes]]) -> int:
+def _sequence(headers: Headers) -> int:
     for name, value in headers:
         if name == names.CE_SEQUENCE and value.isdigit():
             return int(value)
     return 0
-
-
-def _place(headers: Sequence[tuple[str, bytes]]) -> tuple[str, int, int] | None:
-    found = dict(headers)  # ours stand last, so they win over headers of the refused record
-    try:
-        return (
-            found[names.SOURCE_TOPIC].decode(),
-            int(found[names.SOURCE_PARTITION]),
-            int(found[names.SOURCE_OFFSET]),
-        )
-    except (KeyError, ValueError):
-        return None

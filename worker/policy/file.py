@@ -24,7 +24,7 @@ from pydantic import (
 from schemas.types import Name, Text
 from worker.domain.acts import DECISIVE, ORDER_CREATED
 from worker.domain.calendar import Calendar, Hours
-from worker.domain.policy import AtLapse, Book, CutOff, Dispute, Match, Policy, Rule
+from worker.domain.policy import AtLapse, CutOff, Dispute, Match, Policies, Policy, Rule
 from worker.errors import PolicyInvalid
 from worker.settings import Duration
 
@@ -34,7 +34,7 @@ _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _TRIED_YEARS = range(5)
 
 
-def load(path: Path, grace: timedelta) -> Book:
+def load(path: Path, grace: timedelta) -> Policies:
     """The book of a file; ``grace`` is for the policies that give none.
 
     Raises:
@@ -47,7 +47,7 @@ def load(path: Path, grace: timedelta) -> Book:
     return parse(text, grace, name=str(path))
 
 
-def parse(text: str, grace: timedelta, *, name: str = "policy file") -> Book:
+def parse(text: str, grace: timedelta, *, name: str = "policy file") -> Policies:
     """The book that a text holds. Raises: as :func:`load`."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -61,7 +61,7 @@ def parse(text: str, grace: timedelta, *, name: str = "policy file") -> Book:
         line = f":{mark.line + 1}" if mark else ""
         raise PolicyInvalid([f"{name}{line}: {getattr(error, 'problem', error)}"]) from None
     try:
-        return _File.model_validate(content).book(grace)
+        return _File.model_validate(content).terms(grace)
     except ValidationError as error:
         raise PolicyInvalid(
             [
@@ -230,11 +230,11 @@ class _Calendar(_Part):
 
     def calendar(self, name: str) -> Calendar:
         return Calendar(
-            name, ZoneInfo(self.zone), self.week(), _Closed(self.closed, self.public_holidays())
+            name, ZoneInfo(self.zone), self.week(), _ClosedDay(self.closed, self.public_holidays())
         )
 
 
-class _Closed:
+class _ClosedDay:
     """Days of our own and those of a country, which computes each year when it is asked."""
 
     def __init__(self, own: frozenset[date], country: Any) -> None:
@@ -351,8 +351,8 @@ class _File(_Part):
             self._reachable(policy)
         return self
 
-    def book(self, grace: timedelta) -> Book:
-        return Book(
+    def terms(self, grace: timedelta) -> Policies:
+        return Policies(
             tuple(Rule(one.when.match(), self._policy(one, grace)) for one in self.policies)
         )
 

@@ -3,41 +3,41 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
-from worker.domain.policy import Book, Policy
+from worker.domain.policy import Policies, Policy
 from worker.errors import PolicyConflict
 from worker.policy.file import load
 from worker.settings import Settings
-from worker.storage.database import Store
+from worker.storage.database import Database
 
 
-def book_of(settings: Settings) -> Book:
+def load_policies(settings: Settings) -> Policies:
     """The book of the policy file; without one, a single policy from the settings.
 
     Raises:
         PolicyInvalid: what the file says cannot be.
     """
     if settings.policy_file is None:
-        return Book.of(Policy("default", settings.stock_window, settings.grace))
+        return Policies.of(Policy("default", settings.stock_window, settings.grace))
     return load(settings.policy_file, settings.grace)
 
 
-async def keep(store: Store, book: Book) -> None:
+async def store_policies(database: Database, policies: Policies) -> None:
     """Keep the terms before the first order is held to them: they are for ever those of a version.
 
     Raises:
         PolicyConflict: this version of a policy is kept already, with other terms.
         DatabaseUnavailable: try again later.
     """
-    ours = [rule.policy for rule in book.rules if rule.policy.version]
+    ours = [rule.policy for rule in policies.rules if rule.policy.version]
     if not ours:
         return
     rows = [
         (p.name, p.version, p.dispute.type, p.dispute.text, p.source, _intervals(p.reminders))
         for p in ours
     ]
-    async with store.transaction() as tx:
-        await tx.execute("keep_policies", *(list(column) for column in zip(*rows, strict=True)))
-        kept = await tx.rows("kept_policies", [p.name for p in ours], [p.version for p in ours])
+    async with database.transaction() as tx:
+        await tx.execute("insert_policies", *(list(column) for column in zip(*rows, strict=True)))
+        kept = await tx.rows("stored_policies", [p.name for p in ours], [p.version for p in ours])
     terms = {(row["name"], row["version"]): row["terms"] for row in kept}
     changed = [p.name for p in ours if terms[p.name, p.version] != p.source]
     if changed:

@@ -13,10 +13,11 @@ from worker.errors import (
     DatabaseUnavailable,
     KeyTaken,
     ModeConflict,
-    RowRefused,
+    RowRejected,
     SchemaNotCurrent,
     SeveralDatabases,
 )
+from worker.observability.labels import Connection, FaultKind
 from worker.observability.metrics import Metrics
 from worker.settings import Settings
 from worker.storage.binary_copy import EPOCH, MICROSECOND, whole
@@ -123,7 +124,7 @@ def _key_taken() -> Iterator[None]:
         raise KeyTaken("UniqueViolation", "23505") from None
 
 
-class Store:
+class Database:
     """Connections to one database."""
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
@@ -241,8 +242,8 @@ class Store:
         """Set the gauges of the pool."""
         idle = self._pool.get_idle_size() if self._pool is not None else 0
         size = self._pool.get_size() if self._pool is not None else 0
-        self._metrics.pool.labels("idle").set(idle)
-        self._metrics.pool.labels("busy").set(size - idle)
+        self._metrics.pool.labels(Connection.IDLE).set(idle)
+        self._metrics.pool.labels(Connection.BUSY).set(size - idle)
 
     async def schema(self) -> str:
         """The version of the database's schema, or ``none``."""
@@ -271,14 +272,14 @@ class Store:
             state = getattr(error, "sqlstate", None) or "-"
             kind = _kind(error, state)
             self._metrics.database_errors.labels(kind).inc()
-            if kind == "readonly" and self._pool is not None:
+            if kind == FaultKind.READONLY and self._pool is not None:
                 # A primary that became a standby: the pool would hand it out for ever.
                 await self._pool.expire_connections()
-            fault = RowRefused if kind == "data" else DatabaseUnavailable
+            fault = RowRejected if kind == FaultKind.DATA else DatabaseUnavailable
             raise fault(type(error).__name__, state) from None
         except (OverflowError, UnicodeError) as error:  # a value the wire format cannot carry
-            self._metrics.database_errors.labels("data").inc()
-            raise RowRefused(type(error).__name__, "22000") from None
+            self._metrics.database_errors.labels(FaultKind.DATA).inc()
+            raise RowRejected(type(error).__name__, "22000") from None
 
 
 @contextmanager
@@ -310,16 +311,16 @@ def _from_wire(wire: tuple[int]) -> datetime:
     return EPOCH + MICROSECOND * wire[0]
 
 
-def _kind(error: Exception, state: str) -> str:
+def _kind(error: Exception, state: str) -> FaultKind:
     """Class of a database error, by SQLSTATE.
 
     Only what a value in a row can cause is ``data``. A breach of integrity (class 23) is not: it
     would mean a fault of ours, and must stop the lane rather than refuse the record.
     """
     if state == "25006":
-        return "readonly"
+        return FaultKind.READONLY
     if state.startswith(("22", "54")) or isinstance(error, ValueError):
-        return "data"
+        return FaultKind.DATA
     if state == "-" or state.startswith(("08", "25P", "40", "53", "55", "57", "58")):
-        return "transient"
-    return "other"
+        return FaultKind.TRANSIENT
+    return FaultKind.OTHER

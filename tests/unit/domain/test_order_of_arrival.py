@@ -6,7 +6,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.domain.acts import HANDLING, Act, Refusal
+from worker.domain.acts import HANDLING, Act, RefusedRecord
 from worker.domain.case import Finding
 
 from .words import (
@@ -59,7 +59,7 @@ def shuffled_with_repeats(draw: st.DrawFn, acts: list[Act]) -> list[Act]:
 def test_any_permutation_and_repetition_gives_the_same_judgement(
     data: st.DataObject, acts: list[Act], shielded: bool
 ) -> None:
-    refusals: list[Act | Refusal] = [a_refused_record()] if shielded else []
+    refusals: list[Act | RefusedRecord] = [a_refused_record()] if shielded else []
     other = data.draw(shuffled_with_repeats(acts))
 
     assert Story(*acts, *refusals).lapses() == Story(*other, *refusals).lapses()

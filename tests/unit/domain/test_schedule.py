@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from worker.domain.acts import EXTENDED, HELD, RELEASED, Act, Change, Place, Refusal
+from worker.domain.acts import EXTENDED, HELD, RELEASED, Act, Change, Place, RefusedRecord
 from worker.domain.case import Case, Finding, Order
 from worker.domain.deadline import Outage, Schedule, schedule
 from worker.domain.decide import remind
@@ -105,7 +105,7 @@ def test_a_silent_seller_is_reminded(before: int) -> None:
         case(act("canceled")),
         case(act("dispute-opened")),
         case(finding=Finding.SILENT),
-        case(refusals=(Refusal(Place("t", 0, 1), ENTERED, "time"),)),
+        case(refusals=(RefusedRecord(Place("t", 0, 1), ENTERED, "time"),)),
     ],
 )
 def test_whoever_did_something_is_not_reminded(known: Case) -> None:

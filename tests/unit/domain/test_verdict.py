@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from worker.domain.acts import Act, Refusal
+from worker.domain.acts import Act, RefusedRecord
 from worker.domain.case import Kind, Outcome, Reason
 from worker.domain.decide import decide
 from worker.domain.policy import AtLapse
@@ -41,7 +41,7 @@ from .words import (
 PERSON = AtLapse.ESCALATE
 
 
-def row(name: str, known: list[Act | Refusal], outcome: Outcome, *told: str) -> object:
+def row(name: str, known: list[Act | RefusedRecord], outcome: Outcome, *told: str) -> object:
     return pytest.param(known, outcome, list(told), id=name)
 
 
@@ -110,7 +110,7 @@ def row(name: str, known: list[Act | Refusal], outcome: Outcome, *told: str) -> 
     ],
 )
 def test_what_is_known_at_the_deadline_gives_the_verdict(
-    known: list[Act | Refusal], outcome: Outcome, told: list[str]
+    known: list[Act | RefusedRecord], outcome: Outcome, told: list[str]
 ) -> None:
     story = Story(*known)
 
@@ -303,7 +303,7 @@ class TestPrecedence:
     """Where several rows apply, the one that knows most of the order speaks."""
 
     def test_cancelled_in_time_closes_whatever_else_happened(self) -> None:
-        known: list[Act | Refusal] = [
+        known: list[Act | RefusedRecord] = [
             handled(EARLY, stock_ok=False),
             disputed(LATER),
             cancelled(),

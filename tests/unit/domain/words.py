@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
-from worker.domain.acts import Act, Place, Refusal
-from worker.domain.case import Case, Given, Judgement, Kind, Order
+from worker.domain.acts import Act, Place, RefusedRecord
+from worker.domain.case import Case, Judgement, Kind, Order, PriorDecision
 from worker.domain.decide import decide
 from worker.domain.policy import AtLapse
 
@@ -85,8 +85,8 @@ def repeat(of: Act) -> Act:
     return of._replace(place=Place("status", 1, next(_offsets)))
 
 
-def a_refused_record() -> Refusal:
-    return Refusal(Place("status", 0, next(_offsets)), ENTERED + EARLY, "not-json")
+def a_refused_record() -> RefusedRecord:
+    return RefusedRecord(Place("status", 0, next(_offsets)), ENTERED + EARLY, "not-json")
 
 
 class Story:
@@ -94,7 +94,7 @@ class Story:
 
     def __init__(
         self,
-        *known: Act | Refusal,
+        *known: Act | RefusedRecord,
         order: Order | None = None,
         evidence_since: datetime | None = None,
     ) -> None:
@@ -116,7 +116,7 @@ class Story:
                 continue
             assert decision.revokes is None
             standing.append(
-                Given(
+                PriorDecision(
                     ordinal=decision.ordinal,
                     id=f"decision-{decision.ordinal}",
                     kind=decision.kind,
@@ -134,7 +134,7 @@ class Story:
         )
         return judgement
 
-    def then(self, *arrived: Act | Refusal) -> Judgement:
+    def then(self, *arrived: Act | RefusedRecord) -> Judgement:
         """Something arrives after the verdict, and the order is judged again."""
         assert self.case.finding is not None, "the deadline has not lapsed yet"
         self._learn(arrived)
@@ -145,16 +145,16 @@ class Story:
         """What has been said and not taken back."""
         return [f"{given.kind} {given.reason}" for given in self.case.standing]
 
-    def _learn(self, things: Iterable[Act | Refusal]) -> None:
+    def _learn(self, things: Iterable[Act | RefusedRecord]) -> None:
         acts = tuple(thing for thing in things if isinstance(thing, Act))
-        refusals = tuple(thing for thing in things if isinstance(thing, Refusal))
+        refusals = tuple(thing for thing in things if isinstance(thing, RefusedRecord))
         self.case = self.case._replace(
             acts=self.case.acts + acts, refusals=self.case.refusals + refusals
         )
 
 
 def lapsed(
-    *known: Act | Refusal, order: Order | None = None, evidence_since: datetime | None = None
+    *known: Act | RefusedRecord, order: Order | None = None, evidence_since: datetime | None = None
 ) -> Story:
     """An order whose deadline lapsed with this much known."""
     story = Story(*known, order=order, evidence_since=evidence_since)

@@ -1,0 +1,138 @@
+"""Judges orders inside a sweep: loads their cases, publishes the decisions, settles the orders."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from worker.decide.brake import Permit
+from worker.decide.cases import load_cases
+from worker.decide.deadline_changes import DeadlineChanges
+from worker.decide.sweep import Sweep
+from worker.domain.case import Case, Judgement, Kind, Reason
+from worker.domain.decide import decide
+from worker.freshness.evidence import EvidenceScope, Proof
+from worker.lanes.timers import TimerChange
+from worker.observability.logs import logger
+from worker.outbox.events import Event, events
+from worker.storage.database import text_array
+
+log = logger(__name__)
+
+
+@dataclass(slots=True)
+class Judged:
+    """The orders of a sweep: judged, held by the brake, or faulty because our own code failed."""
+
+    cases: list[tuple[Case, Judgement]] = field(default_factory=list)
+    held: set[str] = field(default_factory=set)
+    faulty: set[str] = field(default_factory=set)
+
+
+class Judge:
+    """Judges the orders of one lane.
+
+    ``clocks`` are the statuses that start a clock. An auto-cancel is looked at again after
+    ``confirm_within``; ``None`` is never.
+    """
+
+    def __init__(
+        self, scope: EvidenceScope, clocks: Collection[str], confirm_within: timedelta | None
+    ) -> None:
+        self._scope = scope
+        self._clocks = clocks
+        self._confirm_within = confirm_within
+
+    async def lapsed(
+        self, sweep: Sweep, order_ids: Sequence[str], proof: Proof, permit: Permit | None
+    ) -> Judged:
+        """Judge orders whose deadline fired; none that the proof does not reach.
+
+        Without a ``permit`` there is no brake.
+        """
+        return await self._judge(sweep, order_ids, proof, permit)
+
+    async def decided(self, sweep: Sweep, order_ids: Sequence[str]) -> Judged:
+        """Judge orders again that have a verdict; the others wait for their deadline.
+
+        A change of the deadline takes effect at once in both.
+        """
+        return await self._judge(sweep, order_ids)
+
+    async def _judge(
+        self,
+        sweep: Sweep,
+        order_ids: Sequence[str],
+        proof: Proof | None = None,
+        permit: Permit | None = None,
+    ) -> Judged:
+        # All from one snapshot: an event states how far each input was read, and that has to be
+        # neither more nor less than the acts it was judged by.
+        judged = Judged()
+        published: list[Event] = []
+        reading = await self._scope.reading(sweep.tx, sweep.lane)
+        changes = await DeadlineChanges.load(sweep.tx)
+        for case in await load_cases(sweep.tx, sweep.lane, order_ids, self._clocks):
+            order_id = case.order.order_id
+            try:
+                if changes.defers(case) or _is_early(case, proof):
+                    continue
+                judgement = decide(
+                    case,
+                    reading.evidence_since,
+                    braked=permit is not None and order_id not in permit.orders,
+                    # A decided order has no other deadline than that of its confirmation.
+                    unconfirmed=proof is not None and case.finding is not None,
+                )
+                if permit and not permit.escalate and _is_held(judgement):
+                    judged.held.add(order_id)
+                    continue
+                new = list(events(case, judgement.decisions, reading, sweep.now))
+            except Exception:
+                # One order that our own code cannot judge must not hold the others.
+                judged.faulty.add(order_id)
+                log.exception("order_not_judged", lane=sweep.lane, order=order_id)
+            else:
+                judged.cases.append((case, judgement))
+                published += new
+        await sweep.publish(published)
+        for settlement, orders in _settlements(judged.cases).items():
+            await sweep.tx.execute("settle_orders", text_array(orders), *settlement, sweep.now)
+        sweep.timers += await changes.store(sweep.tx, sweep.lane, sweep.now)
+        sweep.refused_changes += changes.refused
+        await self._await_confirmation(sweep, published)
+        return judged
+
+    async def _await_confirmation(self, sweep: Sweep, published: Sequence[Event]) -> None:
+        """Arm a deadline for each auto-cancel, by which it has to be confirmed."""
+        cancelled = [event.order_id for event in published if event.kind == Kind.AUTO_CANCEL]
+        if self._confirm_within is None or not cancelled:
+            return
+        # From the time in the event: a clock that is set in between must not shorten the wait.
+        at = sweep.now + self._confirm_within
+        armed = await sweep.tx.execute("watch_orders", sweep.lane, at, cancelled)
+        sweep.timers += TimerChange(armed, first_fires_at=at)
+
+
+def _is_held(judgement: Judgement) -> bool:
+    return any(decision.reason == Reason.MASS_CANCEL for decision in judgement.decisions)
+
+
+def _is_early(case: Case, proof: Proof | None) -> bool:
+    """Whether no verdict is wanted now: there is none yet, and the deadline lies ahead."""
+    if case.finding is not None:
+        return False
+    fires_at = case.order.fires_at
+    return proof is None or (fires_at is not None and fires_at > proof.at)
+
+
+def _settlements(
+    judged: Sequence[tuple[Case, Judgement]],
+) -> Mapping[tuple[str, str, int], list[str]]:
+    """Orders by their finding, outcome and number of decisions."""
+    settled: defaultdict[tuple[str, str, int], list[str]] = defaultdict(list)
+    for case, judgement in judged:
+        decisions = case.decided + len(judgement.decisions)
+        key = judgement.finding.value, judgement.outcome.value, decisions
+        settled[key].append(case.order.order_id)
+    return settled

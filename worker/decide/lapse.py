@@ -1,0 +1,106 @@
+"""Decides the orders whose deadline lapsed."""
+
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from worker.decide.brake import Brake, BrakeRequest, Permit
+from worker.decide.cases import load_cases
+from worker.decide.judge import Judge, Judged
+from worker.decide.sweep import SweepFrame, SweepResult
+from worker.domain.case import Outcome
+from worker.domain.decide import decide
+from worker.freshness.evidence import EvidenceScope, Proof
+
+# An order that our own code failed on waits this long for its next attempt.
+_RETRY = timedelta(minutes=1)
+# An order that the brake holds: behind it there may be others that it does not hold.
+_HELD = timedelta(seconds=5)
+
+
+class Lapse:
+    """The sweep at a deadline.
+
+    Without a ``brake`` there is no limit. After an outage longer than ``outage_after`` lapsed
+    orders get time back; ``None`` is never.
+    """
+
+    def __init__(
+        self,
+        frame: SweepFrame,
+        judge: Judge,
+        scope: EvidenceScope,
+        brake: Brake | None,
+        outage_after: timedelta | None,
+    ) -> None:
+        self._frame = frame
+        self._judge = judge
+        self._scope = scope
+        self._brake = brake
+        self._outage_after = outage_after
+
+    async def sweep(self, proof: Proof) -> SweepResult:
+        """Decide the orders whose deadline fired at or before the proof, up to a batch.
+
+        Raises: as :meth:`Lane.fence`.
+        """
+        frame, lane = self._frame, self._frame.lane
+        async with lane.lock:
+            if self._outage_after is not None:
+                # Before the deadlines are looked at: they may lie in the outage that ends here.
+                await lane.database.rows("record_heartbeat", self._outage_after)
+            permit = await self._permit(self._brake, proof) if self._brake else None
+            async with frame.open() as sweep:
+                tx = sweep.tx
+                due = await tx.rows("due_orders", lane.number, proof.at, frame.batch_size)
+                fires_at = {row["order_id"]: row["fires_at"] for row in due}
+                if due:
+                    # First of all: later steps may arm others, and before the last of these.
+                    last = due[-1]["fires_at"], due[-1]["order_id"]
+                    sweep.open_deadlines -= await tx.execute("disarm_deadlines", lane.number, *last)
+                judged = await self._judge.lapsed(sweep, list(fires_at), proof, permit)
+                for orders, wait in ((judged.faulty, _RETRY), (judged.held, _HELD)):
+                    if orders:
+                        later = frame.clock.now() + wait
+                        sweep.open_deadlines += await tx.execute(
+                            "postpone_deadlines", lane.number, later, sorted(orders)
+                        )
+                next_deadline = await tx.row("next_deadline", lane.number)
+            assert next_deadline is not None
+            lane.next_fires_at = next_deadline[0]
+            self._observe(judged, fires_at)
+        more = len(due) >= frame.batch_size
+        return SweepResult.of(sweep, orders=len(judged.cases), more=more)
+
+    async def _permit(self, brake: Brake, proof: Proof) -> Permit:
+        """Ask the brake before the verdicts: it must know the orders that they would cancel.
+
+        The sweep may decide differently, by evidence that arrives in between. Then it cancels
+        fewer orders than it asked for.
+        """
+        lane = self._frame.lane
+        async with lane.database.transaction(one_snapshot=True) as tx:
+            await lane.fence(tx)
+            due = await tx.rows("due_orders", lane.number, proof.at, self._frame.batch_size)
+            reading = await self._scope.reading(tx, lane.number)
+            cases = await load_cases(tx, lane.number, [row["order_id"] for row in due])
+        lapsed: Counter[str] = Counter()
+        silent = []
+        for case in cases:
+            if case.finding is not None:
+                continue  # only looked at once more
+            lapsed[case.order.seller_id] += 1
+            with suppress(Exception):  # the sweep itself reports it and puts the order aside
+                if decide(case, reading.evidence_since).outcome == Outcome.AUTO_CANCELLED:
+                    silent.append((case.order.order_id, case.order.seller_id))
+        return await brake.permit(lane.number, BrakeRequest(lapsed, silent))
+
+    def _observe(self, judged: Judged, fires_at: Mapping[str, datetime]) -> None:
+        now, metrics = self._frame.clock.now(), self._frame.metrics
+        first = [(case, judgement) for case, judgement in judged.cases if case.finding is None]
+        for case, _ in first:
+            late = (now - fires_at[case.order.order_id]).total_seconds()
+            metrics.lateness.observe(max(0.0, late))
+        for outcome, orders in Counter(judgement.outcome for _, judgement in first).items():
+            metrics.outcomes.labels(outcome).inc(orders)

@@ -1,0 +1,53 @@
+"""Reminds sellers before the deadline of an order in which nothing was done."""
+
+from worker.decide.cases import load_cases
+from worker.decide.deadline_changes import DeadlineChanges
+from worker.decide.sweep import SweepFrame, SweepResult
+from worker.domain.decide import remind
+from worker.freshness.evidence import EvidenceScope, Proof
+from worker.outbox.events import Event, events
+from worker.storage.database import columns
+
+
+class Reminders:
+    """The sweep at a reminder."""
+
+    def __init__(self, frame: SweepFrame, scope: EvidenceScope) -> None:
+        self._frame = frame
+        self._scope = scope
+
+    async def sweep(self, proof: Proof) -> SweepResult:
+        """Send the reminders that were due at or before the proof, up to a batch.
+
+        Raises: as :meth:`Lane.fence`.
+        """
+        frame, lane = self._frame, self._frame.lane
+        async with lane.lock:
+            async with frame.open() as sweep:
+                tx = sweep.tx
+                due = await tx.rows("due_reminders", lane.number, proof.at, frame.batch_size)
+                # Of several that were missed, the last is enough.
+                reminds_at = {row["order_id"]: row["remind_at"] for row in due}
+                reading = await self._scope.reading(tx, lane.number)
+                changes = await DeadlineChanges.load(tx)
+                published: list[Event] = []
+                counts: list[tuple[str, int]] = []
+                for case in await load_cases(tx, lane.number, list(reminds_at)):
+                    order = case.order
+                    if case.finding is not None or changes.defers(case) or sweep.now > order.due:
+                        continue
+                    decisions = remind(case, reminds_at[order.order_id])
+                    published += events(case, decisions, reading, sweep.now)
+                    counts += [(order.order_id, decision.ordinal) for decision in decisions]
+                await sweep.publish(published)
+                if counts:
+                    await tx.execute("count_decisions", *columns(counts))
+                if due:
+                    rows = [(row["remind_at"], row["order_id"]) for row in due]
+                    await tx.execute("disarm_reminders", lane.number, *columns(rows))
+                sweep.timers += await changes.store(tx, lane.number, sweep.now)
+                sweep.refused_changes += changes.refused
+                next_reminder = await tx.row("next_reminder", lane.number)
+            assert next_reminder is not None
+            lane.next_reminds_at = next_reminder[0]
+        return SweepResult.of(sweep, orders=0, more=len(due) >= frame.batch_size)

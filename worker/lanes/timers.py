@@ -1,0 +1,42 @@
+"""The timers of a lane: its next deadline and its next reminder, and changes to them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from worker.storage.database import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class TimerChange:
+    """A change to the timers of a lane.
+
+    ``armed`` is the difference in the number of open deadlines. The others are the first new
+    deadline plus its grace, and the first new reminder.
+    """
+
+    armed: int = 0
+    first_fires_at: datetime | None = None
+    first_reminds_at: datetime | None = None
+
+    def __add__(self, other: "TimerChange") -> "TimerChange":
+        return TimerChange(
+            self.armed + other.armed,
+            earlier(self.first_fires_at, other.first_fires_at),
+            earlier(self.first_reminds_at, other.first_reminds_at),
+        )
+
+
+async def arm_reminders(
+    tx: Transaction, lane: int, order_ids: Sequence[str], now: datetime
+) -> datetime | None:
+    """Plan the reminders of these orders that lie ahead; returns the first of them."""
+    row = await tx.row("arm_reminders", order_ids, lane, now)
+    assert row is not None
+    first: datetime | None = row["next"]
+    return first
+
+
+def earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    """The earlier of two times, either of which may be missing."""
+    return min(filter(None, (one, other)), default=None)

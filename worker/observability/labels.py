@@ -1,0 +1,81 @@
+"""The closed sets of label values: the code that counts uses these members and no texts."""
+
+from enum import StrEnum
+
+from worker.domain.case import Kind, Reason
+
+
+class Effect(StrEnum):
+    """The effect of an input record."""
+
+    CREATED = "created"
+    STATUS = "status"
+    DEADLINE = "deadline"  # a change of a deadline
+    REPEAT = "repeat"
+    REFUSED = "refused"
+    IGNORED = "ignored"  # a foreign record of no concern, such as a hook's ping
+
+
+class Guard(StrEnum):
+    """The reason why due verdicts wait."""
+
+    BEHIND = "behind"  # an input partition has not been read up to its end
+    PROBE = "probe"  # the end offsets are not available
+    DATABASE = "database"
+    CLOCK = "clock"
+    HALTED = "halted"
+    MASS_CANCEL = "mass-cancel"  # too many auto-cancels: a person decides
+    SILENT_FEED = "silent-feed"  # orders arrive, and status changes do not
+
+
+class Connection(StrEnum):
+    """The state of a pooled connection."""
+
+    IDLE = "idle"
+    BUSY = "busy"
+
+
+class FaultKind(StrEnum):
+    """The kind of an error from Postgres, or from the way to it."""
+
+    TRANSIENT = "transient"
+    READONLY = "readonly"
+    DATA = "data"
+    OTHER = "other"
+
+
+class Purpose(StrEnum):
+    """The purpose of a lane's transaction."""
+
+    APPLY = "apply"
+    DECIDE = "decide"
+
+
+class Readiness(StrEnum):
+    """A part that must be at work for the worker to be ready."""
+
+    WORKER = "worker"  # in the group, and each of its lanes runs
+    DATABASE = "database"
+    KAFKA = "kafka"
+
+
+class Part(StrEnum):
+    """A part that is restarted by itself after a fault."""
+
+    LANE = "lane"
+    RELAY = "relay"
+    CONSUMER = "consumer"
+
+
+# The pairs that exist: the alerts name them, and no others may appear.
+DECISIONS = (
+    (Kind.AUTO_CANCEL, Reason.STOCK_NOT_VALIDATED),
+    *(
+        (Kind.ESCALATION, reason)
+        for reason in Reason
+        if reason
+        not in (Reason.STOCK_NOT_VALIDATED, Reason.LATE_EVIDENCE, Reason.DEADLINE_APPROACHES)
+    ),
+    (Kind.REVOKED, Reason.LATE_EVIDENCE),
+    (Kind.REMINDER, Reason.DEADLINE_APPROACHES),
+)

@@ -1,0 +1,58 @@
+"""The parts of one lane, built for the epoch under which this worker took it."""
+
+from dataclasses import dataclass
+
+from worker.decide.judge import Judge
+from worker.decide.lapse import Lapse
+from worker.decide.reconsider import Reconsider
+from worker.decide.reminders import Reminders
+from worker.decide.sweep import SweepFrame
+from worker.ingest.apply import Intake
+from worker.ingest.dead_letter_limit import DeadLetterLimit
+from worker.lanes.lane import Lane
+from worker.outbox.relay import Relay
+from worker.runtime.services import Services
+
+
+@dataclass(frozen=True, slots=True)
+class LaneParts:
+    """A lane with its transactions and its relay."""
+
+    lane: Lane
+    intake: Intake
+    lapse: Lapse
+    reconsider: Reconsider
+    reminders: Reminders
+    relay: Relay
+
+    @classmethod
+    def of(cls, services: Services, lane: Lane) -> "LaneParts":
+        """The parts of a lane that was just taken over."""
+        settings, clock, metrics = services.settings, services.clock, services.metrics
+        # A verdict is more work than an event, and the records that it rests on wait meanwhile.
+        frame = SweepFrame(lane, clock, metrics, max(1, settings.batch_size // 2))
+        judge = Judge(services.scope, services.policies.clocks, settings.confirm_within)
+        return cls(
+            lane=lane,
+            intake=Intake(
+                lane,
+                services.decoder,
+                services.policies,
+                clock,
+                metrics,
+                DeadLetterLimit.of(settings),
+                services.traces,
+            ),
+            lapse=Lapse(frame, judge, services.scope, services.brake, settings.outage_after),
+            reconsider=Reconsider(frame, judge, services.policies),
+            reminders=Reminders(frame, services.scope),
+            relay=Relay(
+                lane,
+                settings,
+                services.producer,
+                services.offsets,
+                clock,
+                metrics,
+                services.traces,
+            ),
+        )

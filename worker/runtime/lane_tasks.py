@@ -1,0 +1,236 @@
+"""The tasks that work on a lane under one epoch: read, decide, remind, reconsider, publish."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
+
+from worker.backoff import Backoff
+from worker.decide.sweep import SweepResult
+from worker.errors import Fenced, Halted, KafkaUnavailable, PlazoError
+from worker.freshness.evidence import Proof
+from worker.ingest.reader import Reader
+from worker.kafka.consumer import Consumer
+from worker.observability.labels import Part
+from worker.observability.logs import logger
+from worker.records import Partition
+from worker.runtime.lane_parts import LaneParts
+from worker.runtime.services import Services
+
+log = logger(__name__)
+_T = TypeVar("_T")
+
+# After a small batch a lane waits for the next multiple of this, as all lanes of the process do:
+# their fetches then are one request, and their commits share a flush of the log. A record that
+# comes after a pause is taken at once.
+_TICK = 0.025
+# With an older proof than this, more orders are due than the lane has turns to decide.
+_AGED = timedelta(milliseconds=250)
+
+
+class Group(Protocol):
+    """The worker's membership in the consumer group, as a lane sees it."""
+
+    def notify(self, lanes: Collection[int]) -> None:
+        """Orders of these lanes are to be looked at again."""
+        ...
+
+    def restart_consumer(self, reason: str) -> None:
+        """The consumer reports a fault."""
+        ...
+
+
+class LaneTasks:
+    """Runs the tasks of one lane until it is stopped, or until the first fault.
+
+    ``read_one`` is called after each batch that took effect.
+    """
+
+    def __init__(
+        self,
+        parts: LaneParts,
+        services: Services,
+        group: Group,
+        stopping: asyncio.Event,
+        read_one: Callable[[], None],
+    ) -> None:
+        self._parts = parts
+        self._lane = parts.lane
+        self._relay = parts.relay
+        self._services = services
+        self._clock = services.clock
+        self._group = group
+        self._stopping = stopping
+        self._read_one = read_one
+        # For the verdicts and for the reminders: each sleeper takes its own news.
+        self._rearmed = asyncio.Event(), asyncio.Event()
+        self._noticed = asyncio.Event()
+        self._noticed.set()
+
+    def notice(self) -> None:
+        """Orders of this lane are to be looked at again."""
+        self._noticed.set()
+
+    async def run(self, consumer: Consumer, assignment: int, reached: dict[Partition, int]) -> None:
+        """Work until stopped; then publish all that was committed.
+
+        ``reached`` is the timestamp of the last record of each partition, in milliseconds; it is
+        kept up.
+
+        Raises: the first fault of any task.
+        """
+        reader = Reader(
+            self._lane,
+            self._parts.intake,
+            consumer,
+            self._services.fairness,
+            assignment,
+            self._services.settings.batch_size,
+            reached,
+            self._unless_stopped,
+        )
+        # Tasks and no gather(): cancelling a gather that one fault has ended leaves the others
+        # running, and a reader that outlives its lane takes records away from the next one.
+        working = {
+            asyncio.create_task(self._read(reader)),
+            asyncio.create_task(self._lapse()),
+            asyncio.create_task(self._remind()),
+            asyncio.create_task(self._reconsider()),
+        }
+        relaying = asyncio.create_task(self._publish())
+        try:
+            # Reading and deciding end by themselves when the lane is stopped; then, and not
+            # before, the relay has everything that they committed.
+            with self._services.fairness.reader(self._lane.positions):
+                await _all(working, relaying)
+            drained = asyncio.create_task(self._relay.drained())
+            working.add(drained)
+            await _all({drained}, relaying)
+        finally:
+            for task in (*working, relaying):
+                task.cancel()
+            await asyncio.gather(*working, relaying, return_exceptions=True)
+
+    async def _read(self, reader: Reader) -> None:
+        while not self._stopping.is_set():
+            try:
+                applied = await reader.read()
+            except KafkaUnavailable as error:
+                self._group.restart_consumer(str(error))
+                raise
+            self._read_one()
+            if applied is None:
+                continue
+            self._services.prover.progressed()
+            if applied.rearmed:
+                self._rearm()
+            if applied.noticed:
+                self._group.notify(applied.noticed)
+            if applied.dead_letters:
+                self._relay.committed(dead_letters=True)
+            if not reader.behind:
+                await self._clock.sleep(_TICK - self._clock.monotonic() % _TICK)
+
+    async def _lapse(self) -> None:
+        await self._at_each(
+            lambda: self._lane.next_fires_at, self._rearmed[0], self._parts.lapse.sweep
+        )
+
+    async def _remind(self) -> None:
+        await self._at_each(
+            lambda: self._lane.next_reminds_at, self._rearmed[1], self._parts.reminders.sweep
+        )
+
+    async def _at_each(
+        self,
+        timer: Callable[[], datetime | None],
+        rearmed: asyncio.Event,
+        sweep: Callable[[Proof], Awaitable[SweepResult]],
+    ) -> None:
+        """Sweep each time the timer has fired and its time is proven."""
+        prover, number = self._services.prover, self._lane.number
+        await self._unless_stopped(self._relay.tail_known.wait())
+        while not self._stopping.is_set():
+            at = timer()
+            if at is None or at > self._clock.now():
+                await self._sleep_until(at, rearmed)
+                continue
+            proof = await self._unless_stopped(prover.proven(number, at))
+            if proof is not None:
+                async with self._services.fairness.deciding():
+                    if self._clock.now() - proof.at > _AGED:
+                        prover.soon(number)
+                    result = await sweep(proof)
+                self._hand_to_relay(result)
+
+    async def _reconsider(self) -> None:
+        await self._unless_stopped(self._relay.tail_known.wait())
+        while not self._stopping.is_set():
+            await self._unless_stopped(self._noticed.wait())
+            self._noticed.clear()
+            more = not self._stopping.is_set()
+            while more:
+                result = await self._parts.reconsider.sweep()
+                self._hand_to_relay(result)
+                self._rearm()  # an order may have another deadline now
+                more = result.more
+
+    def _rearm(self) -> None:
+        for rearmed in self._rearmed:
+            rearmed.set()
+
+    def _hand_to_relay(self, result: SweepResult) -> None:
+        if result.events or result.dead_letters:
+            self._relay.committed(result.events, dead_letters=bool(result.dead_letters))
+
+    async def _publish(self) -> None:
+        """Run the relay; its faults do not keep the lane from reading and deciding."""
+        backoff = Backoff()
+        while True:
+            try:
+                await self._relay.run()
+            except (Halted, Fenced):
+                raise
+            except PlazoError as error:
+                wait = backoff.next()
+                self._services.metrics.restarts.labels(Part.RELAY).inc()
+                log.warning("relay_waits", lane=self._lane.number, reason=str(error), seconds=wait)
+                await self._clock.sleep(wait)
+
+    async def _sleep_until(self, at: datetime | None, rearmed: asyncio.Event) -> None:
+        """Sleep to the next deadline, or to news of an earlier one.
+
+        For a few seconds at most: the wall clock may be set while we sleep.
+        """
+        rearmed.clear()
+        wait = 5.0
+        if at is not None:
+            wait = min(wait, (at - self._clock.now()).total_seconds())
+        if wait <= 0:
+            return
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._unless_stopped(rearmed.wait()), wait)
+
+    async def _unless_stopped(self, work: Awaitable[_T]) -> _T | None:
+        """Wait for work; ``None`` when the lane is stopped first, and the work is cancelled."""
+        task = asyncio.ensure_future(work)
+        stopped = asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            return task.result() if task.done() else None
+        finally:
+            task.cancel()
+            stopped.cancel()
+
+
+async def _all(work: set["asyncio.Task[None]"], guard: "asyncio.Task[None]") -> None:
+    """Wait for all of ``work``, or for the first fault, which may be that of ``guard``.
+
+    ``guard`` ends by a fault only.
+    """
+    pending = {*work, guard}
+    while work & pending:
+        done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()

@@ -1,0 +1,88 @@
+"""The parts of one worker that all its lanes share."""
+
+import os
+import socket
+from dataclasses import dataclass
+from uuid import uuid4
+
+from worker.clock import Clock
+from worker.decide.brake import Brake
+from worker.domain.policy import Policies
+from worker.freshness.evidence import EvidenceScope
+from worker.freshness.prover import Prover
+from worker.ingest.decoder import Decoder
+from worker.kafka.offsets import OffsetReader
+from worker.kafka.producer import Producer
+from worker.lanes.fairness import Fairness
+from worker.observability.guards import Guards
+from worker.observability.metrics import Metrics
+from worker.observability.tracing import Traces
+from worker.policy.registry import load_policies
+from worker.settings import Settings
+from worker.storage.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Built once for each worker; :meth:`close` ends what talks to Kafka."""
+
+    settings: Settings
+    clock: Clock
+    # The name under which this process owns lanes.
+    owner: str
+    metrics: Metrics
+    guards: Guards
+    database: Database
+    offsets: OffsetReader
+    # The prover has a reader of its own: no other question may delay a proof.
+    proof_offsets: OffsetReader
+    producer: Producer
+    policies: Policies
+    decoder: Decoder
+    scope: EvidenceScope
+    prover: Prover
+    fairness: Fairness
+    brake: Brake | None
+    traces: Traces | None
+
+    @classmethod
+    def of(cls, settings: Settings, clock: Clock, owner: str | None = None) -> "Services":
+        """The parts that the settings ask for; without an ``owner`` its name is made up.
+
+        Raises:
+            PolicyInvalid: the policy file breaks its rules.
+            TracesNotInstalled: traces are on and their packages are missing.
+        """
+        metrics = Metrics(settings)
+        guards = Guards(metrics)
+        database = Database(settings, metrics)
+        scope = EvidenceScope.of(settings)
+        proof_offsets = OffsetReader(settings)
+        prover = Prover(proof_offsets, database, scope, clock, metrics, guards)
+        policies = load_policies(settings)
+        return cls(
+            settings=settings,
+            clock=clock,
+            owner=owner or f"{socket.gethostname()}/{os.getpid()}/{uuid4().hex[:8]}",
+            metrics=metrics,
+            guards=guards,
+            database=database,
+            offsets=OffsetReader(settings),
+            proof_offsets=proof_offsets,
+            producer=Producer(settings),
+            policies=policies,
+            decoder=Decoder.of(settings, policies.longest),
+            scope=scope,
+            prover=prover,
+            fairness=Fairness(prover, clock),
+            brake=Brake.of(settings, database, guards),
+            traces=Traces.of(settings),
+        )
+
+    async def close(self) -> None:
+        """Close the clients of Kafka and export the last spans."""
+        await self.producer.close()
+        await self.offsets.close()
+        await self.proof_offsets.close()
+        if self.traces:
+            await self.traces.close()

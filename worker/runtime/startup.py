@@ -1,0 +1,79 @@
+"""The start of a worker: waits until Postgres and Kafka are there and fit."""
+
+from worker.backoff import Backoff
+from worker.errors import DatabaseUnavailable, KafkaUnavailable, PlazoError, TopicsNotFit
+from worker.kafka.offsets import OffsetReader
+from worker.observability.http import Health
+from worker.observability.labels import Readiness
+from worker.observability.logs import logger
+from worker.policy.registry import store_policies
+from worker.runtime.services import Services
+from worker.settings import Settings
+from worker.storage.migrations import HEAD
+
+log = logger(__name__)
+
+
+class Startup:
+    """Opens the surroundings of a worker; reports in ``health`` what it waits for."""
+
+    def __init__(self, services: Services, health: Health) -> None:
+        self._services = services
+        self._health = health
+
+    async def open_database(self) -> None:
+        """Connect, check the schema, and claim the database for this mode and these policies.
+
+        Raises:
+            SchemaNotCurrent, ModeConflict, SeveralDatabases, PolicyConflict: waiting mends none.
+        """
+        services, backoff = self._services, Backoff()
+        while True:
+            try:
+                await services.database.open()
+                await services.database.claim(services.settings.mode)
+                await store_policies(services.database, services.policies)
+            except DatabaseUnavailable as error:
+                await self._wait(Readiness.DATABASE, error, backoff)
+            else:
+                self._health.set_ready(Readiness.DATABASE)
+                services.metrics.set_schema(HEAD)
+                return
+
+    async def await_topics(self) -> None:
+        """Wait for the topics; a worker may start before they are created."""
+        backoff = Backoff()
+        while True:
+            try:
+                await check_topics(self._services.settings, self._services.offsets)
+            except (KafkaUnavailable, TopicsNotFit) as error:
+                await self._wait(Readiness.KAFKA, error, backoff)
+            else:
+                self._health.set_ready(Readiness.KAFKA)
+                return
+
+    async def _wait(self, part: Readiness, error: PlazoError, backoff: Backoff) -> None:
+        self._health.set_not_ready(part, str(error))
+        wait = backoff.next()
+        log.warning("waiting", part=part.value, reason=str(error), seconds=round(wait, 2))
+        await self._services.clock.sleep(wait)
+
+
+async def check_topics(settings: Settings, offsets: OffsetReader) -> dict[str, int]:
+    """Number of partitions of each of our topics.
+
+    Raises:
+        KafkaUnavailable: the cluster does not answer now.
+        TopicsNotFit: a topic is missing, or the decisions topic is too narrow.
+    """
+    wanted = [*settings.input_topics, settings.output_topic, settings.dead_letters_topic]
+    widths = await offsets.widths(wanted)
+    if missing := [topic for topic in wanted if topic not in widths]:
+        raise TopicsNotFit(f"missing: {', '.join(missing)}; make them or run `plazo topics create`")
+    orders, decisions = settings.order_created_topic, settings.output_topic
+    if widths[decisions] < widths[orders]:
+        raise TopicsNotFit(
+            f"{decisions} has {widths[decisions]} partitions, fewer than {orders} with "
+            f"{widths[orders]}: add partitions to it"
+        )
+    return widths

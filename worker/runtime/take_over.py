@@ -1,0 +1,65 @@
+"""Takes a lane over: raises its epoch, and holds its stored positions against the logs."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from worker.errors import Halted
+from worker.kafka.offsets import Bounds
+from worker.lanes.lane import Lane
+from worker.observability.logs import logger
+from worker.records import Partition
+from worker.runtime.services import Services
+
+log = logger(__name__)
+
+
+async def take_over(services: Services, number: int, partitions: Sequence[Partition]) -> Lane:
+    """The lane, ready to read on from its stored positions.
+
+    Raises:
+        Halted: a log is not the log that was read before.
+        DatabaseUnavailable, KafkaUnavailable: try again later.
+    """
+    lane = Lane(number, services.database, services.metrics)
+    await lane.acquire(services.owner)
+    stored = await lane.stored_positions(partitions)
+    logs = await services.offsets.bounds(partitions)
+    await _recognise(services, lane, logs)
+    for partition, (begin, end, first_at) in logs.items():
+        position = stored.get(partition)
+        if position is not None and position > end:
+            # Truncated or created again: the records there now are not the records that we read,
+            # and those below our position would never be seen.
+            raise Halted(
+                f"lane {number}: stored position {position} of {partition} lies after the end of "
+                f"the log, {end}"
+            )
+        if position is None or position < begin:
+            lost = begin - (position or 0)
+            since = (first_at or datetime.now(UTC)) if lost else None
+            if lost:
+                log.error(
+                    "records_gone", lane=number, topic=partition[0], records=lost,
+                    first_start=position is None,
+                )  # fmt: skip
+            if lost and position is not None:
+                services.metrics.records_lost.labels(partition[0]).inc(lost)
+            await lane.start_position(partition, begin, since)
+    log.info("lane_taken", lane=number, epoch=lane.epoch)
+    return lane
+
+
+async def _recognise(services: Services, lane: Lane, logs: Mapping[Partition, Bounds]) -> None:
+    """Make sure that the logs are those that were read, and not others of the same name.
+
+    A topic that was created again and has grown past the position would go unnoticed, with all its
+    records below that position. Where retention has removed the mark, nothing can be said.
+    """
+    marks = {p: m for p, m in lane.marks.items() if logs[p].begin <= m.offset < logs[p].end}
+    found = await services.offsets.timestamps({p: mark.offset for p, mark in marks.items()})
+    for partition, timestamp in found.items():
+        if timestamp != marks[partition].timestamp:
+            raise Halted(
+                f"lane {lane.number}: {partition} was created again: offset "
+                f"{marks[partition].offset} is not the record that was read there"
+            )
