@@ -61,7 +61,8 @@ class Site:
         for fence in _FENCE.finditer(text):
             parts += [self._linked(text[end : fence.start()], source, place)]
             drawn = _MERMAID.fullmatch(fence[0])
-            parts += [self._drawn(drawn["text"], source, place) if drawn else fence[0]]
+            title = re.findall(r"(?m)^#+ (.+)$", text[: fence.start()])[-1:]
+            parts += [self._drawn(drawn["text"], title, source, place) if drawn else fence[0]]
             end = fence.end()
         return "".join([*parts, self._linked(text[end:], source, place)])
 
@@ -75,12 +76,12 @@ class Site:
 
         return _LINK.sub(moved, text)
 
-    def _drawn(self, text: str, source: Path, place: str) -> str:
+    def _drawn(self, text: str, title: list[str], source: Path, place: str) -> str:
         svg = picture(text)
         if not svg.exists():
             self.faults.append(f"{source.relative_to(ROOT)}: render {svg.relative_to(ROOT)}")
             return ""
-        return f"![The picture that the text describes]({_relative(self.add(svg), place)})"
+        return f"![{''.join(title)}]({_relative(self.add(svg), place)})"
 
 
 def place_of(source: Path) -> str:
@@ -97,12 +98,13 @@ def place_of(source: Path) -> str:
 
 def _listing(source: Path) -> str:
     name = source.relative_to(ROOT).as_posix()
+    head = f"---\nsearch:\n  exclude: true\n---\n# {name}"
     if source.is_dir():
         names = sorted(one.name + "/" * one.is_dir() for one in source.iterdir())
         shown = [one for one in names if not one.startswith(("__pycache__", "."))]
-        return f"# {name}/\n\n" + "".join(f"- `{one}`\n" for one in shown)
+        return f"{head}/\n\n" + "".join(f"- `{one}`\n" for one in shown)
     text = source.read_text(encoding="utf-8")
-    return f"# {name}\n\n````{_LANGUAGES.get(source.suffix, 'text')}\n{text}````\n"
+    return f"{head}\n\n````{_LANGUAGES.get(source.suffix, 'text')}\n{text}````\n"
 
 
 def _relative(place: str, page: str) -> str:
@@ -116,6 +118,7 @@ def main() -> None:
     STAGE.mkdir()
     shutil.copyfile(ROOT / "mkdocs.yml", STAGE / "mkdocs.yml")
     site = Site()
+    site.add(ROOT / "docs/site.css")
     for folder in FOLDERS:
         for source in sorted((ROOT / folder).rglob("*.md")):
             site.add(source)

@@ -3,6 +3,8 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ import yaml
 from deploy.site.stage import FOLDERS, Site, picture, place_of
 from worker import __main__ as command_line
 from worker import documentation
+from worker.domain.policy import AtLapse, Facts
+from worker.policy_file import parse
 
 ROOT = Path(__file__).parents[2]
 ROLES = (ROOT / "deploy/postgres/roles.sql").read_text(encoding="utf-8")
@@ -163,6 +167,15 @@ def test_every_class_of_error_is_in_the_table() -> None:
     assert shown is not None
     for one in re.findall(r"`([a-z-]+)`", shown[1]):
         assert f"\n| `{one}` | " in EVENTS, one
+
+
+def test_the_example_of_policies_gives_the_deadline_that_the_page_names() -> None:
+    text = (ROOT / "docs/how-to/policies.md").read_text(encoding="utf-8")
+    book = parse(text.split("```yaml\n")[1].split("```")[0], timedelta(seconds=30))
+    rich = book.choose(Facts("s-9", "courier", Decimal(700), "PEN"))
+    monday = datetime(2026, 12, 7, 16, tzinfo=UTC)  # 11:00 in Lima
+    assert rich.due(monday) == monday + timedelta(days=3)
+    assert book.choose(Facts("s-2", "courier", None, None)).at_lapse == AtLapse.ESCALATE
 
 
 @pytest.mark.parametrize(("target", "path"), named(r"`make ([a-z-]+)|^make ([a-z-]+)"))
