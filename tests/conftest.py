@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -54,29 +53,9 @@ async def postgres() -> AsyncIterator[EmbeddedPostgres]:
         yield server
 
 
-@pytest.fixture(scope="session")
-async def second_postgres() -> AsyncIterator[EmbeddedPostgres]:
-    """Another one, as above."""
-    async with EmbeddedPostgres(settings={"max_connections": 200}) as server:
-        yield server
-
-
 @pytest.fixture
 async def database(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
     """Address of an empty database, dropped afterwards."""
-    async with _database(postgres) as url:
-        yield url
-
-
-@pytest.fixture
-async def second_database(second_postgres: EmbeddedPostgres) -> AsyncIterator[str]:
-    """The same on another server."""
-    async with _database(second_postgres) as url:
-        yield url
-
-
-@asynccontextmanager
-async def _database(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
     name = f"test_{uuid.uuid4().hex[:12]}"
     await _execute(postgres.url, f"CREATE DATABASE {name}")
     yield postgres.url_of(name)

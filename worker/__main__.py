@@ -14,15 +14,14 @@ from pydantic import ValidationError
 from worker import __version__
 from worker.errors import (
     DatabaseFault,
-    EvidenceUnavailable,
     KafkaUnavailable,
     ModeConflict,
-    PlacementConflict,
     PlazoError,
     PolicyConflict,
     PolicyInvalid,
     PublishFailed,
     SchemaNotCurrent,
+    SeveralDatabases,
 )
 from worker.records import RefusalClass
 from worker.settings import Settings
@@ -49,7 +48,7 @@ def _settings() -> Settings:
 @app.command()
 def run() -> None:
     """Run the worker."""
-    from worker.commands.run import run as command
+    from worker.cli.run import run as command
 
     command(_settings())
 
@@ -61,8 +60,8 @@ _By = Annotated[
 
 @app.command()
 def migrate(by: _By = None) -> None:
-    """Bring each database's schema up to date; safe to run beside workers and more than once."""
-    from worker.commands.migrate import migrate as command
+    """Bring the database's schema up to date; safe to run beside workers and more than once."""
+    from worker.cli.migrate import migrate as command
 
     command(_settings(), by=by)
 
@@ -83,7 +82,7 @@ def dev(
     ] = None,
 ) -> None:
     """Run the worker with an embedded Postgres, broker and sample marketplace."""
-    from worker.commands.dev import dev as command
+    from worker.cli.dev import dev as command
 
     status = command(_settings(), lasting=lasting, window=window, rate=rate, events=events)
     raise typer.Exit(status)
@@ -93,10 +92,6 @@ _Json = Annotated[bool, typer.Option("--json", help="JSON on stdout, for program
 _Personal = Annotated[
     bool, typer.Option("--with-personal-data", help="Show records whole, with names and texts.")
 ]
-_Database = Annotated[
-    int | None,
-    typer.Option(metavar="N", min=1, help="The database, by its number, where there are several."),
-]
 _Id = Annotated[int, typer.Argument(metavar="ID", min=1, max=2**63 - 1)]
 _Ids = Annotated[list[int] | None, typer.Argument(metavar="ID…", min=1, max=2**63 - 1)]
 
@@ -104,7 +99,7 @@ _Ids = Annotated[list[int] | None, typer.Argument(metavar="ID…", min=1, max=2*
 @app.command()
 def check(as_json: _Json = False) -> None:
     """Check brokers, topics, publishers, schema, clocks and lanes; say what to do about faults."""
-    from worker.commands.check import check as command
+    from worker.cli.check import check as command
 
     command(_settings(), as_json=as_json)
 
@@ -112,7 +107,7 @@ def check(as_json: _Json = False) -> None:
 @app.command()
 def lanes(as_json: _Json = False) -> None:
     """Show who reads each lane, its lag, and what it still has to decide."""
-    from worker.commands.lanes import lanes as command
+    from worker.cli.lanes import lanes as command
 
     command(_settings(), as_json=as_json)
 
@@ -124,7 +119,7 @@ def explain(
     as_json: _Json = False,
 ) -> None:
     """Show an order's acts, deadline and verdicts, and what they rest on."""
-    from worker.commands.explain import explain as command
+    from worker.cli.explain import explain as command
 
     command(_settings(), order, personal=personal, as_json=as_json)
 
@@ -142,8 +137,8 @@ def forget(
     as_json: _Json = False,
 ) -> None:
     """Remove settled orders and refusals after a while; safe to run beside workers, and to stop."""
-    from worker.commands.durations import parse_duration
-    from worker.commands.forget import forget as command
+    from worker.cli.durations import parse_duration
+    from worker.cli.forget import forget as command
 
     time = parse_duration(older_than, "--older-than")
     command(_settings(), time, pause=pause, dry_run=dry_run, by=by, as_json=as_json)
@@ -158,8 +153,8 @@ def actions(
     as_json: _Json = False,
 ) -> None:
     """Show who released the brake, settled dead letters, migrated and so on, newest first."""
-    from worker.commands.actions import actions as command
-    from worker.commands.durations import parse_duration
+    from worker.cli.actions import actions as command
+    from worker.cli.durations import parse_duration
 
     command(_settings(), parse_duration(since, "--since"), limit, as_json=as_json)
 
@@ -174,9 +169,9 @@ def sellers(
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV on stdout.")] = False,
 ) -> None:
     """Show how sellers keep their deadlines, day by day."""
-    from worker.commands.durations import parse_duration
-    from worker.commands.sellers import Format
-    from worker.commands.sellers import sellers as command
+    from worker.cli.durations import parse_duration
+    from worker.cli.sellers import Format
+    from worker.cli.sellers import sellers as command
 
     form = Format.JSON if as_json else Format.CSV if as_csv else Format.TABLE
     command(_settings(), parse_duration(since, "--since"), seller, form)
@@ -195,8 +190,8 @@ def replay(
     as_json: _Json = False,
 ) -> None:
     """Decide in shadow mode what the logs have asked for since then, and report on it."""
-    from worker.commands.durations import parse_start
-    from worker.commands.replay import replay as command
+    from worker.cli.durations import parse_start
+    from worker.cli.replay import replay as command
 
     command(_settings(), parse_start(start, "--from"), dry_run=dry_run, by=by, as_json=as_json)
 
@@ -213,8 +208,8 @@ def shadow_report(
     as_json: _Json = False,
 ) -> None:
     """Compare what would have been decided with what happened to the orders."""
-    from worker.commands.durations import parse_duration
-    from worker.commands.shadow import report
+    from worker.cli.durations import parse_duration
+    from worker.cli.shadow import report
 
     report(_settings(), parse_duration(since, "--since"), as_json=as_json)
 
@@ -229,7 +224,7 @@ def policy_check(
     as_json: _Json = False,
 ) -> None:
     """Read a policy file, by default the one in force, and tell all its faults by line."""
-    from worker.commands.policy import check as command
+    from worker.cli.policy import check as command
 
     command(_settings(), file, as_json=as_json)
 
@@ -244,8 +239,8 @@ def policy_show(
     as_json: _Json = False,
 ) -> None:
     """Say which policy an order gets, and why no other."""
-    from worker.commands.policy import facts_of
-    from worker.commands.policy import show as command
+    from worker.cli.policy import facts_of
+    from worker.cli.policy import show as command
 
     if (order is None) == (seller is None):
         raise typer.BadParameter("give either --order or --seller")
@@ -263,7 +258,7 @@ def contract_check(
     as_json: _Json = False,
 ) -> None:
     """Read recorded events as the worker would, and tell what it would refuse and why."""
-    from worker.commands.contract import check as command
+    from worker.cli.contract import check as command
 
     command(_settings(), path, as_json=as_json)
 
@@ -279,7 +274,7 @@ _For = Annotated[
 @brake.command("status")
 def brake_status(as_json: _Json = False) -> None:
     """Show the limits, what was used of them, what is held, and what a person has set."""
-    from worker.commands.brake import status
+    from worker.cli.brake import status
 
     status(_settings(), as_json=as_json)
 
@@ -287,7 +282,7 @@ def brake_status(as_json: _Json = False) -> None:
 @brake.command("release")
 def brake_release(lasting: _For, by: _By = None, as_json: _Json = False) -> None:
     """Let every auto-cancel through for a while: the silence is real."""
-    from worker.commands.brake import set_
+    from worker.cli.brake import set_
 
     set_(_settings(), "release", lasting, by=by, as_json=as_json)
 
@@ -295,7 +290,7 @@ def brake_release(lasting: _For, by: _By = None, as_json: _Json = False) -> None
 @brake.command("escalate")
 def brake_escalate(lasting: _For, by: _By = None, as_json: _Json = False) -> None:
     """Escalate what the brake holds, now and for a while: people decide order by order."""
-    from worker.commands.brake import set_
+    from worker.cli.brake import set_
 
     set_(_settings(), "escalate", lasting, by=by, as_json=as_json)
 
@@ -303,7 +298,7 @@ def brake_escalate(lasting: _For, by: _By = None, as_json: _Json = False) -> Non
 @brake.command("reset")
 def brake_reset(by: _By = None, as_json: _Json = False) -> None:
     """Take back what was set: the limits hold again."""
-    from worker.commands.brake import set_
+    from worker.cli.brake import set_
 
     set_(_settings(), "reset", None, by=by, as_json=as_json)
 
@@ -329,7 +324,7 @@ def topics_create(
     as_json: _Json = False,
 ) -> None:
     """Create the topics that are missing, and widen the one for decisions if it is too narrow."""
-    from worker.commands.topics import create as command
+    from worker.cli.topics import create as command
 
     if replication_factor == 0:
         raise typer.BadParameter("-1 or at least 1", param_hint="--replication-factor")
@@ -353,33 +348,26 @@ def dead_letters_list(
     error: Annotated[RefusalClass | None, typer.Option(help="Only this class of error.")] = None,
     settled: Annotated[bool, typer.Option("--all", help="Settled ones too.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=1_000_000)] = 50,
-    database: _Database = None,
     as_json: _Json = False,
 ) -> None:
     """List the newest."""
-    from worker.commands.dead_letters import list_ as command
+    from worker.cli.dead_letters import list_ as command
 
     command(
         _settings(),
         error=error and error.value,
         settled=settled,
         limit=limit,
-        database=database,
         as_json=as_json,
     )
 
 
 @dead_letters.command("show")
-def dead_letters_show(
-    number: _Id,
-    database: _Database = None,
-    personal: _Personal = False,
-    as_json: _Json = False,
-) -> None:
+def dead_letters_show(number: _Id, personal: _Personal = False, as_json: _Json = False) -> None:
     """Show one."""
-    from worker.commands.dead_letters import show as command
+    from worker.cli.dead_letters import show as command
 
-    command(_settings(), number, database=database, personal=personal, as_json=as_json)
+    command(_settings(), number, personal=personal, as_json=as_json)
 
 
 @dead_letters.command("replay")
@@ -390,7 +378,6 @@ def dead_letters_replay(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be done.")
     ] = False,
-    database: _Database = None,
     by: _By = None,
     wait: Annotated[
         float, typer.Option(min=0, metavar="SECONDS", help="For workers to read the records.")
@@ -398,7 +385,7 @@ def dead_letters_replay(
     as_json: _Json = False,
 ) -> None:
     """Send records to their topic again, as they came, and settle them."""
-    from worker.commands.dead_letters import replay as command
+    from worker.cli.dead_letters import replay as command
 
     if bool(numbers) + (error is not None) + everything != 1:
         raise typer.BadParameter("give either IDs, --error or --all")
@@ -406,7 +393,6 @@ def dead_letters_replay(
         _settings(),
         numbers or [],
         error=error and error.value,
-        database=database,
         dry_run=dry_run,
         by=by,
         wait=wait,
@@ -423,12 +409,11 @@ def dead_letters_discard(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be done.")
     ] = False,
-    database: _Database = None,
     by: _By = None,
     as_json: _Json = False,
 ) -> None:
     """Settle records as of no importance. Their orders can be cancelled again."""
-    from worker.commands.dead_letters import discard as command
+    from worker.cli.dead_letters import discard as command
 
     if bool(numbers) + (error is not None) + everything != 1:
         raise typer.BadParameter("give either IDs, --error or --all")
@@ -439,7 +424,6 @@ def dead_letters_discard(
         numbers or [],
         error=error and error.value,
         dry_run=dry_run,
-        database=database,
         by=by,
         as_json=as_json,
     )
@@ -472,9 +456,8 @@ def main() -> None:
 
 _STATUS: dict[type[PlazoError], int] = {
     PolicyInvalid: 2,
-    EvidenceUnavailable: 4,
+    SeveralDatabases: 2,
     ModeConflict: 3,
-    PlacementConflict: 3,
     PolicyConflict: 3,
     SchemaNotCurrent: 3,
     KafkaUnavailable: 4,

@@ -14,9 +14,9 @@ from typing import Any
 
 import typer.main
 
-from .domain import acts
-from .metrics import Metrics
-from .settings import Settings
+from worker.domain import acts
+from worker.observability.metrics import Metrics
+from worker.settings import Settings
 
 _ROOT = Path(__file__).parents[1]
 _COUNTS_AS = {
@@ -56,7 +56,7 @@ def statuses_table() -> str:
 
 def commands_text() -> str:
     """Every command with its arguments and options."""
-    from .__main__ import app
+    from worker.__main__ import app
 
     return "\n".join(_sections("plazo", typer.main.get_command(app)))
 

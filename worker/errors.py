@@ -39,8 +39,8 @@ class ModeConflict(PlazoError):
     """The database belongs to the other mode."""
 
 
-class PlacementConflict(PlazoError):
-    """The settings place a lane in another database than the one that holds its rows."""
+class SeveralDatabases(PlazoError):
+    """The database holds only some lanes: a version before this one placed others elsewhere."""
 
 
 class CannotListen(PlazoError):
@@ -73,10 +73,3 @@ class KeyTaken(DatabaseUnavailable):
 
 class RowRefused(DatabaseFault):
     """Postgres cannot store a value of this batch; nothing was written."""
-
-
-class EvidenceUnavailable(PlazoError):
-    """Another database does not answer: what it holds might speak against a verdict.
-
-    Nothing was written, and the lane is as it was: try again later.
-    """

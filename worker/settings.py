@@ -9,15 +9,22 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import isodate
-from pydantic import BeforeValidator, DirectoryPath, Field, FilePath, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    DirectoryPath,
+    Field,
+    FilePath,
+    SecretStr,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SecretsSettingsSource,
     SettingsConfigDict,
 )
-
-from worker.placements import Placements
 
 
 def _duration(value: object) -> object:
@@ -30,6 +37,16 @@ def _duration(value: object) -> object:
             raise ValueError("years and months have no fixed length: use days or hours")
         return parsed
     return value
+
+
+def _gone(value: str) -> str:
+    if value.strip():
+        raise PydanticCustomError(
+            "gone",
+            "an installation has one database now, so lanes cannot live in several: remove this "
+            "setting if they never did, else go on with the version before",
+        )
+    return ""
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
@@ -72,12 +89,9 @@ class Settings(BaseSettings):
     database_url: SecretStr = Field(
         SecretStr("postgresql://postgres@127.0.0.1:5432/plazo"), description="Postgres, as a URL."
     )
-    database_lanes: SecretStr = Field(
-        SecretStr(""),
-        description="Further databases and the lanes that live there, such as "
-        "`6-11=postgresql://…`, separated by white space; all other lanes live in "
-        "`PLAZO_DATABASE_URL`.",
-    )
+    # No setting any more. Passed over in silence, it would let a worker decide anew what another
+    # database has decided.
+    database_lanes: Annotated[str, AfterValidator(_gone)] = Field("", exclude=True, repr=False)
     group_id: str = Field("plazo", min_length=1, description="Consumer group of the workers.")
     order_created_topic: str = Field(
         "marketplace.order-created", min_length=1, description="Input: orders."
@@ -180,7 +194,7 @@ class Settings(BaseSettings):
         timedelta(seconds=25), description="Most time between SIGTERM and the end."
     )
     database_connections: int = Field(
-        8, ge=2, le=200, description="Most connections to each database."
+        8, ge=2, le=200, description="Most connections to the database."
     )
     database_timeout: Positive = Field(
         timedelta(seconds=30), description="Most time for one statement."
@@ -238,13 +252,6 @@ class Settings(BaseSettings):
         return {t: f for t, f in zip(self.input_topics, formats, strict=True) if f != "plazo"}
 
     @property
-    def placements(self) -> Placements:
-        """Which database is home to which lanes."""
-        return Placements.of(
-            self.database_url.get_secret_value(), self.database_lanes.get_secret_value()
-        )
-
-    @property
     def output_topic(self) -> str:
         """The topic for verdicts, in earnest or not."""
         return self.shadow_topic if self.mode == "shadow" else self.decisions_topic
@@ -256,11 +263,6 @@ class Settings(BaseSettings):
         ]  # fmt: skip
         if len(set(topics)) < len(topics):
             raise ValueError("the topics must differ")
-        return self
-
-    @model_validator(mode="after")
-    def _lanes_have_one_database(self) -> Self:
-        _ = self.placements
         return self
 
     @model_validator(mode="after")
@@ -289,6 +291,8 @@ class Settings(BaseSettings):
         """Rows of variable, default and description, for README.md."""
         rows = []
         for name, field in cls.model_fields.items():
+            if field.exclude:
+                continue
             default = field.default
             if isinstance(default, timedelta):
                 # A day is told as 24 hours, as the rule says it.

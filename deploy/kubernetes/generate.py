@@ -1,4 +1,4 @@
-"""Makes the PrometheusRule of the component: ``python -m deploy.kubernetes.generate``."""
+"""Writes the PrometheusRule of the component: ``python -m deploy.kubernetes.generate``."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ RULES = Path(__file__).parents[1] / "prometheus/plazo.rules.yaml"
 
 
 def prometheus_rule() -> dict[str, Any]:
-    """The rules as the Prometheus operator takes them."""
+    """The rules in the form of the Prometheus operator."""
     return {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PrometheusRule",
@@ -21,4 +21,4 @@ def prometheus_rule() -> dict[str, Any]:
 
 if __name__ == "__main__":
     made = yaml.safe_dump(prometheus_rule(), sort_keys=False, allow_unicode=True, width=1000)
-    FILE.write_text(f"# Made from deploy/prometheus/plazo.rules.yaml.\n{made}", "utf-8")
+    FILE.write_text(f"# Generated from deploy/prometheus/plazo.rules.yaml.\n{made}", "utf-8")

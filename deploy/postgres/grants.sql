@@ -1,24 +1,25 @@
--- What the worker and readers may do with the tables. Run it as plazo_owner after each
--- `plazo migrate`; repeats change nothing.
+-- The privileges of worker, reader and keeper on the tables. Run this file as plazo_owner after
+-- each `plazo migrate`. You may run it repeatedly.
 BEGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM plazo_worker, plazo_reader,
     plazo_keeper;
--- Positions and fences move; they never go away.
+-- Positions and fencing epochs advance; their rows are never deleted.
 GRANT SELECT, INSERT, UPDATE ON lanes, published, positions, orders TO plazo_worker;
--- What happened and what was decided is only ever added to.
+-- Append-only: acts, decisions and the records of what was done.
 GRANT SELECT, INSERT ON acts, decisions, policies, traces, actions TO plazo_worker;
--- The brake's counts go with time; `plazo brake` sets its row.
+-- The brake's counts expire; `plazo brake` sets its row.
 GRANT SELECT, INSERT, DELETE ON brake_counts TO plazo_worker;
 GRANT SELECT, UPDATE ON brake TO plazo_worker;
 GRANT SELECT ON seller_days TO plazo_worker;
 GRANT SELECT, INSERT ON installation, outages TO plazo_worker;
+-- `elsewhere`, and `strays` below, are for the version before this one, which may run beside it.
 GRANT UPDATE (alive_at, elsewhere) ON installation TO plazo_worker;
 GRANT SELECT, INSERT ON deadline_changes TO plazo_worker;
 GRANT UPDATE (counted) ON deadline_changes TO plazo_worker;
--- What waits is removed when it is done.
+-- Work in progress, deleted when it is done.
 GRANT SELECT, INSERT, UPDATE, DELETE ON deadlines, reminders, notices, strays, shields
     TO plazo_worker;
--- A dead letter is marked, and its bytes stay as they came.
+-- A dead letter can be marked, but its bytes cannot be changed.
 GRANT SELECT, INSERT ON dead_letters TO plazo_worker;
 GRANT UPDATE (published, settled, settled_by, settled_at) ON dead_letters TO plazo_worker;
 GRANT SELECT ON alembic_version TO plazo_worker, plazo_reader, plazo_keeper;
@@ -27,10 +28,10 @@ GRANT SELECT ON lanes, published, positions, orders, acts, decisions, deadlines,
     reminders, strays, traces, actions TO plazo_reader, plazo_keeper;
 GRANT SELECT (id, lane, topic, partition, "offset", timestamp, received_at, error, message, key,
     published, settled, settled_by, settled_at) ON dead_letters TO plazo_reader;
--- `plazo forget` removes what was settled long ago, and says since when all is known.
+-- `plazo forget` deletes old settled orders, and records since when the evidence is complete.
 GRANT DELETE ON orders, acts, decisions, deadline_changes, dead_letters, traces TO plazo_keeper;
 GRANT INSERT ON actions TO plazo_keeper;
-GRANT UPDATE (decided_at) ON orders TO plazo_keeper;  -- only to lock its rows
+GRANT UPDATE (decided_at) ON orders TO plazo_keeper;  -- only to lock the rows
 GRANT UPDATE (covered_since) ON positions TO plazo_keeper;
 GRANT SELECT (id, published, settled_at) ON dead_letters TO plazo_keeper;
 COMMIT;

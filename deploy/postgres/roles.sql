@@ -1,12 +1,12 @@
--- Four roles, so that no one holds more than it needs:
---   plazo_owner   runs `plazo migrate` and owns the tables;
---   plazo_worker  runs `plazo run` and `plazo dead-letters`: writes rows, changes no verdict and
---                 no act once written, and alters no table;
---   plazo_reader  runs `plazo explain`: reads, except the bytes of refused records;
---   plazo_keeper  runs `plazo forget`: removes orders with all their rows, and adds none.
--- Run it with psql as a superuser in Plazo's own database, before the first migration. Give the
--- roles their means to log in yourself (ALTER ROLE … PASSWORD, or certificates). Repeats change
--- nothing. grants.sql comes after each migration.
+-- Four roles, each with the least privileges that it needs:
+--   plazo_owner   runs `plazo migrate` and owns the tables.
+--   plazo_worker  runs `plazo run` and `plazo dead-letters`. It writes rows, but cannot change an
+--                 act or a verdict afterwards, and cannot alter a table.
+--   plazo_reader  runs `plazo explain`. It reads everything except the bytes of refused records.
+--   plazo_keeper  runs `plazo forget`. It removes orders with all their rows and adds none.
+-- Run this file with psql as a superuser in Plazo's own database, before the first migration. Then
+-- set the passwords (ALTER ROLE … PASSWORD) or certificates yourself. You may run it repeatedly.
+-- After each migration run grants.sql.
 DO $$
 DECLARE
     role text;

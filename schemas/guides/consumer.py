@@ -1,9 +1,9 @@
-"""A sample consumer of the decisions topic; the tests run it as it stands here.
+"""A sample consumer of the decisions topic; the tests run it as it is.
 
     python consumer.py BROKERS TOPIC
 
-It prints every decision once. State is one number for each partition: in earnest keep it in the
-same transaction as what a decision leads to, as the comment says.
+It prints every decision once. Its state is one number for each partition. In production store it in
+the same transaction as the effect of the decision, where the comment says so.
 """
 
 import asyncio
@@ -13,15 +13,19 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 
-last: dict[int, int] = {}  # by partition, the last sequence that took effect
+last: dict[int, int] = {}  # by partition, the sequence of the last decision that took effect
 
 
 def take(partition: int, headers: dict[str, str], decision: dict[str, Any]) -> str | None:
-    """What a decision leads to; ``None`` for a repeat."""
+    """The effect of a decision; ``None`` for a repeat."""
     sequence = int(headers["ce_sequence"])
-    if sequence <= last.get(partition, 0):
+    # Retention may have removed the beginning: the first record of a partition sets the start.
+    before = last.setdefault(partition, sequence - 1)
+    if sequence <= before:
         return None  # a repeat: the same id, the same sequence
-    # Here: BEGIN; what the decision leads to; the new `last`; COMMIT.
+    if sequence > before + 1:
+        raise RuntimeError(f"partition {partition}: no decisions between {before} and {sequence}")
+    # Here: BEGIN; the effect of the decision; the new `last`; COMMIT.
     last[partition] = sequence
     order, kind = decision["order_id"], headers["ce_type"]
     match kind.removeprefix("marketplace.order.").removesuffix(".v1"):
@@ -34,11 +38,11 @@ def take(partition: int, headers: dict[str, str], decision: dict[str, Any]) -> s
         case "deadline-reminder":
             return f"remind the seller of {order}, due {decision['due']}"
         case _:
-            return f"ignore {kind}"  # types may be added
+            return f"ignore {kind}"  # more types may be added
 
 
 async def main(brokers: str, topic: str) -> None:
-    """Read from the beginning, for ever."""
+    """Read from the beginning, forever."""
     consumer = AIOKafkaConsumer(
         topic, bootstrap_servers=brokers, group_id=None, auto_offset_reset="earliest"
     )
@@ -46,8 +50,9 @@ async def main(brokers: str, topic: str) -> None:
     try:
         async for record in consumer:
             headers = {name: value.decode() for name, value in record.headers}
-            if (told := take(record.partition, headers, json.loads(record.value))) is not None:
-                print(told, flush=True)
+            effect = take(record.partition, headers, json.loads(record.value))
+            if effect is not None:
+                print(effect, flush=True)
     finally:
         await consumer.stop()
 

@@ -25,7 +25,7 @@ from tests.support.apache_kafka import ApacheKafka
 from tests.support.processes import WorkerProcess
 from tests.support.topics import Topics, create_fresh_topics
 from worker.dev.postgres import EmbeddedPostgres
-from worker.migrate import migrate
+from worker.storage.migrate import migrate
 
 EVERY = 10.0
 WINDOW, GRACE = timedelta(seconds=20), timedelta(seconds=1)

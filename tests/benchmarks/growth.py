@@ -11,7 +11,7 @@ from statistics import median
 import asyncpg
 
 from tests.support.topics import Topics
-from worker.migrate import migrate
+from worker.storage.migrate import migrate
 
 from . import ingestion
 from .mix import created

@@ -20,7 +20,7 @@ from tests.support.apache_kafka import ApacheKafka
 from tests.support.processes import ROOT, WorkerProcess
 from tests.support.topics import Topics, create_fresh_topics
 from worker.dev.postgres import EmbeddedPostgres
-from worker.migrate import migrate
+from worker.storage.migrate import migrate
 
 from .mix import Event, mix
 

@@ -14,7 +14,7 @@ from tests.support.apache_kafka import ApacheKafka
 from tests.support.processes import WorkerProcess
 from tests.support.proxy import Proxy
 from worker.dev.postgres import EmbeddedPostgres
-from worker.migrate import migrate
+from worker.storage.migrate import migrate
 
 from .stage import Stage
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.end_to_end.world import World
 from tests.support.processes import ROOT, WorkerProcess
-from worker.migrations import HEAD, VERSIONS
+from worker.storage.migrations import HEAD, VERSIONS
 
 from .stage import GRACE, WINDOW, Stage
 

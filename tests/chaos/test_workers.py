@@ -13,7 +13,7 @@ from tests.support.processes import WorkerProcess
 from tests.support.proxy import Do, Proxy
 from tests.support.topics import Topics
 from tests.support.waiting import eventually
-from worker.assignor import LaneAssignor
+from worker.kafka.assignor import LaneAssignor
 
 from .stage import GRACE, WINDOW, Stage
 

@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from worker.codec import Codec
+from worker.ingest.decoder import Codec
 from worker.records import Record, Refused
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)

@@ -13,8 +13,8 @@ from worker.domain.acts import EXTENDED, Act, Change, Place, Refusal
 from worker.domain.case import Case, Given, Order
 from worker.domain.decide import decide, remind
 from worker.domain.policy import AtLapse
+from worker.outbox.events import events
 from worker.proof import Reading
-from worker.verdicts import events
 
 FOLDER = Path(schemas.__file__).parent / "samples"
 ENTERED = datetime(2026, 11, 22, 15, 4, 5, 123000, tzinfo=UTC)

@@ -47,14 +47,13 @@ class Stage:
     directory: Path
     environment: dict[str, str]
     workers: list[WorkerProcess] = field(default_factory=list)
-    settings: dict[str, str] = field(default_factory=dict)
 
     async def topics(self, created: int, status: int) -> Topics:
         return await self.make_topics(created=created, status=status)
 
     def worker(self, topics: Topics) -> WorkerProcess:
         """Start one more worker; it is not ready yet."""
-        self.workers.append(self.new_worker(topics, **SETTINGS, **self.settings).start())
+        self.workers.append(self.new_worker(topics, **SETTINGS).start())
         return self.workers[-1]
 
     async def stop(self) -> None:

@@ -5,7 +5,7 @@ import pytest
 from tests.support.market import Market
 from tests.support.parts import Kafka
 from tests.support.topics import Topics
-from worker.migrate import migrate
+from worker.storage.migrate import migrate
 
 
 @pytest.fixture

@@ -22,13 +22,20 @@ from tests.support.parts import Kafka
 from tests.support.processes import WorkerProcess
 from tests.support.topics import Topics
 from tests.support.waiting import eventually
-from worker.admin import Sample, Skew, TopicState, partition_by_murmur2
-from worker.checks import Check, DatabaseFacts, KafkaFacts, Status, checks, how_partitioned
-from worker.commands import check
-from worker.commands.parts import who
-from worker.migrations import HEAD
-from worker.probe import Bounds
+from worker.cli import check
+from worker.cli.context import who
+from worker.kafka.admin import Sample, Skew, TopicState, partition_by_murmur2
+from worker.kafka.offsets import Bounds
+from worker.operations.checks import (
+    Check,
+    DatabaseFacts,
+    KafkaFacts,
+    Status,
+    checks,
+    how_partitioned,
+)
 from worker.settings import Settings
+from worker.storage.migrations import HEAD
 
 SECRET = "Rosa Quispe"
 _ROOT = Path(__file__).parents[2]
@@ -334,6 +341,7 @@ ORDERS, STATUSES = SETTINGS.input_topics
         ("deadlines", Status.WARNING, None,
          {"overdue": 3, "oldest_overdue": NOW - timedelta(minutes=5)}),
         ("dead letters", Status.WARNING, None, {"dead_letters": [{"error": "time", "letters": 2}]}),
+        ("one database", Status.FAULT, None, {"elsewhere": "{[6,12)}"}),
     ],
 )  # fmt: skip
 def test_each_fault_is_seen(
@@ -522,6 +530,19 @@ async def test_a_newer_schema_serves_and_an_older_one_does_not(plazo: Plazo) -> 
     answer = await plazo("check", "--json")
     assert (answer.code, found(answer, "schema")["status"]) == (1, "fault")
     assert (await plazo("explain", "x")).code == 3
+
+
+async def test_one_of_several_databases_is_refused_and_named(plazo: Plazo) -> None:
+    """A version before this one kept lanes elsewhere: here they would be decided again."""
+    await plazo.sql("INSERT INTO installation (mode, elsewhere) VALUES ('live', '{[6,12)}')")
+    refused = await plazo("run", http_port="0")
+    assert refused.code == 2
+    assert refused.err.splitlines()[-1].startswith("plazo: lanes {[6,12)} live in another database")
+    answer = await plazo("check", "--json")
+    assert (answer.code, found(answer, "one database")["status"]) == (1, "fault")
+    assert "{[6,12)}" in found(answer, "one database")["finding"]
+    # What has been decided can still be looked at.
+    assert (await plazo("lanes", "--json")).json == []
 
 
 # dead-letters

@@ -14,11 +14,11 @@ from tests.support.parts import Kafka
 from tests.support.processes import WorkerProcess
 from tests.support.topics import Topics
 from tests.support.waiting import eventually
-from worker.metrics import Metrics
-from worker.migrate import migrate
-from worker.retention import forget
+from worker.observability.metrics import Metrics
+from worker.operations.retention import forget
 from worker.settings import Settings
-from worker.store import Store
+from worker.storage.database import Store
+from worker.storage.migrate import migrate
 
 SILENT = "auto-cancel stock-not-validated"
 TABLES = ("orders", "acts", "decisions", "dead_letters", "shields", "deadlines", "notices")

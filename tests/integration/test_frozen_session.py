@@ -7,8 +7,8 @@ from contextlib import suppress
 import asyncpg
 
 from tests.support.waiting import eventually
-from worker.migrate import migrate
-from worker.store import sql
+from worker.storage.database import sql
+from worker.storage.migrate import migrate
 
 
 async def test_a_session_frozen_in_a_copy_is_ended(database: str) -> None:

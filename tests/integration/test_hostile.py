@@ -17,7 +17,7 @@ from tests.support.processes import WorkerProcess
 from tests.support.raw import Raw, append
 from tests.support.topics import Topics
 from tests.support.waiting import eventually
-from worker.migrate import migrate
+from worker.storage.migrate import migrate
 
 NewWorker = Callable[..., WorkerProcess]
 REFUSED = int(os.environ.get("PLAZO_TEST_REFUSED", "20000"))

@@ -8,12 +8,12 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from worker.migrate import migrate
-from worker.migrations import HEAD, VERSIONS
+from worker.storage.migrate import migrate
+from worker.storage.migrations import HEAD, VERSIONS
 
 STEPS = sorted(VERSIONS.glob("*.sql"))
-# Matters of taste, and what holds for every step alike: worker/migrate.py sets the time-outs and
-# keeps them in a transaction each.
+# Matters of taste, and what holds for every step alike: worker/storage/migrate.py sets the
+# time-outs and keeps them in a transaction each.
 EXCLUDED = "prefer-text-field,prefer-bigint-over-int,prefer-robust-stmts,require-timeout-settings"
 
 

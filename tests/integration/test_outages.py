@@ -12,7 +12,7 @@ from tests.support.processes import WorkerProcess
 from tests.support.topics import Topics
 from tests.support.waiting import eventually
 from worker.dev.postgres import EmbeddedPostgres
-from worker.migrate import migrate
+from worker.storage.migrate import migrate
 
 NewWorker = Callable[..., WorkerProcess]
 SILENT = "auto-cancel stock-not-validated"

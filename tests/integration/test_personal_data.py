@@ -10,7 +10,7 @@ from tests.support.parts import Kafka
 from tests.support.processes import WorkerProcess
 from tests.support.topics import Topics
 from tests.support.waiting import eventually
-from worker.migrate import migrate
+from worker.storage.migrate import migrate
 
 NAME = "Zoraida Quispe-Mamani"
 TEXT = "el cliente lloró por teléfono"

@@ -12,10 +12,10 @@ import pytest
 from pydantic import SecretStr
 
 from tests.simulation.test_model import Statements
-from worker.metrics import Metrics
-from worker.migrate import migrate
+from worker.observability.metrics import Metrics
 from worker.settings import Settings
-from worker.store import Store, sql
+from worker.storage.database import Store, sql
+from worker.storage.migrate import migrate
 
 ROWS = 30_000
 LOAD = f"""

@@ -8,7 +8,7 @@ from tests.support.market import Market
 from tests.support.processes import WorkerProcess
 from tests.support.topics import Topics
 from tests.support.waiting import eventually
-from worker.migrate import migrate
+from worker.storage.migrate import migrate
 
 NewWorker = Callable[..., WorkerProcess]
 LIMIT = {"dead_letter_limit": "0.1", "dead_letter_window": "100", "batch_size": "5"}

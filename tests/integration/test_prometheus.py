@@ -20,7 +20,7 @@ from tests.support.processes import WorkerProcess
 from tests.support.topics import Topics
 from tests.support.waiting import eventually
 from worker.dev.process import free_port
-from worker.migrate import migrate
+from worker.storage.migrate import migrate
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 CONFIG = """\

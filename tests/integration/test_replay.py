@@ -12,7 +12,7 @@ import pytest
 from tests.support.market import Market, now
 from tests.support.processes import WorkerProcess
 from tests.support.topics import Topics
-from worker.commands.durations import parse_start
+from worker.cli.durations import parse_start
 
 CANCEL = "would-auto-cancel stock-not-validated"
 Command = Callable[..., Any]

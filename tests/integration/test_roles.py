@@ -19,7 +19,7 @@ from tests.support.topics import Topics
 from tests.support.waiting import eventually
 from worker.dev.postgres import EmbeddedPostgres
 from worker.errors import DatabaseUnavailable
-from worker.migrate import migrate
+from worker.storage.migrate import migrate
 
 SQL = Path(__file__).parents[2] / "deploy" / "postgres"
 # The wheel's server is built without TLS; Debian's is not.

@@ -14,7 +14,7 @@ from tests.support.processes import WorkerProcess
 from tests.support.secure_kafka import SecureKafka
 from tests.support.topics import Topics, create_fresh_topics
 from tests.support.waiting import eventually
-from worker.migrate import migrate
+from worker.storage.migrate import migrate
 
 pytestmark = pytest.mark.apache_kafka
 

@@ -10,8 +10,8 @@ from tests.support.parts import Kafka
 from tests.support.processes import WorkerProcess
 from tests.support.topics import Topics
 from worker.domain.acts import HANDLING
-from worker.migrate import migrate
-from worker.migrations import VERSIONS
+from worker.storage.migrate import migrate
+from worker.storage.migrations import VERSIONS
 
 
 async def test_a_day_of_one_seller(

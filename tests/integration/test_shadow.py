@@ -10,7 +10,7 @@ from tests.support.market import Market, now
 from tests.support.parts import Kafka
 from tests.support.processes import WorkerProcess
 from tests.support.topics import Topics
-from worker.migrate import migrate
+from worker.storage.migrate import migrate
 
 
 async def test_it_decides_and_tells_nobody(

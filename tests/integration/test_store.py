@@ -7,11 +7,15 @@ from typing import Any
 
 import asyncpg
 import pytest
+from pydantic import SecretStr
 
-from worker import copying
-from worker.batch import Rows
-from worker.migrate import migrate
-from worker.store import Transaction, text_array
+from worker.errors import SeveralDatabases
+from worker.ingest.rows import Rows
+from worker.observability.metrics import Metrics
+from worker.settings import Settings
+from worker.storage import binary_copy
+from worker.storage.database import Store, Transaction, text_array
+from worker.storage.migrate import migrate
 
 MEANING = "\"\\{},' N\n\x01é"
 
@@ -64,7 +68,7 @@ async def test_packed_acts_arrive_as_they_were(database: str) -> None:
     rows.acts += acts[100:]
     rows.pack()
     assert not rows.acts
-    found = await _copied(database, "acts", copying.ACT_COLUMNS, rows.packed)
+    found = await _copied(database, "acts", binary_copy.ACT_COLUMNS, rows.packed)
     assert found == [
         (key, status, stock_ok, form, topic, partition, at, NOW, offset, body.decode())
         for key, status, at, topic, partition, offset, stock_ok, form, body in acts
@@ -88,7 +92,7 @@ async def test_packed_orders_arrive_as_they_were(database: str) -> None:
         for policy, version, at_lapse in [terms]
     ]  # fmt: skip
     packed = rows.entering(3, orders, ["stub", "another"])
-    found = await _copied(database, "orders", copying.ORDER_COLUMNS, packed)
+    found = await _copied(database, "orders", binary_copy.ORDER_COLUMNS, packed)
     wanted: list[tuple[Any, ...]] = [
         (key, *times, seller, mode, *policy, currency, total and Decimal(total), offset, *place)
         for key, seller, mode, *times_and_policy, total, currency, offset in orders
@@ -104,7 +108,9 @@ async def test_packed_orders_arrive_as_they_were(database: str) -> None:
 
 async def test_packed_deadlines_arrive_as_they_were(database: str) -> None:
     rows = [(lane, at, text) for lane, at, text in product([0, 2**31 - 1], INSTANTS, TEXTS)]
-    found = await _copied(database, "deadlines", copying.DEADLINE_COLUMNS, copying.deadlines(rows))
+    found = await _copied(
+        database, "deadlines", binary_copy.DEADLINE_COLUMNS, binary_copy.deadlines(rows)
+    )
     assert found == rows
 
 
@@ -113,9 +119,34 @@ def test_what_is_not_unicode_is_not_packed(text: str) -> None:
     act = (text, "canceled", NOW, "t", 0, 0, None, None, b"{}")
     order = ("o", text, "courier", NOW, NOW, NOW, "p", 1, "escalate", None, None, 0)
     with pytest.raises(UnicodeError):
-        copying.acts([act], NOW)
+        binary_copy.acts([act], NOW)
     with pytest.raises(UnicodeError):
-        copying.orders([order], 0, ("t", 0), NOW)
+        binary_copy.orders([order], 0, ("t", 0), NOW)
+
+
+@pytest.mark.parametrize("placed", ["{[6,)}", "{[0,6),[9,12)}"])
+async def test_one_of_several_databases_is_not_claimed(database: str, placed: str) -> None:
+    """A version before this one kept lanes elsewhere: here they would be decided again."""
+    await migrate(database)
+    settings = Settings(database_url=SecretStr(database))
+    store = Store(settings, Metrics(settings))
+    await store.open()
+    connection = await asyncpg.connect(database)
+    try:
+        await store.claim("live")
+        await store.claim("live")
+        await connection.execute(
+            "UPDATE installation SET elsewhere = $1::text::int4multirange", placed
+        )
+        with pytest.raises(SeveralDatabases) as refused:
+            await store.claim("live")
+        assert placed in str(refused.value)
+        # A later migration drops the column, and this version may run beside the one after it.
+        await connection.execute("ALTER TABLE installation DROP COLUMN elsewhere")
+        await store.claim("live")
+    finally:
+        await connection.close()
+        await store.close()
 
 
 async def _copied(

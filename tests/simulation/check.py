@@ -38,20 +38,6 @@ UNCONFIRMED = "escalation cancel-unconfirmed"
 EXCUSES = ("freeze", "publish", "kafka outage")
 
 
-def every(world: "World") -> dict[str, dict[Any, Any]]:
-    """The tables of all databases together. Numbers that each gives anew are told apart."""
-    numbered = ("acts", "notices", "strays", "dead_letters", "orders", "shields")
-    tables: dict[str, dict[Any, Any]] = defaultdict(dict)
-    for number, database in enumerate(world.databases.values()):
-        for table, rows in database.tables.items():
-            for key, row in rows.items():
-                place = (number, key) if table in numbered else key
-                if place in tables[table] and table != "deadline_changes":
-                    raise AssertionError(f"{table} {key} stands in two databases")
-                tables[table][place] = row
-    return tables
-
-
 def quiet(world: "World") -> bool:
     """Whether nothing is left to do."""
     return not unquiet(world)
@@ -59,7 +45,7 @@ def quiet(world: "World") -> bool:
 
 def unquiet(world: "World") -> str:
     """What is left to do."""
-    tables = every(world)
+    tables = world.database.tables
     logs = world.broker.logs
     if world.loop.now < max((send.at for send in world.scenario.sends), default=0.0):
         return "not everything is published"
@@ -72,8 +58,6 @@ def unquiet(world: "World") -> str:
         return f"deadlines: {sorted(tables['deadlines'])}"
     if tables["reminders"]:
         return f"reminders: {sorted(tables['reminders'])}"
-    if tables["strays"]:
-        return f"strays: {list(tables['strays'].values())}"
     if tables["notices"]:
         return f"notices: {list(tables['notices'].values())}"
     for lane, row in tables["lanes"].items():
@@ -362,7 +346,7 @@ def _dead_letters(world: "World", excused: bool) -> Iterator[str]:
 
 def _effects(world: "World") -> Iterator[str]:
     """Each record took effect once."""
-    tables = every(world)
+    tables = world.database.tables
     rows = Counter((r["topic"], r["partition"], r["offset"]) for r in tables["acts"].values())
     kept = Counter(
         (r["topic"], r["partition"], r["offset"]) for r in tables["dead_letters"].values()

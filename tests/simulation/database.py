@@ -28,8 +28,7 @@ Statement = Generator[Key, None, Any]
 
 TABLES = (
     "lanes", "published", "positions", "orders", "acts", "deadlines", "notices", "decisions",
-    "dead_letters", "shields", "deadline_changes", "strays", "brake_counts",
-    "reminders",
+    "dead_letters", "shields", "deadline_changes", "brake_counts", "reminders",
 )  # fmt: skip
 
 
@@ -254,7 +253,7 @@ class SimStore:
     def __init__(self, settings: Any, metrics: Any) -> None:
         self._process = PROCESS.get()
         self._world: World = self._process.world  # type: ignore[attr-defined]
-        self._database = self._world.databases[settings.database_url.get_secret_value()]
+        self._database = self._world.database
 
     async def open(self, *, any_schema: bool = False) -> None:
         await self._world.travel()
@@ -262,15 +261,12 @@ class SimStore:
     async def close(self) -> None:
         pass
 
-    async def claim(self, mode: str, elsewhere: str) -> None:
+    async def claim(self, mode: str) -> None:
         pass  # there is but one mode in this world
-
-    def pool_sizes(self) -> tuple[int, int]:
-        return 0, 0
 
     async def now(self) -> datetime:
         world = self._world
-        await world.reach_database(self._database)
+        await world.reach_database()
         moment = self._database.now()
         await world.travel()
         return moment
@@ -291,6 +287,10 @@ class SimStore:
     async def session(self) -> AsyncIterator[SimTransaction]:
         yield SimTransaction(self, None)
 
+    async def rows(self, name: str, *arguments: object) -> list[Any]:
+        async with self.session() as session:
+            return await session.rows(name, *arguments)
+
     async def ask(self, tx: Tx | None, name: str, arguments: Sequence[Any]) -> Any:
         world, database = self._world, self._database
         world.database_operation(self._process, name)
@@ -310,7 +310,7 @@ class SimStore:
 
         def start() -> None:
             tx.activity = world.loop.now
-            if world.database_fault(database):
+            if world.database_fault():
                 database.end(tx, "aborted")
                 done(None, Fault("08006"))
             else:
@@ -331,7 +331,7 @@ class SimStore:
         answer = world.loop.create_future()
 
         def start() -> None:
-            if world.database_down(self._database):
+            if world.database_down():
                 self._database.end(tx, "aborted")
                 error: Fault | None = Fault("08006")
             elif how == "not applied":

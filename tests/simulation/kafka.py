@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.simulation.loop import PROCESS, Process
-from worker.assignor import LaneAssignor
-from worker.batch import Batch
-from worker.consumer import Into, NotAssigned, PositionLost
 from worker.errors import KafkaUnavailable, PublishFailed
-from worker.probe import Bounds
+from worker.ingest.rows import Batch
+from worker.kafka.assignor import LaneAssignor
+from worker.kafka.consumer import Into, NotAssigned, PositionLost
+from worker.kafka.offsets import Bounds
+from worker.kafka.producer import Message, TooLarge
 from worker.proof import Partition
-from worker.publisher import Message, TooLarge
 from worker.records import Mark, Record
 
 if TYPE_CHECKING:

@@ -35,10 +35,9 @@ class Mutant:
 
 
 SURVIVES = 300
-INTAKE, SWEEPS = "worker/intake.py", "worker/sweeps.py"
-ELSEWHERE = "worker/elsewhere.py"
-RELAY, FRESHNESS = "worker/relay.py", "worker/freshness.py"
-READER = "worker/reader.py"
+INTAKE, SWEEPS = "worker/ingest/apply.py", "worker/decide/sweep.py"
+RELAY, FRESHNESS = "worker/outbox/relay.py", "worker/freshness/prover.py"
+READER = "worker/ingest/reader.py"
 DECIDE, STATEMENTS = "worker/domain/decide.py", "tests/simulation/statements.py"
 
 _RETRY = (
@@ -187,7 +186,7 @@ MUTANTS = (
         "shield dropped",
         "a refused record shields its order",
         100,
-        (("worker/batch.py", "list(refused.order_ids),", "[],"),),
+        (("worker/ingest/rows.py", "list(refused.order_ids),", "[],"),),
     ),
     Mutant(
         "sequence moved outside the transaction",
@@ -327,42 +326,6 @@ MUTANTS = (
         ((INTAKE, "self._lane.number, list(rows.changed)", "self._lane.number, []"),),
     ),
     Mutant(
-        "acts in other databases not read",
-        "evidence counts in whichever database it stands",
-        100,
-        (
-            (
-                ELSEWHERE,
-                """        found.acts += await tx.rows("case_acts", ids, self._statuses)\n""",
-                "",
-            ),
-        ),
-    ),
-    Mutant(
-        "shields in other databases not read",
-        "a record that cannot be read shields its order in whichever database it stands",
-        600,
-        ((ELSEWHERE, """        found.refusals += await tx.rows("case_refusals", ids)\n""", ""),),
-    ),
-    Mutant(
-        "changes in other databases not read",
-        "a deadline is moved from whichever database",
-        600,
-        ((ELSEWHERE, """        found.changes += await tx.rows("read_changes", ids)\n""", ""),),
-    ),
-    Mutant(
-        "no stray left",
-        "an act that comes after the verdict finds the home in another database",
-        600,
-        ((INTAKE, "            if self._strays and rows.touched:\n", "            if False:\n"),),
-    ),
-    Mutant(
-        "an order at home in two databases",
-        "an order that entered in two is decided in one",
-        1500,
-        ((ELSEWHERE, "        found.strangers.update(\n", "        set().update(\n"),),
-    ),
-    Mutant(
         "an order that waits not looked at when it enters",
         "a clock starts by what came before its order",
         300,
@@ -385,12 +348,6 @@ MUTANTS = (
         "of the starts that are known the earliest counts",
         1500,
         ((SWEEPS, "fixed(policy, min(starts))", "fixed(policy, max(starts))"),),
-    ),
-    Mutant(
-        "starts in other databases not read",
-        "a clock starts from whichever database",
-        1500,
-        ((SWEEPS, "        acts += found.acts\n", ""),),
     ),
     Mutant(
         "two sweeps at the brake at once",
@@ -416,7 +373,7 @@ MUTANTS = (
         600,
         (
             (
-                "worker/timetable.py",
+                "worker/decide/deadline_changes.py",
                 'found = await tx.row("arm_reminders", order_ids, lane, now)',
                 'found = {"next": None}',
             ),
@@ -471,7 +428,7 @@ MUTANTS = (
         (
             (
                 INTAKE,
-                '            await tx.copy_packed("acts", copying.ACT_COLUMNS, rows.packed)\n        found',
+                '            await tx.copy_packed("acts", binary_copy.ACT_COLUMNS, rows.packed)\n        found',
                 "            pass\n        found",
             ),
         ),
@@ -488,9 +445,9 @@ NOT_CAUGHT_YET = (
         (
             (
                 FRESHNESS,
-                "        ours, theirs = self._clock.now(), await self._databases.now()\n",
+                "        ours, theirs = self._clock.now(), await self._store.now()\n",
                 "        ends = await self._probe.ends()\n"
-                "        ours, theirs = self._clock.now(), await self._databases.now()\n",
+                "        ours, theirs = self._clock.now(), await self._store.now()\n",
             ),
             (
                 FRESHNESS,
@@ -505,7 +462,7 @@ NOT_CAUGHT_YET = (
         2000,
         (
             (
-                "worker/batch.py",
+                "worker/ingest/rows.py",
                 "        return [o for o in self.touched if o not in self.orders and o not in known]\n",
                 "        return []\n",
             ),

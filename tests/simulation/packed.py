@@ -1,4 +1,4 @@
-"""Reads rows as :mod:`worker.copying` packs them."""
+"""Reads rows as :mod:`worker.storage.binary_copy` packs them."""
 
 import struct
 from collections.abc import Callable, Iterator

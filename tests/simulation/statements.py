@@ -1,4 +1,4 @@
-"""The statements of ``worker/sql``, by name, against the model of Postgres.
+"""The statements of ``worker/storage/sql``, by name, against the model of Postgres.
 
 Each yields the key of a row before it changes it; what it looked at before may be stale by then,
 as in Postgres.
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from worker.verdicts import Event
+from worker.outbox.events import Event
 
 if TYPE_CHECKING:
     from tests.simulation.database import Statement, Tx
@@ -323,90 +323,6 @@ def leave_notices(tx: "Tx", order_ids: list[str], lane: int, changed: list[str])
     yield
 
 
-@_statement
-def leave_strays(tx: "Tx", lane: int, order_ids: list[str]) -> "Statement":
-    left = 0
-    for order_id in sorted(set(order_ids)):
-        row = tx.get("orders", order_id)
-        if _is_stub(row):
-            _stray(tx, lane, order_id)
-            left += 1
-    return left
-    yield
-
-
-def _is_stub(row: Row | None) -> bool:
-    return row is not None and row["lane"] is None
-
-
-def _stray(tx: "Tx", lane: int, order_id: str) -> None:
-    number = tx.serial("strays")
-    tx.put("strays", number, Row(id=number, lane=lane, order_id=order_id))
-
-
-@_reading
-def waiting_strays(tx: "Tx", lane: int, limit: int) -> list[Row]:
-    found = [row.only("id", "order_id") for row in tx.scan("strays") if row["lane"] == lane]
-    return found[:limit]
-
-
-@_statement
-def take_strays(tx: "Tx", ids: list[int]) -> "Statement":
-    return (yield from _delete(tx, "strays", ids))
-
-
-@_statement
-def notify_homes(tx: "Tx", order_ids: list[str]) -> "Statement":
-    told = []
-    for order_id in sorted(set(order_ids)):
-        row = tx.get("orders", order_id)
-        if row is not None and row["lane"] is not None:
-            number = tx.serial("notices")
-            tx.put("notices", number, Row(id=number, lane=row["lane"], order_id=order_id))
-            told.append(Row(lane=row["lane"]))
-    return told
-    yield
-
-
-@_reading
-def known_orders(tx: "Tx", order_ids: list[str]) -> list[Row]:
-    found = []
-    for order_id in order_ids:
-        row = tx.get("orders", order_id)
-        lane = row["lane"] if row is not None else None
-        there = lane is not None or any(
-            one["order_id"] == order_id for table in ("acts", "shields") for one in tx.scan(table)
-        )
-        if there:
-            decided = row is not None and row["finding"] is not None
-            found.append(Row(order_id=order_id, lane=lane, decided=decided))
-    return found
-
-
-@_statement
-def give_up_orders(tx: "Tx", lane: int, order_ids: list[str]) -> "Statement":
-    given_up = disarmed = 0
-    given = []
-    for order_id in sorted(set(order_ids)):
-        row = tx.get("orders", order_id)
-        if row is None or row["lane"] != lane or row["finding"] is not None:
-            continue
-        yield "orders", order_id
-        row = tx.newest("orders", order_id)
-        if row is None or row["lane"] != lane or row["finding"] is not None:
-            continue
-        kept = ("order_id", "received_at", "finding", "outcome", "decided_at", "decisions")
-        stub = dict.fromkeys(row) | row.only(*kept) | {"policy_version": 0}
-        tx.put("orders", order_id, Row(stub))
-        given.append(row)
-    for row in given:
-        given_up += 1
-        _stray(tx, lane, row["order_id"])
-        key = (lane, row["fires_at"], row["order_id"])
-        disarmed += yield from _delete(tx, "deadlines", [key])
-    return [Row(given_up=given_up, disarmed=disarmed)]
-
-
 def _watched(row: Row) -> bool:
     return row["finding"] is not None or row["due"] is None
 
@@ -563,35 +479,6 @@ def case_acts(tx: "Tx", array: str, statuses: list[str]) -> list[Row]:
 
 
 @_reading
-def read_changes(tx: "Tx", array: str) -> list[Row]:
-    names = ("order_id", "kind", "occurred_at", "received_at", "due", "author", "reason", "topic",
-             "partition", "offset")  # fmt: skip
-    order_ids = _texts(array)
-    return [
-        row.only(*names).but(body=body)
-        for row in tx.scan("deadline_changes")
-        if row["order_id"] in order_ids
-        for body in ([row["body"]] if row["body"] else _bodies(tx, row) or [None])
-    ]
-
-
-def _bodies(tx: "Tx", change: Row) -> list[str]:
-    key = ("order_id", "topic", "partition", "offset")
-    return [act["body"] for act in tx.scan("acts") if all(act[n] == change[n] for n in key)]
-
-
-@_statement
-def copy_changes(tx: "Tx", *columns: list[Any]) -> "Statement":
-    copied = 0
-    for values in zip(*columns, strict=True):
-        *first, body = values
-        row = _change(*first).but(body=body)
-        key = row["order_id"], row["topic"], row["partition"], row["offset"]
-        copied += yield from _insert_missing(tx, "deadline_changes", key, row)
-    return copied
-
-
-@_reading
 def outages(tx: "Tx") -> list[Row]:
     return []  # never given back here
 
@@ -611,7 +498,7 @@ def _change(
     return Row(
         order_id=order_id, kind=kind, occurred_at=occurred_at, received_at=received_at, due=due,
         author=author, reason=reason, topic=topic, partition=partition, offset=offset,
-        counted=None, body=None,
+        counted=None,
     )  # fmt: skip
 
 
@@ -643,22 +530,19 @@ def weigh_changes(
 def refuse_changes(tx: "Tx", lane: int, *columns: list[Any]) -> "Statement":
     there = {(r["topic"], r["partition"], r["offset"]) for r in tx.scan("dead_letters")}
     number = 0
-    for order_id, *where, error, message in zip(*columns, strict=True):
-        place = tuple(where)
-        change = tx.get("deadline_changes", (order_id, *place))
-        if change is None:
-            continue
-        # Of a copy its own; each act would make one, and all but the first meet that.
-        bodies = _bodies(tx, change)
-        for body in [change["body"] or one for one in bodies or [change["body"]] if one]:
+    for order_id, topic, partition, offset, error, message in zip(*columns, strict=True):
+        for act in tx.scan("acts"):
+            place = (act["topic"], act["partition"], act["offset"])
+            if act["order_id"] != order_id or place != (topic, partition, offset):
+                continue
             if place in there:
                 tx.serial("dead_letters")  # spent on the row that meets the other
                 continue
             there.add(place)
-            kind = f"marketplace.{change['kind']}.v1".encode()
+            kind = f"marketplace.{act['status']}.v1".encode()
             letter = (
-                lane, *place, change["received_at"], change["received_at"], error, message,
-                order_id.encode(), body.encode(),
+                lane, *place, act["received_at"], act["received_at"], error, message,
+                order_id.encode(), act["body"].encode(),
                 [b"content-type", b"ce_specversion", b"ce_type"],
                 [b"application/json", b"1.0", kind], [],
             )  # fmt: skip

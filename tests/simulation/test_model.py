@@ -15,12 +15,12 @@ from pydantic import SecretStr
 
 from tests.simulation.database import TABLES, Database, Tx
 from tests.simulation.statements import COPIES, REMINDERS, STATEMENTS
-from worker.copying import DEADLINE_COLUMNS
 from worker.errors import DatabaseFault, KeyTaken
-from worker.metrics import Metrics
-from worker.migrate import migrate
+from worker.observability.metrics import Metrics
 from worker.settings import Settings
-from worker.store import Store, text_array
+from worker.storage.binary_copy import DEADLINE_COLUMNS
+from worker.storage.database import Store, text_array
+from worker.storage.migrate import migrate
 
 EXAMPLES = 150
 START = datetime(2026, 11, 22, tzinfo=UTC)
@@ -39,9 +39,8 @@ COUNTED = {"update_lane", "release_lane", "start_position", "take_notices",
            "disarm_deadlines", "postpone_deadlines", "settle_orders", "mark_published",
            "mark_dead_letters_published", "insert_dead_letters",
            "watch_orders", "insert_changes", "weigh_changes", "refuse_changes",
-           "copy_changes", "leave_strays", "take_strays", "take_brake", "forget_brake",
-           "disarm_reminders", "count_decisions"}  # fmt: skip
-ORDERED = {"due_orders", "waiting_notices", "waiting_strays", "unpublished_decisions",
+           "take_brake", "forget_brake", "disarm_reminders", "count_decisions"}  # fmt: skip
+ORDERED = {"due_orders", "waiting_notices", "unpublished_decisions",
            "unpublished_dead_letters", "case_acts", "case_decisions", "brake_used",
            "due_reminders"}  # fmt: skip
 
@@ -107,14 +106,6 @@ class Statements:
             # Held only: an order has one deadline in a lane.
             "reschedule": lambda: (self.lane(), [self.order()], [self.moment()], [self.moment()],
                                    [self.moment()], [True]),
-            "read_changes": lambda: (text_array(self.orders()),),
-            "copy_changes": lambda: [[value] for value in (*self.change(), "{}")],
-            "known_orders": lambda: (self.orders(),),
-            "give_up_orders": lambda: (self.lane(), [self.order()]),
-            "leave_strays": lambda: (self.lane(), [self.order()]),
-            "waiting_strays": lambda: (self.lane(), rng.randint(1, 3)),
-            "take_strays": lambda: ([rng.randint(1, 9), rng.randint(1, 9)],),
-            "notify_homes": lambda: ([self.order()],),
             "lock_brake": tuple,
             "brake_used": lambda: (HOUR, rng.sample(["s1", "s2"], rng.randint(0, 2))),
             "take_brake": lambda: (self.lane(), ["s1", "s2"], [rng.randint(1, 3), 1], [1, 0]),

@@ -12,16 +12,13 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from pydantic import SecretStr
-
-import worker.app
-import worker.databases
-import worker.freshness
-import worker.intake
-import worker.lane_runner
-import worker.policies
-import worker.reader
-import worker.sweeps
+import worker.decide.sweep
+import worker.freshness.prover
+import worker.ingest.apply
+import worker.ingest.reader
+import worker.policy.registry
+import worker.runtime.lane_runner
+import worker.runtime.worker
 from tests.end_to_end.oracle import Published
 from tests.simulation import check, scenario
 from tests.simulation.database import IDLE_IN_TRANSACTION, Database, SimStore, Tx
@@ -48,18 +45,6 @@ SESSION_TIMEOUT = 4.0
 QUIET = 180.0
 # So short that in the end everybody gets a verdict.
 BRAKE_WINDOW = timedelta(seconds=6)
-
-
-# Lanes of further databases, in a third of the seeds.
-_PLACED = ("1-", "0", "0,2-", "1", "0-", "2-", "0 1-", "1 2-")
-
-
-def placed(seed: int) -> str:
-    """What PLAZO_DATABASE_LANES says. Not drawn: the other seeds stay what they were."""
-    if seed % 3 != 2:
-        return ""
-    lanes = _PLACED[seed // 3 % len(_PLACED)].split()
-    return " ".join(f"{some}=postgresql://{number}" for number, some in enumerate(lanes, 2))
 
 
 @dataclass
@@ -117,15 +102,11 @@ class World:
             batch_size=self.scenario.batch_size,
             proof=self.scenario.proof,
             session_timeout=timedelta(seconds=SESSION_TIMEOUT),
-            database_lanes=SecretStr(placed(seed)),
             brake_cancels=self.scenario.rules.brake,
             brake_window=BRAKE_WINDOW,
         )
-        self.databases = {
-            url: Database(self.later, self._database_now) for url in self.settings.placements.urls
-        }
-        for database in self.databases.values():
-            database.committing = self._committing
+        self.database = Database(self.later, self._database_now)
+        self.database.committing = self._committing
         self.broker = Broker(self, self.scenario.widths)
         self.transactions = [Transaction() for _ in self.scenario.transactions]
         self.consumers = 0
@@ -138,7 +119,7 @@ class World:
         self.changes: set[tuple[str, int, int]] = set()
         self.workers: list[Any] = [None] * self.scenario.workers
         self.calm = True
-        self._down_until = dict.fromkeys(self.databases.values(), 0.0)
+        self._down_until = 0.0
         self._operations = self._commits = self._publishes = 0
         self._plan()
 
@@ -282,15 +263,9 @@ class World:
         seconds = self.rng.choice([0.01, self.rng.uniform(0.1, 6)])
         self.count("database outage")
         self.note(None, "fault", "database", seconds)
-        for database in self._some_databases():
-            self._down_until[database] = self.loop.now + seconds
-            for tx in list(database.open):
-                database.end(tx, "aborted")
-
-    def _some_databases(self) -> list[Database]:
-        """One of them, or all. Where there is but one nothing is drawn."""
-        every = list(self.databases.values())
-        return [self.rng.choice(every)] if len(every) > 1 and self.rng.random() < 0.7 else every
+        self._down_until = self.loop.now + seconds
+        for tx in list(self.database.open):
+            self.database.end(tx, "aborted")
 
     def _kafka_away(self) -> None:
         seconds = self.rng.uniform(0.1, 6)
@@ -315,9 +290,8 @@ class World:
         self.later(restart, self._start, process.number)
 
     def _drop_connections(self, process: Process) -> None:
-        for database in self.databases.values():
-            for tx in [one for one in database.open if one.owner is process]:
-                database.end(tx, "aborted")
+        for tx in [one for one in self.database.open if one.owner is process]:
+            self.database.end(tx, "aborted")
 
     def _freeze(self, process: Any) -> None:
         if process is None or not process.alive or process.frozen or self.healed:
@@ -337,11 +311,10 @@ class World:
 
     def _idle(self, process: Any, number: int) -> None:
         if process.frozen and process.freezes == number:
-            for database in self.databases.values():
-                waiting = {id(tx) for tx in database.waiting()}
-                for tx in [one for one in database.open if one.owner is process]:
-                    if id(tx) not in waiting:
-                        database.end(tx, "idle")
+            waiting = {id(tx) for tx in self.database.waiting()}
+            for tx in [one for one in self.database.open if one.owner is process]:
+                if id(tx) not in waiting:
+                    self.database.end(tx, "idle")
 
     def _thaw(self, process: Any, number: int) -> None:
         if process.frozen and process.freezes == number:
@@ -365,7 +338,7 @@ class World:
         process.context.run(self._work, process)
 
     def _work(self, process: Any) -> None:
-        process.worker = worker.app.Worker(self.settings, SimClock(self, process))
+        process.worker = worker.runtime.worker.Worker(self.settings, SimClock(self, process))
         process.worker.owner = process.name
 
         async def work() -> None:
@@ -385,12 +358,12 @@ class World:
 
     # Faults at the worker's own steps.
 
-    def database_down(self, database: Database) -> bool:
-        return self.loop.now < self._down_until[database]
+    def database_down(self) -> bool:
+        return self.loop.now < self._down_until
 
-    async def reach_database(self, database: Database) -> None:
+    async def reach_database(self) -> None:
         await self.travel()
-        if self.database_down(database):
+        if self.database_down():
             from worker.errors import DatabaseUnavailable
 
             raise DatabaseUnavailable("SimulatedError", "08006")
@@ -403,8 +376,8 @@ class World:
         elif kind == "freeze":
             self._freeze(process)
 
-    def database_fault(self, database: Database) -> bool:
-        if self.database_down(database):
+    def database_fault(self) -> bool:
+        if self.database_down():
             return True
         if self._at_operation.get(self._operations) == "error" and not self.healed:
             del self._at_operation[self._operations]
@@ -493,12 +466,6 @@ class World:
                 )
         self._brake(tx)
         self._reminders(tx)
-        if any(row is not None for row in tx.writes.get("strays", {}).values()):
-            self.count("stray")
-        for key, row in tx.writes.get("orders", {}).items():
-            was = tx.database.tables["orders"].get(key)
-            if was is not None and was["lane"] is not None and row["lane"] is None:
-                self.count("order given up")
         for key, row in tx.writes.get("positions", {}).items():
             before = tx.database.tables["positions"].get(key)
             if before is not None and row["next_offset"] < before["next_offset"]:
@@ -572,7 +539,7 @@ class World:
 
     def _heal(self) -> None:
         self.note(None, "heal", None, None)
-        self._down_until = dict.fromkeys(self.databases.values(), 0.0)
+        self._down_until = 0.0
         self.broker.down_until = 0.0
         self.database_ahead = 0.0
         for process in self.loop.processes:
@@ -671,24 +638,24 @@ async def _keep(_store: SimStore, _book: Book) -> None:
 def simulated() -> Iterator[None]:
     """Put the simulated parts in place of the real ones."""
     parts: dict[Any, dict[str, Any]] = {
-        worker.app: {
+        worker.runtime.worker: {
             "KafkaProbe": SimProbe,
             "Publisher": SimPublisher,
             "Consumer": SimConsumer,
             "HttpServer": _Http,
             "Monitor": _Monitor,
             "Metrics": lambda settings: _NOTHING,
+            "Store": SimStore,
             "log": _LOG,
         },
-        worker.databases: {"Store": SimStore, "keep": _keep},
-        worker.policies: {"book_of": _book_of},
+        worker.policy.registry: {"book_of": _book_of, "keep": _keep},
         asyncio.tasks: {"_GatheringFuture": GatheringFuture},
-        worker.sweeps: {"log": _LOG},
-        worker.freshness: {"log": _LOG},
+        worker.decide.sweep: {"log": _LOG},
+        worker.freshness.prover: {"log": _LOG},
         # Its batches are small: let both ways of reading, and of entering orders, be gone.
-        worker.lane_runner: {"log": _LOG},
-        worker.reader: {"_SMALL": 2},
-        worker.intake: {"MANY": 3},
+        worker.runtime.lane_runner: {"log": _LOG},
+        worker.ingest.reader: {"_SMALL": 2},
+        worker.ingest.apply: {"MANY": 3},
     }
     real = {module: {name: vars(module)[name] for name in names} for module, names in parts.items()}
     collecting = gc.isenabled()

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from schemas.models import OrderCreated, OrderStatusChanged
-from worker.adapters import ADAPTERS
-from worker.codec import Codec
+from worker.ingest.decoder import Codec
+from worker.ingest.formats import ADAPTERS
 from worker.records import Record, RefusalClass, Refused
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from worker.brake import Limits, Sweep, Used, choose
+from worker.decide.brake import Limits, Sweep, Used, choose
 from worker.settings import Settings
 
 

@@ -5,7 +5,7 @@ import struct
 import pytest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
-from worker.client_records import _PIECE, _Records
+from worker.kafka.aiokafka_patch import _PIECE, _Records
 
 MANY = 2 * _PIECE + 1
 

@@ -19,7 +19,7 @@ from schemas.models import (
     OrderCreated,
     OrderStatusChanged,
 )
-from worker.codec import _MOST_ENVELOPES, MAX_MESSAGE, MAX_ORDER_IDS, Codec
+from worker.ingest.decoder import _MOST_ENVELOPES, MAX_MESSAGE, MAX_ORDER_IDS, Codec
 from worker.records import Record, RefusalClass, Refused
 
 EXAMPLES = Path(schemas.__file__).parent / "examples"

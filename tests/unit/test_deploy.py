@@ -19,8 +19,8 @@ import yaml
 from deploy.kubernetes import generate as prometheus_rule
 from worker import documentation
 from worker.__main__ import app
-from worker.commands.topics import PARTITIONS
-from worker.metrics import Guard
+from worker.cli.topics import PARTITIONS
+from worker.observability.metrics import Guard
 from worker.settings import Settings
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -46,7 +46,11 @@ def named(text: str) -> set[str]:
 
 @pytest.mark.parametrize("file", [RULES, *PAGES], ids=lambda f: f.name)
 def test_every_metric_of_rules_and_runbooks_exists(file: Path) -> None:
-    assert named(file.read_text()) <= METRICS
+    text = file.read_text()
+    # A page reads the database's URL from the secret, whose keys are settings in lower case.
+    keys = set(re.findall(r"\.data\.(plazo_[a-z_]+)", text))
+    assert keys <= {row[0].lower() for row in documentation.Settings.documentation()}
+    assert named(text) - keys <= METRICS
 
 
 def test_every_metric_of_the_dashboard_exists() -> None:
@@ -81,7 +85,7 @@ def test_every_alert_is_tried() -> None:
 
 
 def test_every_event_of_the_log_that_a_page_names_is_logged() -> None:
-    code = "".join(file.read_text() for file in (DEPLOY.parent / "worker").glob("*.py"))
+    code = "".join(file.read_text() for file in (DEPLOY.parent / "worker").rglob("*.py"))
     pages = "".join(file.read_text() for file in RUNBOOKS.glob("*.md"))
     events = set(re.findall(r"`((?:lanes?|verdicts|relay|consumer|records)_[a-z_]+)`", pages))
     filters = re.findall(r"grep (?:-E )?'?([a-z_|]+)", pages)

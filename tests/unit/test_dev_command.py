@@ -6,13 +6,13 @@ import pytest
 import typer
 from rich.console import Console
 
-from worker.commands.dev import window_for
-from worker.commands.durations import parse_duration
+from worker.cli.dev import window_for
+from worker.cli.durations import parse_duration
 from worker.dev.audit import Verdict
 from worker.dev.scrape import scrape
 from worker.dev.totals import Totals
 from worker.dev.view import LogLines, Rate, View
-from worker.metrics import Metrics
+from worker.observability.metrics import Metrics
 from worker.settings import Settings
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from worker import documentation
-from worker.metrics import Metrics
+from worker.observability.metrics import Metrics
 from worker.settings import Settings
 
 BARE = (

@@ -8,11 +8,11 @@ from typing import Any, cast
 
 from tests.support.waiting import eventually
 from worker.clock import SystemClock
-from worker.databases import Databases
-from worker.freshness import _LATE, Ends, Freshness
-from worker.metrics import Metrics
-from worker.scope import Scope
+from worker.freshness.evidence import Scope
+from worker.freshness.prover import _LATE, Ends, Freshness
+from worker.observability.metrics import Metrics
 from worker.settings import Settings
+from worker.storage.database import Store
 
 _ENDS = {("acts", 0): 10, ("acts", 1): 20}
 
@@ -22,7 +22,7 @@ class _Probe:
         return dict(_ENDS)
 
 
-class _Databases:
+class _Store:
     def __init__(self, positions: Ends) -> None:
         self.positions = positions
 
@@ -46,9 +46,9 @@ class _Clock(SystemClock):
 @asynccontextmanager
 async def _serving(positions: Ends) -> AsyncIterator[tuple[Freshness, _Clock]]:
     clock = _Clock()
-    databases = cast("Databases", _Databases(positions))
+    store = cast("Store", _Store(positions))
     scope = Scope(("acts",), "acts", narrow=False)
-    freshness = Freshness(_Probe(), databases, scope, clock, Metrics(Settings()))
+    freshness = Freshness(_Probe(), store, scope, clock, Metrics(Settings()))
     serving = asyncio.create_task(freshness.run())
     try:
         yield freshness, clock

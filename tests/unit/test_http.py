@@ -8,9 +8,9 @@ import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
-from worker import http
 from worker.errors import CannotListen
-from worker.http import Health, HttpServer
+from worker.observability import http
+from worker.observability.http import Health, HttpServer
 
 
 @pytest.fixture

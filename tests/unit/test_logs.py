@@ -20,8 +20,8 @@ import structlog
 from aiokafka.structs import ConsumerRecord, TopicPartition
 from pydantic import BaseModel
 
-from worker import logs
 from worker.errors import Fenced, Halted
+from worker.observability import logs
 from worker.records import Record
 
 NAME = "Juana Pérez Quispe"

@@ -8,7 +8,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.parser import text_string_to_metric_families
 
 from worker.domain.case import Kind, Outcome, Reason
-from worker.metrics import Connection, Effect, Guard, Metrics, Part
+from worker.observability.metrics import Connection, Effect, Guard, Metrics, Part
 from worker.records import RefusalClass
 from worker.settings import Settings
 

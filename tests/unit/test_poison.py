@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.errors import Halted
-from worker.poison import DeadLetterLimit, crowded
-from worker.store import Transaction
+from worker.ingest.dead_letter_limit import DeadLetterLimit, crowded
+from worker.storage.database import Transaction
 
 ORDERS, ACTS = ("orders", 0), ("acts", 0)
 

@@ -8,7 +8,7 @@ import pytest
 
 from worker.domain.policy import AtLapse, Facts
 from worker.errors import PolicyInvalid
-from worker.policy_file import parse
+from worker.policy.file import parse
 
 GRACE = timedelta(seconds=30)
 FILE = """\

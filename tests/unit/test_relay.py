@@ -13,10 +13,10 @@ import pytest
 from schemas import events as names
 from tests.support.waiting import eventually
 from worker.clock import SystemClock
-from worker.metrics import Metrics
-from worker.relay import Relay
+from worker.observability.metrics import Metrics
+from worker.outbox.events import Event
+from worker.outbox.relay import Relay
 from worker.settings import Settings
-from worker.verdicts import Event
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 SETTINGS = Settings(_env_file=None)

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 import pytest
 
 from worker.clock import SystemClock
+from worker.lanes.fairness import _AT_ONCE, _LEAST, Turns
 from worker.proof import Partition
-from worker.turns import _AT_ONCE, _LEAST, Turns
 
 _MOST = 2_000
 _AT = datetime(2026, 5, 4, tzinfo=UTC)

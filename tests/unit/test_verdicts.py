@@ -10,8 +10,8 @@ from worker.domain.acts import Act, Place, Refusal
 from worker.domain.case import Case, Given, Order
 from worker.domain.decide import decide
 from worker.domain.policy import AtLapse
+from worker.outbox.events import MOST_ACTS, Event, events
 from worker.proof import Reading
-from worker.verdicts import MOST_ACTS, Event, events
 
 ENTERED = datetime(2026, 11, 22, 15, tzinfo=UTC)
 DUE = ENTERED + timedelta(hours=24)

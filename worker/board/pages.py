@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from worker import explanation
 from worker.board.snapshot import Snapshots
-from worker.databases import Databases
-from worker.errors import DatabaseUnavailable, EvidenceUnavailable, RowRefused
-from worker.http import Page
+from worker.errors import DatabaseUnavailable, RowRefused
+from worker.observability.http import Page
+from worker.operations import explanation
+from worker.operations.format import to_json
 from worker.settings import Settings
-from worker.wording import to_json
+from worker.storage.database import Store
 
 if TYPE_CHECKING:
-    from worker.app import Worker
+    from worker.runtime.worker import Worker
 
 # Nothing from elsewhere, nothing inline, in nobody's frame: what a record says can run nothing.
 _HEADERS = {
@@ -42,7 +42,7 @@ def pages(worker: "Worker") -> Mapping[str, Page]:
     if token is None:
         return {}
     snapshots = Snapshots(worker)
-    orders = _Orders(worker.settings, worker.databases)
+    orders = _Orders(worker.settings, worker.store)
     guarded = {"/board.json": snapshots.latest, "/order.json": orders.one}
     secret = token.get_secret_value()
     return {
@@ -54,16 +54,16 @@ def pages(worker: "Worker") -> Mapping[str, Page]:
 class _Orders:
     """What is known of one order; one question at a time, so that none of it costs the lanes."""
 
-    def __init__(self, settings: Settings, databases: Databases) -> None:
+    def __init__(self, settings: Settings, store: Store) -> None:
         self._settings = settings
-        self._databases = databases
+        self._store = store
         self._turn = asyncio.Lock()
 
     async def one(self, request: web.BaseRequest) -> object:
         order_id = request.query.get("id", "")
         try:
             async with self._turn:
-                known = await explanation.load(self._settings, self._databases, order_id)
+                known = await explanation.load(self._settings, self._store, order_id)
         except RowRefused:  # no id that Postgres could hold
             raise _NotFound from None
         if known.nothing:
@@ -95,7 +95,7 @@ def _behind(secret: str, answer: Callable[[web.BaseRequest], Awaitable[object]])
             return _json(200, await answer(request))
         except _NotFound:
             return _json(404, {"error": str(_NotFound.__doc__)})
-        except (DatabaseUnavailable, EvidenceUnavailable) as error:
+        except DatabaseUnavailable as error:
             return _json(503, {"error": str(error)})
 
     return page

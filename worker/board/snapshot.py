@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from worker import __version__, lanes
+from worker import __version__
 from worker.errors import DatabaseUnavailable
-from worker.migrations import HEAD
+from worker.lanes import status
+from worker.storage.migrations import HEAD
 
 if TYPE_CHECKING:
-    from worker.app import Worker
+    from worker.runtime.worker import Worker
 
 # However many look at it, Postgres and Kafka are asked once in so long.
 _SECONDS = 1.0
@@ -62,38 +63,22 @@ class Snapshots:
 
     async def _read(self, now: datetime) -> dict[str, Any]:
         worker = self._worker
-        rows: list[dict[str, Any]] = []
-        overdue: list[Any] = []
-        verdicts: list[Any] = []
-        letters: list[Any] = []
-        unsettled = 0
-        for store in worker.databases.all:
-            async with store.transaction(one_snapshot=True) as tx:
-                here = await lanes.read(tx, worker.monitor.ends)
-                overdue += await tx.rows("overdue", [row["lane"] for row in here], now)
-                verdicts += await tx.rows("board_verdicts", _VERDICTS)
-                found = await tx.rows("board_dead_letters", _DEAD_LETTERS_COUNTED, _DEAD_LETTERS)
-            rows += here
-            letters += found
-            unsettled += found[0]["open"] if found else 0
-        async with worker.databases.first.session() as session:
-            brake = await session.row("brake_state", worker.settings.brake_window)
-        if worker.databases.several:
-            rows.sort(key=lambda row: row["lane"])
-            verdicts.sort(key=lambda row: row["decided_at"], reverse=True)
-            letters.sort(key=lambda row: row["received_at"], reverse=True)
+        async with worker.store.transaction(one_snapshot=True) as tx:
+            rows = await status.read(tx, worker.monitor.ends)
+            overdue = await tx.row("overdue", [row["lane"] for row in rows], now)
+            verdicts = await tx.rows("board_verdicts", _VERDICTS)
+            letters = await tx.rows("board_dead_letters", _DEAD_LETTERS_COUNTED, _DEAD_LETTERS)
+            brake = await tx.row("brake_state", worker.settings.brake_window)
+        assert overdue is not None
         return {
             "at": now,
             "lanes": rows,
-            "overdue": {
-                "overdue": sum(row["overdue"] for row in overdue),
-                "oldest": min((row["oldest"] for row in overdue if row["oldest"]), default=None),
-            },
-            "verdicts": [dict(row) for row in verdicts[:_VERDICTS]],
+            "overdue": {"overdue": overdue["overdue"], "oldest": overdue["oldest"]},
+            "verdicts": [dict(row) for row in verdicts],
             "dead_letters": {
-                "open": unsettled,
+                "open": letters[0]["open"] if letters else 0,
                 "of_latest": _DEAD_LETTERS_COUNTED,
-                "latest": [dict(row) for row in letters[:_DEAD_LETTERS]],
+                "latest": [dict(row) for row in letters],
             },
             "brake": {**dict(brake or {}), "limited": worker.brake is not None},
         }

@@ -11,7 +11,6 @@ from secrets import token_urlsafe
 
 from pydantic import SecretStr
 
-from worker.app import Worker
 from worker.dev import totals
 from worker.dev.audit import Audit, Finding
 from worker.dev.broker import EmbeddedBroker
@@ -20,8 +19,9 @@ from worker.dev.marketplace import Marketplace, publisher
 from worker.dev.postgres import EmbeddedPostgres
 from worker.dev.scrape import Samples, scrape, total
 from worker.dev.topics import create_topics
-from worker.migrate import migrate
+from worker.runtime.worker import Worker
 from worker.settings import Settings
+from worker.storage.migrate import migrate
 
 LANES = 3
 
@@ -223,7 +223,6 @@ class Session:
                 "kafka_bootstrap_servers": broker.bootstrap_servers,
                 "kafka_idempotence": broker.idempotence,
                 "database_url": SecretStr(postgres.url),
-                "database_lanes": SecretStr(""),
                 "group_id": "plazo-dev",
                 "proof": "all",  # some sellers partition unlike others
                 "http_port": _port(self.settings),

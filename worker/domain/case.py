@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from .acts import Act, Change, Place, Refusal
-from .policy import AtLapse, Dispute
+from worker.domain.acts import Act, Change, Place, Refusal
+from worker.domain.policy import AtLapse, Dispute
 
 
 class Finding(StrEnum):

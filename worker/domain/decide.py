@@ -7,9 +7,18 @@ known and never at the order of arrival, so a repeat changes nothing.
 from collections.abc import Iterator
 from datetime import datetime
 
-from .acts import CANCELED, DISPUTE_OPENED, DISPUTE_RESOLVED, HANDLING, Act
-from .case import Case, Decision, Finding, Given, Judgement, Kind, Outcome, Reason
-from .policy import AtLapse
+from worker.domain.acts import CANCELED, DISPUTE_OPENED, DISPUTE_RESOLVED, HANDLING, Act
+from worker.domain.case import (
+    Case,
+    Decision,
+    Finding,
+    Given,
+    Judgement,
+    Kind,
+    Outcome,
+    Reason,
+)
+from worker.domain.policy import AtLapse
 
 type_of_outcome = {
     Outcome.AUTO_CANCELLED: Kind.AUTO_CANCEL,

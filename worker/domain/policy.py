@@ -7,8 +7,8 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
 
-from .acts import ORDER_CREATED
-from .calendar import SEARCHED, Calendar
+from worker.domain.acts import ORDER_CREATED
+from worker.domain.calendar import SEARCHED, Calendar
 
 
 class AtLapse(StrEnum):

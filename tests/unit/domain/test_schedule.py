@@ -8,9 +8,9 @@ import pytest
 
 from worker.domain.acts import EXTENDED, HELD, RELEASED, Act, Change, Place, Refusal
 from worker.domain.case import Case, Finding, Order
+from worker.domain.deadline import Outage, Schedule, schedule
 from worker.domain.decide import remind
 from worker.domain.policy import AtLapse
-from worker.domain.schedule import Outage, Schedule, schedule
 
 ENTERED = datetime(2026, 11, 22, 9, tzinfo=UTC)
 DUE = ENTERED + timedelta(hours=24)

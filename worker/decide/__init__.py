@@ -1,0 +1,1 @@
+"""Decisions: time is the input here, as records are in ``ingest``."""

@@ -1,0 +1,176 @@
+"""The brake: auto-cancels wait for a person when there are suddenly too many of them.
+
+A fault upstream, say a seller portal whose acts reach nobody, looks to every single order like a
+seller who keeps silent. Only their number tells. Counts stand in Postgres and are shared by all
+workers; each sweep takes its share of what the limits leave *before* it decides, one at a time, so
+that no two can both take the last of it. What a crash leaves taken counts until the window passes.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from worker.observability.metrics import Guard, Metrics
+from worker.settings import Settings
+from worker.storage.database import Store
+
+_HELD = (Guard.MASS_CANCEL, Guard.SILENT_FEED)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most auto-cancels in any stretch of ``window``; ``None`` where there is no limit.
+
+    ``share`` is of the orders that lapse, once ``least`` of them have.
+    """
+
+    window: timedelta
+    cancels: int | None
+    seller_cancels: int | None
+    share: float
+    least: int
+    silent_feed: timedelta | None
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Limits | None":
+        """Those of the settings; ``None`` where none is set."""
+        limits = cls(
+            settings.brake_window,
+            settings.brake_cancels,
+            settings.brake_seller_cancels,
+            settings.brake_share,
+            settings.brake_least,
+            settings.brake_silent_feed,
+        )
+        off = limits.cancels is None and limits.seller_cancels is None and limits.share >= 1
+        return None if off and limits.silent_feed is None else limits
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """What a sweep found due: how many orders of each seller, and whom it would cancel."""
+
+    lapsed: Mapping[str, int]
+    silent: Sequence[tuple[str, str]]  # order, seller; the longest overdue first
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Who may be cancelled. All others wait, or go to a person where ``escalate`` says so."""
+
+    orders: frozenset[str]
+    escalate: bool = False
+
+
+@dataclass(slots=True)
+class Used:
+    """Orders that lapsed in the window and auto-cancels among them: of all, and by seller."""
+
+    lapsed: int = 0
+    cancels: int = 0
+    by_seller: Counter[str] = field(default_factory=Counter)
+
+
+def choose(limits: Limits, used: Used, sweep: Sweep) -> list[tuple[str, str]]:
+    """Those of a sweep that the limits leave room for, the longest overdue first."""
+    room = len(sweep.silent)
+    if limits.cancels is not None:
+        room = min(room, limits.cancels - used.cancels)
+    lapsed = used.lapsed + sum(sweep.lapsed.values())
+    if limits.share < 1 and lapsed >= limits.least:
+        room = min(room, int(limits.share * lapsed) - used.cancels)
+    by_seller = used.by_seller.copy()
+    chosen: list[tuple[str, str]] = []
+    for order_id, seller in sweep.silent:
+        if len(chosen) >= room:
+            break
+        if limits.seller_cancels is None or by_seller[seller] < limits.seller_cancels:
+            by_seller[seller] += 1
+            chosen.append((order_id, seller))
+    return chosen
+
+
+class Brake:
+    """The brake of one worker's lanes."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        orders_topic: str,
+        acts_topic: str,
+        store: Store,
+        metrics: Metrics,
+    ) -> None:
+        self._limits = limits
+        self._topics = orders_topic, acts_topic
+        self._store = store
+        self._metrics = metrics
+        self._holding: dict[int, tuple[Guard, int]] = {}
+
+    @classmethod
+    def of(cls, settings: Settings, store: Store, metrics: Metrics) -> "Brake | None":
+        """The brake that the settings ask for; ``None`` where they set no limit."""
+        limits = Limits.of(settings)
+        return cls(limits, *settings.input_topics, store, metrics) if limits else None
+
+    async def permit(self, lane: int, sweep: Sweep) -> Permit:
+        """Take what the limits leave for a sweep; it counts from here on.
+
+        Raises:
+            DatabaseUnavailable: try again later; what was taken stays taken.
+        """
+        limits = self._limits
+        silent = await self._feed_is_silent()
+        async with self._store.transaction() as tx:
+            # One sweep at a time, over all workers.
+            state = await tx.row("lock_brake")
+            assert state is not None
+            guard = Guard.MASS_CANCEL
+            if state["released"]:
+                chosen = list(sweep.silent)
+            elif silent:
+                guard, chosen = Guard.SILENT_FEED, []
+            else:
+                sellers = sorted({seller for _, seller in sweep.silent})
+                rows = await tx.rows("brake_used", limits.window, sellers)
+                used = Used(rows[0]["lapsed"], rows[0]["cancels"])
+                used.by_seller.update({r["seller_id"]: r["cancels"] for r in rows[1:]})
+                chosen = choose(limits, used, sweep)
+            cancels = Counter(seller for _, seller in chosen)
+            # Held orders come again, and count as lapsed when they are let through.
+            held = len(sweep.silent) - len(chosen)
+            escalate = held > 0 and state["escalate"]
+            lapsed = Counter(sweep.lapsed)
+            if not escalate:
+                lapsed -= Counter(seller for _, seller in sweep.silent) - cancels
+            if lapsed:
+                sellers = sorted(lapsed)
+                columns = sellers, [lapsed[s] for s in sellers], [cancels[s] for s in sellers]
+                await tx.execute("take_brake", lane, *columns)
+                await tx.execute("forget_brake", limits.window)
+        self._show(lane, guard, 0 if escalate else held)
+        return Permit(frozenset(order_id for order_id, _ in chosen), escalate)
+
+    def forget(self, lane: int) -> None:
+        """The lane is no longer ours to show."""
+        self._show(lane, Guard.MASS_CANCEL, 0)
+
+    async def _feed_is_silent(self) -> bool:
+        """Whether the newest order is so much younger than the newest status change."""
+        if self._limits.silent_feed is None:
+            return False
+        (row,) = await self._store.rows("newest_records", *self._topics)
+        if row["ordered"] is None or row["changed"] is None:
+            return False
+        silence: int = row["ordered"] - row["changed"]
+        return silence > self._limits.silent_feed.total_seconds() * 1000
+
+    def _show(self, lane: int, guard: Guard, held: int) -> None:
+        self._holding.pop(lane, None)
+        if held:
+            self._holding[lane] = guard, held
+        for one in _HELD:
+            orders = [number for why, number in self._holding.values() if why == one]
+            self._metrics.guard.labels(one.value).set(len(orders))
+            self._metrics.held_orders.labels(one.value).set(sum(orders))

@@ -1,0 +1,116 @@
+"""Deadlines that move: extensions, holds and outages, weighed before any verdict.
+
+Whoever publishes a change learns what became of it: it counts, or it is a dead letter.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from worker.domain.acts import EXTENDED, Change
+from worker.domain.case import Case
+from worker.domain.deadline import Outage, Schedule, schedule
+from worker.records import RefusalClass
+from worker.storage.database import Transaction, columns
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """By how much the number of open deadlines changed, when the first new one fires, and the
+    first reminder of them; how many changes were refused."""
+
+    armed: int = 0
+    first_fires_at: datetime | None = None
+    first_reminds_at: datetime | None = None
+    refused: int = 0
+
+
+@dataclass(slots=True)
+class Timetable:
+    """What one sweep finds of deadlines that moved."""
+
+    outages: Sequence[Outage]
+    _moved: list[tuple[Case, Schedule]] = field(default_factory=list)
+    _counted: list[tuple[str, Change]] = field(default_factory=list)
+    _refused: list[tuple[str, Change, RefusalClass, str]] = field(default_factory=list)
+
+    @classmethod
+    async def load(cls, tx: Transaction) -> "Timetable":
+        """With the outages that were ever given back."""
+        return cls([Outage(row["began"], row["ended"]) for row in await tx.rows("outages")])
+
+    def defers(self, case: Case) -> bool:
+        """Whether an order must not be judged yet: it is held, or has another deadline now."""
+        order = case.order
+        if not case.changes and not self.outages:
+            return False
+        if case.finding is not None:
+            self._refuse(case, case.changes, RefusalClass.TOO_LATE, "the verdict has fallen")
+            return False
+        first_due = order.first_due or order.due
+        vain = [c for c in case.changes if c.kind == EXTENDED and (c.due or first_due) <= first_due]
+        self._refuse(case, vain, RefusalClass.OUT_OF_RANGE, "due: not behind the first deadline")
+        valid = [change for change in case.changes if change not in vain]
+        known = [change for change in valid if change.counted]
+        self._counted += [(order.order_id, change) for change in valid if not change.counted]
+        planned = schedule(first_due, order.entered_at, valid, self.outages)
+        if planned != Schedule(order.due, schedule(first_due, order.entered_at, known).held):
+            self._moved.append((case, planned))
+            return True
+        return planned.held
+
+    def _refuse(
+        self, case: Case, changes: Sequence[Change], error: RefusalClass, message: str
+    ) -> None:
+        self._refused += [
+            (case.order.order_id, change, error, message)
+            for change in changes
+            if not change.counted
+        ]
+
+    async def store(self, tx: Transaction, lane: int, now: datetime) -> Moved:
+        """Write what was found, behind the fence."""
+        counted = [(*_key(order_id, change), True) for order_id, change in self._counted]
+        counted += [(*_key(order_id, change), False) for order_id, change, _, _ in self._refused]
+        if counted:
+            await tx.execute("weigh_changes", *columns(counted))
+        if self._refused:
+            letters = [(*_key(o, change), e.value, m) for o, change, e, m in self._refused]
+            await tx.execute("refuse_changes", lane, *columns(letters))
+        if not self._moved:
+            return Moved(refused=len(self._refused))
+        rows = []
+        for case, planned in self._moved:
+            order = case.order
+            fires_at = planned.due + order.grace
+            rows.append((order.order_id, planned.due, fires_at, order.fires_at, planned.held))
+        found = await tx.row("reschedule", lane, *columns(rows))
+        assert found is not None
+        reminded = [case.order.order_id for case, _ in self._moved if case.order.reminders]
+        first = await arm_reminders(tx, lane, reminded, now) if reminded else None
+        return Moved(
+            found["armed"] - found["disarmed"],
+            found["first_fires_at"],
+            first,
+            len(self._refused),
+        )
+
+
+async def arm_reminders(
+    tx: Transaction, lane: int, order_ids: Sequence[str], now: datetime
+) -> datetime | None:
+    """Plan what reminders of these orders lie ahead; the first of them."""
+    found = await tx.row("arm_reminders", order_ids, lane, now)
+    assert found is not None
+    first: datetime | None = found["next"]
+    return first
+
+
+def earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    """The earlier instant of those that there are."""
+    return min(filter(None, (one, other)), default=None)
+
+
+def _key(order_id: str, change: Change) -> tuple[str, str, int, int]:
+    place = change.place
+    return order_id, place.topic, place.partition, place.offset

@@ -1,0 +1,1 @@
+"""Proof of freshness: no decision before all evidence was read."""

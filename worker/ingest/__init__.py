@@ -1,0 +1,1 @@
+"""Records come in: read, decoded, and applied in one transaction."""

@@ -1,0 +1,1 @@
+"""The clients of Kafka. Nothing outside this package imports aiokafka."""

@@ -1,0 +1,70 @@
+"""What every client of Kafka shares: where the brokers are, and how we prove who we are."""
+
+import ssl
+from pathlib import Path
+from typing import Any
+
+from aiokafka.abc import AbstractTokenProvider
+from aiokafka.helpers import create_ssl_context
+
+from worker.errors import KafkaUnavailable
+from worker.kafka import aiokafka_patch
+from worker.settings import Settings
+
+aiokafka_patch.adapt()
+
+
+def client_options(settings: Settings, role: str) -> dict[str, Any]:
+    """Keyword arguments for any aiokafka client. ``role`` names it in the broker's logs.
+
+    Raises:
+        KafkaUnavailable: a certificate cannot be read now; files are replaced while we run.
+    """
+    return {
+        "bootstrap_servers": settings.kafka_bootstrap_servers,
+        "client_id": f"plazo-{role}",
+        "request_timeout_ms": 20_000,
+        "retry_backoff_ms": 200,
+        # New partitions and new leaders are seen soon; a probe asks anew each time anyway.
+        "metadata_max_age_ms": 15_000,
+        **_identity(settings),
+    }
+
+
+def _identity(settings: Settings) -> dict[str, Any]:
+    protocol = settings.kafka_security_protocol
+    options: dict[str, Any] = {"security_protocol": protocol}
+    if protocol.endswith("SSL"):
+        options["ssl_context"] = _tls(settings)
+    if protocol.startswith("SASL_"):
+        options["sasl_mechanism"] = settings.kafka_sasl_mechanism
+        if settings.kafka_sasl_mechanism == "OAUTHBEARER":
+            assert settings.kafka_sasl_token_file is not None
+            options["sasl_oauth_token_provider"] = _TokenFile(settings.kafka_sasl_token_file)
+        else:
+            assert settings.kafka_sasl_password is not None
+            options["sasl_plain_username"] = settings.kafka_sasl_username
+            options["sasl_plain_password"] = settings.kafka_sasl_password.get_secret_value()
+    return options
+
+
+def _tls(settings: Settings) -> ssl.SSLContext:
+    """Checks the broker's certificate and the name in it; there is no switch to do without."""
+    try:
+        return create_ssl_context(
+            cafile=settings.kafka_ca_file,
+            certfile=settings.kafka_cert_file,
+            keyfile=settings.kafka_key_file,
+        )
+    except OSError as error:  # ssl.SSLError is one
+        raise KafkaUnavailable(f"{type(error).__name__} on reading certificates") from None
+
+
+class _TokenFile(AbstractTokenProvider):
+    """A token that somebody else renews, such as Kubernetes its projected ones."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    async def token(self) -> str:
+        return self._file.read_text().strip()

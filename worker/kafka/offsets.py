@@ -1,0 +1,205 @@
+"""Asks brokers about logs, outside the consumer group: ends, bounds, and the tail of our own."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from worker.errors import KafkaUnavailable
+from worker.kafka.client import client_options
+from worker.proof import Partition
+from worker.settings import Settings
+
+_TIMEOUT = 15.0
+
+# Assigned between questions. To unsubscribe ends the client's fetcher for good when it comes before
+# the fetcher has seen the assignment (aiokafka 0.14).
+_NOTHING: tuple[TopicPartition, ...] = ()
+
+
+class Bounds(NamedTuple):
+    """A partition's first offset, end offset, and the time of its first record, if it has one."""
+
+    begin: int
+    end: int
+    first_at: datetime | None
+
+
+class KafkaProbe:
+    """Clients that are made at need and thrown away on any fault."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._topics = settings.input_topics
+        self._admin: Any = None
+        self._reader: Any = None
+        # One question at a time: the reader's assignment is its own state.
+        self._turn = asyncio.Lock()
+
+    async def ends(self) -> dict[Partition, int]:
+        """High watermark of every input partition that exists now.
+
+        The high watermark and not the last stable offset: an open transaction may hide evidence
+        that its producer already sent.
+
+        Raises:
+            KafkaUnavailable: an end cannot be had now.
+        """
+        widths = await self._ask(lambda: self._describe(self._topics))
+        if missing := [topic for topic in self._topics if topic not in widths]:
+            raise KafkaUnavailable(f"no such topic: {', '.join(missing)}")
+        partitions = [TopicPartition(t, p) for t in self._topics for p in range(widths[t])]
+        ends = await self._ask(lambda: self._reader.end_offsets(partitions))
+        return {(tp.topic, tp.partition): offset for tp, offset in ends.items()}
+
+    async def widths(self, topics: Sequence[str]) -> dict[str, int]:
+        """Number of partitions of each topic that exists, from fresh metadata.
+
+        Raises:
+            KafkaUnavailable
+        """
+        widths: dict[str, int] = await self._ask(lambda: self._describe_existing(topics))
+        return widths
+
+    async def bounds(self, partitions: Sequence[Partition]) -> dict[Partition, Bounds]:
+        """Where each log begins and ends.
+
+        Raises:
+            KafkaUnavailable
+        """
+        asked = [TopicPartition(*p) for p in partitions]
+        begins = await self._ask(lambda: self._reader.beginning_offsets(asked))
+        ends = await self._ask(lambda: self._reader.end_offsets(asked))
+        firsts = await self._ask(lambda: self._reader.offsets_for_times(dict.fromkeys(asked, 0)))
+        return {
+            (tp.topic, tp.partition): Bounds(
+                begins[tp],
+                ends[tp],
+                datetime.fromtimestamp(first.timestamp / 1000, UTC)
+                if (first := firsts.get(tp)) is not None
+                else None,
+            )
+            for tp in asked
+        }
+
+    async def offsets_at(
+        self, partitions: Sequence[Partition], at: datetime
+    ) -> dict[Partition, int]:
+        """The first offset with a timestamp of ``at`` or later; logs that have none are missing.
+
+        Raises:
+            KafkaUnavailable
+        """
+        asked = {TopicPartition(*p): int(at.timestamp() * 1000) for p in partitions}
+        found = await self._ask(lambda: self._reader.offsets_for_times(asked))
+        return {(tp.topic, tp.partition): one.offset for tp, one in found.items() if one}
+
+    async def timestamps(self, offsets: Mapping[Partition, int]) -> dict[Partition, int]:
+        """Timestamps of the records at offsets of the logs; one that is not there is missing.
+
+        Raises:
+            KafkaUnavailable
+        """
+        if not offsets:
+            return {}
+        found: dict[Partition, int] = await self._ask(lambda: self._read_timestamps(offsets))
+        return found
+
+    async def tail(
+        self, topic: str, partition: int, count: int
+    ) -> list[tuple[tuple[str, bytes], ...]]:
+        """Headers of the last ``count`` records of a partition, oldest first.
+
+        Raises:
+            KafkaUnavailable
+        """
+        tp = TopicPartition(topic, partition)
+        headers: list[tuple[tuple[str, bytes], ...]] = await self._ask(
+            lambda: self._read_tail(tp, count)
+        )
+        return headers
+
+    async def close(self) -> None:
+        """Drop the clients."""
+        admin, self._admin = self._admin, None
+        reader, self._reader = self._reader, None
+        for client, stop in ((admin, "close"), (reader, "stop")):
+            if client is not None:
+                with suppress(Exception):
+                    await asyncio.wait_for(getattr(client, stop)(), 2)
+
+    async def _describe_existing(self, topics: Sequence[str]) -> dict[str, int]:
+        # To name a topic that does not exist may create it, as wide as the broker likes.
+        existing = set(await self._admin.list_topics())
+        return await self._describe([topic for topic in topics if topic in existing])
+
+    async def _describe(self, topics: Sequence[str]) -> dict[str, int]:
+        if not topics:
+            return {}
+        return {
+            topic["topic"]: len(topic["partitions"])
+            for topic in await self._admin.describe_topics(list(topics))
+            if not topic["error_code"]
+        }
+
+    async def _read_tail(
+        self, tp: TopicPartition, count: int
+    ) -> list[tuple[tuple[str, bytes], ...]]:
+        begin = (await self._reader.beginning_offsets([tp]))[tp]
+        end = (await self._reader.end_offsets([tp]))[tp]
+        if begin == end:
+            return []
+        self._reader.assign([tp])
+        try:
+            self._reader.seek(tp, max(begin, end - count))
+            headers: list[tuple[tuple[str, bytes], ...]] = []
+            while await self._reader.position(tp) < end:
+                found = await self._reader.getmany(tp, timeout_ms=1000)
+                headers += [record.headers for record in found.get(tp, ())]
+            return headers
+        finally:
+            self._reader.assign(_NOTHING)
+
+    async def _read_timestamps(self, offsets: Mapping[Partition, int]) -> dict[Partition, int]:
+        asked = {TopicPartition(*partition): offset for partition, offset in offsets.items()}
+        self._reader.assign([*asked])
+        try:
+            for tp, offset in asked.items():
+                self._reader.seek(tp, offset)
+            found: dict[Partition, int] = {}
+            while unread := [tp for tp in asked if await self._reader.position(tp) <= asked[tp]]:
+                batches = await self._reader.getmany(*unread, timeout_ms=1000)
+                for tp, (first, *_) in batches.items():
+                    if first.offset == asked[tp]:  # the compaction may have removed it
+                        found[tp.topic, tp.partition] = first.timestamp
+            return found
+        finally:
+            self._reader.assign(_NOTHING)
+
+    async def _ask(self, question: Any) -> Any:
+        async with self._turn:
+            try:
+                async with asyncio.timeout(_TIMEOUT):
+                    await self._connect()
+                    return await question()
+            except (KafkaError, OSError, TimeoutError, ValueError) as error:
+                await self.close()
+                raise KafkaUnavailable(f"{type(error).__name__} on asking for offsets") from None
+
+    async def _connect(self) -> None:
+        if self._admin is None:
+            self._admin = AIOKafkaAdminClient(**client_options(self._settings, "admin"))
+            await self._admin.start()
+        if self._reader is None:
+            self._reader = AIOKafkaConsumer(
+                **client_options(self._settings, "probe"),
+                enable_auto_commit=False,
+                auto_offset_reset="none",
+                isolation_level="read_uncommitted",
+            )
+            await self._reader.start()

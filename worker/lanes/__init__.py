@@ -1,0 +1,1 @@
+"""A lane: its owner, epoch, positions, fence and timers."""

@@ -1,0 +1,121 @@
+"""A lane: who owns it, how far it has read, and the fence at which its transactions begin.
+
+What takes effect does so in :mod:`worker.ingest.apply` and :mod:`worker.decide.sweep`, and
+nowhere else.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+
+from worker.decide.deadline_changes import Moved, earlier
+from worker.errors import Fenced
+from worker.observability.metrics import Metrics
+from worker.proof import Partition
+from worker.records import Mark
+from worker.storage.database import Store, Transaction
+
+
+class Lane:
+    """One lane under one epoch. Not usable after :class:`Fenced` or any fault: take it anew."""
+
+    def __init__(self, number: int, store: Store, metrics: Metrics) -> None:
+        self.number = number
+        self.store = store
+        self.epoch = 0
+        self.sequence = 0
+        self.published = 0
+        self.open_deadlines = 0
+        self.positions: dict[Partition, int] = {}
+        self.marks: dict[Partition, Mark] = {}
+        self.next_fires_at: datetime | None = None
+        self.next_reminds_at: datetime | None = None
+        # Two transactions of one lane would only wait for each other at the fence, each with a
+        # connection in hand.
+        self.turn = asyncio.Lock()
+        self._metrics = metrics
+
+    async def take(self, owner: str) -> None:
+        """Take the lane over: from here on every older epoch fails.
+
+        Raises:
+            DatabaseUnavailable: try again later.
+        """
+        async with self.store.session() as session:
+            await session.rows("end_frozen_sessions")
+        async with self.store.transaction() as tx:
+            await tx.rows("wait_briefly")
+            row = await tx.row("take_lane", self.number, owner)
+            due = await tx.row("next_deadline", self.number)
+            reminder = await tx.row("next_reminder", self.number)
+        assert row is not None
+        assert due is not None
+        assert reminder is not None
+        self.epoch = row["epoch"]
+        self.sequence = row["sequence"]
+        self.published = row["published"]
+        self.open_deadlines = row["open_deadlines"]
+        self.next_fires_at = due[0]
+        self.next_reminds_at = reminder[0]
+        self._metrics.take_overs.inc()
+
+    async def stored_positions(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
+        """Where this lane goes on; partitions that were never read are missing."""
+        async with self.store.session() as session:
+            rows = await session.rows(
+                "lane_positions", self.number, [topic for topic, _ in partitions]
+            )
+        self.positions = {(r["topic"], r["partition"]): r["next_offset"] for r in rows}
+        self.marks = {
+            (r["topic"], r["partition"]): Mark(r["last_offset"], r["last_timestamp"])
+            for r in rows
+            if r["last_offset"] is not None
+        }
+        return dict(self.positions)
+
+    async def start_position(
+        self, partition: Partition, next_offset: int, covered_since: datetime | None
+    ) -> None:
+        """Set a position that was never stored, or that the log has left behind."""
+        async with self.turn, self.store.transaction() as tx:
+            await self.fence(tx)
+            await tx.execute("start_position", *partition, next_offset, covered_since)
+        self.positions[partition] = next_offset
+
+    async def stored_sequence(self) -> int:
+        """The last sequence given to a decision, as the database has it.
+
+        Raises: as :meth:`fence`.
+        """
+        async with self.turn, self.store.transaction() as tx:
+            sequence, _ = await self.fence(tx)
+        return sequence
+
+    async def release(self) -> None:
+        """Say that nobody owns the lane now; a later owner need not wait for us."""
+        async with self.turn, self.store.session() as session:
+            await session.execute("release_lane", self.number, self.epoch)
+
+    async def fence(self, tx: Transaction) -> tuple[int, int]:
+        """Begin a transaction of this lane: its last sequence, and its number of open deadlines.
+
+        Raises:
+            Fenced: another worker owns the lane.
+            DatabaseUnavailable: the outcome is not known; take the lane anew.
+        """
+        row = await tx.row("lock_lane", self.number, self.epoch)
+        if row is None:
+            raise self.fenced()
+        return row["sequence"], row["open_deadlines"]
+
+    def fenced(self, how: str = "another worker has taken it over") -> Fenced:
+        """Count a transaction that was refused, and the error to raise for it."""
+        self._metrics.fenced.inc()
+        return Fenced(f"lane {self.number}: {how}")
+
+    def rearm(self, moved: Moved) -> bool:
+        """Remember the next instants after some were added; whether one comes before them."""
+        before = self.next_fires_at, self.next_reminds_at
+        self.next_fires_at = earlier(self.next_fires_at, moved.first_fires_at)
+        self.next_reminds_at = earlier(self.next_reminds_at, moved.first_reminds_at)
+        return (self.next_fires_at, self.next_reminds_at) != before

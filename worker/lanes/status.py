@@ -1,0 +1,44 @@
+"""The lanes as they are stored: who reads each, how far it is, and what it still has to decide."""
+
+from collections import defaultdict
+from datetime import UTC, datetime
+from typing import Any
+
+from worker.proof import Partition
+from worker.storage.database import Transaction
+
+
+async def read(session: Transaction, ends: dict[Partition, int] | None) -> list[dict[str, Any]]:
+    """A row for each lane. ``ends`` are the logs' ends; ``None`` where Kafka does not answer.
+
+    ``lag`` is in records; ``offsets`` is the sum of its positions, which grows as records are
+    applied. ``read_to`` is the time of the last record that was applied, of the
+    partition that has fallen behind furthest, and nothing where none has: the lane is up to date.
+
+    Raises:
+        DatabaseUnavailable
+    """
+    rows = await session.rows("lanes")
+    positions = {(r["topic"], r["partition"]): r for r in await session.rows("read_positions")}
+    lag: dict[int, int] = defaultdict(int)
+    offsets: dict[int, int] = defaultdict(int)
+    for (_, number), position in positions.items():
+        offsets[number] += position["next_offset"]
+    read_to: dict[int, datetime] = {}
+    for partition, end in (ends or {}).items():
+        row = positions.get(partition)
+        missing = max(0, end - (row["next_offset"] if row else 0))
+        number = partition[1]
+        lag[number] += missing
+        if missing and row and row["last_timestamp"] is not None:
+            at = datetime.fromtimestamp(row["last_timestamp"] / 1000, UTC)
+            read_to[number] = min(at, read_to.get(number, at))
+    return [
+        {
+            **dict(row),
+            "lag": lag[row["lane"]] if ends is not None else None,
+            "offsets": offsets[row["lane"]],
+            "read_to": read_to.get(row["lane"]),
+        }
+        for row in rows
+    ]

@@ -1,0 +1,1 @@
+"""The work of operators and support: explain, check, replay, retention."""

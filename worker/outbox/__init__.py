@@ -1,0 +1,1 @@
+"""Events go out: from the decisions table to the topic."""

@@ -1,0 +1,1 @@
+"""The process: its parts, the life of its lanes, and its monitor."""

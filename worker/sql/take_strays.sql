@@ -1,1 +1,0 @@
-DELETE FROM strays WHERE id = ANY ($1::bigint[])

@@ -1,0 +1,1 @@
+"""Postgres. Nothing outside this package imports asyncpg."""

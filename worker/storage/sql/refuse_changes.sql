@@ -1,0 +1,16 @@
+-- Dead letters of changes that took no effect, from their acts; the headers are made anew, so that
+-- a replay can be read. They shield nobody: nothing in them is evidence.
+INSERT INTO dead_letters (lane, topic, partition, "offset", timestamp, received_at, error, message,
+    key, value, header_names, header_values)
+SELECT $1, a.topic, a.partition, a."offset", a.received_at, a.received_at, r.error, r.message,
+    convert_to(a.order_id, 'UTF8'), convert_to(a.body, 'UTF8'),
+    ARRAY[convert_to('content-type', 'UTF8'), convert_to('ce_specversion', 'UTF8'),
+        convert_to('ce_type', 'UTF8')],
+    ARRAY[convert_to(CASE WHEN strpos(a.body, '"specversion"') > 0 THEN 'application/cloudevents+json'
+            ELSE 'application/json' END, 'UTF8'),
+        convert_to('1.0', 'UTF8'), convert_to('marketplace.' || a.status || '.v1', 'UTF8')]
+FROM unnest($2::text[], $3::text[], $4::int[], $5::bigint[], $6::text[], $7::text[])
+    AS r (order_id, topic, partition, "offset", error, message)
+JOIN acts a ON a.order_id = r.order_id AND a.topic = r.topic AND a.partition = r.partition
+    AND a."offset" = r."offset"
+ON CONFLICT DO NOTHING

@@ -1,0 +1,4 @@
+INSERT INTO lanes AS l (lane, epoch, owner, taken_at) VALUES ($1, 1, $2, now())
+ON CONFLICT (lane) DO UPDATE SET epoch = l.epoch + 1, owner = $2, taken_at = now()
+RETURNING epoch, sequence, open_deadlines,
+    coalesce((SELECT p.sequence FROM published p WHERE p.lane = l.lane), 0) AS published
