@@ -11,13 +11,15 @@ DEV := $(VENV)/.installed-dev
 TEST := $(VENV)/.installed-test
 BENCH_VENV := .venv-bench
 BENCH := $(BENCH_VENV)/.installed-bench
+DOCS_VENV := .venv-docs
+DOCS := $(DOCS_VENV)/.installed-docs
 SOURCES := worker schemas tests deploy
 # PLAZO_TEST_KAFKA=embedded does without, where Maven reaches nothing.
 HAVE_KAFKA := $(if $(filter embedded,$(PLAZO_TEST_KAFKA)),,$(and $(shell command -v java),$(shell command -v mvn)))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test simulate simulate-mutants chaos bench endurance kafka lint audit format docs sbom lock clean
+.PHONY: help setup run test simulate simulate-mutants chaos bench endurance kafka lint audit format generate docs sbom lock clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,12 +63,17 @@ format: $(TEST) ## Mend the style
 	$(VENV)/bin/ruff check --fix $(SOURCES)
 	$(VENV)/bin/ruff format $(SOURCES)
 
-docs: $(TEST) ## Write what is made from the code: schemas, AsyncAPI, samples, dashboard, PrometheusRule, tables
+generate: $(TEST) ## Write what is made from the code: schemas, AsyncAPI, samples, dashboard, PrometheusRule, reference pages
 	$(VENV)/bin/python -m schemas.generate
 	$(VENV)/bin/python -m tests.contract.samples
 	$(VENV)/bin/python -m deploy.grafana.generate
 	$(VENV)/bin/python -m deploy.kubernetes.generate
-	$(VENV)/bin/python -m worker.documentation README.md
+	$(VENV)/bin/python -m worker.documentation
+
+docs: $(DOCS) ## Build the site of docs/, runbooks and guides in site/; a broken link fails it
+	$(DOCS_VENV)/bin/python -m deploy.site.stage
+	$(DOCS_VENV)/bin/zensical build --strict --config-file .site/mkdocs.yml
+	rm -rf site && mv .site/site site
 
 # What the image holds, from the same hashes. The tool is not part of it, so it is not locked with it.
 sbom: $(DEV) ## Write plazo.cdx.json: what the worker is made of, in CycloneDX
@@ -85,10 +92,11 @@ lock: $(DEV) ## Resolve the dependencies anew (ARGS=--upgrade for the newest)
 	$(COMPILE) $(ARGS) --extra dev --extra test --extra bench --output-file $(REQUIREMENTS)/bench.txt > /dev/null
 	$(COMPILE) --extra dev --constraint $(REQUIREMENTS)/test.txt --output-file $(REQUIREMENTS)/dev.txt > /dev/null
 	$(COMPILE) --constraint $(REQUIREMENTS)/test.txt --output-file $(REQUIREMENTS)/worker.txt > /dev/null
+	sed -n 's/^docs = \["\(.*\)"\]$$/\1/p' pyproject.toml | $(RESOLVE) $(ARGS) --output-file $(REQUIREMENTS)/docs.txt - > /dev/null
 	echo hatchling | $(RESOLVE) --constraint $(REQUIREMENTS)/dev.txt --output-file $(REQUIREMENTS)/build.txt - > /dev/null
 
 clean: ## Remove everything that was made here
-	rm -rf $(VENV) $(BENCH_VENV) .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache dist
+	rm -rf $(VENV) $(BENCH_VENV) $(DOCS_VENV) .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache dist .site site
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
@@ -112,4 +120,11 @@ $(BENCH): $(REQUIREMENTS)/bench.txt pyproject.toml
 	$(PYTHON) -m venv $(BENCH_VENV)
 	$(PIP) install --require-hashes -r $(REQUIREMENTS)/bench.txt
 	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Apart, since it needs nothing of the worker, and the worker nothing of it.
+$(DOCS): PIP = $(DOCS_VENV)/bin/python -m pip --disable-pip-version-check --quiet
+$(DOCS): $(REQUIREMENTS)/docs.txt
+	$(PYTHON) -m venv $(DOCS_VENV)
+	$(PIP) install --require-hashes -r $(REQUIREMENTS)/docs.txt
 	@touch $@

@@ -1,16 +1,29 @@
-"""Tables of README.md that come from the code: settings and metrics.
+"""What the reference pages of docs/ take from the code.
 
-``python -m worker.documentation README.md`` rewrites what stands between
-``<!-- settings -->`` and ``<!-- /settings -->``, and likewise for ``metrics``.
+``python -m worker.documentation FILE…`` rewrites what stands between ``<!-- NAME -->`` and
+``<!-- /NAME -->`` in each file; the names are those of :data:`SECTIONS`. Without a file it
+rewrites :data:`PAGES`.
 """
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from enum import Enum
 from pathlib import Path
+from typing import Any
 
+import typer.main
+
+from worker.domain import acts
 from worker.observability.metrics import Metrics
 from worker.settings import Settings
+
+_ROOT = Path(__file__).parents[1]
+_COUNTS_AS = {
+    acts.CANCELED: "a cancellation, by anyone",
+    acts.DISPUTE_OPENED: "an open dispute",
+    acts.DISPUTE_RESOLVED: "the end of an open dispute",
+}
 
 
 def settings_table() -> str:
@@ -28,18 +41,88 @@ def metrics_table() -> str:
     return _table(("Metric", "Type", "Labels", "Meaning"), rows)
 
 
-def fill(text: str) -> str:
-    """The text with its tables as the code has them now.
+def statuses_table() -> str:
+    """Every status that a verdict can rest on.
 
     Raises:
-        ValueError: a pair of markers is missing.
+        KeyError: a status is decisive and nothing here says what it counts as.
     """
-    for name, table in (("settings", settings_table()), ("metrics", metrics_table())):
+    later = sorted(acts.HANDLING - {acts.START_HANDLING})
+    rows = [(acts.START_HANDLING, "handling")]
+    rows += [(status, "handling: it cannot be reached without start-handling") for status in later]
+    rows += [(status, _COUNTS_AS[status]) for status in sorted(acts.DECISIVE - acts.HANDLING)]
+    return _table(("Status", "Counts as"), ((_code(status), text) for status, text in rows))
+
+
+def commands_text() -> str:
+    """Every command with its arguments and options."""
+    from worker.__main__ import app
+
+    return "\n".join(_sections("plazo", typer.main.get_command(app)))
+
+
+SECTIONS: Mapping[str, Callable[[], str]] = {
+    "settings": settings_table,
+    "metrics": metrics_table,
+    "commands": commands_text,
+    "statuses": statuses_table,
+}
+PAGES = tuple(Path("docs/reference", f"{name}.md") for name in SECTIONS)
+
+
+def fill(text: str) -> str:
+    """The text with its sections as the code has them now.
+
+    Raises:
+        ValueError: a section begins and does not end, or stands there twice.
+    """
+    for name, make in SECTIONS.items():
+        if f"<!-- {name} -->" not in text and f"<!-- /{name} -->" not in text:
+            continue
+        section = make()
         place = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-        text, found = place.subn(lambda m, table=table: m[1] + table + m[2], text)  # type: ignore[misc]
+        text, found = place.subn(lambda m, new=section: m[1] + new + m[2], text)  # type: ignore[misc]
         if found != 1:
             raise ValueError(f"expected one pair of markers <!-- {name} --> … <!-- /{name} -->")
     return text
+
+
+def _sections(name: str, command: Any) -> Iterator[str]:
+    children = getattr(command, "commands", None)
+    if children is not None:
+        for child, one in children.items():
+            yield from _sections(f"{name} {child}", one)
+        return
+    arguments = [one for one in command.params if one.param_type_name == "argument"]
+    options = [one for one in command.params if one.param_type_name == "option"]
+    usage = [name, *("[OPTIONS]" for _ in options[:1]), *(_argument(one) for one in arguments)]
+    meaning = " ".join((command.help or "").split())
+    yield f"## {name}\n\n{meaning}\n\n```text\n{' '.join(usage)}\n```\n"
+    if options:
+        rows = ((_option(one), _default(one), one.help or "") for one in options)
+        yield _table(("Option", "Default", "Meaning"), rows)
+
+
+def _argument(one: Any) -> str:
+    shown = str(one.metavar or one.name.upper())
+    return shown if one.required else f"[{shown}]"
+
+
+def _option(one: Any) -> str:
+    if one.is_flag:
+        return _code(one.opts[0])
+    kind = one.type_descriptor.annotation
+    value = one.metavar or ("N" if kind in (int, float) else one.name.upper())
+    shown = _code(f"{one.opts[0]} {value}")
+    if not (isinstance(kind, type) and issubclass(kind, Enum)):
+        return shown
+    return f"{shown}: {', '.join(_code(str(member.value)) for member in kind)}"
+
+
+def _default(one: Any) -> str:
+    if one.required:
+        return "required"
+    return "" if one.is_flag or one.default is None else _code(str(one.default))
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -56,6 +139,5 @@ def _cell(text: str) -> str:
 
 
 if __name__ == "__main__":
-    for argument in sys.argv[1:]:
-        file = Path(argument)
+    for file in map(Path, sys.argv[1:]) if sys.argv[1:] else (_ROOT / page for page in PAGES):
         file.write_text(fill(file.read_text("utf-8")), "utf-8")
