@@ -19,7 +19,7 @@ from worker.storage.migrate import migrate
 pytestmark = pytest.mark.apache_kafka
 
 SILENT = "auto-cancel stock-not-validated"
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs/how-to/security.md"
 PASSWORD = "s3cret/pa$$word"
 NewWorker = Callable[..., WorkerProcess]
 
@@ -43,7 +43,7 @@ async def secure(
 
 @pytest.fixture
 async def place(secure: SecureKafka, database: str) -> tuple[Topics, str]:
-    """Topics and a group on which `plazo` has the rights that README.md lists."""
+    """Topics and a group on which `plazo` has the rights that the page lists."""
     await migrate(database)
     topics = await create_fresh_topics(secure.bootstrap_servers)
     group = f"{topics.order_created}.group"
@@ -52,7 +52,7 @@ async def place(secure: SecureKafka, database: str) -> tuple[Topics, str]:
 
 
 def least_rights(topics: Topics, group: str) -> list[tuple[str, str, str]]:
-    """The table of README.md, with names in the place of roles."""
+    """The table of the page, with names in the place of roles."""
     names = {
         "order-created": topics.order_created,
         "order-status-changed": topics.order_status_changed,
@@ -61,7 +61,7 @@ def least_rights(topics: Topics, group: str) -> list[tuple[str, str, str]]:
         "the group": group,
     }
     rights = []
-    table = README.read_text().partition("<!-- acls -->")[2].partition("<!-- /acls -->")[0]
+    table = PAGE.read_text().partition("<!-- acls -->")[2].partition("<!-- /acls -->")[0]
     for line in table.strip().splitlines()[2:]:
         resource, role, operations = (cell.strip() for cell in line.strip("|").split("|")[:3])
         rights += [

@@ -10,6 +10,7 @@ from tests.support.waiting import eventually
 from worker.clock import SystemClock
 from worker.freshness.evidence import EvidenceScope
 from worker.freshness.prover import _LATE, Ends, Prover
+from worker.observability.guards import Guards
 from worker.observability.metrics import Metrics
 from worker.settings import Settings
 from worker.storage.database import Database
@@ -48,7 +49,8 @@ async def _serving(positions: Ends) -> AsyncIterator[tuple[Prover, _Clock]]:
     clock = _Clock()
     store = cast("Database", _Store(positions))
     scope = EvidenceScope(("acts",), "acts", narrow=False)
-    freshness = Prover(_Probe(), store, scope, clock, Metrics(Settings()))
+    metrics = Metrics(Settings())
+    freshness = Prover(_Probe(), store, scope, clock, metrics, Guards(metrics))
     serving = asyncio.create_task(freshness.run())
     try:
         yield freshness, clock

@@ -130,7 +130,7 @@ def test_what_is_no_policy_file_is_refused(text: str) -> None:
 
 
 def test_the_example_of_the_readme() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    readme = (Path(__file__).parents[2] / "docs/how-to/policies.md").read_text(encoding="utf-8")
     book = parse(readme.split("```yaml\n")[1].split("```")[0], GRACE)
     dear = book.choose(facts(total="700", currency="PEN"))
     assert dear.due(MONDAY) == datetime(2026, 12, 10, 16, tzinfo=UTC)
