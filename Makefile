@@ -50,10 +50,11 @@ endurance: $(TEST) kafka ## Run half an hour at a steady rate and look for leaks
 kafka: $(TEST) ## Fetch Apache Kafka for the tests (needs Java 17 and Maven)
 	@$(VENV)/bin/python -m tests.support.apache_kafka
 
-lint: $(TEST) ## Check style and types
+lint: $(TEST) ## Check style, types and the direction of imports
 	$(VENV)/bin/ruff check $(SOURCES)
 	$(VENV)/bin/ruff format --check $(SOURCES)
 	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-cache
 
 audit: $(TEST) ## Ask for known weaknesses of the dependencies (needs the advisory service)
 	$(PIP) install pip-audit
