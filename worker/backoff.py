@@ -1,4 +1,4 @@
-"""Waiting between attempts: longer each time, never in step with other workers."""
+"""Exponential backoff with jitter: workers do not retry in step."""
 
 import random
 
@@ -12,7 +12,7 @@ class Backoff:
         self._next = first
 
     def reset(self) -> None:
-        """An attempt went well."""
+        """An attempt succeeded: start over."""
         self._next = self._first
 
     def next(self) -> float:

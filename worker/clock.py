@@ -1,4 +1,4 @@
-"""Time, as the worker sees it: behind a protocol, so that a simulation can put its own in place."""
+"""The clock of the worker: a protocol, so that a simulation can replace it."""
 
 import asyncio
 import time
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Where the worker gets the time from, and waits for it."""
+    """Gives the time, and waits."""
 
     def now(self) -> datetime:
         """Wall-clock time, aware, in UTC: for deadlines and event times."""

@@ -8,7 +8,7 @@ class PlazoError(Exception):
 
 
 class Fenced(PlazoError):
-    """Another worker took the lane over; this one's transaction failed whole."""
+    """Another worker took the lane over; the transaction of this worker had no effect."""
 
 
 class Halted(PlazoError):
@@ -16,7 +16,7 @@ class Halted(PlazoError):
 
 
 class SchemaNotCurrent(PlazoError):
-    """The database's schema is not the one this version works with."""
+    """The schema of the database does not match this version."""
 
 
 class TopicsNotFit(PlazoError):
@@ -24,7 +24,7 @@ class TopicsNotFit(PlazoError):
 
 
 class PolicyInvalid(PlazoError):
-    """The policy file breaks its rules; ``faults`` tells each with its line."""
+    """The policy file breaks its rules; ``faults`` states each with its line."""
 
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__("\n".join(faults))
@@ -32,7 +32,7 @@ class PolicyInvalid(PlazoError):
 
 
 class PolicyConflict(PlazoError):
-    """A policy was changed, and its version was not."""
+    """A policy was changed, but its version was not."""
 
 
 class ModeConflict(PlazoError):
@@ -40,7 +40,7 @@ class ModeConflict(PlazoError):
 
 
 class SeveralDatabases(PlazoError):
-    """The database holds only some lanes: a version before this one placed others elsewhere."""
+    """The database holds only some lanes: an earlier version placed others elsewhere."""
 
 
 class CannotListen(PlazoError):
@@ -48,11 +48,11 @@ class CannotListen(PlazoError):
 
 
 class KafkaUnavailable(PlazoError):
-    """Kafka does not answer, or not usefully: try again later."""
+    """Kafka does not answer, or not with a usable answer: try again later."""
 
 
 class PublishFailed(PlazoError):
-    """The broker did not acknowledge in time; whether a record was appended is not known."""
+    """The broker did not acknowledge in time. A record may have been appended or not."""
 
 
 class DatabaseFault(PlazoError):
@@ -64,11 +64,11 @@ class DatabaseFault(PlazoError):
 
 
 class DatabaseUnavailable(DatabaseFault):
-    """Try again later; whether the transaction was committed is not known."""
+    """Try again later. The transaction may have been committed or not."""
 
 
 class KeyTaken(DatabaseUnavailable):
-    """A row with one of these keys is there already; the transaction is void."""
+    """A row with one of these keys exists already; the transaction had no effect."""
 
 
 class RowRejected(DatabaseFault):

@@ -1,7 +1,7 @@
 """Settings: the only place that reads the environment.
 
-Every field is one ``PLAZO_…`` variable (or a line in ``.env``, or a file in ``secrets_dir``);
-README.md lists them, generated from here. All faults are reported at once.
+Every field is one ``PLAZO_…`` variable, a line in ``.env`` or a file in ``secrets_dir``. The table
+in the reference is generated from here. All faults are reported at once.
 """
 
 from datetime import timedelta
@@ -39,12 +39,12 @@ def _duration(value: object) -> object:
     return value
 
 
-def _gone(value: str) -> str:
+def _refuse_removed(value: str) -> str:
     if value.strip():
         raise PydanticCustomError(
             "gone",
-            "an installation has one database now, so lanes cannot live in several: remove this "
-            "setting if they never did, else go on with the version before",
+            "an installation has one database now, so lanes cannot be spread over several: remove "
+            "this setting if they never were; otherwise stay on the previous version",
         )
     return ""
 
@@ -54,7 +54,7 @@ Positive = Annotated[Duration, Field(gt=timedelta(0), le=timedelta(days=3650))]
 
 
 class Settings(BaseSettings):
-    """What an operator can set. Durations are ISO 8601."""
+    """The settings for operators. Durations are ISO 8601."""
 
     model_config = SettingsConfigDict(
         env_prefix="PLAZO_", env_file=".env", extra="ignore", hide_input_in_errors=True
@@ -66,13 +66,13 @@ class Settings(BaseSettings):
         description="`PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` (without encryption) or `SASL_SSL`.",
     )
     kafka_ca_file: FilePath | None = Field(
-        None, description="Certificates (PEM) that may sign a broker's; else the system's."
+        None, description="CA certificates (PEM) for the brokers; default: those of the system."
     )
     kafka_cert_file: FilePath | None = Field(
         None, description="Our certificate (PEM), for mutual TLS."
     )
     kafka_key_file: FilePath | None = Field(
-        None, description="Its key (PEM), where that is not in the same file."
+        None, description="Its key (PEM), unless the same file holds it."
     )
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = Field(
         "SCRAM-SHA-512",
@@ -81,17 +81,19 @@ class Settings(BaseSettings):
     kafka_sasl_username: str | None = Field(None, description="For `PLAIN` and `SCRAM-…`.")
     kafka_sasl_password: SecretStr | None = Field(None, description="For `PLAIN` and `SCRAM-…`.")
     kafka_sasl_token_file: FilePath | None = Field(
-        None, description="For `OAUTHBEARER`: a token, read anew for each connection."
+        None, description="For `OAUTHBEARER`: file with a token, read for each connection."
     )
     kafka_idempotence: bool = Field(
-        True, description="Idempotent producer. Off only for brokers that have no producer ids."
+        True, description="Idempotent producer. Off only for brokers without producer ids."
     )
     database_url: SecretStr = Field(
         SecretStr("postgresql://postgres@127.0.0.1:5432/plazo"), description="Postgres, as a URL."
     )
-    # No setting any more. Passed over in silence, it would let a worker decide anew what another
+    # No longer a setting. If the worker ignored it, it could decide orders again that another
     # database has decided.
-    database_lanes: Annotated[str, AfterValidator(_gone)] = Field("", exclude=True, repr=False)
+    database_lanes: Annotated[str, AfterValidator(_refuse_removed)] = Field(
+        "", exclude=True, repr=False
+    )
     group_id: str = Field("plazo", min_length=1, description="Consumer group of the workers.")
     order_created_topic: str = Field(
         "marketplace.order-created", min_length=1, description="Input: orders."
@@ -100,98 +102,109 @@ class Settings(BaseSettings):
         "marketplace.order-status-changed", min_length=1, description="Input: status changes."
     )
     order_created_format: Literal["plazo", "vtex-order", "mirakl-order"] = Field(
-        "plazo", description="What it carries: `plazo`, `vtex-order` or `mirakl-order`."
+        "plazo", description="Format of its records: `plazo`, `vtex-order` or `mirakl-order`."
     )
     order_status_changed_format: Literal["plazo", "vtex-feed", "vtex-hook", "mirakl-acts"] = Field(
-        "plazo", description="What it carries: `plazo`, `vtex-feed`, `vtex-hook` or `mirakl-acts`."
+        "plazo",
+        description="Format of its records: `plazo`, `vtex-feed`, `vtex-hook` or `mirakl-acts`.",
     )
     decisions_topic: str = Field(
-        "marketplace.stock-deadline-decisions", min_length=1, description="Output: verdicts."
+        "marketplace.stock-deadline-decisions", min_length=1, description="Output: decisions."
     )
     mode: Literal["live", "shadow"] = Field(
         "live",
-        description="`shadow` decides as in earnest, and tells `would-…` in a topic of its own.",
+        description="`shadow` is a dry run: it decides as `live` does, and publishes `would-…` "
+        "events to its own topic.",
     )
     shadow_topic: str = Field(
         "marketplace.stock-deadline-shadow", min_length=1, description="Output in shadow mode."
     )
     dead_letters_topic: str = Field(
-        "marketplace.stock-deadline-dead-letters", min_length=1, description="Output: refusals."
+        "marketplace.stock-deadline-dead-letters", min_length=1, description="Output: dead letters."
     )
     stock_window: Positive = Field(
         timedelta(hours=24), description="Time a seller has to validate stock."
     )
     grace: Annotated[Duration, Field(ge=timedelta(0), le=timedelta(days=30))] = Field(
-        timedelta(seconds=30), description="Wait after the deadline before a verdict may fall."
+        timedelta(seconds=30), description="Shortest wait from a deadline to its verdict."
     )
     policy_file: FilePath | None = Field(
-        None, description="Policies by seller, mode and amount (YAML); else one for all orders."
+        None,
+        description="Policies by seller, fulfilment and amount (YAML); empty is one for all.",
     )
     confirm_within: Positive | None = Field(
         None,
-        description="An auto-cancel whose `canceled` has not come back by then escalates; empty is "
-        "off.",
+        description="An auto-cancel escalates if no `canceled` arrives for its order within this "
+        "time; empty is off.",
     )
     outage_after: Positive | None = Field(
         None,
-        description="After no worker has run for so long, orders whose deadline lapsed meanwhile "
-        "get the time back that they lost; empty is never.",
+        description="After an outage of all workers longer than this, orders whose deadline lapsed "
+        "in it get the lost time back; empty is never.",
     )
     max_clock_skew: Annotated[Duration, Field(ge=timedelta(0))] = Field(
-        timedelta(minutes=5), description="Event times further ahead of the clock are refused."
+        timedelta(minutes=5),
+        description="Records with event times further ahead of the clock are refused.",
     )
     max_record_bytes: int = Field(
-        1_000_000, ge=1_000, le=100_000_000, description="Larger values are refused, unread."
+        1_000_000, ge=1_000, le=100_000_000, description="Larger records are refused unread."
     )
     dead_letter_limit: float = Field(
         1.0,
         ge=0,
         le=1,
-        description="Share of a partition's last records above which its lane halts rather than "
-        "refuse more; 1 is off, 0 allows none.",
+        description="Maximum share of dead letters among the last records of a partition; above it "
+        "the lane halts. 1 is off, 0 allows none.",
     )
     dead_letter_window: int = Field(
-        1_000, ge=1, le=1_000_000, description="How many records that share is of."
+        1_000,
+        ge=1,
+        le=1_000_000,
+        description="Number of records over which that share is computed.",
     )
-    brake_window: Positive = Field(
-        timedelta(hours=1), description="The stretch of time in which the brake counts."
-    )
+    brake_window: Positive = Field(timedelta(hours=1), description="Time window of the brake.")
     brake_cancels: int | None = Field(
-        None, ge=0, description="Most auto-cancels in it, of all workers; empty is no limit."
+        None,
+        ge=0,
+        description="Most auto-cancels in the window, over all workers; empty is no limit.",
     )
     brake_seller_cancels: int | None = Field(
-        None, ge=0, description="The same, of each seller's orders."
+        None, ge=0, description="Most auto-cancels in the window per seller; empty is no limit."
     )
     brake_share: float = Field(
-        1.0, ge=0, le=1, description="Most auto-cancels in it as a share of what lapses; 1 is off."
+        1.0,
+        ge=0,
+        le=1,
+        description="Most auto-cancels in the window, as a share of lapsed deadlines; 1 is off.",
     )
     brake_least: int = Field(
-        100, ge=1, description="How many orders must lapse in it before that share counts."
+        100, ge=1, description="Deadlines that must lapse in the window before the share applies."
     )
     brake_silent_feed: Positive | None = Field(
         None,
-        description="Auto-cancels wait while the newest status change is older than the newest "
+        description="Auto-cancels are held while the newest status change is older than the newest "
         "order by more than this; empty is off.",
     )
     proof: Literal["all", "lane"] = Field(
         "all",
-        description="What a verdict must have read: `all` input partitions, or its own `lane`'s "
-        "only (safe only where every publisher partitions alike).",
+        description="Partitions that must be read before a verdict: `all` inputs, or those of the "
+        "order's own `lane` (safe only if all publishers partition alike).",
     )
     batch_size: int = Field(
         4_000,
         ge=1,
         le=20_000,
-        description="Most records in one transaction, and half as many deadlines.",
+        description="Most records in one transaction; half as many deadlines.",
     )
     fetch_bytes_per_partition: int = Field(
-        786_432, ge=16_384, description="Records read ahead, per partition: bounds the memory."
+        786_432, ge=16_384, description="Read-ahead per partition, in bytes: bounds the memory."
     )
     session_timeout: Positive = Field(
-        timedelta(seconds=10), description="A worker silent for this long loses its lanes."
+        timedelta(seconds=10),
+        description="A worker without a heartbeat for this long loses its lanes.",
     )
     drain_timeout: Positive = Field(
-        timedelta(seconds=25), description="Most time between SIGTERM and the end."
+        timedelta(seconds=25), description="Most time from SIGTERM to exit."
     )
     database_connections: int = Field(
         8, ge=2, le=200, description="Most connections to the database."
@@ -204,24 +217,24 @@ class Settings(BaseSettings):
     board_token: SecretStr | None = Field(
         None,
         min_length=16,
-        description="Opens the board at `/` of that port to whoever has it; empty is no board.",
+        description="Token for the board at `/` of that port; empty is no board.",
     )
     traces: bool = Field(
         False,
-        description="Carries trace contexts from record to verdict; wants `plazo[otel]`, and "
-        "`OTEL_EXPORTER_OTLP_ENDPOINT` says where spans go.",
+        description="Carries trace contexts from record to verdict; needs `plazo[otel]`. "
+        "`OTEL_EXPORTER_OTLP_ENDPOINT` sets the destination of the spans.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least level that is logged."
+        "info", description="Lowest level that is logged."
     )
     log_format: Literal["auto", "json", "console"] = Field(
-        "auto", description="`auto` is `console` on a terminal, else `json`."
+        "auto", description="`auto` is `console` on a terminal and `json` elsewhere."
     )
 
     secrets_dir: DirectoryPath | None = Field(
         None,
-        description="Directory with a file for each setting that is not to stand in the "
-        "environment, named like its variable in lower case.",
+        description="Directory with one file per setting that is kept out of the environment; its "
+        "name is the variable in lower case.",
     )
 
     @classmethod
@@ -233,27 +246,27 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The sources, the first wins; what ``secrets_dir`` names is the last."""
+        """The sources; the first wins, and ``secrets_dir`` comes last."""
         named = {**dotenv_settings(), **env_settings(), **init_settings()}.get("secrets_dir")
-        # One that is not there is a fault of the field itself, told with all others.
+        # A missing directory is a fault of the field itself, reported with all others.
         if named and Path(named).is_dir():
             file_secret_settings = SecretsSettingsSource(settings_cls, secrets_dir=named)
         return init_settings, env_settings, dotenv_settings, file_secret_settings
 
     @property
     def input_topics(self) -> tuple[str, str]:
-        """Every topic that carries records; each may carry evidence."""
+        """The topics that the worker reads; each may hold evidence."""
         return self.order_created_topic, self.order_status_changed_topic
 
     @property
     def foreign_formats(self) -> dict[str, str]:
-        """By topic, the format of those inputs that carry another than ours."""
+        """Formats of the inputs that do not use ours, by topic."""
         formats = self.order_created_format, self.order_status_changed_format
         return {t: f for t, f in zip(self.input_topics, formats, strict=True) if f != "plazo"}
 
     @property
     def output_topic(self) -> str:
-        """The topic for verdicts, in earnest or not."""
+        """The topic for decisions: live or shadow."""
         return self.shadow_topic if self.mode == "shadow" else self.decisions_topic
 
     @model_validator(mode="after")
@@ -278,7 +291,7 @@ class Settings(BaseSettings):
                     "SASL needs PLAZO_KAFKA_SASL_USERNAME and PLAZO_KAFKA_SASL_PASSWORD"
                 )
         elif self.kafka_sasl_username or self.kafka_sasl_password or self.kafka_sasl_token_file:
-            # Whoever gives a password believes that it is asked for.
+            # An operator who sets a password expects it to be used.
             raise ValueError("a SASL identity needs PLAZO_KAFKA_SECURITY_PROTOCOL=SASL_…")
         if not self.kafka_security_protocol.endswith("SSL") and (
             self.kafka_ca_file or self.kafka_cert_file
@@ -288,14 +301,14 @@ class Settings(BaseSettings):
 
     @classmethod
     def documentation(cls) -> list[tuple[str, str, str]]:
-        """Rows of variable, default and description, for README.md."""
+        """Rows of variable, default and description, for the reference."""
         rows = []
         for name, field in cls.model_fields.items():
             if field.exclude:
                 continue
             default = field.default
             if isinstance(default, timedelta):
-                # A day is told as 24 hours, as the rule says it.
+                # A day is shown as 24 hours, the wording of the rule.
                 hours = default == timedelta(days=1)
                 default = "PT24H" if hours else isodate.duration_isoformat(default)
             elif isinstance(default, SecretStr):

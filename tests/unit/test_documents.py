@@ -171,11 +171,11 @@ def test_every_class_of_error_is_in_the_table() -> None:
 
 def test_the_example_of_policies_gives_the_deadline_that_the_page_names() -> None:
     text = (ROOT / "docs/how-to/policies.md").read_text(encoding="utf-8")
-    book = parse(text.split("```yaml\n")[1].split("```")[0], timedelta(seconds=30))
-    rich = book.choose(Facts("s-9", "courier", Decimal(700), "PEN"))
+    policies = parse(text.split("```yaml\n")[1].split("```")[0], timedelta(seconds=30))
+    rich = policies.choose(Facts("s-9", "courier", Decimal(700), "PEN"))
     monday = datetime(2026, 12, 7, 16, tzinfo=UTC)  # 11:00 in Lima
     assert rich.due(monday) == monday + timedelta(days=3)
-    assert book.choose(Facts("s-2", "courier", None, None)).at_lapse == AtLapse.ESCALATE
+    assert policies.choose(Facts("s-2", "courier", None, None)).at_lapse == AtLapse.ESCALATE
 
 
 @pytest.mark.parametrize(("target", "path"), named(r"`make ([a-z-]+)|^make ([a-z-]+)"))

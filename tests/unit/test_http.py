@@ -10,7 +10,8 @@ from prometheus_client import CollectorRegistry, Counter
 
 from worker.errors import CannotListen
 from worker.observability import http
-from worker.observability.http import Health, HttpServer
+from worker.observability.health import Health
+from worker.observability.http import HttpServer
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from aiokafka.structs import ConsumerRecord, TopicPartition
 from pydantic import BaseModel
 
 from worker.errors import Fenced, Halted
-from worker.observability import logs
+from worker.observability import logs, redaction
 from worker.records import Record
 
 NAME = "Juana Pérez Quispe"
@@ -296,13 +296,15 @@ def test_values_of_plain_types_stay_readable(out: io.StringIO) -> None:
 
 
 def test_our_own_messages_and_those_of_the_infrastructure_are_shown() -> None:
-    assert logs.summary(Fenced("lane 3")) == "worker.errors.Fenced: lane 3"
-    assert logs.summary(ConnectionRefusedError(111, "no")) == (
+    assert redaction.summary(Fenced("lane 3")) == "worker.errors.Fenced: lane 3"
+    assert redaction.summary(ConnectionRefusedError(111, "no")) == (
         "ConnectionRefusedError: [Errno 111] no"
     )
-    assert "NodeNotReady" in logs.summary(aiokafka.errors.NodeNotReadyError("node 1"))
-    assert logs.summary(KeyError("x")) == "KeyError"
-    assert logs.summary(catch(row_refused)) == ("asyncpg.exceptions.NotNullViolationError [23502]")
+    assert "NodeNotReady" in redaction.summary(aiokafka.errors.NodeNotReadyError("node 1"))
+    assert redaction.summary(KeyError("x")) == "KeyError"
+    assert redaction.summary(catch(row_refused)) == (
+        "asyncpg.exceptions.NotNullViolationError [23502]"
+    )
 
 
 def test_an_exception_shows_where_and_why(out: io.StringIO) -> None:

@@ -1,4 +1,4 @@
-"""The policy file: what it means, and how a mistake in it is told."""
+"""The policy file: its meaning, and the reports of its mistakes."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -41,7 +41,7 @@ policies:
   - name: others
     window: P1D
 """
-BOOK = parse(FILE, GRACE)
+POLICIES = parse(FILE, GRACE)
 # 2026-12-08 and 9 are holidays in Peru, 2026-12-24 one of our own.
 MONDAY = datetime(2026, 12, 7, 16, tzinfo=UTC)  # 11:00 in Lima
 
@@ -62,16 +62,16 @@ def facts(seller="s-9", fulfilment="dropshipping", total=None, currency=None) ->
     ],
 )
 def test_the_first_rule_that_matches_counts(order: Facts, name: str) -> None:
-    assert BOOK.choose(order).name == name
+    assert POLICIES.choose(order).name == name
 
 
 def test_terms() -> None:
-    prudent, dear, courier, others = (rule.policy for rule in BOOK.rules)
+    prudent, dear, courier, others = (rule.policy for rule in POLICIES.rules)
     assert prudent.at_lapse == AtLapse.ESCALATE
     assert (dear.grace, others.grace) == (timedelta(minutes=5), GRACE)
     assert (dear.dispute.type, dear.dispute.text) == ("XX", "Sin stock")
-    assert {rule.policy.version for rule in BOOK.rules} == {3}
-    assert BOOK.clocks == {"ready-for-handling"}
+    assert {rule.policy.version for rule in POLICIES.rules} == {3}
+    assert POLICIES.clocks == {"ready-for-handling"}
     # Monday 11:00 to 18:00, and two hours of Thursday.
     assert dear.due(MONDAY) == datetime(2026, 12, 10, 16, tzinfo=UTC)
     assert courier.due(MONDAY) == datetime(2026, 12, 8, 0, tzinfo=UTC)  # 19:00 in Lima
@@ -80,7 +80,7 @@ def test_terms() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "report"),
     [
         (("version: 3", "version: 0"), ":1: version: "),
         (("America/Lima", "America/Lma"), ":4: calendars.lima.zone: no time zone of this name"),
@@ -108,15 +108,15 @@ def test_terms() -> None:
     ],
     ids=lambda change: str(change)[:50],
 )
-def test_mistakes_are_told_with_their_line(change: tuple[str, str], told: str) -> None:
+def test_mistakes_are_reported_with_their_line(change: tuple[str, str], report: str) -> None:
     text = FILE.replace(*change, 1)
     assert text != FILE
     with pytest.raises(PolicyInvalid) as caught:
         parse(text, GRACE)
-    assert told in str(caught.value)
+    assert report in str(caught.value)
 
 
-def test_all_mistakes_are_told_at_once() -> None:
+def test_all_mistakes_are_reported_at_once() -> None:
     text = FILE.replace("America/Lima", "Mars").replace("PT24H", "soon").replace("PT9H", "x")
     with pytest.raises(PolicyInvalid) as caught:
         parse(text, GRACE)
@@ -131,7 +131,7 @@ def test_what_is_no_policy_file_is_refused(text: str) -> None:
 
 def test_the_example_of_the_readme() -> None:
     readme = (Path(__file__).parents[2] / "docs/how-to/policies.md").read_text(encoding="utf-8")
-    book = parse(readme.split("```yaml\n")[1].split("```")[0], GRACE)
-    dear = book.choose(facts(total="700", currency="PEN"))
+    policies = parse(readme.split("```yaml\n")[1].split("```")[0], GRACE)
+    dear = policies.choose(facts(total="700", currency="PEN"))
     assert dear.due(MONDAY) == datetime(2026, 12, 10, 16, tzinfo=UTC)
-    assert book.choose(facts("s-2", "courier")).at_lapse == AtLapse.ESCALATE
+    assert policies.choose(facts("s-2", "courier")).at_lapse == AtLapse.ESCALATE

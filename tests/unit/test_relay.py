@@ -79,7 +79,7 @@ class Decided:
     def __init__(self, sequence: int) -> None:
         self.lane: Any = SimpleNamespace(number=0, sequence=sequence, published=0, database=self)
         self.read: list[int] = []
-        self.told: list[int] = []
+        self.sent: list[int] = []
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator["Decided"]:
@@ -102,7 +102,7 @@ class Decided:
         return []
 
     async def publish(self, messages: Sequence[Any]) -> None:
-        self.told += [int(dict(message.headers)[names.CE_SEQUENCE]) for message in messages]
+        self.sent += [int(dict(message.headers)[names.CE_SEQUENCE]) for message in messages]
 
 
 @pytest.mark.parametrize(
@@ -122,12 +122,12 @@ async def test_each_verdict_is_published_once_whether_it_was_handed_over_or_not(
     relay = Relay(parts.lane, SETTINGS, parts, parts, SystemClock(), Metrics(SETTINGS))
     relay.committed(dict.fromkeys(handed_over, VERDICT))
     running = asyncio.create_task(relay.run())
-    await eventually(lambda: len(parts.told) >= 5, 10)
+    await eventually(lambda: len(parts.sent) >= 5, 10)
     await relay.drained()
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running
-    assert parts.told == [1, 2, 3, 4, 5]
+    assert parts.sent == [1, 2, 3, 4, 5]
     assert parts.read == read
 
 
@@ -137,9 +137,9 @@ async def test_what_is_handed_over_is_bounded() -> None:
     for first in range(1, 5_000, 1_000):
         relay.committed(dict.fromkeys(range(first, first + 1_000), VERDICT))
     running = asyncio.create_task(relay.run())
-    await eventually(lambda: len(parts.told) >= 5_000, 10)
+    await eventually(lambda: len(parts.sent) >= 5_000, 10)
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running
-    assert parts.told == list(range(1, 5_001))
+    assert parts.sent == list(range(1, 5_001))
     assert parts.read == list(range(2_001, 5_001))

@@ -36,7 +36,7 @@ def put(place: str, value: str, directory: Path, monkeypatch: pytest.MonkeyPatch
 def test_lanes_in_several_databases_are_refused(
     place: str, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Passed over in silence, the worker would decide anew what another database has decided."""
+    """If it were ignored, the worker could decide orders again that another database decided."""
     put(place, LANES, directory, monkeypatch)
     with pytest.raises(ValidationError) as refused:
         Settings()

@@ -1,1 +1,1 @@
-"""Decisions: time is the input here, as records are in ``ingest``."""
+"""Decisions. Their input is time, as records are the input of ``ingest``."""

@@ -1,9 +1,10 @@
-"""The brake: auto-cancels wait for a person when there are suddenly too many of them.
+"""The brake: holds auto-cancels for a person when there are suddenly too many of them.
 
-A fault upstream, say a seller portal whose acts reach nobody, looks to every single order like a
-seller who keeps silent. Only their number tells. Counts stand in Postgres and are shared by all
-workers; each sweep takes its share of what the limits leave *before* it decides, one at a time, so
-that no two can both take the last of it. What a crash leaves taken counts until the window passes.
+A fault upstream, such as a seller portal whose acts are lost, looks like a silent seller in every
+single order. Only the number of such orders shows it. All workers share the counts in Postgres.
+Each sweep reserves its part of the remaining limit *before* it decides. Sweeps reserve one at a
+time, so no two can take the same remainder. A reservation that a crash leaves unused counts until
+its window has passed.
 """
 
 from collections import Counter
@@ -21,9 +22,9 @@ _HELD = (Guard.MASS_CANCEL, Guard.SILENT_FEED)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The most auto-cancels in any stretch of ``window``; ``None`` where there is no limit.
+    """The most auto-cancels within any ``window``; ``None`` is no limit.
 
-    ``share`` is of the orders that lapse, once ``least`` of them have.
+    ``share`` is relative to the orders that lapsed, once there are ``least`` of them.
     """
 
     window: timedelta
@@ -35,7 +36,7 @@ class Limits:
 
     @classmethod
     def of(cls, settings: Settings) -> "Limits | None":
-        """Those of the settings; ``None`` where none is set."""
+        """The limits in the settings; ``None`` if none is set."""
         limits = cls(
             settings.brake_window,
             settings.brake_cancels,
@@ -50,7 +51,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class BrakeRequest:
-    """What a sweep found due: how many orders of each seller, and whom it would cancel."""
+    """The due orders of a sweep: their number by seller, and those that it would cancel."""
 
     lapsed: Mapping[str, int]
     silent: Sequence[tuple[str, str]]  # order, seller; the longest overdue first
@@ -58,7 +59,7 @@ class BrakeRequest:
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """Who may be cancelled. All others wait, or go to a person where ``escalate`` says so."""
+    """The orders that may be cancelled. The others wait; with ``escalate`` they escalate."""
 
     orders: frozenset[str]
     escalate: bool = False
@@ -66,7 +67,7 @@ class Permit:
 
 @dataclass(slots=True)
 class Usage:
-    """Orders that lapsed in the window and auto-cancels among them: of all, and by seller."""
+    """Orders that lapsed in the window, and the auto-cancels among them: in total, by seller."""
 
     lapsed: int = 0
     cancels: int = 0
@@ -74,7 +75,7 @@ class Usage:
 
 
 def choose(limits: Limits, used: Usage, request: BrakeRequest) -> list[tuple[str, str]]:
-    """Those of a sweep that the limits leave room for, the longest overdue first."""
+    """The orders of a sweep that the limits allow, the longest overdue first."""
     room = len(request.silent)
     if limits.cancels is not None:
         room = min(room, limits.cancels - used.cancels)
@@ -111,15 +112,15 @@ class Brake:
 
     @classmethod
     def of(cls, settings: Settings, database: Database, guards: Guards) -> "Brake | None":
-        """The brake that the settings ask for; ``None`` where they set no limit."""
+        """The brake in the settings; ``None`` if they set no limit."""
         limits = Limits.of(settings)
         return cls(limits, *settings.input_topics, database, guards) if limits else None
 
     async def permit(self, lane: int, request: BrakeRequest) -> Permit:
-        """Take what the limits leave for a sweep; it counts from here on.
+        """Reserve the auto-cancels of a sweep within the limits; they count from here on.
 
         Raises:
-            DatabaseUnavailable: try again later; what was taken stays taken.
+            DatabaseUnavailable: try again later; a reservation stays in force.
         """
         limits = self._limits
         silent = await self._feed_is_silent()
@@ -139,7 +140,7 @@ class Brake:
                 used.by_seller.update({r["seller_id"]: r["cancels"] for r in rows[1:]})
                 chosen = choose(limits, used, request)
             cancels = Counter(seller for _, seller in chosen)
-            # Held orders come again, and count as lapsed when they are let through.
+            # Held orders come again, and count as lapsed once they are let through.
             held = len(request.silent) - len(chosen)
             escalate = held > 0 and state["escalate"]
             lapsed = Counter(request.lapsed)
@@ -154,11 +155,11 @@ class Brake:
         return Permit(frozenset(order_id for order_id, _ in chosen), escalate)
 
     def forget(self, lane: int) -> None:
-        """The lane is no longer ours to show."""
+        """Drop a lane that this worker no longer owns from the gauges."""
         self._show(lane, Guard.MASS_CANCEL, 0)
 
     async def _feed_is_silent(self) -> bool:
-        """Whether the newest order is so much younger than the newest status change."""
+        """Whether the newest status change is older than the newest order by too much."""
         if self._limits.silent_feed is None:
             return False
         (row,) = await self._database.rows("newest_records", *self._topics)
@@ -172,5 +173,5 @@ class Brake:
         if held:
             self._holding[lane] = guard, held
         for one in _HELD:
-            orders = [number for why, number in self._holding.values() if why == one]
+            orders = [number for held_by, number in self._holding.values() if held_by == one]
             self._guards.hold(one, len(orders), sum(orders))

@@ -1,4 +1,4 @@
-"""Loads the cases of orders: the rows of six tables, put together."""
+"""Loads the cases of orders from the rows of six tables."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -14,12 +14,12 @@ from worker.storage.database import Transaction, text_array
 async def load_cases(
     tx: Transaction, lane: int, order_ids: Sequence[str], clocks: Iterable[str] = ()
 ) -> list[Case]:
-    """The cases of those orders whose home is this lane and whose clock runs, in the order asked.
+    """The cases of orders, in the order asked; only of orders of this lane whose clock runs.
 
-    ``clocks`` are the statuses that start one.
+    ``clocks`` are the statuses that start a clock.
 
-    Read in the caller's transaction, behind the fence: nothing can change an order of this lane
-    between the reading and the verdict.
+    The caller's transaction has passed the fence: nothing can change an order of this lane between
+    the reading and the verdict.
     """
     if not order_ids:
         return []
@@ -40,7 +40,7 @@ async def load_cases(
         if row["revokes"] is not None:
             given[row["order_id"]].pop(row["revokes"], None)
         else:
-            given[row["order_id"]][row["ordinal"]] = _given(row)
+            given[row["order_id"]][row["ordinal"]] = _prior_decision(row)
     return [
         Case(
             order=_order(row),
@@ -82,7 +82,7 @@ def _order(row: Any) -> Order:
 
 @lru_cache(maxsize=64)
 def _dispute(kind: str | None, text: str) -> Dispute:
-    """Orders share the few that their policies have."""
+    """Orders share the few disputes of their policies."""
     return Dispute() if kind is None else Dispute(kind, text)
 
 
@@ -112,7 +112,7 @@ def _change(row: Any) -> Change:
     )
 
 
-def _given(row: Any) -> PriorDecision:
+def _prior_decision(row: Any) -> PriorDecision:
     return PriorDecision(
         ordinal=row["ordinal"],
         id=str(row["id"]),

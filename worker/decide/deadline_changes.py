@@ -1,6 +1,6 @@
 """Changes of deadlines: extensions, holds and outages, considered before any verdict.
 
-The publisher of a change learns its fate: the change counts, or it becomes a dead letter.
+Each change either counts, or becomes a dead letter for its publisher.
 """
 
 from collections.abc import Sequence
@@ -26,21 +26,25 @@ class DeadlineChanges:
 
     @classmethod
     async def load(cls, tx: Transaction) -> "DeadlineChanges":
-        """With the outages that were ever given back."""
+        """With all recorded outages."""
         return cls([Outage(row["began"], row["ended"]) for row in await tx.rows("outages")])
 
     def defers(self, case: Case) -> bool:
-        """Whether an order must not be judged yet: it is held, or has another deadline now."""
+        """Whether an order must not be judged yet: it is on hold, or has another deadline now."""
         order = case.order
         if not case.changes and not self.outages:
             return False
         if case.finding is not None:
-            self._refuse(case, case.changes, RefusalClass.TOO_LATE, "the verdict has fallen")
+            self._refuse(case, case.changes, RefusalClass.TOO_LATE, "the verdict has been issued")
             return False
         first_due = order.first_due or order.due
-        vain = [c for c in case.changes if c.kind == EXTENDED and (c.due or first_due) <= first_due]
-        self._refuse(case, vain, RefusalClass.OUT_OF_RANGE, "due: not behind the first deadline")
-        valid = [change for change in case.changes if change not in vain]
+        ineffective = [
+            c for c in case.changes if c.kind == EXTENDED and (c.due or first_due) <= first_due
+        ]
+        self._refuse(
+            case, ineffective, RefusalClass.OUT_OF_RANGE, "due: not after the first deadline"
+        )
+        valid = [change for change in case.changes if change not in ineffective]
         known = [change for change in valid if change.counted]
         self._counted += [(order.order_id, change) for change in valid if not change.counted]
         planned = schedule(first_due, order.entered_at, valid, self.outages)
@@ -64,7 +68,7 @@ class DeadlineChanges:
         ]
 
     async def store(self, tx: Transaction, lane: int, now: datetime) -> TimerChange:
-        """Write what was found, behind the fence."""
+        """Write the changes; the caller's transaction has passed the fence."""
         counted = [(*_key(order_id, change), True) for order_id, change in self._counted]
         counted += [(*_key(order_id, change), False) for order_id, change, _, _ in self._refused]
         if counted:

@@ -32,7 +32,7 @@ class Judged:
 class Judge:
     """Judges the orders of one lane.
 
-    ``clocks`` are the statuses that start a clock. An auto-cancel is looked at again after
+    ``clocks`` are the statuses that start a clock. An auto-cancel is checked again after
     ``confirm_within``; ``None`` is never.
     """
 
@@ -46,16 +46,16 @@ class Judge:
     async def lapsed(
         self, sweep: Sweep, order_ids: Sequence[str], proof: Proof, permit: Permit | None
     ) -> Judged:
-        """Judge orders whose deadline fired; none that the proof does not reach.
+        """Judge orders whose deadline fired, except those that the proof does not reach.
 
         Without a ``permit`` there is no brake.
         """
         return await self._judge(sweep, order_ids, proof, permit)
 
     async def decided(self, sweep: Sweep, order_ids: Sequence[str]) -> Judged:
-        """Judge orders again that have a verdict; the others wait for their deadline.
+        """Judge decided orders again; the others wait for their deadline.
 
-        A change of the deadline takes effect at once in both.
+        A change of the deadline takes effect at once in both cases.
         """
         return await self._judge(sweep, order_ids)
 
@@ -66,8 +66,8 @@ class Judge:
         proof: Proof | None = None,
         permit: Permit | None = None,
     ) -> Judged:
-        # All from one snapshot: an event states how far each input was read, and that has to be
-        # neither more nor less than the acts it was judged by.
+        # All from one snapshot: an event states how far each input was read, and that must match
+        # the acts of the judgement exactly.
         judged = Judged()
         published: list[Event] = []
         reading = await self._scope.reading(sweep.tx, sweep.lane)
@@ -81,7 +81,7 @@ class Judge:
                     case,
                     reading.evidence_since,
                     braked=permit is not None and order_id not in permit.orders,
-                    # A decided order has no other deadline than that of its confirmation.
+                    # The only deadline of a decided order is that of its confirmation.
                     unconfirmed=proof is not None and case.finding is not None,
                 )
                 if permit and not permit.escalate and _is_held(judgement):
@@ -89,7 +89,7 @@ class Judge:
                     continue
                 new = list(events(case, judgement.decisions, reading, sweep.now))
             except Exception:
-                # One order that our own code cannot judge must not hold the others.
+                # An order that our own code cannot judge must not hold the others.
                 judged.faulty.add(order_id)
                 log.exception("order_not_judged", lane=sweep.lane, order=order_id)
             else:
@@ -104,11 +104,11 @@ class Judge:
         return judged
 
     async def _await_confirmation(self, sweep: Sweep, published: Sequence[Event]) -> None:
-        """Arm a deadline for each auto-cancel, by which it has to be confirmed."""
+        """Arm the deadline by which each auto-cancel must be confirmed."""
         cancelled = [event.order_id for event in published if event.kind == Kind.AUTO_CANCEL]
         if self._confirm_within is None or not cancelled:
             return
-        # From the time in the event: a clock that is set in between must not shorten the wait.
+        # From the time in the event: a clock adjustment in between must not shorten the wait.
         at = sweep.now + self._confirm_within
         armed = await sweep.tx.execute("watch_orders", sweep.lane, at, cancelled)
         sweep.timers += TimerChange(armed, first_fires_at=at)
@@ -119,7 +119,7 @@ def _is_held(judgement: Judgement) -> bool:
 
 
 def _is_early(case: Case, proof: Proof | None) -> bool:
-    """Whether no verdict is wanted now: there is none yet, and the deadline lies ahead."""
+    """Whether the order has no verdict yet and its deadline lies ahead."""
     if case.finding is not None:
         return False
     fires_at = case.order.fires_at

@@ -15,7 +15,7 @@ from worker.freshness.evidence import EvidenceScope, Proof
 
 # An order that our own code failed on waits this long for its next attempt.
 _RETRY = timedelta(minutes=1)
-# An order that the brake holds: behind it there may be others that it does not hold.
+# Wait of an order that the brake holds: the orders after it may not be held.
 _HELD = timedelta(seconds=5)
 
 
@@ -48,7 +48,7 @@ class Lapse:
         frame, lane = self._frame, self._frame.lane
         async with lane.lock:
             if self._outage_after is not None:
-                # Before the deadlines are looked at: they may lie in the outage that ends here.
+                # Before the deadlines are read: they may lie in the outage that ends here.
                 await lane.database.rows("record_heartbeat", self._outage_after)
             permit = await self._permit(self._brake, proof) if self._brake else None
             async with frame.open() as sweep:
@@ -76,7 +76,7 @@ class Lapse:
     async def _permit(self, brake: Brake, proof: Proof) -> Permit:
         """Ask the brake before the verdicts: it must know the orders that they would cancel.
 
-        The sweep may decide differently, by evidence that arrives in between. Then it cancels
+        Evidence that arrives in between may change the decisions of the sweep. Then it cancels
         fewer orders than it asked for.
         """
         lane = self._frame.lane
@@ -89,9 +89,9 @@ class Lapse:
         silent = []
         for case in cases:
             if case.finding is not None:
-                continue  # only looked at once more
+                continue  # decided already, and only checked again
             lapsed[case.order.seller_id] += 1
-            with suppress(Exception):  # the sweep itself reports it and puts the order aside
+            with suppress(Exception):  # the sweep itself reports it and postpones the order
                 if decide(case, reading.evidence_since).outcome == Outcome.AUTO_CANCELLED:
                     silent.append((case.order.order_id, case.order.seller_id))
         return await brake.permit(lane.number, BrakeRequest(lapsed, silent))

@@ -1,4 +1,4 @@
-"""Looks again at orders for which a notice came: late evidence, a clock that starts, a change."""
+"""Reconsiders orders after a notice: late evidence, the start of a clock, a deadline change."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -20,9 +20,9 @@ class Reconsider:
         self._policies = policies
 
     async def sweep(self) -> SweepResult:
-        """Look at noticed orders again, up to a batch.
+        """Judge noticed orders again, up to a batch.
 
-        Needs no proof: the proof of the first verdict still holds, and a correction must not wait.
+        Needs no proof: that of the first verdict still holds, and a correction must not wait.
 
         Raises: as :meth:`Lane.fence`.
         """
@@ -38,9 +38,9 @@ class Reconsider:
         return SweepResult.of(sweep, orders=len(judged.cases), more=more)
 
     async def _start_clocks(self, sweep: Sweep, order_ids: Sequence[str]) -> None:
-        """Start the clocks of waiting orders whose status has come.
+        """Start the clocks of waiting orders whose start status has arrived.
 
-        The earliest such act that is known counts; a later one changes nothing.
+        The earliest known act with that status counts; later ones change nothing.
         """
         tx = sweep.tx
         waiting = {row["order_id"]: row for row in await tx.rows("waiting_orders", order_ids)}
@@ -56,7 +56,7 @@ class Reconsider:
                 for act in acts
                 if act["order_id"] == order_id and act["status"] == policy.clock
             ]
-            if policy.clock == ORDER_CREATED:  # the policies have changed meanwhile
+            if policy.clock == ORDER_CREATED:  # the policies have changed in between
                 starts = [row["entered_at"]]
             if starts:
                 with suppress(OverflowError):

@@ -1,4 +1,4 @@
-"""Reminds sellers before the deadline of an order in which nothing was done."""
+"""Reminds silent sellers before the deadline of an order."""
 
 from worker.decide.cases import load_cases
 from worker.decide.deadline_changes import DeadlineChanges
@@ -17,7 +17,7 @@ class Reminders:
         self._scope = scope
 
     async def sweep(self, proof: Proof) -> SweepResult:
-        """Send the reminders that were due at or before the proof, up to a batch.
+        """Publish the reminders due at or before the proof, up to a batch.
 
         Raises: as :meth:`Lane.fence`.
         """
@@ -26,7 +26,7 @@ class Reminders:
             async with frame.open() as sweep:
                 tx = sweep.tx
                 due = await tx.rows("due_reminders", lane.number, proof.at, frame.batch_size)
-                # Of several that were missed, the last is enough.
+                # Of several missed reminders, the last is enough.
                 reminds_at = {row["order_id"]: row["remind_at"] for row in due}
                 reading = await self._scope.reading(tx, lane.number)
                 changes = await DeadlineChanges.load(tx)

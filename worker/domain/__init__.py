@@ -1,5 +1,5 @@
-"""The pure core: what is known of one order, and what follows from it.
+"""The pure core: from the case of one order to its judgement.
 
 No input or output, no clock, no logging. The rules are those of the marketplace's article for
-sellers; README.md, "The rule", states them as a table.
+sellers; the documentation states them as a table.
 """

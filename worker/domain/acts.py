@@ -1,4 +1,4 @@
-"""Acts: what somebody did with an order, as one record on a topic told it."""
+"""Acts: status changes of orders and changes of deadlines, each from one input record."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -9,26 +9,26 @@ CANCELED = "canceled"
 DISPUTE_OPENED = "dispute-opened"
 DISPUTE_RESOLVED = "dispute-resolved"
 
-# None of the later statuses can be reached without start-handling, so each counts as it: an
+# No later status can be reached without start-handling, so each counts as start-handling. An
 # upstream that loses or compacts the first event must not cost the seller the order.
 HANDLING = frozenset({START_HANDLING, "handling", "ready-for-invoicing", "invoice", "invoiced"})
 
-# The statuses a verdict can rest on. Every other status is recorded and ignored.
+# The statuses that can affect a verdict. Every other status is recorded and ignored.
 DECISIVE = HANDLING | {CANCELED, DISPUTE_OPENED, DISPUTE_RESOLVED}
 
-# What operators and support publish of a deadline. No statuses of the flow, and so named that
-# none of those can be taken for one.
+# Deadline events of operators and support. They are not statuses of the flow, and no status can
+# be mistaken for one of them.
 EXTENDED = "order.deadline-extended"
 HELD = "order.deadline-held"
 RELEASED = "order.deadline-released"
 
-# Ties in event time are broken by meaning, never by order of arrival: a dispute that was opened
-# and resolved in the same microsecond is resolved.
+# Meaning breaks ties in event time, never the order of arrival: a dispute that was opened and
+# resolved in the same microsecond is resolved.
 _RANK = {DISPUTE_OPENED: 1, DISPUTE_RESOLVED: 2, CANCELED: 3}
 
 
 class Place(NamedTuple):
-    """Where a record stands: the identity of an act."""
+    """The position of a record in the input: the identity of an act."""
 
     topic: str
     partition: int
@@ -38,9 +38,9 @@ class Place(NamedTuple):
 class Act(NamedTuple):
     """One status change of an order.
 
-    ``stock_ok`` is what its validation says: ``True`` nothing wrong, ``False`` out of stock,
-    defective or incomplete, ``None`` no validation. ``form_complete`` says whether its dispute
-    form had all three fields, ``None`` where it carried no form.
+    ``stock_ok`` is the result of its validation: ``True`` for nothing wrong, ``False`` for out of
+    stock, defective or incomplete, ``None`` for no validation. ``form_complete``: its dispute form
+    had all three fields; ``None`` if it carried no form.
     """
 
     status: str
@@ -57,9 +57,9 @@ class Act(NamedTuple):
 
 
 class Change(NamedTuple):
-    """Somebody changed an order's deadline: ``kind`` is extended, held or released.
+    """A change to an order's deadline: ``kind`` is extended, held or released.
 
-    ``due`` is the new deadline of an extension. ``counted`` says that it has taken effect.
+    ``due`` is the new deadline of an extension. ``counted``: the change has taken effect.
     """
 
     kind: str
@@ -71,7 +71,7 @@ class Change(NamedTuple):
 
 
 class RefusedRecord(NamedTuple):
-    """A record that named the order and could not be read: it shields the order."""
+    """An unreadable record that names the order: it shields the order."""
 
     place: Place
     received_at: datetime

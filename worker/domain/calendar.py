@@ -1,21 +1,21 @@
-"""Working time: when it passes, and which instant lies so much of it ahead.
+"""Working time: the calendars by which a deadline is computed.
 
-Hours are those of the wall clock in the calendar's zone; their length is that of real time, so
-that a day on which the clocks change is an hour shorter or longer, as it is for who works it. In
-doubt for the seller.
+Hours follow the wall clock in the zone of the calendar, but durations are real time: a day on
+which the clocks change is an hour shorter or longer, as for the people who work it. In doubt, the
+seller gets the time.
 """
 
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
-# No marketplace closes for so long: a calendar without an open hour in it is a mistake.
+# No marketplace closes for so long. A calendar without an open hour in this span is a mistake.
 SEARCHED = timedelta(days=800)
 
 
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """A stretch of a day, from ``opens`` to ``closes``, in minutes from midnight."""
+    """A part of a day, from ``opens`` to ``closes``, in minutes from midnight."""
 
     opens: int
     closes: int
@@ -23,7 +23,7 @@ class Hours:
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """Which hours count. ``week`` holds the hours of each day, Monday first, in their order."""
+    """The hours that count. ``week`` holds the hours of each day, Monday first, in their order."""
 
     name: str
     zone: tzinfo
@@ -35,10 +35,10 @@ class Calendar:
         return bool(self.week[day.weekday()]) and day not in self.closed
 
     def add(self, start: datetime, working: timedelta) -> datetime:
-        """The first instant by which so much working time has passed since ``start``.
+        """The earliest time at which ``working`` has passed since ``start``.
 
         Raises:
-            OverflowError: there is not so much of it in the years that follow.
+            OverflowError: the days searched hold too little working time.
         """
         left = working
         for day in self._days(start):
@@ -66,7 +66,7 @@ class Calendar:
         return wall.replace(tzinfo=self.zone).astimezone(UTC)
 
     def _closing(self, day: date, minutes: int) -> datetime:
-        """A wall time that comes twice, or that the clocks leap over, is taken late."""
+        """A wall time that the clocks repeat or skip counts as late as possible."""
         wall = datetime.combine(day, time()) + timedelta(minutes=minutes)
         both = (wall.replace(tzinfo=self.zone, fold=fold) for fold in (0, 1))
         return max(one.astimezone(UTC) for one in both)

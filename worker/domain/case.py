@@ -1,4 +1,4 @@
-"""The case of one order: everything known of it when a verdict is sought."""
+"""The case of one order: all facts that a verdict considers."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -9,7 +9,7 @@ from worker.domain.policy import AtLapse, Dispute
 
 
 class Finding(StrEnum):
-    """What the acts in time say of an order."""
+    """The evidence of the acts in time."""
 
     VALIDATED = "validated"
     CANCELLED = "cancelled"
@@ -20,7 +20,7 @@ class Finding(StrEnum):
 
 
 class Outcome(StrEnum):
-    """Where an order stands once its deadline was decided."""
+    """The state of an order after its deadline was decided."""
 
     KEPT = "kept"
     CANCELLED = "cancelled"
@@ -31,7 +31,7 @@ class Outcome(StrEnum):
 
 
 class Kind(StrEnum):
-    """The events Plazo emits."""
+    """The kinds of events that Plazo publishes."""
 
     AUTO_CANCEL = "auto-cancel"
     ESCALATION = "escalation"
@@ -40,7 +40,7 @@ class Kind(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a decision was made."""
+    """The reason for a decision."""
 
     STOCK_NOT_VALIDATED = "stock-not-validated"
     HANDLING_WITHOUT_STOCK = "handling-without-stock"
@@ -57,9 +57,10 @@ class Reason(StrEnum):
 
 
 class Order(NamedTuple):
-    """An order as its order-created told it, with the terms that its policy gave it.
+    """An order as its order-created states it, with the terms of its policy.
 
-    ``due`` is in force, ``first_due`` what the clock gave; the verdict falls at ``fires_at``.
+    ``due`` is the deadline in force, ``first_due`` the one that its clock gave. ``fires_at`` is the
+    time of the verdict.
     """
 
     order_id: str
@@ -80,7 +81,7 @@ class Order(NamedTuple):
 
 
 class PriorDecision(NamedTuple):
-    """A decision already made for this order and not revoked since."""
+    """A decision made for this order and not revoked since."""
 
     ordinal: int
     id: str
@@ -90,11 +91,11 @@ class PriorDecision(NamedTuple):
 
 
 class Case(NamedTuple):
-    """All that is known of an order.
+    """All facts about an order.
 
-    ``changes`` are those of its deadline that count or were never looked at. ``finding`` is what
-    the acts in time said when it was last decided, ``None`` before the first verdict. ``decided``
-    counts the decisions ever made for it; ``standing`` holds those not revoked, oldest first.
+    ``changes`` are the deadline changes that count or were not considered yet. ``finding`` is that
+    of the last decision, ``None`` before the first verdict. ``decided`` counts all decisions made
+    for the order; ``standing`` holds those not revoked, oldest first.
     """
 
     order: Order
@@ -107,7 +108,7 @@ class Case(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """One event to emit. ``ordinal`` counts the order's decisions from 1."""
+    """One event to publish. ``ordinal`` counts the decisions of the order from 1."""
 
     ordinal: int
     kind: Kind
@@ -116,7 +117,7 @@ class Decision(NamedTuple):
 
 
 class Judgement(NamedTuple):
-    """What follows from a case: where the order stands, and the events to emit, in order."""
+    """The result of a case: the state of the order, and the events to publish, in order."""
 
     finding: Finding
     outcome: Outcome

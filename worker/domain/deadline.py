@@ -1,4 +1,4 @@
-"""When the deadline of an order is, after all that was done to it."""
+"""The deadline of an order after extensions, holds and outages."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from worker.domain.acts import EXTENDED, RELEASED, Change
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """A span in which no worker read anything."""
+    """A span of time in which no worker read any record."""
 
     began: datetime
     ended: datetime
@@ -17,7 +17,7 @@ class Outage:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """The last instant that counts as in time, and whether the verdict is held."""
+    """The deadline in force, itself still in time, and whether the verdict is held."""
 
     due: datetime
     held: bool = False
@@ -29,11 +29,12 @@ def schedule(
     changes: Iterable[Change] = (),
     outages: Sequence[Outage] = (),
 ) -> Schedule:
-    """The schedule of an order whose clock, started then, first gave it that deadline.
+    """The schedule of an order: its first deadline, then all changes and outages.
 
-    The latest extension in event time counts, and so does the latest hold or release; of several
-    at one instant the kinder one. No change brings a deadline forward. An outage in which the
-    deadline lapsed gives the seller that part of the time back which fell into it.
+    ``started_at`` is the start of its clock. The latest extension in event time counts, and so
+    does the latest hold or release. Of several at one time, the one kinder to the seller counts.
+    No change brings a deadline forward. If the deadline lapsed in an outage, the seller gets back
+    the part of the time that lay in the outage.
     """
     due, extended_at = first_due, None
     held, held_at = False, None

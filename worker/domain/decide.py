@@ -1,7 +1,7 @@
 """The rule: from a case to its judgement.
 
-One function serves the first verdict and every correction after it. It looks at all that is
-known and never at the order of arrival, so a repeat changes nothing.
+One function serves the first verdict and every later correction. It considers all known facts and
+never their order of arrival, so it is idempotent: a repeat changes nothing.
 """
 
 from collections.abc import Iterator
@@ -41,9 +41,9 @@ def decide(
 ) -> Judgement:
     """Judge a case whose deadline has lapsed under a proof of freshness.
 
-    ``evidence_since`` is the instant from which the logs are known to be complete, ``None`` where
-    they reach back to their beginning. With ``braked`` a person decides in place of an auto-cancel.
-    ``unconfirmed`` says that the time is over in which an auto-cancel has to be confirmed.
+    ``evidence_since`` is the time from which the logs are known to be complete; ``None`` means
+    from their beginning. With ``braked`` a person decides in place of an auto-cancel.
+    ``unconfirmed``: the time to confirm an auto-cancel is over.
     """
     finding = find(case)
     late = {act.status for act in case.acts if act.occurred_at > case.order.due}
@@ -59,7 +59,7 @@ def decide(
 
     if finding != case.finding:
         kind = type_of_outcome.get(outcome)
-        # A late dispute is a fact of its own and outlives any verdict; all else rests on it.
+        # A late dispute is independent of the verdict and outlives it; the others rest on it.
         resting = [given for given in standing if given.reason != Reason.LATE_DISPUTE]
         if not resting or (resting[0].kind, resting[0].reason) != (kind, reason):
             for given in resting:
@@ -68,25 +68,25 @@ def decide(
             if kind is not None and reason is not None:
                 emit(kind, reason)
     else:
-        # Nothing in time is new: the verdict stands as it fell, whatever came after `due`.
+        # No new evidence in time: the verdict is unchanged, whatever happened after `due`.
         outcome = _standing_outcome(case, outcome)
 
     if late or unconfirmed:
-        told = {given.reason for given in standing} | {
+        issued = {given.reason for given in standing} | {
             decision.reason for decision in decisions if decision.kind != Kind.REVOKED
         }
-        for follow_up in _follow_ups(late, told):
+        for follow_up in _follow_ups(late, issued):
             emit(Kind.ESCALATION, follow_up)
-        if unconfirmed and _awaits_cancellation(case, told):
+        if unconfirmed and _awaits_cancellation(case, issued):
             emit(Kind.ESCALATION, Reason.CANCEL_UNCONFIRMED)
     return Judgement(finding, outcome, tuple(decisions))
 
 
 def remind(case: Case, at: datetime) -> tuple[Decision, ...]:
-    """The reminder that was planned for then, if it still has a meaning.
+    """The reminder planned for this time, if it still makes sense.
 
-    An order that was decided, or in which anything was done, needs none; one whose deadline has
-    moved has others.
+    A decided order needs none, nor does one with any act in time or any refused record. An order
+    whose deadline has moved has other reminders.
     """
     order = case.order
     if case.finding is not None or case.refusals or order.due - at not in order.reminders:
@@ -97,13 +97,13 @@ def remind(case: Case, at: datetime) -> tuple[Decision, ...]:
 
 
 def find(case: Case) -> Finding:
-    """What the acts in time say; 24:00:00 exactly is in time."""
+    """The evidence of the acts in time; exactly 24:00:00 is in time."""
     acts = [act for act in case.acts if act.occurred_at <= case.order.due]
     if not acts:
         return Finding.SILENT
     acts.sort(key=_rank)
     if cancels := [act for act in acts if act.status == CANCELED]:
-        # The first counts; of several at that instant one complete form is enough.
+        # The first cancellation counts. Of several at that time, one complete form is enough.
         first = [act for act in cancels if act.occurred_at == cancels[0].occurred_at]
         incomplete = all(act.form_complete is False for act in first)
         return Finding.CANCELLED_INCOMPLETE if incomplete else Finding.CANCELLED
@@ -130,7 +130,7 @@ def _verdict(
         return Outcome.CANCELLED_LATE, None
     if finding == Finding.WITHOUT_STOCK:
         return Outcome.ESCALATED, Reason.HANDLING_WITHOUT_STOCK
-    # Silent from here on. An auto-cancel is what is left when nothing speaks against it.
+    # Silent from here on. Only an order with no evidence against it is cancelled.
     if late & HANDLING:
         return Outcome.ESCALATED, Reason.HANDLED_AFTER_DEADLINE
     if case.refusals:
@@ -142,20 +142,20 @@ def _verdict(
     return Outcome.AUTO_CANCELLED, Reason.STOCK_NOT_VALIDATED
 
 
-def _follow_ups(late: set[str], told: set[Reason]) -> Iterator[Reason]:
-    """Escalations that acts after `due` call for once the verdict has fallen, each once."""
-    cancelled_by_us = Reason.STOCK_NOT_VALIDATED in told
-    if cancelled_by_us and late & HANDLING and Reason.HANDLED_AFTER_DEADLINE not in told:
+def _follow_ups(late: set[str], issued: set[Reason]) -> Iterator[Reason]:
+    """Escalations because of acts after `due`, once a verdict exists; each only once."""
+    cancelled_by_us = Reason.STOCK_NOT_VALIDATED in issued
+    if cancelled_by_us and late & HANDLING and Reason.HANDLED_AFTER_DEADLINE not in issued:
         yield Reason.HANDLED_AFTER_DEADLINE
-    if DISPUTE_OPENED in late and Reason.LATE_DISPUTE not in told:
+    if DISPUTE_OPENED in late and Reason.LATE_DISPUTE not in issued:
         yield Reason.LATE_DISPUTE
 
 
-def _awaits_cancellation(case: Case, told: set[Reason]) -> bool:
-    """Whether our auto-cancel stands and nobody ever said that the order is cancelled."""
+def _awaits_cancellation(case: Case, issued: set[Reason]) -> bool:
+    """Whether our auto-cancel is in force and no act reports the order as cancelled."""
     return (
-        Reason.STOCK_NOT_VALIDATED in told
-        and Reason.CANCEL_UNCONFIRMED not in told
+        Reason.STOCK_NOT_VALIDATED in issued
+        and Reason.CANCEL_UNCONFIRMED not in issued
         and not any(act.status == CANCELED for act in case.acts)
     )
 
@@ -170,7 +170,7 @@ def _standing_outcome(case: Case, otherwise: Outcome) -> Outcome:
 
 
 def _wrong(last: Act, reported: list[Act]) -> bool:
-    """The last report counts; of several at that instant the worst does."""
+    """The last report counts; of several at the same time, the worst does."""
     return any(a.stock_ok is False for a in reported if a.occurred_at == last.occurred_at)
 
 

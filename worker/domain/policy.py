@@ -1,4 +1,4 @@
-"""Policies: which deadline an order gets, and what happens when it lapses."""
+"""Policies: the deadline of an order, and the consequence when it lapses."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from worker.domain.calendar import SEARCHED, Calendar
 
 
 class AtLapse(StrEnum):
-    """What a silent order gets at its deadline."""
+    """The verdict on a silent order at its deadline."""
 
     AUTO_CANCEL = "auto-cancel"
     ESCALATE = "escalate"  # a person decides
@@ -20,7 +20,7 @@ class AtLapse(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CutOff:
-    """Orders until one time of a working day are due by another; minutes from midnight."""
+    """Orders up to ``until`` on a working day are due at ``by``; minutes from midnight."""
 
     until: int
     by: int
@@ -28,7 +28,7 @@ class CutOff:
 
 @dataclass(frozen=True, slots=True)
 class Dispute:
-    """What an auto-cancel writes into the article's form."""
+    """The fields of the dispute form that an auto-cancel fills in."""
 
     type: str = "CS"
     text: str = "Stock break: the seller did not validate stock in time."
@@ -38,7 +38,7 @@ class Dispute:
 class Policy:
     """The terms an order gets when its clock starts; they stay with it.
 
-    With a calendar the window is working time. ``version`` is 0 for the one that settings make.
+    With a calendar the window is working time. ``version`` is 0 for the policy of the settings.
     """
 
     name: str
@@ -51,16 +51,16 @@ class Policy:
     calendar: Calendar | None = None
     cut_off: CutOff | None = None
     dispute: Dispute = field(default=Dispute())
-    # How long before the deadline a silent seller is reminded.
+    # Durations before the deadline at which a silent seller is reminded.
     reminders: tuple[timedelta, ...] = ()
-    # The terms as they were given, in JSON: two that differ are two versions.
+    # The terms as given, in JSON: different terms need different versions.
     source: str = ""
 
     def due(self, started_at: datetime) -> datetime:
-        """The last instant that counts as in time.
+        """The deadline, itself still in time.
 
         Raises:
-            OverflowError: the calendar ends before the window does.
+            OverflowError: the calendar has too little working time.
         """
         if self.calendar is None:
             return started_at + self.window
@@ -69,7 +69,7 @@ class Policy:
         return self.calendar.add(started_at, self.window)
 
     def fires_at(self, due: datetime) -> datetime:
-        """The first instant at which a verdict may fall.
+        """The earliest time of a verdict.
 
         Raises:
             OverflowError: as for :meth:`due`.
@@ -77,7 +77,7 @@ class Policy:
         return due + self.grace
 
     def terms(self, started_at: datetime) -> "Terms":
-        """The terms of an order whose clock started then; they stay with the order.
+        """The terms of an order whose clock started at that time; they stay with the order.
 
         Raises:
             OverflowError: as for :meth:`due`.
@@ -86,13 +86,13 @@ class Policy:
         return due, self.fires_at(due), self.name, self.version, self.at_lapse
 
 
-# due, fires_at, policy, its version, at_lapse; nothing but the version before the clock starts.
+# due, fires_at, policy, its version, at_lapse; only the version is set before the clock starts.
 Terms = tuple[datetime | None, datetime | None, str | None, int, str | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a rule may look at. ``total`` and ``currency`` are ``None`` where the order has none."""
+    """The facts that a rule matches on. ``total`` and ``currency`` are ``None`` if missing."""
 
     seller_id: str
     fulfilment: str
@@ -102,7 +102,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Which orders a rule is for: all that is given has to hold."""
+    """The orders of a rule: every condition that is given must hold."""
 
     sellers: frozenset[str] | None = None
     fulfilment: str | None = None
@@ -111,12 +111,12 @@ class Match:
     below: Decimal | None = None
 
     def refuses(self, facts: Facts) -> str | None:
-        """The first thing that does not hold, in words; ``None`` where all does."""
+        """The first condition that fails, in words; ``None`` if all hold."""
         return next(self._obstacles(facts), None)
 
     @property
     def everything(self) -> bool:
-        """Whether it holds for every order."""
+        """Whether it matches every order."""
         return self == Match()
 
     def _obstacles(self, facts: Facts) -> Iterator[str]:
@@ -125,11 +125,11 @@ class Match:
         if self.fulfilment is not None and facts.fulfilment != self.fulfilment:
             yield f"fulfilment is {facts.fulfilment}, not {self.fulfilment}"
         if self.currency is not None and facts.currency != self.currency:
-            yield f"currency is {facts.currency or 'not told'}, not {self.currency}"
+            yield f"currency is {facts.currency or 'not given'}, not {self.currency}"
         if self.at_least is None and self.below is None:
             return
         if facts.total is None:
-            yield "the order tells no total"
+            yield "the order has no total"
         elif self.at_least is not None and facts.total < self.at_least:
             yield f"total {facts.total} is below {self.at_least}"
         elif self.below is not None and facts.total >= self.below:
@@ -138,7 +138,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Terms, and the orders that they are for."""
+    """Terms, and the orders to which they apply."""
 
     match: Match
     policy: Policy
@@ -146,27 +146,27 @@ class Rule:
 
 @dataclass(frozen=True)
 class Policies:
-    """The rules in their order; the first that matches counts, and the last matches all."""
+    """The rules in their order: the first match counts, and the last rule matches all."""
 
     rules: tuple[Rule, ...]
 
     @classmethod
     def of(cls, policy: Policy) -> "Policies":
-        """A book in which every order gets the same."""
+        """One policy for every order."""
         return cls((Rule(Match(), policy),))
 
     def choose(self, facts: Facts) -> Policy:
-        """The terms of an order."""
+        """The policy of an order."""
         return next(rule.policy for rule in self.rules if rule.match.refuses(facts) is None)
 
     @cached_property
     def only(self) -> Policy | None:
-        """The policy of every order, where there is but one."""
+        """The policy of every order, if there is only one."""
         return self.rules[0].policy if self.rules[0].match.everything else None
 
     @cached_property
     def longest(self) -> timedelta:
-        """No deadline lies further than this behind the start of its clock."""
+        """Upper bound from the start of a clock to its verdict, before any extension."""
         policies = [rule.policy for rule in self.rules]
         return max(
             policy.grace + (SEARCHED if policy.calendar else policy.window) for policy in policies
@@ -179,5 +179,5 @@ class Policies:
 
     @cached_property
     def clocks(self) -> frozenset[str]:
-        """The statuses that start a clock, but for the order itself."""
+        """The statuses that start a clock, except order-created."""
         return frozenset(rule.policy.clock for rule in self.rules) - {ORDER_CREATED}

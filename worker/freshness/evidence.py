@@ -14,17 +14,17 @@ from worker.storage.database import Transaction
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Every record that stood in the logs at ``at`` has taken effect."""
+    """Every record that was in the logs at ``at`` has taken effect."""
 
     at: datetime
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How far each input had been read when a verdict was made, and from when on.
+    """The progress of each input at a verdict, and the time from which its evidence is complete.
 
-    ``positions`` gives the next offset to read. ``evidence_since`` is the time from which the logs
-    of acts are known whole; ``None``: from their beginning.
+    ``positions`` are the next offsets to read. ``evidence_since`` is the time from which the logs
+    of acts are known to be complete; ``None``: from their beginning.
     """
 
     positions: Mapping[Partition, int]
@@ -32,7 +32,7 @@ class Reading:
 
     @cached_property
     def read_to(self) -> str:
-        """As an event states it: per topic a list by partition. One serves thousands."""
+        """As an event states it: per topic a list by partition. Thousands of events share one."""
         topics: dict[str, list[int]] = {}
         for (topic, number), offset in sorted(self.positions.items()):
             offsets = topics.setdefault(topic, [])
@@ -45,19 +45,19 @@ class EvidenceScope:
     """The input topics; with ``narrow`` a lane answers for its own partitions only."""
 
     topics: tuple[str, ...]
-    # A log of orders that retention has cut loses orders, but no evidence of a known one.
+    # Retention on the log of orders loses orders, but no evidence of a known order.
     evidence_topic: str
     narrow: bool
 
     @classmethod
     def of(cls, settings: Settings) -> "EvidenceScope":
-        """The scope that the settings ask for."""
+        """The scope in the settings."""
         return cls(
             settings.input_topics, settings.order_status_changed_topic, settings.proof == "lane"
         )
 
     def covers(self, lane: int, partition: Partition) -> bool:
-        """Whether a verdict of this lane must have read this partition."""
+        """Whether a verdict of this lane needs this partition."""
         return not self.narrow or partition[1] == lane
 
     async def reading(self, tx: Transaction, lane: int) -> Reading:

@@ -1,9 +1,8 @@
-"""Freshness: no verdict falls before everything that could speak against it has been read.
+"""The prover of freshness: no verdict is issued before all evidence against it has been read.
 
-A probe made at or after the deadline's grace takes the end offsets of every input partition; the
-proof is there once the *stored* positions, of all workers, have reached them.
-Stored, because only what is committed is seen by the verdict's transaction. No time-out ever
-replaces the proof.
+A probe at or after the deadline plus its grace takes the end offsets of every input partition. The
+proof exists once the *stored* positions of all workers have reached them: the transaction of the
+verdict sees committed records only. No time-out ever replaces the proof.
 """
 
 import asyncio
@@ -27,34 +26,34 @@ log = logger(__name__)
 
 Ends = dict[Partition, int]
 
-# A proof that is not there after this long is looked at again: a log that was truncated
-# meanwhile ends before the offset we wait for.
+# A proof that takes longer than this is probed again: a log that was truncated meanwhile ends
+# before the offset we wait for.
 _REPROBE = 5.0
 _POLL = 0.05
 _POLL_SLOW = 0.5
 _SKEW_WAIT = 1.0
-_SAME = 0.02  # seconds between two clocks that nobody would call a difference
-# So many proofs may be under way for the same lane, probed so many seconds apart.
+_SAME = 0.02  # seconds between two clocks that count as no difference
+# Most proofs under way for one lane, and the seconds between their probes.
 _MOST, _APART = 8, 0.25
-# A proof that lanes wait for is late from when on, in seconds.
+# A proof is late after a wait of so many seconds.
 _LATE = 0.25
 
 
 class Probe(Protocol):
-    """Where the logs end."""
+    """Reads the ends of the logs."""
 
     async def ends(self) -> Ends:
         """End offset (high watermark) of every input partition.
 
         Raises:
-            KafkaUnavailable: some end cannot be had now.
+            KafkaUnavailable: some end is not available now.
         """
         ...
 
 
 @dataclass(slots=True)
 class PendingProof:
-    """A proof that is not there before the ends are reached."""
+    """A proof under way: it exists once the ends are reached."""
 
     at: datetime
     ends: Ends
@@ -62,7 +61,7 @@ class PendingProof:
     started: float
 
     def missing(self, positions: Mapping[Partition, int]) -> int:
-        """How many records of these partitions are to be read for it."""
+        """Number of records of these partitions that it still needs."""
         return sum(max(0, self.ends.get(p, 0) - position) for p, position in positions.items())
 
 
@@ -87,11 +86,11 @@ class Prover:
         self._clock = clock
         self._metrics = metrics
         self._guards = guards
-        # By lane where the scope is narrow; else one for all lanes, under the key None.
+        # By lane if the scope is narrow; else one for all lanes, under the key None.
         self._proofs: dict[int | None, Proof] = {}
-        # The oldest first, whose ends are reached first.
+        # Oldest first: its ends are reached first.
         self._pending: dict[int | None, list[PendingProof]] = {}
-        # Lane and the instant that it needs proven: for its verdicts, and for its reminders.
+        # Lane and the time that it needs proven: for its verdicts, and for its reminders.
         self._waiting: dict[object, tuple[int, datetime]] = {}
         # Lanes that will wait: see soon().
         self._soon: set[int] = set()
@@ -104,15 +103,15 @@ class Prover:
 
     @property
     def proven_at(self) -> datetime | None:
-        """Up to when all that could speak against a verdict has been read, of every lane."""
+        """The time up to which all evidence has been read, over all lanes."""
         return min((proof.at for proof in self._proofs.values()), default=None)
 
     def progressed(self) -> None:
-        """Tell that a position of ours was committed: a proof may be there now."""
+        """Report that a position of ours was committed: it may complete a proof."""
         self._progress.set()
 
     async def proven(self, lane: int, at: datetime) -> Proof:
-        """Wait for a proof made at or after ``at``; as long as it takes."""
+        """Wait for a proof of ``at`` or later; as long as it takes."""
         scope = self._key(lane)
         waiter = object()
         self._waiting[waiter] = lane, at
@@ -127,23 +126,23 @@ class Prover:
             self._show()
 
     def late(self) -> list[PendingProof]:
-        """The next proofs, where lanes have waited for one for long."""
+        """The next proofs that lanes have waited for too long."""
         if not self._waiting:
             return []
         before = self._clock.monotonic() - _LATE
         return [queue[0] for queue in self._pending.values() if queue[0].started < before]
 
     async def next_proof(self, within: float) -> None:
-        """Wait until some proof is there, but no longer than so many seconds."""
+        """Wait for any proof, at most ``within`` seconds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(within), self._proven:
                 await self._proven.wait()
 
     def soon(self, lane: int) -> None:
-        """Tell that a lane still decides by an old proof, and may need a later one next.
+        """Report that a lane still decides by an old proof and may need a later one next.
 
-        Probed now it takes only what stands in the logs now; probed when the lane comes to wait
-        for it, all that came meanwhile would have to be read first.
+        A probe now requires only the records in the logs now. A probe once the lane waits would
+        require all records that arrive in between as well.
         """
         self._soon.add(lane)
         self._wanted.set()
@@ -163,7 +162,7 @@ class Prover:
                     await asyncio.wait_for(self._progress.wait(), pause)
 
     async def _cycle(self) -> float:
-        """Probe what needs probing, prove what can be proven; returns seconds to wait."""
+        """Start new proofs and complete those whose ends are reached; returns seconds to wait."""
         try:
             await self._probe_for_waiting()
             positions = await self._positions()
@@ -184,12 +183,12 @@ class Prover:
             self._metrics.proven_at.set(min(p.at.timestamp() for p in self._proofs.values()))
             async with self._proven:
                 self._proven.notify_all()
-            # Let the lanes that have their proof leave the queue before it is looked at again.
+            # Lanes with a proof leave the queue before the next look at it.
             await asyncio.sleep(0)
         if not self._pending:
             self.behind = []
             if (missing := self._short_of_time()) > 0:
-                # Our clock says it is time, the database's does not yet.
+                # By our clock the time has come, by that of the database not yet.
                 return self._hold(Guard.CLOCK, f"{self._ahead:.3f} s", min(missing, _SKEW_WAIT))
             self.held_by = None
             return 0.0
@@ -213,33 +212,33 @@ class Prover:
         lanes = self._soon | waiting
         fresh = {key for key in map(self._key, waiting) if key not in self._pending}
         fresh |= {key for key in map(self._key, self._soon) if self._has_room(key, now)}
-        self._soon.clear()  # whatever comes of it: who waits is asked for again
+        self._soon.clear()  # also on failure: lanes that wait are probed again
         everywhere = [pending for queue in self._pending.values() for pending in queue]
         stale = [pending for pending in everywhere if now - pending.probed > _REPROBE]
         if not fresh and not stale:
             return
-        # The earlier of two clocks, read *before* the ends: a verdict needs both to say that
-        # the deadline is over, so a worker whose clock runs ahead cancels nobody.
+        # The earlier of two clocks, read *before* the ends: a verdict needs the deadline to be
+        # over by both, so a worker whose clock runs ahead cancels no order.
         ours, theirs = self._clock.now(), await self._database.now()
         at = min(ours, theirs)
         self._ahead = max(0.0, (ours - theirs).total_seconds())
         known = await self._positions()
         ends = await self._probe.ends()
         if missing := known.keys() - ends.keys():
-            # Metadata of a broker that lags: what it does not name may hold evidence.
+            # The metadata of the broker lags: a partition that it omits may hold evidence.
             raise KafkaUnavailable(f"no end offset for {sorted(missing)[:5]}")
         lanes |= {key for key in self._pending if key is not None}
         counted = (p for p in known if any(self._scope.covers(lane, p) for lane in lanes))
         if beyond := [p for p in counted if known[p] > ends[p]]:
-            # Truncated or made anew: its position says nothing of what stands there now. It was
-            # read before the end was, so it cannot just have moved on.
-            raise KafkaUnavailable(f"stored positions behind the end of {sorted(beyond)[:5]}")
+            # Truncated or created again: the position does not apply to the records there now. It
+            # was read before the end, so it cannot merely have advanced.
+            raise KafkaUnavailable(f"stored positions after the end of {sorted(beyond)[:5]}")
         for key in fresh:
             chosen = {p: end for p, end in ends.items() if key is None or p[1] == key}
             self._pending.setdefault(key, []).append(PendingProof(at, chosen, now, now))
         for pending in stale:
             pending.probed = now
-            # Never later ends: under a steady flow a moving target would not be reached.
+            # Never later ends: under a steady flow a moving target is never reached.
             pending.ends = {p: min(end, ends.get(p, end)) for p, end in pending.ends.items()}
 
     async def _positions(self) -> Ends:
@@ -258,7 +257,7 @@ class Prover:
         return lane if self._scope.narrow else None
 
     def _short_of_time(self) -> float:
-        """Seconds until the clock that is behind reaches the first instant waited for."""
+        """Seconds until the slower clock reaches the first time that a lane waits for."""
         if self._ahead < _SAME or not self._waiting:
             return 0.0
         first = min(at for _, at in self._waiting.values())

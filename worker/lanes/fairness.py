@@ -1,4 +1,4 @@
-"""Who goes first within a worker: verdicts, then what they wait for, and few lanes at a time."""
+"""Fairness among the lanes of a worker: verdicts first, then the records they wait for."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -9,43 +9,43 @@ from typing import Protocol
 from worker.clock import Clock
 from worker.records import Partition
 
-# One computes while the other waits for Postgres. With all lanes at once, each step of the event
-# loop takes as many times longer, and an acknowledgement takes many steps.
+# One lane computes while another waits for Postgres. With all lanes at once, each step of the
+# event loop takes many times longer, and an acknowledgement takes many steps.
 _AT_ONCE = 4
-# A turn to read is for no fewer: what a proof waits for may stand where nothing can be read now,
-# behind an open transaction or on a broker that is away, and the lane's other records must flow.
+# Least records in a turn to read. Those that a proof waits for may be unreadable now, after an open
+# transaction or on a broker that is away; the other records of the lane must still flow.
 _LEAST = 250
 
 Positions = Mapping[Partition, int]
 
 
 class LateProof(Protocol):
-    """A proof that has to be read for."""
+    """A proof that still needs records."""
 
     at: datetime
 
     def missing(self, positions: Positions) -> int:
-        """How many records of these partitions are to be read for it."""
+        """Number of records of these partitions that it still needs."""
         ...
 
 
 class Proofs(Protocol):
-    """What is known of the proofs that lanes wait for."""
+    """The proofs that lanes wait for."""
 
     def late(self) -> Sequence[LateProof]:
-        """Those that lanes have waited for for long."""
+        """Those that lanes have waited for too long."""
         ...
 
     async def next_proof(self, within: float) -> None:
-        """Wait until some proof is there, but no longer than so many seconds."""
+        """Wait for any proof, at most ``within`` seconds."""
         ...
 
 
 class Fairness:
-    """A courtesy among the lanes of a worker, not a lock: nothing relies on it.
+    """Gives turns to the lanes of a worker. It is no lock: correctness does not rely on it.
 
-    ``patience`` is how long reading waits for verdicts, and ``courtesy`` how long lanes that have
-    read enough for a proof let others read for it, both in seconds.
+    ``patience``: seconds that a lane waits for its turn. ``courtesy``: seconds that a lane with
+    enough records for a proof lets others read for it.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Fairness:
         self._patience = patience
         self._courtesy = courtesy
         self._readers: list[Positions] = []
-        # Until when others are let read for a proof, by its instant.
+        # The end of the courtesy for each proof, by its time.
         self._until: dict[datetime, float] = {}
         self._deciding = 0
         self._none_deciding = asyncio.Event()
@@ -81,14 +81,14 @@ class Fairness:
     async def applying(self) -> AsyncIterator[None]:
         """Wait for a turn to apply a large batch.
 
-        What it becomes takes more memory than all that the other lanes have read.
+        Its rows take more memory than all the records that the other lanes have read.
         """
         async with self._one_of(self._to_apply):
             yield
 
     @contextmanager
     def reader(self, positions: Positions) -> Iterator[None]:
-        """Count in a lane that reads, and keeps its positions there."""
+        """Register a lane that reads; it updates these positions."""
         self._readers.append(positions)
         try:
             yield
@@ -96,11 +96,11 @@ class Fairness:
             self._readers = [other for other in self._readers if other is not positions]
 
     async def reading(self, positions: Positions, most: int) -> int:
-        """Wait, for a while, for a turn to read: how many records, and no more than ``most``.
+        """Wait for a turn to read, but not forever; returns the number of records, up to ``most``.
 
-        What is due has waited for a day and was proven, so it goes first. It cannot starve the
-        reading: without it no later proof comes. And where verdicts wait for that, what a lane
-        reads beyond it only delays them.
+        Proven verdicts go first: their orders have waited for the whole window. They cannot starve
+        the reading, because no later proof comes without it. While verdicts wait for a proof, a
+        lane reads only the records that the proof needs: any more would delay them.
         """
         await self._nobody_decides()
         while await self._others_read(positions):
@@ -114,15 +114,15 @@ class Fairness:
                 await asyncio.wait_for(self._none_deciding.wait(), self._patience)
 
     async def _others_read(self, positions: Positions) -> bool:
-        """Let others read for a proof that this lane has read enough for; whether it waited.
+        """Let others read for a proof that needs no more from this lane; whether it waited.
 
-        Once for each proof, and lanes of this worker alone: one that is stuck must not stop all.
+        Once for each proof, and only for lanes of this worker: a stuck lane must not stop all.
         """
         late, now = self._proofs.late(), self._clock.monotonic()
         if any(proof.missing(positions) for proof in late):
             return False
-        instants = {proof.at for proof in late}
-        self._until = {at: until for at, until in self._until.items() if at in instants}
+        times = {proof.at for proof in late}
+        self._until = {at: until for at, until in self._until.items() if at in times}
         for proof in late:
             if any(map(proof.missing, self._readers)):
                 self._until.setdefault(proof.at, now + self._courtesy)
@@ -134,7 +134,7 @@ class Fairness:
 
     @asynccontextmanager
     async def _one_of(self, places: asyncio.Semaphore) -> AsyncIterator[None]:
-        """Wait for a place, but not for ever: those who have them may be stuck."""
+        """Wait for a place, but not forever: the lanes that hold one may be stuck."""
         try:
             await asyncio.wait_for(places.acquire(), self._patience)
         except TimeoutError:

@@ -1,7 +1,7 @@
-"""A lane: who owns it, how far it has read, and the fence at which its transactions begin.
+"""A lane: its owner, its positions, and the fence at which its transactions begin.
 
-What takes effect does so in :mod:`worker.ingest.apply` and :mod:`worker.decide.sweep`, and
-nowhere else.
+Records and decisions take effect only in :mod:`worker.ingest.apply` and
+:mod:`worker.decide.sweep`.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from worker.storage.database import Database, Transaction
 
 
 class Lane:
-    """One lane under one epoch. Not usable after :class:`Fenced` or any fault: take it anew."""
+    """One lane under one fencing epoch. After :class:`Fenced` or any fault, take the lane again."""
 
     def __init__(self, number: int, database: Database, metrics: Metrics) -> None:
         self.number = number
@@ -29,13 +29,13 @@ class Lane:
         self.marks: dict[Partition, Mark] = {}
         self.next_fires_at: datetime | None = None
         self.next_reminds_at: datetime | None = None
-        # Two transactions of one lane would only wait for each other at the fence, each with a
-        # connection in hand.
+        # Two transactions of one lane would only wait for each other at the fence, each with its
+        # own connection.
         self.lock = asyncio.Lock()
         self._metrics = metrics
 
     async def acquire(self, owner: str) -> None:
-        """Take the lane over: from here on every older epoch fails.
+        """Take the lane over: from here on, transactions of older epochs fail.
 
         Raises:
             DatabaseUnavailable: try again later.
@@ -59,7 +59,7 @@ class Lane:
         self._metrics.take_overs.inc()
 
     async def stored_positions(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
-        """Where this lane goes on; partitions that were never read are missing."""
+        """The next offset to read of each partition; without those that were never read."""
         async with self.database.session() as session:
             rows = await session.rows(
                 "lane_positions", self.number, [topic for topic, _ in partitions]
@@ -75,14 +75,14 @@ class Lane:
     async def start_position(
         self, partition: Partition, next_offset: int, covered_since: datetime | None
     ) -> None:
-        """Set a position that was never stored, or that the log has left behind."""
+        """Set a position that was never stored, or that retention has removed from the log."""
         async with self.lock, self.database.transaction() as tx:
             await self.fence(tx)
             await tx.execute("start_position", *partition, next_offset, covered_since)
         self.positions[partition] = next_offset
 
     async def stored_sequence(self) -> int:
-        """The last sequence given to a decision, as the database has it.
+        """The last sequence of a decision in the database.
 
         Raises: as :meth:`fence`.
         """
@@ -91,16 +91,16 @@ class Lane:
         return sequence
 
     async def release(self) -> None:
-        """Say that nobody owns the lane now; a later owner need not wait for us."""
+        """Give up the ownership: the next owner need not wait for us."""
         async with self.lock, self.database.session() as session:
             await session.execute("release_lane", self.number, self.epoch)
 
     async def fence(self, tx: Transaction) -> tuple[int, int]:
-        """Begin a transaction of this lane: its last sequence, and its number of open deadlines.
+        """Begin a transaction of this lane; returns its last sequence and number of open deadlines.
 
         Raises:
             Fenced: another worker owns the lane.
-            DatabaseUnavailable: the outcome is not known; take the lane anew.
+            DatabaseUnavailable: the outcome is not known; take the lane again.
         """
         row = await tx.row("lock_lane", self.number, self.epoch)
         if row is None:
@@ -108,12 +108,12 @@ class Lane:
         return row["sequence"], row["open_deadlines"]
 
     def fenced(self, how: str = "another worker has taken it over") -> Fenced:
-        """Count a transaction that was refused, and the error to raise for it."""
+        """Count a refused transaction; returns the error to raise for it."""
         self._metrics.fenced.inc()
         return Fenced(f"lane {self.number}: {how}")
 
     def rearm(self, change: TimerChange) -> bool:
-        """Remember the next instants after some were added; whether one comes before them."""
+        """Update the timers after an addition; returns whether one of them moved forward."""
         before = self.next_fires_at, self.next_reminds_at
         self.next_fires_at = earlier(self.next_fires_at, change.first_fires_at)
         self.next_reminds_at = earlier(self.next_reminds_at, change.first_reminds_at)

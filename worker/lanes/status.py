@@ -1,4 +1,4 @@
-"""The lanes as they are stored: who reads each, how far it is, and what it still has to decide."""
+"""The stored state of the lanes: owner, progress, and open deadlines of each."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ from worker.storage.database import Transaction
 
 
 async def read(session: Transaction, ends: Mapping[Partition, int] | None) -> list[dict[str, Any]]:
-    """A row for each lane. ``ends`` are the logs' ends; ``None`` where Kafka does not answer.
+    """A row for each lane. ``ends`` are the ends of the logs; ``None`` if Kafka does not answer.
 
-    ``lag`` is in records; ``offsets`` is the sum of its positions, which grows as records are
-    applied. ``read_to`` is the time of the last record that was applied, of the
-    partition that has fallen behind furthest, and nothing where none has: the lane is up to date.
+    ``lag`` is in records. ``offsets`` is the sum of the positions; it grows as records are applied.
+    ``read_to`` is the time of the last applied record, in the partition furthest behind; ``None``
+    means that the lane is up to date.
 
     Raises:
         DatabaseUnavailable

@@ -1,4 +1,4 @@
-"""The guards that hold verdicts back now: by lanes and by orders."""
+"""The guards that hold verdicts back: the lanes and orders they hold now."""
 
 from worker.observability.labels import Guard
 from worker.observability.metrics import Metrics
@@ -13,7 +13,7 @@ class Guards:
         self._orders: dict[Guard, int] = {}
 
     def hold(self, guard: Guard, lanes: int, orders: int | None = None) -> None:
-        """The guard holds so many lanes, and so many orders if it counts those; 0 is none."""
+        """Set the number of lanes that a guard holds, and of orders if it counts those."""
         self._lanes[guard] = lanes
         self._metrics.guard.labels(guard).set(lanes)
         if orders is not None:

@@ -1,15 +1,14 @@
-"""/metrics, /livez, /readyz and the board, served from the worker's own event loop.
+"""The HTTP server: /metrics, /livez, /readyz and the board, on the worker's own event loop.
 
-Small on purpose: few pages, no bodies read, one request per connection. Nothing that a client
-does may cost the worker more than a few kilobytes for a few seconds.
+Small on purpose: few pages, no request bodies, one request per connection. No client can cost the
+worker more than a few kilobytes for a few seconds.
 """
 
 import asyncio
 import json
 import logging
 import os
-import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
@@ -17,8 +16,9 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from worker.errors import CannotListen
+from worker.observability.health import Health
 
-# A connection lives no longer than this, whatever it does; Prometheus' scrapes end after 10 s.
+# A connection is closed after this in any case; scrapes of Prometheus end after 10 s.
 _CONNECTION_SECONDS = 10.0
 _CONNECTIONS = 64
 _HEADER_BYTES = 4096
@@ -28,7 +28,7 @@ Page = Callable[[web.BaseRequest], Awaitable[web.Response]]
 
 
 def _is_our_fault(record: logging.LogRecord) -> bool:
-    """Port scanners send what is no HTTP; aiohttp calls that an error, with a traceback."""
+    """Whether to log: aiohttp logs an error with traceback when a port scanner sends no HTTP."""
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
@@ -36,59 +36,8 @@ _log = logging.getLogger(__name__)
 _log.addFilter(_is_our_fault)
 
 
-class Health:
-    """What the orchestrator is told: whether to restart the worker, and whether it is at work.
-
-    Each part is not ready until it says so. The worker lives while its main loop calls
-    :meth:`beat` at least every ``patience`` seconds; before the first beat it is starting, and
-    live, since a migration or a broker that is down is no reason to be restarted.
-    """
-
-    def __init__(
-        self,
-        parts: Iterable[str] = (),
-        *,
-        patience: float = 60.0,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._waiting = dict.fromkeys(parts, "starting")
-        self._patience = patience
-        self._monotonic = monotonic
-        self._beat: float | None = None
-
-    def set_not_ready(self, part: str, reason: str) -> None:
-        """Say why a part does no work. The reason is public: no personal data."""
-        self._waiting[part] = reason
-
-    def set_ready(self, part: str) -> None:
-        """Say that a part is at work."""
-        self._waiting.pop(part, None)
-
-    def beat(self) -> None:
-        """Sign of life from the main loop."""
-        self._beat = self._monotonic()
-
-    def live(self) -> bool:
-        """Whether the main loop gave a sign of life of late."""
-        return self._beat is None or self._monotonic() - self._beat <= self._patience
-
-    def at_work(self, part: str) -> bool:
-        """Whether this part is."""
-        return part not in self._waiting
-
-    @property
-    def ready(self) -> bool:
-        """Whether every part is at work."""
-        return not self._waiting
-
-    @property
-    def reasons(self) -> list[str]:
-        """Why it is not ready, as ``part: reason``."""
-        return [f"{part}: {reason}" for part, reason in sorted(self._waiting.items())]
-
-
 class HttpServer:
-    """The pages on one address; ``more`` are others, by path.
+    """Serves the pages on one address; ``more`` are further pages, by path.
 
     ``start`` once, ``stop`` any number of times.
     """
@@ -116,7 +65,7 @@ class HttpServer:
 
     @property
     def port(self) -> int:
-        """The port in use; before ``start`` the one asked for."""
+        """The port in use; before ``start`` the configured one."""
         return self._port
 
     async def start(self) -> None:
@@ -159,8 +108,8 @@ class HttpServer:
     def _connection(self) -> asyncio.BaseProtocol:
         assert self._web is not None
         protocol = self._web()
-        # aiohttp waits for ever for the first request; and too many connections would use up
-        # the file descriptors that Kafka and Postgres need.
+        # aiohttp waits forever for the first request, and too many connections would use up the
+        # file descriptors that Kafka and Postgres need.
         crowded = len(self._web.connections) >= _CONNECTIONS
         asyncio.get_running_loop().call_later(
             0.05 if crowded else _CONNECTION_SECONDS, protocol.force_close
@@ -181,7 +130,7 @@ class HttpServer:
     async def _metrics(self, request: web.BaseRequest) -> web.Response:
         try:
             encode, content_type = choose_encoder(",".join(request.headers.getall("Accept", ())))
-        except TypeError:  # a version that is not made of numbers
+        except TypeError:  # a version that is not a number
             encode, content_type = choose_encoder("")
         response = web.Response(
             body=encode(self._registry), headers={"Content-Type": content_type, **_NO_STORE}

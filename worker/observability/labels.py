@@ -1,4 +1,4 @@
-"""The closed sets of label values: the code that counts uses these members and no texts."""
+"""The closed sets of label values: code uses these members and no texts."""
 
 from enum import StrEnum
 
@@ -19,7 +19,7 @@ class Effect(StrEnum):
 class Guard(StrEnum):
     """The reason why due verdicts wait."""
 
-    BEHIND = "behind"  # an input partition has not been read up to its end
+    BEHIND = "behind"  # an input partition is not read up to its end
     PROBE = "probe"  # the end offsets are not available
     DATABASE = "database"
     CLOCK = "clock"
@@ -36,7 +36,7 @@ class Connection(StrEnum):
 
 
 class FaultKind(StrEnum):
-    """The kind of an error from Postgres, or from the way to it."""
+    """The kind of an error from Postgres, or on the connection to it."""
 
     TRANSIENT = "transient"
     READONLY = "readonly"
@@ -60,14 +60,14 @@ class Readiness(StrEnum):
 
 
 class Part(StrEnum):
-    """A part that is restarted by itself after a fault."""
+    """A part that restarts alone after a fault."""
 
     LANE = "lane"
     RELAY = "relay"
     CONSUMER = "consumer"
 
 
-# The pairs that exist: the alerts name them, and no others may appear.
+# All pairs that exist: the alerts name them, and no others may appear.
 DECISIONS = (
     (Kind.AUTO_CANCEL, Reason.STOCK_NOT_VALIDATED),
     *(

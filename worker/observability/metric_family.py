@@ -10,15 +10,15 @@ from prometheus_client.metrics import MetricWrapperBase
 
 _M = TypeVar("_M", bound=MetricWrapperBase)
 _Labels = TypeVarTuple("_Labels")
-# The values of one label: an enum, or texts that are known at the start. ``None`` is any value.
+# The values of one label: an enum, or texts known at the start. ``None`` is any value.
 Values = Iterable[str] | None
 
 
 class Family(Generic[_M, *_Labels]):
     """The series of one metric, by the values of its labels.
 
-    A family whose values are all known has its series from the start, at zero: a first error is a
-    step and not a new series. A value outside the known ones is a fault of ours, and a KeyError.
+    If all values are known, all series exist from the start, at zero: a first error is a step and
+    not a new series. An unknown value is a fault of ours, and a KeyError.
     """
 
     def __init__(self, metric: _M, known: Iterable[tuple[str, ...]] | None) -> None:
@@ -32,14 +32,14 @@ class Family(Generic[_M, *_Labels]):
         """The series with these values.
 
         Raises:
-            KeyError: they are not among the known ones.
+            KeyError: the values are unknown.
         """
         if self._open:
             return self._metric.labels(*values)
         return self._series[values]
 
     def remove(self, *values: *_Labels) -> None:
-        """Drop a series of an open family; nothing happens where there is none."""
+        """Drop a series of an open family, if it exists."""
         self._metric.remove(*values)
 
 
@@ -66,7 +66,7 @@ class Row:
         return tuple(self.labels) or self.shown
 
     def register(self, registry: CollectorRegistry, topics: Sequence[str]) -> Any:
-        """The metric, or the family where it has labels. ``topics`` are the input topics."""
+        """The metric, or a family if it has labels. ``topics`` are the input topics."""
         # prometheus_client adds these two by itself.
         bare = self.name.removesuffix("_total").removesuffix("_info")
         metric = self.cls(
@@ -81,9 +81,9 @@ class Row:
         return Family(metric, self.known or product(*closed))
 
 
-# Stands for the input topics of the settings.
+# A placeholder for the input topics of the settings.
 INPUT_TOPICS: tuple[str, ...] = ("input topics",)
-# A label whose values are not known at the start.
+# A label with values not known at the start.
 OPEN = None
 
 

@@ -34,7 +34,7 @@ from worker.observability.labels import (
 from worker.observability.metric_family import INPUT_TOPICS, OPEN, Family, Row, row
 from worker.settings import Settings
 
-# The `_created` series would double the counters for nobody.
+# The `_created` series would double the counters, and nothing uses them.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _SHORT = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -43,7 +43,7 @@ _BATCH = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000)
 
 
 class Metrics:
-    """Every metric of one worker, on a registry of its own. The rows are its attributes."""
+    """All metrics of one worker, on their own registry. The rows are its attributes."""
 
     # Reading
     records: Family[Counter, str, Effect] = row(
@@ -171,7 +171,7 @@ class Metrics:
     database_errors: Family[Counter, FaultKind] = row(
         Counter,
         "plazo_database_errors_total",
-        "Errors from Postgres or on the way to it, by kind.",
+        "Errors from Postgres or on the connection to it, by kind.",
         kind=FaultKind,
     )
     transaction_seconds: Family[Histogram, Purpose] = row(
@@ -189,7 +189,7 @@ class Metrics:
     ready: Family[Gauge, Readiness] = row(
         Gauge,
         "plazo_ready",
-        "1 while a part is at work, else 0; then its gauges stand still.",
+        "1 while a part is at work, else 0; then its gauges do not change.",
         part=Readiness,
     )
     lanes: Gauge = row(Gauge, "plazo_lanes_owned", "Lanes this worker owns.")
@@ -211,7 +211,7 @@ class Metrics:
         Counter, "plazo_restarts_total", "Parts of the worker restarted after a fault.", part=Part
     )
     loop_lag: Gauge = row(
-        Gauge, "plazo_loop_lag_seconds", "How late the event loop last woke a sleeper."
+        Gauge, "plazo_loop_lag_seconds", "Delay with which the event loop last woke a sleeper."
     )
     loop_delay: Histogram = row(
         Histogram,
@@ -250,7 +250,7 @@ class Metrics:
         )
 
     def observe_loop_lag(self, seconds: float) -> None:
-        """Record how late a sleeper woke."""
+        """Record the delay of a sleeper."""
         self.loop_lag.set(seconds)
         self.loop_delay.observe(seconds)
 

@@ -1,8 +1,8 @@
-"""Traces: the producer's context goes with the order, into the spans of its verdict and the event.
+"""Traces: carries the producer's context with the order to its verdict and its event.
 
-Off unless ``PLAZO_TRACES`` is set, and then nothing here is loaded. What is kept in Postgres is the
-context alone, so that a verdict of tomorrow, by another worker, belongs to the trace of today's
-order. Spans follow OpenTelemetry's conventions for messaging.
+Off unless ``PLAZO_TRACES`` is set; when off, OpenTelemetry is not loaded. Postgres stores only the
+context, so tomorrow's verdict by another worker belongs to the trace of today's order. Spans follow
+the conventions of OpenTelemetry for messaging.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ Context = tuple[str, str]  # traceparent, tracestate
 
 
 class Decided(Protocol):
-    """An event of the outbox, as far as a span shows it."""
+    """The fields of an outbox event that a span shows."""
 
     @property
     def order_id(self) -> str: ...
@@ -39,7 +39,7 @@ class Decided(Protocol):
 
 
 class TracesNotInstalled(PlazoError):
-    """PLAZO_TRACES is set without the packages for it."""
+    """PLAZO_TRACES is set and its packages are missing."""
 
 
 class Traces:
@@ -54,7 +54,7 @@ class Traces:
 
     @classmethod
     def of(cls, settings: Settings) -> "Traces | None":
-        """What the settings ask for.
+        """The traces in the settings; ``None`` if they are off.
 
         Raises:
             TracesNotInstalled: the extra ``otel`` is missing.
@@ -68,7 +68,7 @@ class Traces:
             from opentelemetry.sdk.trace.export import BatchSpanProcessor
         except ImportError:
             raise TracesNotInstalled("PLAZO_TRACES needs plazo[otel]") from None
-        # The detector reads OpenTelemetry's own variables, and wins over our default.
+        # The detector reads the variables of OpenTelemetry, which override our default.
         named = Resource.create({"service.name": "plazo"}).merge(OTELResourceDetector().detect())
         provider = TracerProvider(resource=named)
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
@@ -77,10 +77,10 @@ class Traces:
     def received(
         self, records: Iterable[Record], home: Partition | None, brought: Mapping[int, str]
     ) -> dict[str, "Span"]:
-        """A span, by order, for each record with a context that may have brought the order.
+        """Spans, by order, for the records of new orders that carry a trace context.
 
         ``brought`` are the new orders by the offset of their record in the partition ``home``.
-        Spans are exported once they end: after the commit, so that none reports an undone record.
+        A span is exported when it ends: after the commit, so none reports a rolled-back record.
         """
         spans = {}
         for record in records:
@@ -104,7 +104,7 @@ class Traces:
         return spans
 
     def context(self, span: "Span") -> Context:
-        """What carries a span to its children elsewhere."""
+        """The context that a span passes to its children in other processes."""
         from opentelemetry.trace import set_span_in_context
 
         carrier: dict[str, str] = {}
@@ -112,7 +112,7 @@ class Traces:
         return carrier.get("traceparent", ""), carrier.get("tracestate", "")
 
     def sent(self, event: Decided, parent: Context, topic: str) -> "Span":
-        """The verdict's span, which is over, and that of its publication, which begins."""
+        """Export the span of a verdict, and start the span of its publication."""
         decided = int(event.decided_at.timestamp() * 1e9)
         carrier = _only_full(parent)
         verdict = self._span(
@@ -135,11 +135,11 @@ class Traces:
         )
 
     def headers(self, span: "Span") -> list[tuple[str, bytes]]:
-        """The headers of the emitted event."""
+        """The headers of the published event."""
         return [(name, text.encode()) for name, text in _only_full(self.context(span)).items()]
 
     async def close(self) -> None:
-        """Export what has ended, for a few seconds at most."""
+        """Export all spans that have ended, for a few seconds at most."""
         await asyncio.to_thread(self._provider.force_flush, int(_FLUSH * 1000))
         await asyncio.to_thread(self._provider.shutdown)
 
@@ -168,7 +168,7 @@ def carries_context(record: Record) -> bool:
 
 
 def _carried(headers: Sequence[tuple[str, bytes]]) -> dict[str, str]:
-    # Kafka allows null for a header's value, whatever the client's types say.
+    # Kafka allows null as the value of a header, against the types of the client.
     return {
         name.lower(): value.decode("ascii", "replace")
         for name, value in headers

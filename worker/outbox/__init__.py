@@ -1,1 +1,1 @@
-"""Events go out: from the decisions table to the topic."""
+"""The transactional outbox: publishes decisions and dead letters from Postgres to Kafka."""

@@ -1,4 +1,4 @@
-"""From the table of dead letters to their topic: the bytes as they came, and the reason."""
+"""Publishes dead letters from their table to their topic: the original bytes and the reason."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,13 +12,13 @@ from worker.settings import Settings
 _BATCH = 50
 # Several lanes may share a partition of the topic, each with a batch on the way.
 _TAIL = 20 * _BATCH
-_OURS = 6  # headers that stand after those of the refused record
+_OURS = 6  # our headers, after those of the refused record
 
 
 class DeadLetterOutbox:
-    """Publishes the dead letters of one lane, each to the lane's own partition.
+    """Publishes the dead letters of one lane to the partition of that lane.
 
-    So a successor finds there what this lane published before a crash.
+    There its successor finds the dead letters that it published before a crash.
     """
 
     def __init__(
@@ -29,15 +29,15 @@ class DeadLetterOutbox:
         self._producer = producer
         self._offsets = offsets
         self._partition = 0
-        # Whether there may be any to publish.
+        # Whether there may be dead letters to publish.
         self._waiting = True
 
     def committed(self) -> None:
-        """There are new ones to publish."""
+        """New dead letters were committed."""
         self._waiting = True
 
     async def find_published(self) -> None:
-        """Mark those that are in their topic already: a crash came before the mark.
+        """Mark the dead letters that are in their topic already: a crash preceded the mark.
 
         Raises:
             KafkaUnavailable, DatabaseUnavailable: try again later.
@@ -50,20 +50,20 @@ class DeadLetterOutbox:
         if not rows:
             return
         headers = await self._offsets.tail(self._topic, self._partition, _TAIL)
-        there = {_place(each) for each in headers}
+        published = {_source_position(each) for each in headers}
         await self._mark(
-            [r["id"] for r in rows if (r["topic"], r["partition"], r["offset"]) in there]
+            [r["id"] for r in rows if (r["topic"], r["partition"], r["offset"]) in published]
         )
 
     async def publish(self) -> bool:
-        """Publish one batch; returns whether there was any.
+        """Publish one batch; returns whether there was one.
 
         Raises:
             PublishFailed, DatabaseUnavailable: call :meth:`find_published` before the next.
         """
         if not self._waiting:
             return False
-        # Before the look and not after it: one that is committed meanwhile must not be forgotten.
+        # Before the query and not after it: a dead letter committed meanwhile must not be lost.
         self._waiting = False
         rows = await self._unpublished()
         if not rows:
@@ -85,7 +85,7 @@ class DeadLetterOutbox:
         try:
             await append(self._producer, [letter])
         except TooLarge:
-            # The topic allows less than the one it came from. The bytes are in Postgres.
+            # This topic allows smaller records than the source topic. The bytes are in Postgres.
             headers = [*letter.headers[-_OURS:], (names.VALUE_OMITTED, b"too-large")]
             await append(self._producer, [letter._replace(value=None, headers=headers)])
 
@@ -97,7 +97,7 @@ class DeadLetterOutbox:
             await session.execute("mark_dead_letters_published", ids)
 
     def _message(self, row: Any) -> Message:
-        came = [
+        original = [
             (name.decode("utf-8", "backslashreplace"), value)
             for name, value in zip(row["header_names"], row["header_values"], strict=True)
         ]
@@ -109,12 +109,12 @@ class DeadLetterOutbox:
             names.ERROR_CLASS: row["error"],
             names.ERROR_MESSAGE: row["message"],
         }
-        headers = came + [(name, value.encode()) for name, value in ours.items()]
+        headers = original + [(name, value.encode()) for name, value in ours.items()]
         return Message(self._topic, self._partition, row["key"], row["value"], headers)
 
 
-def _place(headers: Headers) -> tuple[str, int, int] | None:
-    found = dict(headers)  # ours stand last, so they win over headers of the refused record
+def _source_position(headers: Headers) -> tuple[str, int, int] | None:
+    found = dict(headers)  # ours come last, so they override those of the refused record
     try:
         return (
             found[names.SOURCE_TOPIC].decode(),

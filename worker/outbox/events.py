@@ -1,4 +1,4 @@
-"""From a judgement to the events it emits: ids and JSON values, no I/O."""
+"""Builds the events of a judgement: ids and JSON values, no I/O."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -12,18 +12,18 @@ from worker.domain.case import Case, Decision, Kind, PriorDecision, Reason
 from worker.freshness.evidence import Reading
 from worker.storage.uuid import DriverUUID
 
-# Fixed forever: ids of decisions derive from it.
+# Never change it: the ids of decisions derive from it.
 _NAMESPACE = UUID("6f1c1f0e-2b1d-5c7e-9f62-70a1d2c0de24")
 _HASHED_NAMESPACE = sha1(_NAMESPACE.bytes, usedforsecurity=False)
 
 RESPONSIBLE = "Plazo (automatic)"
-# An order may have any number of acts; an event that no broker takes would stop its lane. The
-# first and the last are told, and how many are not: `plazo explain` shows them all.
+# An order may have any number of acts, and an event too large for the broker would stop its lane.
+# An event states the first and last acts, and the number omitted; `plazo explain` shows them all.
 MOST_ACTS = 200
 
 
 class Event(NamedTuple):
-    """One row of the decisions table, but for its lane and sequence."""
+    """One row of the decisions table, without its lane and sequence."""
 
     order_id: str
     ordinal: int
@@ -36,9 +36,9 @@ class Event(NamedTuple):
 
 
 def decision_id(order_id: str, decision: Decision) -> UUID:
-    """The same verdict always has the same id, whoever computes it and how often."""
+    """The id of a decision; deterministic, so a verdict computed again has the same id."""
     name = f"{decision.ordinal}/{decision.kind.value}/{decision.reason.value}/{order_id}"
-    # As uuid5() does, and the driver's class in place of the library's: in a third of the time.
+    # As uuid5() does, but with the driver's class: a third of the time.
     hashed = _HASHED_NAMESPACE.copy()
     hashed.update(name.encode())
     digest = bytearray(hashed.digest()[:16])
@@ -51,7 +51,7 @@ def decision_id(order_id: str, decision: Decision) -> UUID:
 def events(
     case: Case, decisions: Sequence[Decision], reading: Reading, now: datetime
 ) -> Iterator[Event]:
-    """The events of decisions, in the order in which they are to be published."""
+    """The events of decisions, in the order of publication."""
     if not decisions:
         return
     evidence = _evidence(case, reading)
@@ -89,16 +89,16 @@ def _head(case: Case, decision: Decision, now: datetime) -> dict[str, Any]:
             "responsible": RESPONSIBLE,
         }
     if decision.revokes is not None:
-        head["revokes"] = _given(decision.revokes)
+        head["revokes"] = _revoked(decision.revokes)
     return head
 
 
-def _given(given: PriorDecision) -> dict[str, Any]:
+def _revoked(prior: PriorDecision) -> dict[str, Any]:
     return {
-        "id": given.id,
-        "type": f"marketplace.order.{given.kind}.v1",
-        "reason": given.reason,
-        "sequence": given.sequence,
+        "id": prior.id,
+        "type": f"marketplace.order.{prior.kind}.v1",
+        "reason": prior.reason,
+        "sequence": prior.sequence,
     }
 
 
@@ -118,7 +118,7 @@ def _acts(case: Case) -> list[dict[str, Any]]:
             "status": "order-created",
             "occurred_at": order.entered_at,
             "received_at": order.received_at,
-            **_place(order.place),
+            **_position(order.place),
         }
     ]
     for change in case.changes:
@@ -127,18 +127,18 @@ def _acts(case: Case) -> list[dict[str, Any]]:
                 "status": change.kind,
                 "occurred_at": change.occurred_at,
                 "received_at": change.received_at,
-                **_place(change.place),
+                **_position(change.place),
             }
         )
     for act in sorted(case.acts, key=lambda act: act.rank):
-        told = {} if act.stock_ok is None else {"stock_ok": act.stock_ok}
+        stock = {} if act.stock_ok is None else {"stock_ok": act.stock_ok}
         acts.append(
             {
                 "status": act.status,
                 "occurred_at": act.occurred_at,
                 "received_at": act.received_at,
-                **_place(act.place),
-                **told,
+                **_position(act.place),
+                **stock,
             }
         )
     for refusal in case.refusals:
@@ -147,12 +147,12 @@ def _acts(case: Case) -> list[dict[str, Any]]:
                 "status": "refused",
                 "occurred_at": None,
                 "received_at": refusal.received_at,
-                **_place(refusal.place),
+                **_position(refusal.place),
                 "error": refusal.error,
             }
         )
     return acts
 
 
-def _place(place: Any) -> dict[str, Any]:
+def _position(place: Any) -> dict[str, Any]:
     return {"topic": place.topic, "partition": place.partition, "offset": place.offset}

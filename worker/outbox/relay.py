@@ -1,10 +1,11 @@
-"""The relay: from the decisions table to the decisions topic, in the order of the sequence.
+"""The relay of the outbox: publishes decisions from their table to their topic, by sequence.
 
-The topic itself is the record of what was published. On take-over and after every doubt the relay
-reads the tail of the lane's partition and goes on after the last sequence there.
+The topic itself is the record of all that was published. On take-over, and whenever the outcome of
+a publication is unknown, the relay reads the tail of the lane's partition. It continues after the
+last sequence there.
 
-A sweep hands its events over once they are committed; they need not be read again. The others are
-read from the table.
+A sweep hands its events over once they are committed, so the relay need not read them again. It
+reads all others from the table.
 """
 
 import asyncio
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
 _BATCH = 1000
-# Repeats of a hung predecessor may stand after the last of its successor, a batch at the most.
+# Repeats from a hung predecessor may follow the last event of its successor: a batch at most.
 _TAIL = 2 * _BATCH
-# As many events handed over and not yet published are kept, for each lane.
+# Most events per lane that are handed over and not yet published.
 _KEPT = 2 * _BATCH
 
 _SPECVERSION = (names.CE_SPECVERSION, b"1.0")
@@ -62,21 +63,21 @@ class Relay:
         self._source = (names.CE_SOURCE, f"/plazo/{settings.group_id}".encode())
         self._committed = asyncio.Event()
         self._handed_over: dict[int, Event] = {}
-        # A lane beyond the width of order-created is home to no order and decides nothing.
+        # A lane beyond the partitions of order-created has no orders and decides nothing.
         self._has_partition = True
-        # Nothing to drain if nothing was left over, even while the broker is away.
+        # With no backlog there is nothing to drain, even while the broker is away.
         self._idle = asyncio.Event()
         if lane.published >= lane.sequence:
             self._idle.set()
         self._type = _shadow_type if settings.mode == "shadow" else _type
-        # No verdict may be decided before the tail was read: it could take a sequence in use.
+        # No verdict may be issued before the tail is read: it could take a sequence in use.
         self.tail_known = asyncio.Event()
         self.oldest: float | None = None  # epoch seconds of the oldest unpublished decision
 
     def committed(
         self, events: Mapping[int, Event] | None = None, *, dead_letters: bool = False
     ) -> None:
-        """There may be something to publish; decisions by their sequence."""
+        """Report committed events by sequence, or committed dead letters."""
         if events and len(self._handed_over) + len(events) <= _KEPT:
             self._handed_over.update(events)
         if dead_letters:
@@ -92,7 +93,7 @@ class Relay:
         """Publish until cancelled.
 
         Raises:
-            PublishFailed, KafkaUnavailable, DatabaseUnavailable: start again, with a new tail.
+            PublishFailed, KafkaUnavailable, DatabaseUnavailable: run again, from a new tail.
             Halted: the topic is ahead of the database.
         """
         await self._find_tail()
@@ -116,21 +117,21 @@ class Relay:
         headers = await self._offsets.tail(topic, lane.number, _TAIL)
         last = max((_sequence(each) for each in headers), default=0)
         if last > lane.sequence:
-            # Asked behind the fence: after a hang the topic may hold decisions of our successor.
+            # Read after the fence: after a hang the topic may hold decisions of our successor.
             stored = await lane.stored_sequence()
             if last > stored:
-                # An older back-up of the database was restored: its next decisions would carry
-                # sequences that downstream has seen, for other orders.
+                # An older backup of the database was restored. Its next decisions would repeat
+                # sequences that consumers have seen with other orders.
                 raise Halted(
                     f"lane {lane.number}: the decisions topic holds sequence {last}, "
                     f"the database only {stored}"
                 )
-        # The table's figure counts where retention has emptied the topic.
+        # If retention has emptied the topic, the sequence in the table counts.
         if last > lane.published:
             await self._mark(last)
 
     async def _publish(self) -> bool:
-        """Publish one batch of decisions; returns whether there was any."""
+        """Publish one batch of decisions; returns whether there was one."""
         lane = self._lane
         if lane.published >= lane.sequence:
             self.oldest = None
@@ -156,7 +157,7 @@ class Relay:
         return events
 
     async def _next_stored(self) -> dict[int, Event]:
-        # The events handed over lie after a gap.
+        # The events handed over come after a gap.
         self._handed_over.clear()
         lane = self._lane
         rows = await lane.database.rows(
@@ -165,7 +166,7 @@ class Relay:
         return {row["sequence"]: Event(*(row[name] for name in Event._fields)) for row in rows}
 
     async def _spans(self, traces: Traces, events: Mapping[int, Event]) -> dict[int, "Span"]:
-        """By sequence, the spans of this batch, for orders that came with a context."""
+        """The spans of this batch, by sequence; only for orders with a trace context."""
         found = await self._lane.database.rows(
             "order_traces", [event.order_id for event in events.values()]
         )
@@ -212,7 +213,7 @@ def _shadow_type(kind: str) -> bytes:
 
 @lru_cache(maxsize=1024)
 def _time(moment: datetime) -> bytes:
-    """Thousands of verdicts share one."""
+    """Thousands of verdicts share one time."""
     return moment.isoformat().replace("+00:00", "Z").encode()
 
 

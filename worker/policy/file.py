@@ -1,4 +1,4 @@
-"""The policy file: YAML, read whole or refused with every fault and the line it stands on."""
+"""The policy file: YAML, read whole, or refused with every fault and its line."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -30,15 +30,16 @@ from worker.settings import Duration
 
 _FORM = Dispute()
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-# Starts from which every deadline must be reachable, so that no order finds out first.
+# Every deadline must be reachable from starts in these years, so that no order is the first to
+# meet a fault.
 _TRIED_YEARS = range(5)
 
 
 def load(path: Path, grace: timedelta) -> Policies:
-    """The book of a file; ``grace`` is for the policies that give none.
+    """The policies of a file; ``grace`` applies to those without their own.
 
     Raises:
-        PolicyInvalid: the file cannot be read, or breaks a rule; with the lines.
+        PolicyInvalid: the file is unreadable or breaks a rule; with the lines.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -48,7 +49,7 @@ def load(path: Path, grace: timedelta) -> Policies:
 
 
 def parse(text: str, grace: timedelta, *, name: str = "policy file") -> Policies:
-    """The book that a text holds. Raises: as :func:`load`."""
+    """The policies in a text. Raises: as :func:`load`."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         if root is None:
@@ -66,18 +67,18 @@ def parse(text: str, grace: timedelta, *, name: str = "policy file") -> Policies
         raise PolicyInvalid(
             [
                 f"{name}:{_line(root, fault['loc'])}: "
-                f"{'.'.join(map(str, fault['loc'])) or 'file'}: {_told(fault['msg'])}"
+                f"{'.'.join(map(str, fault['loc'])) or 'file'}: {_without_prefix(fault['msg'])}"
                 for fault in error.errors(include_url=False)
             ]
         ) from None
 
 
-def _told(message: str) -> str:
+def _without_prefix(message: str) -> str:
     return message.removeprefix("Value error, ")
 
 
 def _line(root: Any, path: Sequence[int | str]) -> int:
-    """The line of the innermost node on a path; a key that is missing is told at its parent."""
+    """The line of the innermost node on a path; a missing key is reported at its parent."""
     node = root
     line: int = node.start_mark.line
     for step in path:
@@ -95,7 +96,7 @@ def _line(root: Any, path: Sequence[int | str]) -> int:
 
 
 def _repeated(node: Any) -> Iterator[tuple[int, str]]:
-    """Keys that one mapping gives twice: YAML would let the last one win without a word."""
+    """Keys that one mapping gives twice: YAML would silently let the last one win."""
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
@@ -109,7 +110,7 @@ def _repeated(node: Any) -> Iterator[tuple[int, str]]:
 
 
 def _minutes(value: object) -> object:
-    # YAML 1.1 reads an unquoted 14:00 as a number of base sixty, which is what is meant.
+    # YAML 1.1 reads an unquoted 14:00 as a base-60 number: these are the minutes we want.
     if isinstance(value, str):
         hours, colon, minutes = value.partition(":")
         if not (colon and hours.isdigit() and minutes.isdigit() and int(minutes) < 60):
@@ -207,7 +208,7 @@ class _Calendar(_Part):
     def public_holidays(self) -> Any:
         if self.holidays is None:
             return frozenset()
-        import holidays  # only here: it is large, and most run without
+        import holidays  # only here: it is large, and most installations do not need it
 
         country, _, part = self.holidays.partition("-")
         try:
@@ -216,7 +217,7 @@ class _Calendar(_Part):
             raise ValueError("no country or part of this code, such as PE or ES-MD") from None
 
     def terms(self) -> dict[str, Any]:
-        """What makes two calendars differ, in JSON."""
+        """The terms by which two calendars differ, in JSON."""
         return {
             "zone": self.zone,
             "hours": {
@@ -235,7 +236,7 @@ class _Calendar(_Part):
 
 
 class _ClosedDay:
-    """Days of our own and those of a country, which computes each year when it is asked."""
+    """Our own days and the holidays of a country, which computes each year on demand."""
 
     def __init__(self, own: frozenset[date], country: Any) -> None:
         self._own = own
@@ -308,7 +309,7 @@ class _Policy(_Part):
     grace: Annotated[Span, Field(ge=timedelta(0), le=timedelta(days=30))] | None = None
     at_lapse: AtLapse = AtLapse.AUTO_CANCEL
     dispute: _Dispute = _Dispute()
-    # None rather than empty: the terms of versions that are in force must not change.
+    # None rather than empty: the stored terms of versions in force must not change.
     reminders: Annotated[list[Window], Field(min_length=1, max_length=10)] | None = None
 
     @model_validator(mode="after")
@@ -316,7 +317,7 @@ class _Policy(_Part):
         if (self.window is None) == (self.cut_off is None):
             raise ValueError("needs either window or cut_off")
         if self.cut_off and not self.calendar:
-            raise ValueError("a cut_off needs a calendar: of which place is the time?")
+            raise ValueError("a cut_off needs a calendar: it gives the time zone")
         for before in self.reminders or ():
             if self.window is not None and self.calendar is None and before >= self.window:
                 raise ValueError(
@@ -344,7 +345,9 @@ class _File(_Part):
             if policy.calendar is not None and policy.calendar not in self.calendars:
                 raise ValueError(f"{policy.name}: there is no calendar {policy.calendar}")
             if policy.when.match().everything and number < len(names):
-                raise ValueError(f"{policy.name} has no `when`: what follows it is never reached")
+                raise ValueError(
+                    f"{policy.name} has no `when`: the policies after it are never reached"
+                )
         if not self.policies[-1].when.match().everything:
             raise ValueError("the last policy must have no `when`, for all other orders")
         for policy in self.policies:

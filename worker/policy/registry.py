@@ -1,4 +1,4 @@
-"""The policies in force: from the file or the settings, and kept in Postgres by version."""
+"""The policies in force: from the file or the settings, and stored in Postgres by version."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -11,10 +11,10 @@ from worker.storage.database import Database
 
 
 def load_policies(settings: Settings) -> Policies:
-    """The book of the policy file; without one, a single policy from the settings.
+    """The policies of the policy file; without one, a single policy from the settings.
 
     Raises:
-        PolicyInvalid: what the file says cannot be.
+        PolicyInvalid: the file is unreadable or breaks a rule.
     """
     if settings.policy_file is None:
         return Policies.of(Policy("default", settings.stock_window, settings.grace))
@@ -22,10 +22,10 @@ def load_policies(settings: Settings) -> Policies:
 
 
 async def store_policies(database: Database, policies: Policies) -> None:
-    """Keep the terms before the first order is held to them: they are for ever those of a version.
+    """Store the terms before they apply to any order: a version keeps its terms permanently.
 
     Raises:
-        PolicyConflict: this version of a policy is kept already, with other terms.
+        PolicyConflict: this version of a policy is stored already, with other terms.
         DatabaseUnavailable: try again later.
     """
     ours = [rule.policy for rule in policies.rules if rule.policy.version]

@@ -1,1 +1,1 @@
-"""The process: its parts, the life of its lanes, and its monitor."""
+"""The process: its parts, the life cycle of its lanes, and its monitor."""

@@ -1,4 +1,4 @@
-"""The parts of one lane, built for the epoch under which this worker took it."""
+"""The parts of one lane, built for one fencing epoch."""
 
 from dataclasses import dataclass
 
@@ -29,7 +29,7 @@ class LaneParts:
     def of(cls, services: Services, lane: Lane) -> "LaneParts":
         """The parts of a lane that was just taken over."""
         settings, clock, metrics = services.settings, services.clock, services.metrics
-        # A verdict is more work than an event, and the records that it rests on wait meanwhile.
+        # A verdict is more work than a record, and records wait in the meantime.
         frame = SweepFrame(lane, clock, metrics, max(1, settings.batch_size // 2))
         judge = Judge(services.scope, services.policies.clocks, settings.confirm_within)
         return cls(

@@ -1,6 +1,6 @@
-"""The life of one lane in this worker: take over, work, release; and again after any fault.
+"""The life cycle of one lane in this worker: take over, work, release.
 
-There is one recovery path: after any fault the worker takes the lane over again and goes on from
+There is one recovery path: after any fault the worker takes the lane over again and resumes from
 the stored state.
 """
 
@@ -23,7 +23,7 @@ from worker.runtime.take_over import take_over
 
 log = logger(__name__)
 
-# Longer than a heartbeat: by then a worker that lost the lane to us in the group knows it.
+# Longer than a heartbeat: by then a worker that lost the lane to us in the group knows of it.
 _FENCED_WAIT = 3.0
 _HALTED_WAIT = 30.0
 _SHORT_WAIT = 0.2
@@ -44,7 +44,7 @@ class LaneRunner:
         self.partitions = tuple(partitions)
         self.lane: Lane | None = None
         self.relay: Relay | None = None
-        # The reason why the lane does no work now.
+        # The reason why the lane is not at work.
         self.fault: str | None = "starting"
         self.halted = False
         # Of the last record applied, in milliseconds.
@@ -59,21 +59,21 @@ class LaneRunner:
         self._task = asyncio.create_task(self._run(), name=f"lane-{number}")
 
     def notice(self) -> None:
-        """Orders of this lane are to be looked at again."""
-        # A lane that does no work now looks at its notices once it is taken over.
+        """Report that orders of this lane must be judged again."""
+        # A lane that is not at work reads its notices once it is taken over.
         if self._tasks is not None:
             self._tasks.notice()
 
     async def stop(self, within: float) -> None:
-        """Finish the current transaction, publish what is committed, release the lane.
+        """Finish the current transaction, publish all committed events, release the lane.
 
-        After ``within`` seconds the lane is dropped as it is.
+        After ``within`` seconds, drop the lane as it is.
         """
         self._stopping.set()
         _, late = await asyncio.wait({self._task}, timeout=within)
         if late:
-            # The fence makes it safe to drop a lane at any point; it only costs the successor
-            # a look at the tail.
+            # The fence makes it safe to drop a lane at any point; the successor only has to read
+            # the tail.
             log.warning("lane_dropped", lane=self.number, within_seconds=within)
             self._task.cancel()
             await asyncio.wait({self._task}, timeout=1)
@@ -87,8 +87,8 @@ class LaneRunner:
             except PositionLost:
                 wait = _SHORT_WAIT
             except (NotAssigned, Fenced) as error:
-                # In the group's hands: either it takes the lane from us, or the lane is ours and
-                # the worker that fenced us is about to find out.
+                # The group decides: either it revokes the lane here, or the lane is ours and the
+                # worker that fenced us is about to lose it.
                 self.fault = str(error) or "not assigned"
                 wait = _FENCED_WAIT if isinstance(error, Fenced) else _SHORT_WAIT
             except Halted as error:
@@ -104,7 +104,7 @@ class LaneRunner:
                 log.warning("lane_waits", lane=self.number, reason=str(error), seconds=wait)
                 self._services.metrics.restarts.labels(Part.LANE).inc()
             except Exception:
-                self.fault = "a fault of our own, see the log"
+                self.fault = "internal error, see the log"
                 wait = backoff.next()
                 log.exception("lane_failed", lane=self.number)
                 self._services.metrics.restarts.labels(Part.LANE).inc()
@@ -116,8 +116,8 @@ class LaneRunner:
     async def _live(self) -> None:
         assignment = self._consumer.assignment
         if self._left_at:
-            # Not the first attempt. If the lane was given away meanwhile, taking it would fence
-            # its rightful owner.
+            # Not the first attempt. If the group assigned the lane elsewhere meanwhile, a take-over
+            # would fence its rightful owner.
             await self._consumer.confirm(self._left_at)
         services = self._services
         lane = await take_over(services, self.number, self.partitions)
@@ -143,5 +143,5 @@ class LaneRunner:
 
     def _read_one(self) -> None:
         if self.halted:
-            # Not before: the next record may still be the one that halted the lane.
+            # Not before: the next record may be the one that halted the lane.
             self.halted, self.fault = False, None

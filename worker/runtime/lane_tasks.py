@@ -21,11 +21,11 @@ from worker.runtime.services import Services
 log = logger(__name__)
 _T = TypeVar("_T")
 
-# After a small batch a lane waits for the next multiple of this, as all lanes of the process do:
-# their fetches then are one request, and their commits share a flush of the log. A record that
-# comes after a pause is taken at once.
+# After a small batch a lane waits for the next multiple of this, as do all lanes of the process.
+# Then their fetches are one request, and their commits share a flush of the log. A record that
+# comes after a pause is applied at once.
 _TICK = 0.025
-# With an older proof than this, more orders are due than the lane has turns to decide.
+# A proof older than this means that more orders are due than the lane has turns to decide.
 _AGED = timedelta(milliseconds=250)
 
 
@@ -33,11 +33,11 @@ class Group(Protocol):
     """The worker's membership in the consumer group, as a lane sees it."""
 
     def notify(self, lanes: Collection[int]) -> None:
-        """Orders of these lanes are to be looked at again."""
+        """Report that orders of these lanes must be judged again."""
         ...
 
     def restart_consumer(self, reason: str) -> None:
-        """The consumer reports a fault."""
+        """Report a fault of the consumer."""
         ...
 
 
@@ -63,20 +63,20 @@ class LaneTasks:
         self._group = group
         self._stopping = stopping
         self._read_one = read_one
-        # For the verdicts and for the reminders: each sleeper takes its own news.
+        # For the verdicts and for the reminders: each sleeper has its own signal.
         self._rearmed = asyncio.Event(), asyncio.Event()
         self._noticed = asyncio.Event()
         self._noticed.set()
 
     def notice(self) -> None:
-        """Orders of this lane are to be looked at again."""
+        """Report that orders of this lane must be judged again."""
         self._noticed.set()
 
     async def run(self, consumer: Consumer, assignment: int, reached: dict[Partition, int]) -> None:
-        """Work until stopped; then publish all that was committed.
+        """Work until stopped; then publish all committed events.
 
-        ``reached`` is the timestamp of the last record of each partition, in milliseconds; it is
-        kept up.
+        ``reached`` is the timestamp of the last record of each partition, in milliseconds; the
+        reader updates it.
 
         Raises: the first fault of any task.
         """
@@ -90,8 +90,8 @@ class LaneTasks:
             reached,
             self._unless_stopped,
         )
-        # Tasks and no gather(): cancelling a gather that one fault has ended leaves the others
-        # running, and a reader that outlives its lane takes records away from the next one.
+        # Tasks and no gather(): once a fault has ended a gather, its cancellation leaves the other
+        # tasks running, and a reader that outlives its lane takes records from the next one.
         working = {
             asyncio.create_task(self._read(reader)),
             asyncio.create_task(self._lapse()),
@@ -100,8 +100,8 @@ class LaneTasks:
         }
         relaying = asyncio.create_task(self._publish())
         try:
-            # Reading and deciding end by themselves when the lane is stopped; then, and not
-            # before, the relay has everything that they committed.
+            # Reading and deciding end by themselves when the lane is stopped. Only then does the
+            # relay have all events that they committed.
             with self._services.fairness.reader(self._lane.positions):
                 await _all(working, relaying)
             drained = asyncio.create_task(self._relay.drained())
@@ -148,7 +148,7 @@ class LaneTasks:
         rearmed: asyncio.Event,
         sweep: Callable[[Proof], Awaitable[SweepResult]],
     ) -> None:
-        """Sweep each time the timer has fired and its time is proven."""
+        """Sweep whenever the timer has fired and its time is proven."""
         prover, number = self._services.prover, self._lane.number
         await self._unless_stopped(self._relay.tail_known.wait())
         while not self._stopping.is_set():
@@ -199,9 +199,9 @@ class LaneTasks:
                 await self._clock.sleep(wait)
 
     async def _sleep_until(self, at: datetime | None, rearmed: asyncio.Event) -> None:
-        """Sleep to the next deadline, or to news of an earlier one.
+        """Sleep until the next deadline, or until an earlier one is armed.
 
-        For a few seconds at most: the wall clock may be set while we sleep.
+        For a few seconds at most: the wall clock may be adjusted meanwhile.
         """
         rearmed.clear()
         wait = 5.0
@@ -213,7 +213,7 @@ class LaneTasks:
             await asyncio.wait_for(self._unless_stopped(rearmed.wait()), wait)
 
     async def _unless_stopped(self, work: Awaitable[_T]) -> _T | None:
-        """Wait for work; ``None`` when the lane is stopped first, and the work is cancelled."""
+        """Wait for work; if the lane is stopped first, cancel it and return ``None``."""
         task = asyncio.ensure_future(work)
         stopped = asyncio.ensure_future(self._stopping.wait())
         try:
@@ -225,9 +225,9 @@ class LaneTasks:
 
 
 async def _all(work: set["asyncio.Task[None]"], guard: "asyncio.Task[None]") -> None:
-    """Wait for all of ``work``, or for the first fault, which may be that of ``guard``.
+    """Wait for all of ``work``, or for the first fault in it or in ``guard``.
 
-    ``guard`` ends by a fault only.
+    ``guard`` ends only by a fault.
     """
     pending = {*work, guard}
     while work & pending:

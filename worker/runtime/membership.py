@@ -8,7 +8,7 @@ from itertools import groupby
 from worker.backoff import Backoff
 from worker.errors import DatabaseUnavailable, KafkaUnavailable
 from worker.kafka.consumer import Consumer
-from worker.observability.http import Health
+from worker.observability.health import Health
 from worker.observability.labels import Part, Readiness
 from worker.observability.logs import logger
 from worker.records import Partition
@@ -17,14 +17,14 @@ from worker.runtime.services import Services
 
 log = logger(__name__)
 
-# A lane that is taken from us gets this long to finish its transaction and publish; well below
-# the time after which the group would throw the whole worker out.
+# A revoked lane gets this long to finish its transaction and publish: well below the time after
+# which the group would remove the whole worker.
 _REVOKE = 8.0
 _NOTICES = 1.0
 
 
 class Membership:
-    """Joins the group again and again, and runs the lanes that the group assigns."""
+    """Keeps the worker in the group, and runs the lanes that the group assigns."""
 
     def __init__(self, services: Services, health: Health) -> None:
         self.runners: dict[int, LaneRunner] = {}
@@ -62,7 +62,7 @@ class Membership:
             await clock.sleep(backoff.next())
 
     async def watch_notices(self) -> None:
-        """Find the notices that other workers left for our lanes, until cancelled."""
+        """Find notices from other workers for our lanes, until cancelled."""
         while True:
             await self._services.clock.sleep(_NOTICES)
             if self.runners:
@@ -78,13 +78,13 @@ class Membership:
         await self._stop_lanes(within)
 
     def notify(self, lanes: Collection[int]) -> None:
-        """Orders of these lanes are to be looked at again; lanes of other workers are skipped."""
+        """Report that orders of these lanes must be judged again; skips lanes of other workers."""
         for number in lanes:
             if runner := self.runners.get(number):
                 runner.notice()
 
     def restart_consumer(self, reason: str) -> None:
-        """Make a new consumer: this one reports a fault, or stands still."""
+        """Replace the consumer: it reports a fault, or makes no progress."""
         if not self._broken.is_set():
             log.warning("consumer_restarts", reason=reason)
             self._services.metrics.restarts.labels(Part.CONSUMER).inc()
@@ -109,8 +109,8 @@ class Membership:
         await self._stop_lanes(_REVOKE)
 
     async def _stop_lanes(self, within: float) -> None:
-        # With those that another call is stopping already: a lane must not be given away, or
-        # started again here, while one of its runners may still publish.
+        # Includes the runners that another call is stopping: a lane must not be released or started
+        # again while one of its runners may still publish.
         self._leaving += self.runners.values()
         self.runners.clear()
         self._services.metrics.lanes.set(0)

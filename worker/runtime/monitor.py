@@ -1,11 +1,11 @@
-"""Looks at the worker from the side: gauges, readiness, and the heartbeat of the database."""
+"""Monitors the worker: gauges, readiness, and the heartbeat in the database."""
 
 import asyncio
 from collections.abc import Mapping
 from functools import partial
 
 from worker.errors import DatabaseUnavailable, KafkaUnavailable
-from worker.observability.http import Health
+from worker.observability.health import Health
 from worker.observability.labels import Guard, Readiness
 from worker.observability.logs import logger
 from worker.records import Partition
@@ -30,11 +30,11 @@ class Monitor:
         self._health = health
         self._membership = membership
         self._watchdog = Watchdog(membership, services.clock)
-        # The ends of the logs at the last look; None while Kafka does not answer.
+        # The ends of the logs at the last observation; None while Kafka does not answer.
         self.log_ends: dict[Partition, int] | None = None
         self._waits: dict[Partition, tuple[int, float]] = {}
         for part in Readiness:
-            # Read at each scrape: it must not stand still together with what it reports.
+            # Computed at each scrape: it must not freeze together with the part that it reports.
             self._metrics.ready.labels(part).set_function(partial(health.at_work, part))
 
     async def run(self) -> None:
@@ -56,8 +56,8 @@ class Monitor:
             self._health.beat()
             runners = list(self._membership.runners.values())
             self._services.database.observe()
-            # Readiness together with the gauges, and before the parts that may have to wait: a
-            # reader that sees a lane halted must not find the worker ready.
+            # Readiness together with the gauges, and before the queries that may block: a reader
+            # that sees a halted lane must not find the worker ready.
             self._lanes(runners)
             self._readiness(runners)
             self._outbox(runners)
@@ -112,7 +112,7 @@ class Monitor:
         except KafkaUnavailable as error:
             self.log_ends = None
             self._health.set_not_ready(Readiness.KAFKA, str(error))
-            self._watchdog.reset()  # with the broker away nothing can move
+            self._watchdog.reset()  # without a broker no partition can advance
             return
         self._health.set_ready(Readiness.KAFKA)
         lags = {
@@ -137,7 +137,7 @@ class Monitor:
         for partition, (_, lag) in lags.items():
             age = 0.0
             if lag:
-                # As old as the last record that was applied, or at least as long as we wait.
+                # The age of the last applied record, but at least the time that we have waited.
                 age = max(now - applied.get(partition, now), monotonic - self._waits[partition][1])
             self._metrics.lag_records.labels(*partition).set(lag)
             self._metrics.lag_seconds.labels(*partition).set(age)

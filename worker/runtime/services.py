@@ -24,7 +24,7 @@ from worker.storage.database import Database
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Built once for each worker; :meth:`close` ends what talks to Kafka."""
+    """Built once for each worker; :meth:`close` ends the clients of Kafka."""
 
     settings: Settings
     clock: Clock
@@ -34,7 +34,7 @@ class Services:
     guards: Guards
     database: Database
     offsets: OffsetReader
-    # The prover has a reader of its own: no other question may delay a proof.
+    # The prover has its own reader: no other request may delay a proof.
     proof_offsets: OffsetReader
     producer: Producer
     policies: Policies
@@ -47,7 +47,7 @@ class Services:
 
     @classmethod
     def of(cls, settings: Settings, clock: Clock, owner: str | None = None) -> "Services":
-        """The parts that the settings ask for; without an ``owner`` its name is made up.
+        """The parts in the settings; without an ``owner`` its name is generated.
 
         Raises:
             PolicyInvalid: the policy file breaks its rules.

@@ -1,9 +1,9 @@
-"""The start of a worker: waits until Postgres and Kafka are there and fit."""
+"""The start of a worker: waits until Postgres and Kafka are available and suitable."""
 
 from worker.backoff import Backoff
 from worker.errors import DatabaseUnavailable, KafkaUnavailable, PlazoError, TopicsNotFit
 from worker.kafka.offsets import OffsetReader
-from worker.observability.http import Health
+from worker.observability.health import Health
 from worker.observability.labels import Readiness
 from worker.observability.logs import logger
 from worker.policy.registry import store_policies
@@ -15,7 +15,7 @@ log = logger(__name__)
 
 
 class Startup:
-    """Opens the surroundings of a worker; reports in ``health`` what it waits for."""
+    """Opens the database and checks the topics; reports to ``health`` while it waits."""
 
     def __init__(self, services: Services, health: Health) -> None:
         self._services = services
@@ -25,7 +25,7 @@ class Startup:
         """Connect, check the schema, and claim the database for this mode and these policies.
 
         Raises:
-            SchemaNotCurrent, ModeConflict, SeveralDatabases, PolicyConflict: waiting mends none.
+            SchemaNotCurrent, ModeConflict, SeveralDatabases, PolicyConflict: waiting does not help.
         """
         services, backoff = self._services, Backoff()
         while True:
@@ -60,7 +60,7 @@ class Startup:
 
 
 async def check_topics(settings: Settings, offsets: OffsetReader) -> dict[str, int]:
-    """Number of partitions of each of our topics.
+    """The number of partitions of each of our topics.
 
     Raises:
         KafkaUnavailable: the cluster does not answer now.
@@ -69,7 +69,9 @@ async def check_topics(settings: Settings, offsets: OffsetReader) -> dict[str, i
     wanted = [*settings.input_topics, settings.output_topic, settings.dead_letters_topic]
     widths = await offsets.widths(wanted)
     if missing := [topic for topic in wanted if topic not in widths]:
-        raise TopicsNotFit(f"missing: {', '.join(missing)}; make them or run `plazo topics create`")
+        raise TopicsNotFit(
+            f"missing: {', '.join(missing)}; create them or run `plazo topics create`"
+        )
     orders, decisions = settings.order_created_topic, settings.output_topic
     if widths[decisions] < widths[orders]:
         raise TopicsNotFit(

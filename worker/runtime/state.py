@@ -1,16 +1,16 @@
-"""The state of a worker that its monitor and its board may read."""
+"""The state of a worker, for the monitor and the board."""
 
 from collections.abc import Mapping
 from typing import Protocol
 
-from worker.observability.http import Health
+from worker.observability.health import Health
 from worker.records import Partition
 from worker.runtime.membership import Membership
 from worker.runtime.services import Services
 
 
 class WorkerState(Protocol):
-    """A running worker, for readers only."""
+    """A running worker, read-only."""
 
     @property
     def services(self) -> Services:
@@ -19,12 +19,12 @@ class WorkerState(Protocol):
 
     @property
     def health(self) -> Health:
-        """Whether it lives, and whether it is ready."""
+        """Its liveness and readiness."""
         ...
 
     @property
     def membership(self) -> Membership:
-        """Its lanes."""
+        """Its membership in the consumer group, with its lanes."""
         ...
 
     @property

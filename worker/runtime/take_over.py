@@ -1,4 +1,4 @@
-"""Takes a lane over: raises its epoch, and holds its stored positions against the logs."""
+"""Takes a lane over: raises its fencing epoch, and checks its stored positions against the logs."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,10 +14,10 @@ log = logger(__name__)
 
 
 async def take_over(services: Services, number: int, partitions: Sequence[Partition]) -> Lane:
-    """The lane, ready to read on from its stored positions.
+    """The lane, ready to continue from its stored positions.
 
     Raises:
-        Halted: a log is not the log that was read before.
+        Halted: a log is not the one that was read before.
         DatabaseUnavailable, KafkaUnavailable: try again later.
     """
     lane = Lane(number, services.database, services.metrics)
@@ -28,8 +28,8 @@ async def take_over(services: Services, number: int, partitions: Sequence[Partit
     for partition, (begin, end, first_at) in logs.items():
         position = stored.get(partition)
         if position is not None and position > end:
-            # Truncated or created again: the records there now are not the records that we read,
-            # and those below our position would never be seen.
+            # Truncated or created again: the log now holds other records, and we would never read
+            # those below our position.
             raise Halted(
                 f"lane {number}: stored position {position} of {partition} lies after the end of "
                 f"the log, {end}"
@@ -50,10 +50,11 @@ async def take_over(services: Services, number: int, partitions: Sequence[Partit
 
 
 async def _recognise(services: Services, lane: Lane, logs: Mapping[Partition, Bounds]) -> None:
-    """Make sure that the logs are those that were read, and not others of the same name.
+    """Check that the logs are those that were read, and not new ones of the same name.
 
-    A topic that was created again and has grown past the position would go unnoticed, with all its
-    records below that position. Where retention has removed the mark, nothing can be said.
+    Without this check, a topic that was created again and has grown past the position would go
+    unnoticed, and its records below the position would be lost. If retention has removed the marked
+    record, the check is not possible.
     """
     marks = {p: m for p, m in lane.marks.items() if logs[p].begin <= m.offset < logs[p].end}
     found = await services.offsets.timestamps({p: mark.offset for p, mark in marks.items()})

@@ -1,4 +1,4 @@
-"""The watchdog over progress: restarts a consumer that is alive and fetches nothing."""
+"""The watchdog over progress: restarts a consumer that is alive but fetches no records."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -8,8 +8,8 @@ from worker.errors import KafkaUnavailable
 from worker.records import Partition
 from worker.runtime.membership import Membership
 
-# Records are in the log, the lane is waiting for them, and none came for this long: the client
-# may have lost its way after a broker restart.
+# The log holds records, the lane waits for them, and none has come for this long: the client may
+# be stuck after a broker restart.
 _STANDSTILL = 30.0
 
 
@@ -22,11 +22,11 @@ class Watchdog:
         self._stood: dict[Partition, tuple[int, float]] = {}
 
     def reset(self) -> None:
-        """Begin to watch again."""
+        """Start to watch again."""
         self._stood.clear()
 
     async def look(self, waiting: Mapping[Partition, int]) -> None:
-        """Look at the partitions that have a lag, with their positions."""
+        """Check the partitions that have a lag, given with their positions."""
         now = self._clock.monotonic()
         self._stood = standing(self._stood, waiting, now)
         still = [p for p in waiting if now - self._stood[p][1] > _STANDSTILL]
@@ -44,7 +44,7 @@ class Watchdog:
 def standing(
     before: Mapping[Partition, tuple[int, float]], waiting: Mapping[Partition, int], now: float
 ) -> dict[Partition, tuple[int, float]]:
-    """Position of each partition that waits, and the time since which it stands there."""
+    """The position of each waiting partition, and the time since which it is unchanged."""
     return {
         partition: seen if (seen := before.get(partition)) and seen[0] == position
         else (position, now)

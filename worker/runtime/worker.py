@@ -1,4 +1,4 @@
-"""The worker: puts the parts together, keeps them alive, and drains on a signal.
+"""The worker: connects its parts, keeps them alive, and drains on a signal.
 
 Kafka ─▶ membership ─▶ lane runner ─▶ lane tasks ─┬─ read ──▶ ingest ──▶ Postgres
                                                   ├─ lapse ─▶ decide ──▶ Postgres
@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from worker.clock import Clock, SystemClock
-from worker.observability.http import Health, HttpServer, Page
+from worker.observability.health import Health
+from worker.observability.http import HttpServer, Page
 from worker.observability.labels import Readiness
 from worker.observability.logs import logger
 from worker.records import Partition
@@ -28,7 +29,7 @@ Pages = Callable[[WorkerState], Mapping[str, Page]]
 
 
 class Worker:
-    """One `plazo run`. ``pages`` are served beside /metrics, /livez and /readyz."""
+    """One `plazo run`. It serves ``pages`` in addition to /metrics, /livez and /readyz."""
 
     def __init__(
         self,
@@ -57,15 +58,15 @@ class Worker:
         return self._monitor.log_ends
 
     def stop(self) -> None:
-        """Ask the worker to drain and end."""
+        """Ask the worker to drain and exit."""
         self._stopping.set()
 
     async def run(self, *, signals: bool = True) -> None:
-        """Run until :meth:`stop` or a signal; ``signals=False`` leaves those to the caller.
+        """Run until :meth:`stop` or a signal; ``signals=False`` leaves them to the caller.
 
         Raises:
             SchemaNotCurrent, ModeConflict, SeveralDatabases, PolicyConflict, CannotListen:
-                waiting mends none of them.
+                waiting does not help.
         """
         if signals:
             self._on_signals()
@@ -104,7 +105,7 @@ class Worker:
             asyncio.create_task(self.membership.run(), name="membership"),
         ]
         try:
-            # Each of them ends by a fault of ours only: then the process ends too, loudly.
+            # Each of them ends only by a fault of our own; then the process fails, too.
             done, _ = await asyncio.wait(background, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()

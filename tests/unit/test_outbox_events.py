@@ -1,4 +1,4 @@
-"""What a decision looks like on the wire."""
+"""Decisions as events on the wire."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -38,12 +38,12 @@ def act(status: str, at: datetime, offset: int = 0) -> Act:
     return Act(status, at, at, Place("status", 2, offset))
 
 
-def told(case: Case) -> list[Event]:
+def emitted(case: Case) -> list[Event]:
     return list(events(case, decide(case).decisions, READING, NOW))
 
 
 def revoked() -> Case:
-    (cancel,) = told(CASE)
+    (cancel,) = emitted(CASE)
     judged = decide(CASE)
 
     given = PriorDecision(
@@ -58,30 +58,30 @@ REFUSED = CASE._replace(refusals=(RefusedRecord(Place("status", 0, 2), NOW, "not
 
 @pytest.mark.parametrize("case", [CASE, REFUSED, revoked()], ids=["cancel", "refused", "revoked"])
 def test_an_event_is_what_the_schema_says(case: Case) -> None:
-    (event,) = told(case)
+    (event,) = emitted(case)
     MODELS[event.kind].model_validate_json(event.value)
 
 
 def test_the_same_verdict_has_the_same_id_whenever_it_is_made() -> None:
-    (first,) = told(CASE)
+    (first,) = emitted(CASE)
     (again,) = events(CASE, decide(CASE).decisions, READING, NOW + timedelta(days=1))
     assert first.id == again.id
     other = CASE._replace(order=CASE.order._replace(order_id="v1-02"))
-    assert told(other)[0].id != first.id
+    assert emitted(other)[0].id != first.id
 
 
 def test_a_revocation_names_what_it_revokes() -> None:
-    (cancel,) = told(CASE)
-    (event,) = told(revoked())
+    (cancel,) = emitted(CASE)
+    (event,) = emitted(revoked())
     revokes = json.loads(event.value)["revokes"]
     assert revokes["id"] == str(cancel.id)
     assert revokes["sequence"] == 41
     assert revokes["type"] == "marketplace.order.auto-cancel.v1"
 
 
-def test_how_far_each_input_was_read_is_told_by_partition() -> None:
-    (event,) = told(CASE)
-    # A partition that nobody has read yet stands at 0.
+def test_how_far_each_input_was_read_is_stated_by_partition() -> None:
+    (event,) = emitted(CASE)
+    # A partition that nobody has read yet is at 0.
     assert json.loads(event.value)["evidence"]["read_to"] == {"orders": [7], "status": [3, 0, 9]}
 
 
@@ -89,7 +89,7 @@ def test_an_order_with_ever_so_many_acts_fits_a_record() -> None:
     acts = tuple(
         act("dispute-opened", ENTERED + timedelta(seconds=n), offset=n) for n in range(50_000)
     )
-    (event,) = told(CASE._replace(acts=acts))
+    (event,) = emitted(CASE._replace(acts=acts))
     evidence = json.loads(event.value)["evidence"]
     assert len(event.value) < 100_000
     assert len(evidence["acts"]) == MOST_ACTS

@@ -1,4 +1,4 @@
-"""When a deadline is, after extensions, holds and outages; and who is reminded of it."""
+"""The deadline after extensions, holds and outages, and its reminders."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
@@ -38,7 +38,7 @@ def test_without_changes_the_clock_decides() -> None:
         ([change(EXTENDED, 3, 30)], 30, False),
         # Overlapping extensions: the latest in event time, though it gives less.
         ([change(EXTENDED, 3, 40), change(EXTENDED, 4, 30)], 30, False),
-        # At one instant the kinder one.
+        # Of several at one time the kinder one.
         ([change(EXTENDED, 3, 40), change(EXTENDED, 3, 30)], 40, False),
         # None takes time away.
         ([change(EXTENDED, 3, 12)], 24, False),
@@ -94,8 +94,8 @@ def act(status: str, at: float = 1) -> Act:
 
 @pytest.mark.parametrize("before", [6, 1])
 def test_a_silent_seller_is_reminded(before: int) -> None:
-    (told,) = remind(case(act("ready-for-handling"), decided=1), DUE - before * HOUR)
-    assert (told.ordinal, told.kind, told.reason) == (2, "deadline-reminder", "deadline-approaches")
+    (sent,) = remind(case(act("ready-for-handling"), decided=1), DUE - before * HOUR)
+    assert (sent.ordinal, sent.kind, sent.reason) == (2, "deadline-reminder", "deadline-approaches")
 
 
 @pytest.mark.parametrize(
@@ -112,5 +112,5 @@ def test_whoever_did_something_is_not_reminded(known: Case) -> None:
     assert remind(known, DUE - HOUR) == ()
 
 
-def test_a_reminder_of_a_deadline_that_has_moved_is_not_told() -> None:
+def test_a_reminder_of_a_deadline_that_has_moved_is_not_sent() -> None:
     assert remind(case(), DUE - 2 * HOUR) == ()

@@ -1,4 +1,4 @@
-"""What is told of the proofs that lanes wait for: whose verdicts they keep is simulated."""
+"""The state of the proofs that lanes wait for; the simulation checks the verdicts they permit."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ class _Probe:
         return dict(_ENDS)
 
 
-class _Store:
+class _Database:
     def __init__(self, positions: Ends) -> None:
         self.positions = positions
 
@@ -47,36 +47,36 @@ class _Clock(SystemClock):
 @asynccontextmanager
 async def _serving(positions: Ends) -> AsyncIterator[tuple[Prover, _Clock]]:
     clock = _Clock()
-    store = cast("Database", _Store(positions))
+    database = cast("Database", _Database(positions))
     scope = EvidenceScope(("acts",), "acts", narrow=False)
     metrics = Metrics(Settings())
-    freshness = Prover(_Probe(), store, scope, clock, metrics, Guards(metrics))
-    serving = asyncio.create_task(freshness.run())
+    prover = Prover(_Probe(), database, scope, clock, metrics, Guards(metrics))
+    serving = asyncio.create_task(prover.run())
     try:
-        yield freshness, clock
+        yield prover, clock
     finally:
         serving.cancel()
 
 
 async def test_a_proof_is_late_once_lanes_have_waited_for_it() -> None:
     positions = {("acts", 0): 10, ("acts", 1): 17}
-    async with _serving(positions) as (freshness, clock), asyncio.timeout(5):
-        waiting = asyncio.create_task(freshness.proven(0, datetime.now(UTC)))
-        await eventually(lambda: freshness.held_by, interval=0.001)
-        assert freshness.late() == []
+    async with _serving(positions) as (prover, clock), asyncio.timeout(5):
+        waiting = asyncio.create_task(prover.proven(0, datetime.now(UTC)))
+        await eventually(lambda: prover.held_by, interval=0.001)
+        assert prover.late() == []
         clock.ahead = 2 * _LATE
-        (late,) = freshness.late()
+        (late,) = prover.late()
         assert late.missing({("acts", 0): 8, ("acts", 1): 17}) == 2 + 3
         assert late.missing({("acts", 0): 12}) == 0
 
-        there = asyncio.create_task(freshness.next_proof(5))
+        there = asyncio.create_task(prover.next_proof(5))
         positions["acts", 1] = 20
-        freshness.progressed()
+        prover.progressed()
         assert late.at == (await waiting).at
         await there
-        assert freshness.late() == []
+        assert prover.late() == []
 
 
-async def test_nobody_waits_for_ever_for_the_next_proof() -> None:
-    async with _serving({("acts", 0): 0, ("acts", 1): 0}) as (freshness, _), asyncio.timeout(5):
-        await freshness.next_proof(0.01)
+async def test_nobody_waits_forever_for_the_next_proof() -> None:
+    async with _serving({("acts", 0): 0, ("acts", 1): 0}) as (prover, _), asyncio.timeout(5):
+        await prover.next_proof(0.01)

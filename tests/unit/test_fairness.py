@@ -1,4 +1,4 @@
-"""Who goes first within a worker, and that nobody waits for ever."""
+"""Who goes first within a worker, and that nobody waits forever."""
 
 import asyncio
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ class _Proof:
 
 @dataclass
 class _Proofs:
-    """Those that are late; the next one is there when told."""
+    """Late proofs; the next one arrives when the test says so."""
 
     waited_for: list[_Proof] = field(default_factory=list)
     there: asyncio.Event = field(default_factory=asyncio.Event)
@@ -41,22 +41,22 @@ class _Proofs:
             await asyncio.wait_for(self.there.wait(), within)
 
 
-def _turns(proofs: _Proofs | None = None, patience: float = 5.0) -> Fairness:
+def _fairness(proofs: _Proofs | None = None, patience: float = 5.0) -> Fairness:
     return Fairness(proofs or _Proofs(), SystemClock(), patience)
 
 
-def _place(turns: Fairness, kind: str) -> AbstractAsyncContextManager[None]:
-    return turns.deciding() if kind == "deciding" else turns.applying()
+def _turn(fairness: Fairness, kind: str) -> AbstractAsyncContextManager[None]:
+    return fairness.deciding() if kind == "deciding" else fairness.applying()
 
 
 @pytest.mark.parametrize("kind", ["deciding", "applying"])
 async def test_few_at_a_time(kind: str) -> None:
-    turns = _turns()
+    fairness = _fairness()
     inside, most = 0, 0
 
     async def work() -> None:
         nonlocal inside, most
-        async with _place(turns, kind):
+        async with _turn(fairness, kind):
             inside += 1
             most = max(most, inside)
             await asyncio.sleep(0)
@@ -68,24 +68,24 @@ async def test_few_at_a_time(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["deciding", "applying"])
 async def test_those_that_are_stuck_hold_the_others_for_a_while_only(kind: str) -> None:
-    turns = _turns(patience=0.05)
-    stuck = [_place(turns, kind) for _ in range(_AT_ONCE)]
+    fairness = _fairness(patience=0.05)
+    stuck = [_turn(fairness, kind) for _ in range(_AT_ONCE)]
     for one in stuck:
         await one.__aenter__()
-    async with asyncio.timeout(2), _place(turns, kind):
+    async with asyncio.timeout(2), _turn(fairness, kind):
         pass
     for one in stuck:
         await one.__aexit__(None, None, None)
     # The one that went on without a place gave none back.
     async with asyncio.timeout(2):
-        assert await _most_inside(turns, kind) == _AT_ONCE
+        assert await _most_inside(fairness, kind) == _AT_ONCE
 
 
-async def _most_inside(turns: Fairness, kind: str) -> int:
-    inside = [_place(turns, kind) for _ in range(_AT_ONCE)]
+async def _most_inside(fairness: Fairness, kind: str) -> int:
+    inside = [_turn(fairness, kind) for _ in range(_AT_ONCE)]
     for one in inside:
         await one.__aenter__()
-    last = asyncio.create_task(_place(turns, kind).__aenter__())
+    last = asyncio.create_task(_turn(fairness, kind).__aenter__())
     await asyncio.sleep(0.01)
     waited = not last.done()
     await last
@@ -93,9 +93,9 @@ async def _most_inside(turns: Fairness, kind: str) -> int:
 
 
 async def test_reading_waits_until_nobody_decides() -> None:
-    turns = _turns()
-    async with turns.deciding():
-        reading = asyncio.create_task(turns.reading({}, _MOST))
+    fairness = _fairness()
+    async with fairness.deciding():
+        reading = asyncio.create_task(fairness.reading({}, _MOST))
         await asyncio.sleep(0.01)
         assert not reading.done()
     async with asyncio.timeout(2):
@@ -103,31 +103,31 @@ async def test_reading_waits_until_nobody_decides() -> None:
 
 
 async def test_reading_waits_for_a_while_only() -> None:
-    turns = _turns(patience=0.05)
-    async with turns.deciding(), asyncio.timeout(2):
-        await turns.reading({}, _MOST)
+    fairness = _fairness(patience=0.05)
+    async with fairness.deciding(), asyncio.timeout(2):
+        await fairness.reading({}, _MOST)
 
 
 _BEHIND, _THERE = {("acts", 0): 300}, {("acts", 1): 1_000}
 
 
 async def test_a_lane_reads_no_further_than_verdicts_wait_for() -> None:
-    turns = _turns(_Proofs([_Proof()]))
-    assert await turns.reading(_BEHIND, _MOST) == 700
-    assert await turns.reading(_BEHIND, 500) == 500
+    fairness = _fairness(_Proofs([_Proof()]))
+    assert await fairness.reading(_BEHIND, _MOST) == 700
+    assert await fairness.reading(_BEHIND, 500) == 500
 
 
 async def test_what_cannot_be_read_now_does_not_hold_the_rest_of_the_lane() -> None:
-    turns = _turns(_Proofs([_Proof()]))
-    assert await turns.reading({("acts", 0): 999}, _MOST) == _LEAST
-    assert await turns.reading({("acts", 0): 999}, 10) == 10
+    fairness = _fairness(_Proofs([_Proof()]))
+    assert await fairness.reading({("acts", 0): 999}, _MOST) == _LEAST
+    assert await fairness.reading({("acts", 0): 999}, 10) == 10
 
 
 async def test_a_lane_that_read_enough_lets_the_others_read_first() -> None:
     proofs = _Proofs([_Proof()])
-    turns = _turns(proofs)
-    with turns.reader(_BEHIND), turns.reader(_THERE):
-        reading = asyncio.create_task(turns.reading(_THERE, _MOST))
+    fairness = _fairness(proofs)
+    with fairness.reader(_BEHIND), fairness.reader(_THERE):
+        reading = asyncio.create_task(fairness.reading(_THERE, _MOST))
         await asyncio.sleep(0.01)
         assert not reading.done()
         proofs.waited_for.clear()
@@ -138,11 +138,11 @@ async def test_a_lane_that_read_enough_lets_the_others_read_first() -> None:
 
 async def test_after_the_proof_the_verdicts_go_first() -> None:
     proofs = _Proofs([_Proof()])
-    turns = _turns(proofs)
-    with turns.reader(_BEHIND), turns.reader(_THERE):
-        reading = asyncio.create_task(turns.reading(_THERE, _MOST))
+    fairness = _fairness(proofs)
+    with fairness.reader(_BEHIND), fairness.reader(_THERE):
+        reading = asyncio.create_task(fairness.reading(_THERE, _MOST))
         await asyncio.sleep(0.01)
-        async with turns.deciding():
+        async with fairness.deciding():
             proofs.waited_for.clear()
             proofs.there.set()
             await asyncio.sleep(0.01)
@@ -152,18 +152,18 @@ async def test_after_the_proof_the_verdicts_go_first() -> None:
 
 
 async def test_one_that_is_stuck_holds_the_others_once_for_each_proof() -> None:
-    turns = Fairness(_Proofs([_Proof()]), clock := SystemClock(), courtesy=0.1)
-    with turns.reader(_BEHIND), turns.reader(_THERE):
+    fairness = Fairness(_Proofs([_Proof()]), clock := SystemClock(), courtesy=0.1)
+    with fairness.reader(_BEHIND), fairness.reader(_THERE):
         began = clock.monotonic()
         for _ in range(20):
-            assert await turns.reading(_THERE, _MOST) == _MOST
+            assert await fairness.reading(_THERE, _MOST) == _MOST
         assert 0.1 <= clock.monotonic() - began < 1
 
 
 async def test_nobody_waits_for_lanes_that_read_elsewhere_or_no_more() -> None:
-    turns = _turns(_Proofs([_Proof()]))
-    with turns.reader(_THERE):
-        with turns.reader(_BEHIND):
+    fairness = _fairness(_Proofs([_Proof()]))
+    with fairness.reader(_THERE):
+        with fairness.reader(_BEHIND):
             pass
         async with asyncio.timeout(1):
-            assert await turns.reading(_THERE, _MOST) == _MOST
+            assert await fairness.reading(_THERE, _MOST) == _MOST
