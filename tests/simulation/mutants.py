@@ -223,7 +223,7 @@ PLANTED = (
         "sequence moved outside the transaction",
         "sequences are dense",
         200,
-        17,
+        36,
         (
             (
                 SWEEP,
@@ -305,7 +305,7 @@ PLANTED = (
         "a repeated order enters again",
         "each verdict once",
         200,
-        2,
+        122,
         (
             (
                 STATEMENTS,
@@ -322,6 +322,11 @@ PLANTED = (
                 "        row = old.but(**row)\n",
                 "        row = old.but(**row, finding=None)\n",
             ),
+            (
+                STATEMENTS,
+                '    yield from _insert(tx, "deadlines", tuple(deadline.values()), deadline)\n    armed.append(deadline)\n',
+                '    if (yield from _insert_missing(tx, "deadlines", tuple(deadline.values()), deadline)):\n        armed.append(deadline)\n',
+            ),
         ),
     ),
     PlantedFault(
@@ -335,14 +340,14 @@ PLANTED = (
         "deadlines disarmed after the verdicts",
         "a deadline that a sweep arms is not lost with those it found",
         1000,
-        None,
+        552,
         ((LAPSE, _DISARM, ""), (LAPSE, _NEXT, _DISARM + _NEXT)),
     ),
     PlantedFault(
         "an auto-cancel that a correction brings is not watched",
         "an auto-cancel that nobody carries out escalates",
         2000,
-        None,
+        289,
         (
             (
                 JUDGE,
@@ -383,7 +388,7 @@ PLANTED = (
         "the latest of several starts counts",
         "of the starts that are known the earliest counts",
         1500,
-        None,
+        121,
         (
             (
                 "worker/decide/reconsider.py",
@@ -396,7 +401,7 @@ PLANTED = (
         "two sweeps at the brake at once",
         "the limits hold over all workers",
         4000,
-        None,
+        388,
         ((STATEMENTS, 'yield "brake", True', 'yield "brake", tx'),),
     ),
     PlantedFault(
@@ -449,7 +454,7 @@ PLANTED = (
         "reminded of a deadline that has moved",
         "a new deadline has reminders of its own",
         1500,
-        None,
+        674,
         ((DECIDE, " or order.due - at not in order.reminders:", ":"),),
     ),
     PlantedFault(
@@ -603,6 +608,10 @@ class Trial:
         return "\n".join(lines)
 
 
+# Takes long to import, and is not ours.
+_HEAVY = ["aiohttp", "aiokafka", "asyncpg", "jsonschema", "pydantic_settings", "structlog", "yaml"]
+
+
 def try_out(fault: PlantedFault, seeds: range) -> Trial:
     """Plant a fault in a process of its own, and run seeds until one fails.
 
@@ -611,7 +620,6 @@ def try_out(fault: PlantedFault, seeds: range) -> Trial:
     """
     texts = edited(fault)
     context = get_context("forkserver")
-    # The server must know nothing of the worker: it imports what takes long and is not ours.
     context.set_forkserver_preload(_HEAVY)
     ours, theirs = context.Pipe()
     process = context.Process(target=_try_out, args=(theirs, texts, seeds), daemon=True)
@@ -630,14 +638,12 @@ def try_out(fault: PlantedFault, seeds: range) -> Trial:
     return Trial(fault, *answer)
 
 
-_HEAVY = ["aiohttp", "aiokafka", "asyncpg", "jsonschema", "pydantic_settings", "structlog", "yaml"]
-
-
 def _try_out(answer: Connection, texts: Mapping[Path, str], seeds: range) -> None:
     try:
         _Finder(texts).install()
-        from tests.simulation.runs import run_all
+        from tests.simulation.runs import live_no_longer_than_parent, run_all
 
+        live_no_longer_than_parent()
         results = run_all(seeds.start, len(seeds), most_failed=1)
         last = results[-1]
         if last.faults:

@@ -67,7 +67,7 @@ def run_chunks(
     )
     failed = 0
     pending: set[Future[list[Result]]] = set()
-    with ProcessPoolExecutor(jobs, get_context("spawn"), _live_no_longer_than_parent) as pool:
+    with ProcessPoolExecutor(jobs, get_context("spawn"), live_no_longer_than_parent) as pool:
         while True:
             if failed < most_failed and not stopping():
                 for chunk in islice(chunks, jobs - len(pending)):
@@ -80,7 +80,7 @@ def run_chunks(
             yield results
 
 
-def _live_no_longer_than_parent() -> None:
+def live_no_longer_than_parent() -> None:
     """Leave Ctrl-C to the parent, and end when it was killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = parent_process()
