@@ -32,11 +32,12 @@ run: $(DEV) ## Run the worker with an embedded Postgres, broker and marketplace 
 test: $(TEST) $(if $(HAVE_KAFKA),kafka) ## Run all tests, or some (ARGS=tests/unit)
 	$(VENV)/bin/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
 
-simulate: $(TEST) ## Run the worker in simulated time (SEEDS=2000, or SEED=123 with its trace)
-	$(VENV)/bin/python -m tests.simulation $(if $(SEED),--seed $(SEED),$(or $(SEEDS),2000))
+simulate: $(TEST) ## Run the worker in simulated time (SEEDS=2000 FROM=0 LEDGER=1, or SEED=123 with its trace)
+	$(VENV)/bin/python -m tests.simulation \
+		$(if $(SEED),--seed $(SEED),$(or $(SEEDS),2000) --first $(or $(FROM),0) $(if $(LEDGER),--ledger))
 
-simulate-mutants: $(TEST) ## Plant faults in the worker: the simulation must catch each
-	$(VENV)/bin/python -m tests.simulation.mutants
+simulate-mutants: $(TEST) ## Plant faults in the worker: the simulation must catch each (ARGS=--short, or names)
+	$(VENV)/bin/python -m tests.simulation.mutants $(ARGS)
 
 chaos: $(TEST) kafka ## Break real parts in every way we know, about twenty minutes (ARGS="-k commit")
 	$(VENV)/bin/python -m pytest -rP --show-capture=stdout tests/chaos $(ARGS)
