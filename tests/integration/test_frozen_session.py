@@ -7,8 +7,8 @@ from contextlib import suppress
 import asyncpg
 
 from tests.support.waiting import eventually
-from worker.storage.database import sql
 from worker.storage.migrate import migrate
+from worker.storage.statements import sql
 
 
 async def test_a_session_frozen_in_a_copy_is_ended(database: str) -> None:

@@ -14,8 +14,9 @@ from pydantic import SecretStr
 from tests.simulation.test_model import Statements
 from worker.observability.metrics import Metrics
 from worker.settings import Settings
-from worker.storage.database import Database, sql
+from worker.storage.database import Database
 from worker.storage.migrate import migrate
+from worker.storage.statements import sql
 
 ROWS = 30_000
 LOAD = f"""

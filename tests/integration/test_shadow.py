@@ -59,4 +59,4 @@ async def test_it_decides_and_tells_nobody(
 
     live = new_worker(topics).start()
     assert await live.wait(30) == 3
-    assert "what was rehearsed would count as decided" in live.output
+    assert "verdicts of a rehearsal would count as decided" in live.output

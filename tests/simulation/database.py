@@ -217,7 +217,7 @@ class SimPostgres:
 
 
 class SimTransaction:
-    """As worker.storage.database.Transaction."""
+    """As worker.storage.transaction.Transaction."""
 
     def __init__(self, store: "SimDatabase", tx: Tx | None) -> None:
         self._store = store
@@ -260,9 +260,6 @@ class SimDatabase:
 
     async def close(self) -> None:
         pass
-
-    async def claim(self, mode: str) -> None:
-        pass  # there is but one mode in this world
 
     async def now(self) -> datetime:
         world = self._world

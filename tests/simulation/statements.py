@@ -52,7 +52,7 @@ class Row(dict[Any, Any]):
 
 
 def _texts(array: str) -> list[str]:
-    """What :func:`worker.storage.database.text_array` wrote."""
+    """What :func:`worker.storage.transaction.text_array` wrote."""
     texts: list[str] = json.loads(f"[{array[1:-1]}]", strict=False)
     return texts
 

@@ -19,8 +19,9 @@ from worker.errors import DatabaseFault, KeyTaken
 from worker.observability.metrics import Metrics
 from worker.settings import Settings
 from worker.storage.binary_copy import DEADLINE_COLUMNS
-from worker.storage.database import Database, text_array
+from worker.storage.database import Database
 from worker.storage.migrate import migrate
+from worker.storage.transaction import text_array
 
 EXAMPLES = 150
 START = datetime(2026, 11, 22, tzinfo=UTC)

@@ -636,6 +636,10 @@ def _load_policies(settings: Settings) -> Policies:
     return Policies.of(policy)
 
 
+async def _claim_mode(_store: SimDatabase, _mode: str) -> None:
+    """There is one mode in this world."""
+
+
 async def _store_policies(_store: SimDatabase, _book: Policies) -> None:
     """The model's policies are there from the start."""
 
@@ -652,7 +656,11 @@ def simulated() -> Iterator[None]:
             "load_policies": _load_policies,
         },
         worker.runtime.worker: {"HttpServer": _Http, "Monitor": _Monitor, "log": _LOG},
-        worker.runtime.startup: {"store_policies": _store_policies, "log": _LOG},
+        worker.runtime.startup: {
+            "claim_mode": _claim_mode,
+            "store_policies": _store_policies,
+            "log": _LOG,
+        },
         worker.runtime.membership: {"Consumer": SimConsumer, "log": _LOG},
         worker.runtime.lane_runner: {"log": _LOG},
         worker.runtime.lane_tasks: {"log": _LOG},

@@ -40,15 +40,15 @@ DECIDED = {"acceptance_decision_date": "2026-11-22T11:00:00Z"}
 
 
 def read(name: str, body: Any, key: str | None = None, at: datetime = NOW) -> Any:
-    """Through the codec, keyed by the order as the contract wants it."""
-    codec = Decoder("orders", "acts", 100_000, timedelta(minutes=5), timedelta(hours=24),
+    """Through the decoder, keyed by the order as the contract wants it."""
+    decoder = Decoder("orders", "acts", 100_000, timedelta(minutes=5), timedelta(hours=24),
                   {"t": ADAPTERS[name]})  # fmt: skip
     if key is None:
         key = next(str(body[k]) for k in ("orderId", "OrderId", "order_id", "hookConfig")
                    if k in body)  # fmt: skip
     timestamp = round(at.timestamp() * 1000)
     value = json.dumps(body).encode()
-    return codec.decode(Record("t", 0, 0, timestamp, key.encode(), value, ()), NOW)
+    return decoder.decode(Record("t", 0, 0, timestamp, key.encode(), value, ()), NOW)
 
 
 def said(events: tuple[OrderStatusChanged, ...]) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from worker.errors import Halted
 from worker.ingest.dead_letter_limit import DeadLetterLimit, crowded
-from worker.storage.database import Transaction
+from worker.storage.transaction import Transaction
 
 ORDERS, ACTS = ("orders", 0), ("acts", 0)
 

@@ -12,7 +12,8 @@ from worker.observability import logs
 from worker.observability.metrics import Metrics
 from worker.operations.format import to_json
 from worker.settings import Settings
-from worker.storage.database import Database, Transaction
+from worker.storage.database import Database
+from worker.storage.transaction import Transaction
 
 _T = TypeVar("_T")
 

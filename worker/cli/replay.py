@@ -24,6 +24,7 @@ from worker.records import Partition
 from worker.runtime.worker import Worker
 from worker.settings import Settings
 from worker.storage.database import Database
+from worker.storage.installation import claim_mode
 
 _POLL = 0.2
 
@@ -76,7 +77,7 @@ async def _prepare(
             raise typer.Exit(1)
         stretches = await _stretches(settings, start)
         if author is not None:
-            await database.claim(settings.mode)
+            await claim_mode(database, settings.mode)
             async with database.transaction() as tx:
                 for partition, (begin, _, since) in stretches.items():
                     await tx.execute("start_position", *partition, begin, since)

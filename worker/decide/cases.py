@@ -8,7 +8,7 @@ from typing import Any
 from worker.domain.acts import DECISIVE, Act, Change, Place, RefusedRecord
 from worker.domain.case import Case, Finding, Kind, Order, PriorDecision, Reason
 from worker.domain.policy import AtLapse, Dispute
-from worker.storage.database import Transaction, text_array
+from worker.storage.transaction import Transaction, text_array
 
 
 async def load_cases(

@@ -12,7 +12,7 @@ from worker.domain.acts import EXTENDED, Change
 from worker.domain.case import Case
 from worker.domain.deadline import Outage, Schedule, schedule
 from worker.lanes.timers import TimerChange, arm_reminders
-from worker.storage.database import Transaction, columns
+from worker.storage.transaction import Transaction, columns
 
 
 @dataclass(slots=True)

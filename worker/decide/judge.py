@@ -15,7 +15,7 @@ from worker.freshness.evidence import EvidenceScope, Proof
 from worker.lanes.timers import TimerChange
 from worker.observability.logs import logger
 from worker.outbox.events import Event, events
-from worker.storage.database import text_array
+from worker.storage.transaction import text_array
 
 log = logger(__name__)
 

@@ -8,7 +8,7 @@ from worker.decide.sweep import Sweep, SweepFrame, SweepResult
 from worker.domain.acts import ORDER_CREATED
 from worker.domain.policy import Facts, Policies
 from worker.lanes.timers import TimerChange, arm_reminders
-from worker.storage.database import columns, text_array
+from worker.storage.transaction import columns, text_array
 
 
 class Reconsider:

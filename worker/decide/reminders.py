@@ -6,7 +6,7 @@ from worker.decide.sweep import SweepFrame, SweepResult
 from worker.domain.decide import remind
 from worker.freshness.evidence import EvidenceScope, Proof
 from worker.outbox.events import Event, events
-from worker.storage.database import columns
+from worker.storage.transaction import columns
 
 
 class Reminders:

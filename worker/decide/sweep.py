@@ -19,7 +19,7 @@ from worker.observability.labels import Purpose
 from worker.observability.logs import logger
 from worker.observability.metrics import Metrics
 from worker.outbox.events import Event
-from worker.storage.database import Transaction
+from worker.storage.transaction import Transaction
 
 log = logger(__name__)
 

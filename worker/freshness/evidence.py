@@ -9,7 +9,7 @@ from pydantic_core import to_json
 
 from worker.records import Partition
 from worker.settings import Settings
-from worker.storage.database import Transaction
+from worker.storage.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from worker.observability.metrics import Metrics
 from worker.observability.tracing import Traces, carries_context
 from worker.records import Batch, Record, Refusal
 from worker.storage import binary_copy
-from worker.storage.database import Transaction, columns, text_array
+from worker.storage.transaction import Transaction, columns, text_array
 
 _NO_MARK = (None, None)
 # From so many orders and acts on COPY costs less, with all the statements around it.

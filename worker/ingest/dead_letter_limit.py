@@ -10,7 +10,7 @@ from itertools import groupby
 from worker.errors import Halted
 from worker.records import Partition
 from worker.settings import Settings
-from worker.storage.database import Transaction
+from worker.storage.transaction import Transaction
 
 
 class DeadLetterLimit:

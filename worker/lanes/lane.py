@@ -12,7 +12,8 @@ from worker.errors import Fenced
 from worker.lanes.timers import TimerChange, earlier
 from worker.observability.metrics import Metrics
 from worker.records import Mark, Partition
-from worker.storage.database import Database, Transaction
+from worker.storage.database import Database
+from worker.storage.transaction import Transaction
 
 
 class Lane:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from worker.records import Partition
-from worker.storage.database import Transaction
+from worker.storage.transaction import Transaction
 
 
 async def read(session: Transaction, ends: Mapping[Partition, int] | None) -> list[dict[str, Any]]:

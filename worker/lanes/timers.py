@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from worker.storage.database import Transaction
+from worker.storage.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)

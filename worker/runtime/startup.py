@@ -9,6 +9,7 @@ from worker.observability.logs import logger
 from worker.policy.registry import store_policies
 from worker.runtime.services import Services
 from worker.settings import Settings
+from worker.storage.installation import claim_mode
 from worker.storage.migrations import HEAD
 
 log = logger(__name__)
@@ -31,7 +32,7 @@ class Startup:
         while True:
             try:
                 await services.database.open()
-                await services.database.claim(services.settings.mode)
+                await claim_mode(services.database, services.settings.mode)
                 await store_policies(services.database, services.policies)
             except DatabaseUnavailable as error:
                 await self._wait(Readiness.DATABASE, error, backoff)

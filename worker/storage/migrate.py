@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from worker.errors import DatabaseUnavailable
-from worker.storage.database import sql
 from worker.storage.migrations import HEAD, VERSIONS
+from worker.storage.statements import sql
 
 # Any constant will do, so long as no other program uses it on this database.
 _LOCK = 0x506C617A6F

@@ -1,7 +1,7 @@
 """Mirakl: the order as OR11 lists it, published to both topics whenever it has changed.
 
 As an order it opens the window, unless it is still in ``STAGING``, where the seller does not see
-it. As acts it tells what the seller has done: accepting an order is what validates its stock.
+it. As acts it says what the seller has done: to accept an order is to validate its stock.
 """
 
 from datetime import datetime
@@ -17,7 +17,7 @@ from worker.ingest.formats.model import Foreign
 
 _STAGING = "STAGING"
 _INCIDENT = "INCIDENT_OPEN"
-# None of them is reached but by acceptance.
+# An order reaches these states only by acceptance.
 _ACCEPTED = frozenset({
     "WAITING_DEBIT", "WAITING_DEBIT_PAYMENT", "SHIPPING", "SHIPPED", "TO_COLLECT", "RECEIVED",
     "CLOSED",
@@ -43,46 +43,46 @@ class _Order(Foreign):
 
 
 def order(value: bytes, _recorded_at: datetime) -> tuple[OrderCreated, ...]:
-    """The order that a snapshot tells of; none while it is staged."""
-    found = _Order.model_validate_json(value)
-    if found.state == _STAGING:
+    """Return the order of a snapshot; none while it is staged."""
+    snapshot = _Order.model_validate_json(value)
+    if snapshot.state == _STAGING:
         return ()
     created = OrderCreated.model_construct(
-        order_id=found.order_id,
-        seller_id=str(found.shop_id),
+        order_id=snapshot.order_id,
+        seller_id=str(snapshot.shop_id),
         fulfilment="dropshipping",  # the shop ships
-        entered_at=found.created,
-        total=None if found.total is None else format(found.total, "f"),
-        currency=found.currency,
+        entered_at=snapshot.created,
+        total=None if snapshot.total is None else format(snapshot.total, "f"),
+        currency=snapshot.currency,
         lines=None,
     )
     return (created,)
 
 
 def acts(value: bytes, _recorded_at: datetime) -> tuple[OrderStatusChanged, ...]:
-    """What a snapshot says has been done; a state that says nothing is kept under its own name."""
-    found = _Order.model_validate_json(value)
-    decided = found.decided or found.updated
-    if any(line.state == _INCIDENT for line in found.lines):
-        told = [(DISPUTE_OPENED, found.updated)]
-        if found.state in _ACCEPTED:
-            told.append((START_HANDLING, decided))
-    elif found.state in _ACCEPTED:
-        # A snapshot does not say that there was an incident before; if so, it is over.
-        told = [(START_HANDLING, decided), (DISPUTE_RESOLVED, found.updated)]
-    elif found.state == "REFUSED":
-        told = [(CANCELED, decided)]
-    elif found.state == "CANCELED":
-        told = [(CANCELED, found.updated)]
+    """Return the acts that a snapshot implies; a state that implies none keeps its own name."""
+    snapshot = _Order.model_validate_json(value)
+    decided = snapshot.decided or snapshot.updated
+    if any(line.state == _INCIDENT for line in snapshot.lines):
+        implied = [(DISPUTE_OPENED, snapshot.updated)]
+        if snapshot.state in _ACCEPTED:
+            implied.append((START_HANDLING, decided))
+    elif snapshot.state in _ACCEPTED:
+        # A snapshot does not show earlier incidents; if there was one, it is over.
+        implied = [(START_HANDLING, decided), (DISPUTE_RESOLVED, snapshot.updated)]
+    elif snapshot.state == "REFUSED":
+        implied = [(CANCELED, decided)]
+    elif snapshot.state == "CANCELED":
+        implied = [(CANCELED, snapshot.updated)]
     else:
-        told = [(found.state.lower().replace("_", "-"), found.updated)]
+        implied = [(snapshot.state.lower().replace("_", "-"), snapshot.updated)]
     return tuple(
         OrderStatusChanged.model_construct(
-            order_id=found.order_id,
+            order_id=snapshot.order_id,
             status=status,
             occurred_at=moment,
             validation=None,
             dispute=None,
         )
-        for status, moment in told
+        for status, moment in implied
     )

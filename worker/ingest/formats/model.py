@@ -4,6 +4,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Foreign(BaseModel):
-    """Strict in what we read, and blind to all else; no fault quotes what came."""
+    """Strict in the fields we read; ignores all others; its errors do not quote the input."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore", hide_input_in_errors=True)

@@ -1,8 +1,8 @@
 """VTEX: feed v3 and hook for what happens to orders, the order itself for what they lack.
 
-A notification tells neither the seller nor when the order was created. That comes from the order's
-own document (``GET /api/oms/pvt/orders/{orderId}``), which whoever reads the feed publishes once
-for each order to the topic of orders. States are the vocabulary that our statuses come from.
+A notification names neither the seller nor the time of the order. The order's own document
+(``GET /api/oms/pvt/orders/{orderId}``) does: the feed's reader publishes it once for each order to
+the topic of orders. Our statuses come from VTEX's vocabulary of states.
 """
 
 from datetime import datetime
@@ -50,41 +50,41 @@ class _Order(Foreign):
 
 
 def feed(value: bytes, recorded_at: datetime) -> tuple[OrderStatusChanged, ...]:
-    """One entry of the feed."""
+    """Return the act of one entry of the feed."""
     return (_act(_Feed.model_validate_json(value), recorded_at),)
 
 
 def hook(value: bytes, recorded_at: datetime) -> tuple[OrderStatusChanged, ...]:
-    """One call of the hook; none for the ping that VTEX sends when a hook is set up."""
-    # Few records are so short, and a ping holds no order that could be missed.
+    """Return the act of one call of the hook; none for the ping when a hook is set up."""
+    # Only short records are tried as a ping, which names no order.
     if len(value) < 100 and _Ping.model_validate_json(value).hook_config == "ping":
         return ()
     return (_act(_Hook.model_validate_json(value), recorded_at),)
 
 
 def order(value: bytes, _recorded_at: datetime) -> tuple[OrderCreated, ...]:
-    """The document of an order. Who ships is not told there; the rule is the same for both."""
-    found = _Order.model_validate_json(value)
-    cents = found.value
+    """Return the order of a document. It does not say who ships; the rule is the same for both."""
+    document = _Order.model_validate_json(value)
+    cents = document.value
     created = OrderCreated.model_construct(
-        order_id=found.order_id,
-        seller_id=found.sellers[0].id,
+        order_id=document.order_id,
+        seller_id=document.sellers[0].id,
         fulfilment="dropshipping",
-        entered_at=found.created,
+        entered_at=document.created,
         total=None if cents is None else f"{cents // 100}.{cents % 100:02}",
-        currency=found.preferences.currency if found.preferences else None,
+        currency=document.preferences.currency if document.preferences else None,
         lines=None,
     )
     return (created,)
 
 
-def _act(told: _Feed | _Hook, recorded_at: datetime) -> OrderStatusChanged:
-    # Where the time of the change is missing, it lies between the change before and the record: in
-    # doubt for the seller, whose act must not come too late by our guess.
-    moment = told.current_change or told.last_change or recorded_at
+def _act(change: _Feed | _Hook, recorded_at: datetime) -> OrderStatusChanged:
+    # A missing time lies between the previous change and the record. The earlier is taken: our
+    # guess must not make the seller's act late.
+    moment = change.current_change or change.last_change or recorded_at
     return OrderStatusChanged.model_construct(
-        order_id=told.order_id,
-        status=told.state,
+        order_id=change.order_id,
+        status=change.state,
         occurred_at=moment,
         validation=None,
         dispute=None,

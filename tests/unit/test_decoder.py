@@ -1,4 +1,4 @@
-"""The codec: examples from the contract, then whatever Hypothesis can think of."""
+"""The decoder: examples from the contract, then whatever Hypothesis can think of."""
 
 import base64
 import json
@@ -20,7 +20,9 @@ from schemas.models import (
     OrderCreated,
     OrderStatusChanged,
 )
-from worker.ingest.decoder import _MOST_ENVELOPES, MAX_MESSAGE, MAX_ORDER_IDS, Decoder
+from worker.ingest.broken_records import MAX_ORDER_IDS
+from worker.ingest.decoder import _MAX_CACHED_ENVELOPES, Decoder
+from worker.ingest.parse_errors import MAX_MESSAGE
 from worker.records import Record, Refusal
 
 EXAMPLES = Path(schemas.__file__).parent / "examples"
@@ -33,7 +35,7 @@ CREATED = "order-created"
 CHANGED = "order-status-changed"
 SECRET = "Zoraida Quispe"  # a person's name, planted where it must not come out
 
-codec = Decoder(
+decoder = Decoder(
     order_created_topic=CREATED,
     order_status_changed_topic=CHANGED,
     max_record_bytes=1000,
@@ -78,7 +80,7 @@ def changed(**fields: object) -> bytes:
     return json.dumps(value | fields).encode()
 
 
-def refused(given: Record, using: Decoder = codec) -> Refusal:
+def refused(given: Record, using: Decoder = decoder) -> Refusal:
     outcome = using.decode(given, NOW)
     assert isinstance(outcome, Refusal)
     assert len(outcome.message) <= MAX_MESSAGE
@@ -95,7 +97,7 @@ DEADLINES = {
 @pytest.mark.parametrize("path", VALID, ids=lambda path: path.stem)
 def test_valid_example_is_read(path: Path) -> None:
     example, given = load(path)
-    event = codec.decode(given, NOW)
+    event = decoder.decode(given, NOW)
     named = path.stem.startswith("deadline-")
     usual = {CREATED: OrderCreated, CHANGED: OrderStatusChanged}[example["topic"]]
     assert type(event) is (DEADLINES[path.stem] if named else usual)
@@ -105,7 +107,7 @@ def test_valid_example_is_read(path: Path) -> None:
 @pytest.mark.parametrize("path", INVALID, ids=lambda path: path.stem)
 def test_invalid_example_is_refused(path: Path) -> None:
     example, given = load(path)
-    using = codec if path.stem == "oversize" else roomy
+    using = decoder if path.stem == "oversize" else roomy
     outcome = refused(given, using)
     assert outcome.error == example["refused"]
     assert outcome.order_ids == tuple(example["order_ids"])
@@ -119,7 +121,7 @@ def test_examples_cover_every_class() -> None:
 
 
 def test_fields_of_an_order() -> None:
-    event = codec.decode(load(EXAMPLES / "valid" / "order-created-nine-digits.json")[1], NOW)
+    event = decoder.decode(load(EXAMPLES / "valid" / "order-created-nine-digits.json")[1], NOW)
     assert isinstance(event, OrderCreated)
     assert event.entered_at == datetime(2026, 11, 22, 15, 4, 5, 123456, tzinfo=UTC)
     assert event.entered_at.tzinfo is UTC
@@ -129,14 +131,14 @@ def test_fields_of_an_order() -> None:
 @pytest.mark.parametrize(("ahead", "taken"), [(300, True), (300.000001, False)])
 def test_clock_skew_is_inclusive(ahead: float, taken: bool) -> None:
     moment = NOW + timedelta(seconds=ahead)
-    outcome = codec.decode(record(changed(occurred_at=moment.isoformat())), NOW)
+    outcome = decoder.decode(record(changed(occurred_at=moment.isoformat())), NOW)
     assert isinstance(outcome, OrderStatusChanged) is taken
 
 
 def test_size_limit_is_inclusive() -> None:
     body = changed()
     exact = body + b" " * (1000 - len(body))
-    assert isinstance(codec.decode(record(exact), NOW), OrderStatusChanged)
+    assert isinstance(decoder.decode(record(exact), NOW), OrderStatusChanged)
     assert refused(record(exact + b" ")).error == RefusalClass.OVERSIZE
 
 
@@ -207,8 +209,8 @@ def test_no_personal_data_in_a_message(body: bytes, mode: str) -> None:
 
 
 def test_a_readable_record_names_its_order_too() -> None:
-    assert codec.named_orders(record(changed(order_id="b"), key=b"a")) == ("a", "b")
-    assert codec.named_orders(record(changed())) == (ID,)
+    assert decoder.named_orders(record(changed(order_id="b"), key=b"a")) == ("a", "b")
+    assert decoder.named_orders(record(changed())) == (ID,)
 
 
 def test_many_faults_make_one_short_message() -> None:
@@ -362,7 +364,7 @@ def test_of_headers_only_a_few_are_remembered() -> None:
     remembering = _fresh()
     for number in range(1_000):
         remembering.decode(record(changed(), headers=((f"x{number}", b"1"),)), NOW)
-    assert len(remembering._envelopes[CHANGED]) == _MOST_ENVELOPES
+    assert len(remembering._envelopes[CHANGED]) == _MAX_CACHED_ENVELOPES
 
 
 def _fresh() -> Decoder:

@@ -1,0 +1,45 @@
+"""Classifies the errors of the database, and makes our own of them.
+
+The driver's errors may quote a row, and so personal data. Ours name the driver's class and the
+SQLSTATE only.
+"""
+
+import asyncpg
+
+from worker.errors import DatabaseFault, DatabaseUnavailable, RowRejected
+from worker.observability.labels import FaultKind
+
+# What the driver raises when the server, the connection or the driver itself fails.
+FAULTS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that breaks at the wrong moment for the driver
+    OSError,
+    TimeoutError,
+)
+
+
+def fault_kind(error: Exception) -> FaultKind:
+    """Classify an error by its SQLSTATE.
+
+    Only an error that a value in a row can cause is ``data``. A breach of integrity (class 23) is
+    not: it would mean a fault of ours, and must stop the lane rather than refuse the record.
+    """
+    state = _sqlstate(error)
+    if state == "25006":
+        return FaultKind.READONLY
+    if state.startswith(("22", "54")) or isinstance(error, ValueError):
+        return FaultKind.DATA
+    if state == "-" or state.startswith(("08", "25P", "40", "53", "55", "57", "58")):
+        return FaultKind.TRANSIENT
+    return FaultKind.OTHER
+
+
+def translated(error: Exception, kind: FaultKind) -> DatabaseFault:
+    """Return the error of ours to raise instead."""
+    fault = RowRejected if kind == FaultKind.DATA else DatabaseUnavailable
+    return fault(type(error).__name__, _sqlstate(error))
+
+
+def _sqlstate(error: Exception) -> str:
+    return getattr(error, "sqlstate", None) or "-"
