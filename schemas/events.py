@@ -49,7 +49,13 @@ SOURCE_OFFSET: Final = "plazo-source-offset"
 SOURCE_TIMESTAMP: Final = "plazo-source-timestamp"
 ERROR_CLASS: Final = "plazo-error-class"
 ERROR_MESSAGE: Final = "plazo-error-message"
-VALUE_OMITTED: Final = "plazo-value-omitted"  # only where the topic takes less than the source
+# Markers on a record that was too large for its topic; the whole of it is in Postgres.
+VALUE_OMITTED: Final = "plazo-value-omitted"
+HEADERS_OMITTED: Final = "plazo-headers-omitted"
+KEY_OMITTED: Final = (
+    "plazo-key-omitted"  # its key begins like the whole one and ends in its SHA-256
+)
+EVIDENCE_OMITTED: Final = "plazo-evidence-omitted"  # of a decision
 
 
 class RefusalClass(StrEnum):

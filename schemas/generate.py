@@ -229,11 +229,16 @@ def _dead_letter() -> dict[str, Any]:
         },
     }
     required = list(properties)
-    properties[events.VALUE_OMITTED] = {
-        "type": "string",
-        "description": "Why the value is missing here, where this topic takes less than the "
-        "source topic: Plazo's database keeps it.",
-    }
+    for omitted, name in (
+        (events.VALUE_OMITTED, "value"),
+        (events.HEADERS_OMITTED, "original headers"),
+        (events.KEY_OMITTED, "end of the key"),
+    ):
+        properties[omitted] = {
+            "type": "string",
+            "description": f"Why this record is without the {name}: this topic takes less than "
+            "the source topic. Plazo's database keeps the whole record.",
+        }
     return {
         "name": "plazo.dead-letter",
         "title": "DeadLetter",

@@ -458,10 +458,10 @@ class SimProducer:
             for m in messages
         ]
         if any(large):
-            # Those before it were handed to the client already.
-            world.later(0.0, self._append, messages[: large.index(True)])
+            index = large.index(True)
+            world.later(0.0, self._append, messages[:index])
             await world.travel()
-            raise TooLarge
+            raise TooLarge(index)
         fault = "down" if broker.down else world.publish_fault(self.process)
         if fault is None:
             acknowledged = world.loop.create_future()

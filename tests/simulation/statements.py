@@ -686,6 +686,13 @@ def delete_brake_counts(_tx: "Tx", _window: timedelta) -> int:
 
 
 @_reading
+def decision_ids(tx: "Tx", lane: int, sequences: list[int]) -> list[Row]:
+    asked = set(sequences)
+    found = [r for r in tx.scan("decisions") if r["lane"] == lane and r["sequence"] in asked]
+    return [row.only("sequence", "id") for row in found]
+
+
+@_reading
 def unpublished_decisions(tx: "Tx", lane: int, after: int, limit: int) -> list[Row]:
     found = [row for row in tx.scan("decisions") if row["lane"] == lane and row["sequence"] > after]
     return [row.only("sequence", *Event._fields) for row in found[:limit]]

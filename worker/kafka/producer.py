@@ -1,14 +1,14 @@
 """The producer: appends to a given partition, in order, and says when it is certain."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
-from worker.errors import PublishFailed
+from worker.errors import PlazoError, PublishFailed
 from worker.kafka.client import client_options
 from worker.settings import Settings
 
@@ -27,8 +27,12 @@ class Message(NamedTuple):
     headers: Sequence[tuple[str, bytes]]
 
 
-class TooLarge(Exception):
-    """The broker takes no record of this size."""
+class TooLarge(PlazoError):
+    """The topic takes no message of this size: that at ``index``; those before it are appended."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__("the topic takes no record of this size")
+        self.index = index
 
 
 def _key(message: Message) -> bytes | None:
@@ -49,40 +53,27 @@ class Producer:
         self._turn = asyncio.Lock()
 
     async def publish(self, messages: Sequence[Message]) -> None:
-        """Append messages, in order per partition, and wait for all acknowledgements.
+        """Append messages, one after the other, and wait for all acknowledgements.
+
+        Messages for a given partition are sent batch by batch. The next batch waits for the
+        acknowledgement of the last: a broker that refused one for good could take the next, and
+        leave a hole.
 
         Raises:
-            PublishFailed: some may have been appended and some not.
-            TooLarge: one is larger than the client or the broker allows.
+            PublishFailed: some may have been appended and some not, in order and without a hole.
+            TooLarge: one is larger than the client or the topic allows.
         """
         producer = None
-        too_large = False
         try:
             async with asyncio.timeout(_DEADLINE):
                 producer = await self._connected()
-                places = {(message.topic, message.partition) for message in messages}
-                sent: list[Any] = []
-                try:
-                    for topic, partition in places:
-                        if partition is None:
-                            await _send_each(producer, topic, messages, sent)
-                        else:
-                            await _send_batches(producer, topic, partition, messages, sent)
-                except MessageSizeTooLargeError:
-                    too_large = True
-                # All of them, even after a failure: what is on its way may still be appended,
-                # and whoever looks at the tail next must see it.
-                results = await asyncio.gather(*sent, return_exceptions=True)
-            for result in results:
-                if isinstance(result, MessageSizeTooLargeError):
-                    too_large = True
-                elif isinstance(result, BaseException):
-                    raise result
+                if any(message.partition is None for message in messages):
+                    await _send_each(producer, messages)
+                else:
+                    await _send_batches(producer, messages)
         except (KafkaError, OSError, TimeoutError, AssertionError) as error:
             await self._discard(producer)
             raise PublishFailed(f"{type(error).__name__} on publishing") from None
-        if too_large:
-            raise TooLarge
 
     async def close(self) -> None:
         """Stop the producer; what it holds was acknowledged or will be read from the tail."""
@@ -119,41 +110,103 @@ class Producer:
             await asyncio.wait_for(producer.stop(), 2)
 
 
-async def _send_each(
-    producer: Any, topic: str, messages: Sequence[Message], sent: list[Any]
+async def _send_each(producer: Any, messages: Sequence[Message]) -> None:
+    sent = []
+    too_large = None
+    for index, m in enumerate(messages):
+        try:
+            partition = {} if m.partition is None else {"partition": m.partition}
+            sent.append(
+                await producer.send(m.topic, m.value, key=_key(m), headers=m.headers, **partition)
+            )
+        except MessageSizeTooLargeError:
+            too_large = index
+            break
+    # All of them, even after a failure: a message on its way may still be appended, and a reader
+    # that looks at the tail next must see it.
+    results = await asyncio.gather(*sent, return_exceptions=True)
+    for index, result in enumerate(results):
+        if isinstance(result, MessageSizeTooLargeError):
+            raise TooLarge(index)
+        if isinstance(result, BaseException):
+            raise result
+    if too_large is not None:
+        raise TooLarge(too_large)
+
+
+async def _send_batches(producer: Any, messages: Sequence[Message]) -> None:
+    """Batches by hand save a future and a wait for each message."""
+    start = 0
+    while start < len(messages):
+        batch, end = _batch(producer, messages, start)
+        await _send_batch(producer, messages, start, end, batch)
+        start = end
+
+
+def _batch(producer: Any, messages: Sequence[Message], start: int, end: int = 2**31) -> Any:
+    """A batch of the messages from ``start`` to one partition, and the index after its last."""
+    batch, first = producer.create_batch(), messages[start]
+    for index in range(start, min(end, len(messages))):
+        m = messages[index]
+        if (m.topic, m.partition) != (first.topic, first.partition):
+            return batch, index
+        taken = batch.append(timestamp=None, key=_key(m), value=m.value, headers=m.headers)
+        if taken is None:  # the first is taken, whatever its size
+            return batch, index
+    return batch, min(end, len(messages))
+
+
+async def _send_batch(
+    producer: Any, messages: Sequence[Message], start: int, end: int, batch: Any
 ) -> None:
-    for m in messages:
-        if (m.topic, m.partition) == (topic, None):
-            sent.append(await producer.send(topic, m.value, key=_key(m), headers=m.headers))
+    """Send the messages from ``start`` to ``end``; one that the topic refuses in halves."""
+    to = messages[start]
+    try:
+        sent = await producer.send_batch(batch, to.topic, partition=to.partition)
+        await asyncio.shield(sent)
+    except MessageSizeTooLargeError:
+        if end - start == 1:
+            raise TooLarge(start) from None
+        middle = (start + end) // 2
+        for first, last in ((start, middle), (middle, end)):
+            half, _ = _batch(producer, messages, first, last)
+            await _send_batch(producer, messages, first, last, half)
 
 
-async def _send_batches(
-    producer: Any, topic: str, partition: int, messages: Sequence[Message], sent: list[Any]
+async def append(
+    producer: Producer,
+    messages: Sequence[Message],
+    smaller: Callable[[Message], Message | None] = lambda _: None,
 ) -> None:
-    """Ours are made for one partition: batches by hand save a future and a wait for each."""
-    batch = producer.create_batch()
-    for m in messages:
-        if (m.topic, m.partition) != (topic, partition):
-            continue
-        record = {"timestamp": None, "key": _key(m), "value": m.value, "headers": m.headers}
-        if batch.append(**record) is None:
-            sent.append(await producer.send_batch(batch, topic, partition=partition))
-            batch = producer.create_batch()
-            batch.append(**record)  # the first is taken, whatever its size
-    sent.append(await producer.send_batch(batch, topic, partition=partition))
-
-
-async def append(producer: Producer, messages: Sequence[Message]) -> None:
     """Publish, and do not return before the outcome is known.
 
     A message on its way cannot be called back. A relay that was cancelled and returned at once
-    would have a successor that reads the tail too early, and publishes it all again.
+    would have a successor that reads the tail too early, and publishes it all again. A message
+    that is too large goes out as ``smaller`` makes it, until it fits.
 
-    Raises: as :meth:`Producer.publish`.
+    Raises: as :meth:`Producer.publish`; TooLarge if nothing smaller is left.
     """
-    publishing = asyncio.ensure_future(producer.publish(messages))
+    publishing = asyncio.ensure_future(_append(producer, messages, smaller))
     try:
         await asyncio.shield(publishing)
     except asyncio.CancelledError:
         await asyncio.gather(publishing, return_exceptions=True)
         raise
+
+
+async def _append(
+    producer: Producer,
+    messages: Sequence[Message],
+    smaller: Callable[[Message], Message | None],
+) -> None:
+    left = list(messages)
+    while left:
+        try:
+            await producer.publish(left)
+        except TooLarge as error:
+            substitute = smaller(left[error.index])
+            if substitute is None:
+                raise
+            left = [substitute, *left[error.index + 1 :]]
+        else:
+            return

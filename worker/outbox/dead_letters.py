@@ -1,17 +1,21 @@
 """Publishes dead letters from their table to their topic: the original bytes and the reason."""
 
+import asyncio
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any
 
 from schemas import events as names
+from worker.errors import TopicsNotFit
 from worker.kafka.offsets import Headers, OffsetReader
-from worker.kafka.producer import Message, Producer, TooLarge, append
+from worker.kafka.producer import Message, Producer, append
 from worker.lanes.lane import Lane
 from worker.settings import Settings
 
 _BATCH = 50
 # Several lanes may share a partition of the topic, each with a batch on the way.
 _TAIL = 20 * _BATCH
+_TOO_LARGE = b"too-large"
 _OURS = 6  # our headers, after those of the refused record
 
 
@@ -29,24 +33,46 @@ class DeadLetterOutbox:
         self._producer = producer
         self._offsets = offsets
         self._partition = 0
-        # Whether there may be dead letters to publish.
-        self._waiting = True
+        self._committed = asyncio.Event()
+        self._committed.set()
+        self._idle = asyncio.Event()
 
     def committed(self) -> None:
         """New dead letters were committed."""
-        self._waiting = True
+        self._idle.clear()
+        self._committed.set()
 
-    async def find_published(self) -> None:
-        """Mark the dead letters that are in their topic already: a crash preceded the mark.
+    async def drained(self) -> None:
+        """Wait until every dead letter committed so far is published."""
+        await self._idle.wait()
+
+    async def run(self) -> None:
+        """Publish until cancelled. Decisions do not wait for it.
 
         Raises:
-            KafkaUnavailable, DatabaseUnavailable: try again later.
+            PublishFailed, TooLarge, KafkaUnavailable, DatabaseUnavailable: run again.
+            TopicsNotFit: the topic is missing.
         """
-        self._waiting = True
-        self._partition = (
-            self._lane.number % (await self._offsets.widths([self._topic]))[self._topic]
-        )
+        self._committed.set()
+        await self._find_published()
+        while True:
+            # Before the query and not after it: a dead letter committed meanwhile must not be lost.
+            self._committed.clear()
+            while rows := await self._unpublished():
+                await append(self._producer, [self._message(row) for row in rows], _smaller)
+                await self._mark([row["id"] for row in rows])
+            if not self._committed.is_set():
+                self._idle.set()
+            await self._committed.wait()
+            self._idle.clear()
+
+    async def _find_published(self) -> None:
+        """Mark the dead letters that are in their topic already: a crash preceded the mark."""
         rows = await self._unpublished()
+        widths = await self._offsets.widths([self._topic])
+        if self._topic not in widths:
+            raise TopicsNotFit(f"missing: {self._topic}")
+        self._partition = self._lane.number % widths[self._topic]
         if not rows:
             return
         headers = await self._offsets.tail(self._topic, self._partition, _TAIL)
@@ -54,40 +80,6 @@ class DeadLetterOutbox:
         await self._mark(
             [r["id"] for r in rows if (r["topic"], r["partition"], r["offset"]) in published]
         )
-
-    async def publish(self) -> bool:
-        """Publish one batch; returns whether there was one.
-
-        Raises:
-            PublishFailed, DatabaseUnavailable: call :meth:`find_published` before the next.
-        """
-        if not self._waiting:
-            return False
-        # Before the query and not after it: a dead letter committed meanwhile must not be lost.
-        self._waiting = False
-        rows = await self._unpublished()
-        if not rows:
-            return False
-        self._waiting = True
-        try:
-            await append(self._producer, [self._message(row) for row in rows])
-        except TooLarge:
-            # Some of the others may have been appended.
-            await self.find_published()
-            for row in await self._unpublished():
-                await self._publish_alone(self._message(row))
-                await self._mark([row["id"]])
-        else:
-            await self._mark([row["id"] for row in rows])
-        return True
-
-    async def _publish_alone(self, letter: Message) -> None:
-        try:
-            await append(self._producer, [letter])
-        except TooLarge:
-            # This topic allows smaller records than the source topic. The bytes are in Postgres.
-            headers = [*letter.headers[-_OURS:], (names.VALUE_OMITTED, b"too-large")]
-            await append(self._producer, [letter._replace(value=None, headers=headers)])
 
     async def _unpublished(self) -> Sequence[Any]:
         return await self._lane.database.rows("unpublished_dead_letters", self._lane.number, _BATCH)
@@ -123,3 +115,22 @@ def _source_position(headers: Headers) -> tuple[str, int, int] | None:
         )
     except (KeyError, ValueError):
         return None
+
+
+# A key that is longer is cut where the whole record is too large; enough to recognise an order.
+_KEY_PREFIX = 64
+
+
+def _smaller(letter: Message) -> Message | None:
+    """The dead letter without its value and its original headers; then with a short key as well.
+
+    This topic allows smaller records than the source topic. The whole of it is in Postgres.
+    """
+    markers = [(names.VALUE_OMITTED, _TOO_LARGE), (names.HEADERS_OMITTED, _TOO_LARGE)]
+    if markers[-1] not in letter.headers:
+        return letter._replace(value=None, headers=[*letter.headers[-_OURS:], *markers])
+    key = letter.key or b""
+    if len(key) <= _KEY_PREFIX + 64:
+        return None
+    short = key[:_KEY_PREFIX] + sha256(key).hexdigest().encode()
+    return letter._replace(key=short, headers=[*letter.headers, (names.KEY_OMITTED, _TOO_LARGE)])

@@ -14,16 +14,18 @@ from datetime import datetime
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
+import orjson
+
 from schemas import events as names
 from worker.clock import Clock
-from worker.errors import Halted
-from worker.kafka.offsets import Headers, OffsetReader
+from worker.errors import Halted, TopicsNotFit
+from worker.kafka.offsets import OffsetReader
 from worker.kafka.producer import Message, Producer, append
 from worker.lanes.lane import Lane
 from worker.observability.metrics import Metrics
 from worker.observability.tracing import Traces
-from worker.outbox.dead_letters import DeadLetterOutbox
 from worker.outbox.events import Event
+from worker.outbox.tail import Tail
 from worker.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 _BATCH = 1000
 # Repeats from a hung predecessor may follow the last event of its successor: a batch at most.
 _TAIL = 2 * _BATCH
+# A mark that a failover lost may lie further back. Beyond this, decisions are published again.
+_LONGEST_TAIL = 64 * _TAIL
 # Most events per lane that are handed over and not yet published.
 _KEPT = 2 * _BATCH
 
@@ -59,7 +63,6 @@ class Relay:
         self._clock = clock
         self._metrics = metrics
         self._traces = traces
-        self._dead_letters = DeadLetterOutbox(lane, settings, producer, offsets)
         self._source = (names.CE_SOURCE, f"/plazo/{settings.group_id}".encode())
         self._committed = asyncio.Event()
         self._handed_over: dict[int, Event] = {}
@@ -74,14 +77,10 @@ class Relay:
         self.tail_known = asyncio.Event()
         self.oldest: float | None = None  # epoch seconds of the oldest unpublished decision
 
-    def committed(
-        self, events: Mapping[int, Event] | None = None, *, dead_letters: bool = False
-    ) -> None:
-        """Report committed events by sequence, or committed dead letters."""
-        if events and len(self._handed_over) + len(events) <= _KEPT:
+    def committed(self, events: Mapping[int, Event]) -> None:
+        """Decisions were committed, by their sequence."""
+        if len(self._handed_over) + len(events) <= _KEPT:
             self._handed_over.update(events)
-        if dead_letters:
-            self._dead_letters.committed()
         self._idle.clear()
         self._committed.set()
 
@@ -93,16 +92,15 @@ class Relay:
         """Publish until cancelled.
 
         Raises:
-            PublishFailed, KafkaUnavailable, DatabaseUnavailable: run again, from a new tail.
-            Halted: the topic is ahead of the database.
+            PublishFailed, TooLarge, KafkaUnavailable, DatabaseUnavailable, TopicsNotFit: run
+                again, from a new tail.
+            Halted: the topic is ahead of the database, or holds other decisions.
         """
         await self._find_tail()
         self.tail_known.set()
-        await self._dead_letters.find_published()
         while True:
             self._committed.clear()
-            # A verdict never waits for more than one batch of dead letters.
-            while await self._publish() or await self._dead_letters.publish():
+            while await self._publish():
                 pass
             if not self._committed.is_set():
                 self._idle.set()
@@ -111,24 +109,46 @@ class Relay:
 
     async def _find_tail(self) -> None:
         topic, lane = self._settings.output_topic, self._lane
-        self._has_partition = lane.number < (await self._offsets.widths([topic]))[topic]
+        widths = await self._offsets.widths([topic])
+        if topic not in widths:
+            raise TopicsNotFit(f"missing: {topic}")
+        self._has_partition = lane.number < widths[topic]
         if not self._has_partition:
             return
-        headers = await self._offsets.tail(topic, lane.number, _TAIL)
-        last = max((_sequence(each) for each in headers), default=0)
-        if last > lane.sequence:
+        tail = await self._read_tail(topic)
+        if tail.last > lane.sequence:
             # Read after the fence: after a hang the topic may hold decisions of our successor.
             stored = await lane.stored_sequence()
-            if last > stored:
+            if tail.last > stored:
                 # An older backup of the database was restored. Its next decisions would repeat
                 # sequences that consumers have seen with other orders.
                 raise Halted(
-                    f"lane {lane.number}: the decisions topic holds sequence {last}, "
+                    f"lane {lane.number}: the decisions topic holds sequence {tail.last}, "
                     f"the database only {stored}"
                 )
-        # If retention has emptied the topic, the sequence in the table counts.
-        if last > lane.published:
-            await self._mark(last)
+        rows = await lane.database.rows("decision_ids", lane.number, sorted(tail.ids))
+        other = tail.contradicts({row["sequence"]: str(row["id"]) for row in rows})
+        if other is not None:
+            # The database lost decisions that were published, and has used their sequences again.
+            raise Halted(
+                f"lane {lane.number}: sequence {other} is one decision in the topic and another "
+                "in the database"
+            )
+        # If retention has emptied the topic, the mark in the table counts.
+        published = tail.published_after(lane.published)
+        if published > lane.published:
+            await self._mark(published)
+
+    async def _read_tail(self, topic: str) -> Tail:
+        """The tail, far enough back to meet the mark of what is known as published."""
+        count = _TAIL
+        while True:
+            records = await self._offsets.tail(topic, self._lane.number, count)
+            tail = Tail.of(records)
+            met = min(tail.ids, default=0) <= self._lane.published + 1
+            if met or len(records) < count or count >= _LONGEST_TAIL:
+                return tail
+            count *= 4
 
     async def _publish(self) -> bool:
         """Publish one batch of decisions; returns whether there was one."""
@@ -140,7 +160,7 @@ class Relay:
         self.oldest = next(iter(events.values())).decided_at.timestamp()
         spans = await self._spans(self._traces, events) if self._traces else {}
         messages = [self._message(n, event, spans.get(n)) for n, event in events.items()]
-        await append(self._producer, messages)
+        await append(self._producer, messages, _smaller)
         for span in spans.values():
             span.end()
         await self._mark(max(events))
@@ -217,8 +237,13 @@ def _time(moment: datetime) -> bytes:
     return moment.isoformat().replace("+00:00", "Z").encode()
 
 
-def _sequence(headers: Headers) -> int:
-    for name, value in headers:
-        if name == names.CE_SEQUENCE and value.isdigit():
-            return int(value)
-    return 0
+def _smaller(message: Message) -> Message | None:
+    """The decision without the acts that it rests on; `plazo explain` shows them."""
+    if any(name == names.EVIDENCE_OMITTED for name, _ in message.headers):
+        return None
+    value = orjson.loads(message.value or b"{}")
+    evidence = value["evidence"]
+    omitted = evidence.get("omitted", 0) + len(evidence["acts"])
+    value["evidence"] = {"acts": [], "omitted": omitted, "read_to": {}}
+    headers = [*message.headers, (names.EVIDENCE_OMITTED, b"too-large")]
+    return message._replace(value=orjson.dumps(value), headers=headers)

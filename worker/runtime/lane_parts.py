@@ -10,6 +10,7 @@ from worker.decide.sweep import SweepFrame
 from worker.ingest.apply import Intake
 from worker.ingest.dead_letter_limit import DeadLetterLimit
 from worker.lanes.lane import Lane
+from worker.outbox.dead_letters import DeadLetterOutbox
 from worker.outbox.relay import Relay
 from worker.runtime.services import Services
 
@@ -24,6 +25,7 @@ class LaneParts:
     reconsider: Reconsider
     reminders: Reminders
     relay: Relay
+    dead_letters: DeadLetterOutbox
 
     @classmethod
     def of(cls, services: Services, lane: Lane) -> "LaneParts":
@@ -55,4 +57,5 @@ class LaneParts:
                 metrics,
                 services.traces,
             ),
+            dead_letters=DeadLetterOutbox(lane, settings, services.producer, services.offsets),
         )

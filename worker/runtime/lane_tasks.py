@@ -58,6 +58,7 @@ class LaneTasks:
         self._parts = parts
         self._lane = parts.lane
         self._relay = parts.relay
+        self._dead_letters = parts.dead_letters
         self._services = services
         self._clock = services.clock
         self._group = group
@@ -98,19 +99,25 @@ class LaneTasks:
             asyncio.create_task(self._remind()),
             asyncio.create_task(self._reconsider()),
         }
-        relaying = asyncio.create_task(self._publish())
+        publishing = {
+            asyncio.create_task(self._publish("relay", self._relay.run)),
+            asyncio.create_task(self._publish("dead letters", self._dead_letters.run)),
+        }
         try:
             # Reading and deciding end by themselves when the lane is stopped. Only then does the
             # relay have all events that they committed.
             with self._services.fairness.reader(self._lane.positions):
-                await _all(working, relaying)
-            drained = asyncio.create_task(self._relay.drained())
-            working.add(drained)
-            await _all({drained}, relaying)
+                await _all(working, publishing)
+            drained = {
+                asyncio.create_task(self._relay.drained()),
+                asyncio.create_task(self._dead_letters.drained()),
+            }
+            working |= drained
+            await _all(drained, publishing)
         finally:
-            for task in (*working, relaying):
+            for task in (*working, *publishing):
                 task.cancel()
-            await asyncio.gather(*working, relaying, return_exceptions=True)
+            await asyncio.gather(*working, *publishing, return_exceptions=True)
 
     async def _read(self, reader: Reader) -> None:
         while not self._stopping.is_set():
@@ -128,7 +135,7 @@ class LaneTasks:
             if applied.noticed:
                 self._group.notify(applied.noticed)
             if applied.dead_letters:
-                self._relay.committed(dead_letters=True)
+                self._dead_letters.committed()
             if not reader.behind:
                 await self._clock.sleep(_TICK - self._clock.monotonic() % _TICK)
 
@@ -181,22 +188,27 @@ class LaneTasks:
             rearmed.set()
 
     def _hand_to_relay(self, result: SweepResult) -> None:
-        if result.events or result.dead_letters:
-            self._relay.committed(result.events, dead_letters=bool(result.dead_letters))
+        if result.events:
+            self._relay.committed(result.events)
+        if result.dead_letters:
+            self._dead_letters.committed()
 
-    async def _publish(self) -> None:
-        """Run the relay; its faults do not keep the lane from reading and deciding."""
-        backoff = Backoff()
+    async def _publish(self, part: str, run: Callable[[], Awaitable[None]]) -> None:
+        """Publish; a fault of the topic or of our own does not keep the lane from its work."""
+        backoff, number = Backoff(), self._lane.number
         while True:
+            wait = backoff.next()
             try:
-                await self._relay.run()
+                await run()
             except (Halted, Fenced):
                 raise
             except PlazoError as error:
-                wait = backoff.next()
-                self._services.metrics.restarts.labels(Part.RELAY).inc()
-                log.warning("relay_waits", lane=self._lane.number, reason=str(error), seconds=wait)
-                await self._clock.sleep(wait)
+                reason = str(error)
+                log.warning("relay_waits", lane=number, part=part, reason=reason, seconds=wait)
+            except Exception:
+                log.exception("relay_failed", lane=number, part=part, seconds=wait)
+            self._services.metrics.restarts.labels(Part.RELAY).inc()
+            await self._clock.sleep(wait)
 
     async def _sleep_until(self, at: datetime | None, rearmed: asyncio.Event) -> None:
         """Sleep until the next deadline, or until an earlier one is armed.
@@ -224,12 +236,12 @@ class LaneTasks:
             stopped.cancel()
 
 
-async def _all(work: set["asyncio.Task[None]"], guard: "asyncio.Task[None]") -> None:
-    """Wait for all of ``work``, or for the first fault in it or in ``guard``.
+async def _all(work: set["asyncio.Task[None]"], guards: set["asyncio.Task[None]"]) -> None:
+    """Wait for all of ``work``, or for the first fault in it or in ``guards``.
 
-    ``guard`` ends only by a fault.
+    ``guards`` end only by a fault.
     """
-    pending = {*work, guard}
+    pending = work | guards
     while work & pending:
         done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
