@@ -11,6 +11,7 @@ import typer
 
 from worker.cli import brake, contract, dead_letters, policy, shadow, topics
 from worker.cli.actions import actions
+from worker.cli.assets import assets, runbook
 from worker.cli.check import check
 from worker.cli.dev import dev
 from worker.cli.explain import explain
@@ -39,7 +40,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for _command in (run, migrate, dev, check, lanes, explain, forget, actions, sellers, replay):
+for _command in (
+    run, migrate, dev, check, runbook, assets, lanes, explain, forget, actions, sellers, replay,
+):  # fmt: skip
     app.command()(_command)
 for _group in (shadow, policy, contract, brake, topics, dead_letters):
     app.add_typer(_group.app)

@@ -144,7 +144,7 @@ class Replay:
         """
         rows = await self._database.rows("dead_letters_by_id", list(numbers))
         messages = await self._messages(rows)
-        for number in await self._publish(messages):
+        for number in await self._publish(messages) if messages else ():
             del messages[number]
             self.result.failed[number] = "the topic takes no record of this size"
         if not messages:
