@@ -22,18 +22,13 @@ from tests.support.parts import Kafka
 from tests.support.processes import WorkerProcess
 from tests.support.topics import Topics
 from tests.support.waiting import eventually
-from worker.cli import check
-from worker.cli.context import who
+from worker.cli.context import author_of
 from worker.kafka.admin import Sample, Skew, TopicState, partition_by_murmur2
 from worker.kafka.offsets import Bounds
-from worker.operations.checks import (
-    Check,
-    DatabaseFacts,
-    KafkaFacts,
-    Status,
-    checks,
-    how_partitioned,
-)
+from worker.operations import facts
+from worker.operations.checks.model import Check, DatabaseFacts, KafkaFacts, Status
+from worker.operations.checks.publishers import how_partitioned
+from worker.operations.checks.report import checks
 from worker.settings import Settings
 from worker.storage.migrations import HEAD
 
@@ -277,12 +272,12 @@ async def test_check_takes_no_progress_for_a_fault(monkeypatch: pytest.MonkeyPat
         lanes = [{**OWNED[0], "sequence": seen, "published": seen}, *OWNED[1:]]
         return DatabaseFacts(NOW, Skew(0, 0), HEAD, lanes, {(ORDERS, 0): seen})
 
-    async def with_bounds(_: Settings, facts: KafkaFacts) -> KafkaFacts:
-        return replace(facts, logs={(ORDERS, 0): Bounds(0, next(look), None)})
+    async def with_bounds(_: Settings, known: KafkaFacts) -> KafkaFacts:
+        return replace(known, logs={(ORDERS, 0): Bounds(0, next(look), None)})
 
     for part in (kafka, database, with_bounds):
-        monkeypatch.setattr(check, f"_{part.__name__}", part)
-    found = list(checks(SETTINGS, *await check._facts(SETTINGS)))
+        monkeypatch.setattr(facts, f"_{part.__name__}", part)
+    found = list(checks(SETTINGS, *await facts.gather(SETTINGS)))
     assert [one for one in found if one.status == Status.FAULT] == []
     assert next(one for one in found if one.name == "lag").finding == "1 records in 1 partition"
 
@@ -772,10 +767,10 @@ def test_a_person_without_a_name_is_asked_for_it(monkeypatch: pytest.MonkeyPatch
         raise KeyError
 
     monkeypatch.setattr("getpass.getuser", nameless)
-    assert who("ana") == "ana"
-    assert who(None, nobody="a job") == "a job"
+    assert author_of("ana") == "ana"
+    assert author_of(None, nobody="a job") == "a job"
     with pytest.raises(typer.BadParameter):
-        who(None)
+        author_of(None)
 
 
 @pytest.mark.parametrize("arguments", [(), ("1", "--all"), ("--all", "--error", "time"), ("0",)])

@@ -19,8 +19,8 @@ import yaml
 from deploy.kubernetes import generate as prometheus_rule
 from worker import documentation
 from worker.__main__ import app
-from worker.cli.topics import PARTITIONS
 from worker.observability.labels import Guard
+from worker.operations.topics import PARTITIONS
 from worker.settings import Settings
 
 DEPLOY = Path(__file__).parents[2] / "deploy"

@@ -65,7 +65,7 @@ class _Orders:
             raise _NotFound from None
         if known.nothing:
             raise _NotFound
-        return explanation.explained(order_id, known, personal=False)
+        return explanation.document(order_id, known, personal=False)
 
 
 class _NotFound(Exception):

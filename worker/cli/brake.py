@@ -1,67 +1,93 @@
-"""``plazo brake``: what the brake holds, and what a person says of it."""
+"""``plazo brake``: shows and sets the brake on mass cancellation."""
 
 from dataclasses import asdict
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from worker.cli.context import finish, open_database, record, who
+import typer
+
+from worker.cli.context import author_of, finish, open_database
 from worker.cli.durations import parse_duration
+from worker.cli.options import AsJson, By
 from worker.cli.output import console, fields, print_json
-from worker.decide.brake import Limits
-from worker.settings import Settings
+from worker.cli.settings import load_settings
+
+if TYPE_CHECKING:
+    from worker.decide.brake import Limits
+    from worker.settings import Settings
+
+app = typer.Typer(name="brake", no_args_is_help=True, help="The brake on mass cancellation.")
+
+_For = Annotated[
+    str, typer.Option("--for", metavar="TIME", help="How long the setting holds: 1h, PT30M.")
+]
 
 
-def status(settings: Settings, *, as_json: bool) -> None:
-    """Show the brake.
-
-    Raises:
-        DatabaseUnavailable, SchemaNotCurrent
-    """
-    _show(settings, finish(settings, _state(settings)), as_json=as_json)
+@app.command("status")
+def status(as_json: AsJson = False) -> None:
+    """Show the limits, their use, the held orders, and the setting of a person."""
+    settings = load_settings()
+    _print(settings, finish(settings, _state(settings)), as_json=as_json)
 
 
-def set_(
-    settings: Settings, what: str, lasting: str | None, *, by: str | None, as_json: bool
-) -> None:
-    """Release, escalate or reset; the last word counts.
+@app.command("release")
+def release(lasting: _For, by: By = None, as_json: AsJson = False) -> None:
+    """Let every auto-cancel through for a while: the silence is real."""
+    _set("release", lasting, by=by, as_json=as_json)
 
-    Raises:
-        DatabaseUnavailable, SchemaNotCurrent
-        typer.BadParameter: no such duration.
-    """
-    time = parse_duration(lasting, "--for") if lasting else timedelta(0)
-    author = who(by)
 
-    async def work() -> dict[str, Any]:
+@app.command("escalate")
+def escalate(lasting: _For, by: By = None, as_json: AsJson = False) -> None:
+    """Escalate what the brake holds, now and for a while: people decide order by order."""
+    _set("escalate", lasting, by=by, as_json=as_json)
+
+
+@app.command("reset")
+def reset(by: By = None, as_json: AsJson = False) -> None:
+    """Take back the setting: the limits hold again."""
+    _set("reset", None, by=by, as_json=as_json)
+
+
+def _set(setting: str, lasting: str | None, *, by: str | None, as_json: bool) -> None:
+    """Release, escalate or reset; the last setting counts."""
+    settings = load_settings()
+    period = parse_duration(lasting, "--for") if lasting else timedelta(0)
+    author = author_of(by)
+
+    async def store() -> dict[str, Any]:
+        from worker.operations.actions import record
+
         async with open_database(settings) as database, database.transaction() as tx:
-            await tx.execute("set_brake", what, time, author)
-            await record(tx, author, f"brake {what}", **({"for": time} if lasting else {}))
+            await tx.execute("set_brake", setting, period, author)
+            await record(tx, author, f"brake {setting}", **({"for": period} if lasting else {}))
         return await _state(settings)
 
-    _show(settings, finish(settings, work()), as_json=as_json)
+    _print(settings, finish(settings, store()), as_json=as_json)
 
 
-async def _state(settings: Settings) -> dict[str, Any]:
+async def _state(settings: "Settings") -> dict[str, Any]:
     async with open_database(settings) as database:
         now = await database.now()
         async with database.session() as session:
             row = await session.row("brake_state", settings.brake_window)
     assert row is not None
-    found = dict(row)
+    state = dict(row)
     for name in ("released_until", "escalate_until"):
-        if found[name] is not None and found[name] <= now:
-            found[name] = None
-    return found
+        if state[name] is not None and state[name] <= now:
+            state[name] = None
+    return state
 
 
-def _show(settings: Settings, state: dict[str, Any], *, as_json: bool) -> None:
+def _print(settings: "Settings", state: dict[str, Any], *, as_json: bool) -> None:
+    from worker.decide.brake import Limits
+
     limits = Limits.of(settings)
     if as_json:
         print_json({"limits": asdict(limits) if limits else None, **state})
         return
     console().print(
         fields([
-            ("limits", _limits(limits) if limits else "none are set: see PLAZO_BRAKE_…"),
+            ("limits", _described(limits) if limits else "none are set: see PLAZO_BRAKE_…"),
             ("lapsed in the window", state["lapsed"]),
             ("auto-cancels among them", state["cancels"]),
             ("released until", state["released_until"]),
@@ -72,14 +98,14 @@ def _show(settings: Settings, state: dict[str, Any], *, as_json: bool) -> None:
     )  # fmt: skip
 
 
-def _limits(limits: Limits) -> str:
-    told = [f"in {limits.window}"]
+def _described(limits: "Limits") -> str:
+    parts = [f"in {limits.window}"]
     if limits.cancels is not None:
-        told.append(f"{limits.cancels} auto-cancels")
+        parts.append(f"{limits.cancels} auto-cancels")
     if limits.seller_cancels is not None:
-        told.append(f"{limits.seller_cancels} of each seller")
+        parts.append(f"{limits.seller_cancels} of each seller")
     if limits.share < 1:
-        told.append(f"{limits.share:.0%} of what lapses, from {limits.least} orders on")
+        parts.append(f"{limits.share:.0%} of what lapses, from {limits.least} orders on")
     if limits.silent_feed is not None:
-        told.append(f"none while the status feed is silent for {limits.silent_feed}")
-    return ", ".join(told)
+        parts.append(f"none while the status feed is silent for {limits.silent_feed}")
+    return ", ".join(parts)

@@ -1,26 +1,31 @@
-"""``plazo contract check``: what Plazo would make of records, before anybody sends them."""
+"""``plazo contract check``: checks records before a publisher sends them."""
 
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
+from worker.cli.options import AsJson
 from worker.cli.output import console, print_json, table
-from worker.dev.recording import records
-from worker.ingest.decoder import Decoder
-from worker.policy import registry
-from worker.records import Record, Refusal
-from worker.settings import Settings
+from worker.cli.settings import load_settings
+
+app = typer.Typer(name="contract", no_args_is_help=True, help="The contract with publishers.")
 
 
-def check(settings: Settings, path: Path, *, as_json: bool) -> None:
-    """Read every record of the file as the worker would; exit 1 if it refuses one.
+@app.command("check")
+def check(
+    path: Annotated[Path, typer.Argument(metavar="FILE.jsonl", exists=True, dir_okay=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Read recorded events as the worker would, and report each refusal with its reason."""
+    from worker.dev.recording import records
+    from worker.ingest.decoder import Decoder
+    from worker.policy import registry
+    from worker.records import Record, Refusal
 
-    Raises:
-        BadRecording, PolicyInvalid
-    """
+    settings = load_settings()
     decoder = Decoder.of(settings, registry.load_policies(settings).longest)
     now = datetime.now(UTC)
     read: Counter[str] = Counter()
@@ -43,6 +48,6 @@ def check(settings: Settings, path: Path, *, as_json: bool) -> None:
             typer.echo(f"{topic}: {number} read")
         if refused:
             rows = [list(one.values()) for one in refused]
-            console().print(table("Refusal", ("line", "error", "message"), rows))
+            console().print(table("Refusals", ("line", "error", "message"), rows))
     if refused or not read:
         raise typer.Exit(1)

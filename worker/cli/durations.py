@@ -4,7 +4,6 @@ import re
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-import isodate
 import typer
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -15,8 +14,10 @@ def parse_duration(text: str, option: str) -> timedelta:
     """60s, 2m, 1h, 90d or an ISO 8601 duration such as PT1M.
 
     Raises:
-        typer.BadParameter: it is none, or not positive.
+        typer.BadParameter: not a duration, or not positive.
     """
+    import isodate
+
     found: object = None
     if short := _SHORT.fullmatch(text):
         found = timedelta(seconds=float(short[1]) * _UNITS[short[2]])
@@ -29,10 +30,10 @@ def parse_duration(text: str, option: str) -> timedelta:
 
 
 def parse_start(text: str, option: str) -> datetime:
-    """An instant with its time zone, or a duration before now.
+    """A time with its time zone, or a duration before now.
 
     Raises:
-        typer.BadParameter: it is neither, or not in the past.
+        typer.BadParameter: neither, or not in the past.
     """
     now = datetime.now(UTC)
     if "-" not in text:
@@ -42,6 +43,6 @@ def parse_start(text: str, option: str) -> datetime:
         if at.tzinfo is not None and at <= now:
             return at.astimezone(UTC)
     raise typer.BadParameter(
-        "not an instant in the past such as 2026-01-31T08:00Z, nor a duration such as 7d",
+        "not a time in the past such as 2026-01-31T08:00Z, nor a duration such as 7d",
         param_hint=option,
     )

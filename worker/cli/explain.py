@@ -1,78 +1,90 @@
-"""``plazo explain``: why an order stands where it stands, on one screen."""
+"""``plazo explain``: explains the state of an order on one screen."""
 
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Group
-from rich.text import Text
 
 from worker.cli.context import finish, open_database
-from worker.cli.output import cell, console, fields, print_json, table
-from worker.domain.acts import DECISIVE, ORDER_CREATED
-from worker.operations.explanation import MOST, OrderHistory, explained, in_time, load, summary
+from worker.cli.options import AsJson, WithPersonalData
+from worker.cli.output import cell, console, fail, fields, print_json, table
+from worker.cli.settings import load_settings
 from worker.operations.format import from_now, utc
-from worker.settings import Settings
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.text import Text
+
+    from worker.operations.explanation import OrderHistory
 
 
-def explain(settings: Settings, order_id: str, *, personal: bool, as_json: bool) -> None:
-    """Print everything known of an order."""
+def explain(
+    order: Annotated[str, typer.Argument(metavar="ORDER")],
+    personal: WithPersonalData = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show an order's acts, deadline and verdicts, with the evidence for each verdict."""
+    from worker.operations.explanation import document, load
 
-    async def work() -> OrderHistory:
+    settings = load_settings()
+
+    async def read() -> "OrderHistory":
         async with open_database(settings) as database:
-            return await load(settings, database, order_id)
+            return await load(settings, database, order)
 
-    known = finish(settings, work())
-    if known.nothing:
-        typer.echo(
-            "plazo: nothing is known of this order: no record that names it has been read", err=True
-        )
-        raise typer.Exit(1)
+    history = finish(settings, read())
+    if history.nothing:
+        fail("nothing is known of this order: no record that names it has been read")
     if as_json:
-        print_json(explained(order_id, known, personal))
+        print_json(document(order, history, personal))
     else:
-        console().print(_as_screen(order_id, known, personal))
+        console().print(_screen(order, history, personal))
 
 
-def _as_screen(order_id: str, known: OrderHistory, personal: bool) -> Group:
-    order = known.order
+def _screen(order_id: str, history: "OrderHistory", personal: bool) -> "Group":
+    from rich.console import Group
+    from rich.text import Text
+
+    from worker.operations.explanation import summary
+
+    order = history.order
     parts: list[Any] = [
-        Text.assemble(cell(order_id, "bold"), ": ", cell(summary(known))),
+        Text.assemble(cell(order_id, "bold"), ": ", cell(summary(history))),
         "",
     ]
     if order is not None and order["lane"] is not None:
-        parts += [fields(_order_fields(order, known.now)), ""]
-    if known.acts:
-        parts.append(_time_line(known, personal))
-    if known.changes:
-        parts.append(_changes(known.changes, personal))
-    if known.refusals:
+        parts += [fields(_order_fields(order, history.now)), ""]
+    if history.acts:
+        parts.append(_time_line(history, personal))
+    if history.changes:
+        parts.append(_changes(history.changes, personal))
+    if history.refusals:
         columns = ("id", "received", "place", "error", "message", "state")
         parts.append(
             table("Records that could not be read (`plazo dead-letters show ID`)", columns, (
                 (row["id"], row["received_at"], _place(row), row["error"], row["message"],
-                 _state(row)) for row in known.refusals
+                 _state(row)) for row in history.refusals
             ))
         )  # fmt: skip
-    if known.decisions:
+    if history.decisions:
         heads = ("no.", "decided", "verdict", "reason", "sequence", "published", "revoked", "id")
         parts.append(
             table("Verdicts", heads, (
                 (row["ordinal"], row["decided_at"], _verdict(row), row["reason"],
                  f"{row['lane']}/{row['sequence']}", row["published"],
                  f"by no. {row['revoked_by']}" if row["revoked_by"] else None, row["id"])
-                for row in known.decisions
+                for row in history.decisions
             ))
         )  # fmt: skip
         parts.append(
-            table("What they rest on", ("no.", "acts", "inputs read up to, by partition"), (
+            table("Evidence of the verdicts", ("no.", "acts", "inputs read up to, by partition"), (
                 (row["ordinal"], *_evidence(json.loads(row["value"])["evidence"]))
-                for row in known.decisions
+                for row in history.decisions
             ))
         )  # fmt: skip
-    if known.acts and not personal:
+    if history.acts and not personal:
         parts.append(cell("bodies of the records are shown with --with-personal-data", "dim"))
     return Group(*parts)
 
@@ -102,13 +114,15 @@ def _policy(order: Mapping[str, Any]) -> str | None:
     return f"{order['policy']}{version}, at lapse: {order['at_lapse']}"
 
 
-def _time_line(known: OrderHistory, personal: bool) -> Any:
-    columns = ["event time (UTC)", "status", "in time", "received", "place", "times", "tells"]
+def _time_line(history: "OrderHistory", personal: bool) -> Any:
+    from worker.operations.explanation import MOST, in_time
+
+    columns = ["event time (UTC)", "status", "in time", "received", "place", "times", "meaning"]
     rows = []
-    for act in known.acts:
+    for act in history.acts:
         row: list[object] = [
-            act["occurred_at"], act["status"], in_time(act, known.order), act["received_at"],
-            _place(act), act["times"], _tells(act),
+            act["occurred_at"], act["status"], in_time(act, history.order), act["received_at"],
+            _place(act), act["times"], _meaning(act),
         ]  # fmt: skip
         rows.append([*row, act["body"]] if personal else row)
     title = "Acts" if len(rows) < MOST else f"Acts (the first {MOST})"
@@ -128,18 +142,22 @@ def _changes(changes: Sequence[Any], personal: bool) -> Any:
     )
 
 
-def _tells(act: Mapping[str, Any]) -> str | None:
-    told = []
+def _meaning(act: Mapping[str, Any]) -> str | None:
+    from worker.domain.acts import DECISIVE, ORDER_CREATED
+
+    parts = []
     if act["stock_ok"] is not None:
-        told.append("stock validated" if act["stock_ok"] else "stock reported wrong")
+        parts.append("stock validated" if act["stock_ok"] else "stock reported wrong")
     if act["form_complete"] is not None:
-        told.append("form complete" if act["form_complete"] else "form incomplete")
+        parts.append("form complete" if act["form_complete"] else "form incomplete")
     if act["status"] not in DECISIVE and act["status"] != ORDER_CREATED:
-        told.append("decides nothing")
-    return ", ".join(told) or None
+        parts.append("decides nothing")
+    return ", ".join(parts) or None
 
 
-def _evidence(evidence: Mapping[str, Any]) -> tuple[Text, Text]:
+def _evidence(evidence: Mapping[str, Any]) -> "tuple[Text, Text]":
+    from rich.text import Text
+
     acts = [cell(f"{act['status']} {_place(act)}") for act in evidence["acts"]]
     read = [
         cell(f"{topic}: {' '.join(map(str, offsets))}")

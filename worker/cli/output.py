@@ -1,26 +1,32 @@
-"""What all commands print with: tables for people, JSON for machines, nothing that can hurt."""
+"""The output of all commands: tables for people, JSON for programs, and nothing harmful."""
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, NoReturn
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+import typer
 
 from worker.operations.format import span, to_json, utc
 
-# What a record says is printed to a terminal: it may not move its cursor.
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+# Text from a record is printed to a terminal: it may not move the cursor.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-_WIDTH_OF_NO_TERMINAL = 160
+_WIDTH_WITHOUT_TERMINAL = 160
 
 
-def console(*, stderr: bool = False) -> Console:
-    """A console on stdout; where that is no terminal, wide enough to keep a row on a line."""
+def console(*, stderr: bool = False) -> "Console":
+    """A console on stdout; without a terminal, wide enough to keep a row on a line."""
+    from rich.console import Console
+
     stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else _WIDTH_OF_NO_TERMINAL
+    width = None if stream.isatty() else _WIDTH_WITHOUT_TERMINAL
     return Console(stderr=stderr, width=width, highlight=False)
 
 
@@ -29,8 +35,25 @@ def print_json(value: object) -> None:
     sys.stdout.write(to_json(value, indent=2) + "\n")
 
 
-def cell(value: object, style: str = "") -> Text:
+def print_error(message: str) -> None:
+    """A message on stderr."""
+    typer.echo(f"plazo: {message}", err=True)
+
+
+def fail(message: str) -> NoReturn:
+    """Print an error and end with status 1.
+
+    Raises:
+        typer.Exit
+    """
+    print_error(message)
+    raise typer.Exit(1)
+
+
+def cell(value: object, style: str = "") -> "Text":
     """A value as text of a table: no markup, no control characters."""
+    from rich.text import Text
+
     if value is None:
         shown = "-"
     elif isinstance(value, bool):
@@ -44,21 +67,50 @@ def cell(value: object, style: str = "") -> Text:
     return Text(_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", shown), style=style)
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> "Table":
     """A table whose cells are values or texts."""
+    from rich import box
+    from rich.table import Table
+
     made = Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False)
     for column in columns:
         made.add_column(column, overflow="fold")
     for row in rows:
-        made.add_row(*(one if isinstance(one, Text) else cell(one) for one in row))
+        made.add_row(*map(_text, row))
     return made
 
 
-def fields(pairs: Iterable[tuple[str, object]]) -> Table:
+def fields(pairs: Iterable[tuple[str, object]]) -> "Table":
     """Names and values, one pair a line."""
+    from rich.table import Table
+
     made = Table.grid(padding=(0, 2))
     made.add_column(style="bold")
     made.add_column(overflow="fold")
     for name, value in pairs:
-        made.add_row(name, value if isinstance(value, Text) else cell(value))
+        made.add_row(name, _text(value))
     return made
+
+
+@contextmanager
+def progress_bar(title: str, *, beyond: int = 0) -> Iterator[Callable[[int, int | None], None]]:
+    """A progress bar on stderr, set by ``(done, total)``; it shows from totals ``beyond`` on."""
+    from rich.progress import Progress
+
+    bar = Progress(console=console(stderr=True), transient=True)
+    task = bar.add_task(title, total=None)
+    with ExitStack() as stack:
+
+        def show(done: int, total: int | None) -> None:
+            if total is None or total > beyond:
+                if not bar.live.is_started:
+                    stack.enter_context(bar)
+                bar.update(task, completed=done, total=total)
+
+        yield show
+
+
+def _text(value: object) -> "Text":
+    from rich.text import Text
+
+    return value if isinstance(value, Text) else cell(value)

@@ -1,29 +1,36 @@
-"""``plazo policy check`` and ``plazo policy show``: what the policy file means."""
+"""``plazo policy``: checks a policy file, and shows the policy that an order gets."""
 
 import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from worker.cli.context import finish, open_database
-from worker.cli.output import cell, console, fields, print_json, table
-from worker.domain.acts import ORDER_CREATED
-from worker.domain.policy import Facts, Policies, Policy
+from worker.cli.options import AsJson
+from worker.cli.output import cell, console, fail, fields, print_json, table
+from worker.cli.settings import load_settings
 from worker.operations.format import utc
-from worker.policy.registry import load_policies
-from worker.settings import Settings
+
+if TYPE_CHECKING:
+    from worker.domain.policy import Facts, Policies, Policy
+    from worker.settings import Settings
+
+app = typer.Typer(name="policy", no_args_is_help=True, help="The policies that orders get.")
 
 
-def check(settings: Settings, file: Path | None, *, as_json: bool) -> None:
-    """Read a policy file, by default the one in force.
+@app.command("check")
+def check(
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", exists=True)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a policy file, by default the one in force, and report all its faults by line."""
+    from worker.policy.registry import load_policies
 
-    Raises:
-        PolicyInvalid: with every fault and its line.
-    """
+    settings = load_settings()
     if file is not None:
         settings = settings.model_copy(update={"policy_file": file})
     policies = load_policies(settings)
@@ -37,38 +44,53 @@ def check(settings: Settings, file: Path | None, *, as_json: bool) -> None:
     console().print(table(f"Version {policies.rules[0].policy.version}", heads, rows))
 
 
+@app.command("show")
+def show(
+    order: Annotated[str | None, typer.Option(metavar="ID", help="A known order.")] = None,
+    seller: Annotated[
+        str | None, typer.Option(metavar="ID", help="The seller of an order that may come.")
+    ] = None,
+    fulfilment: Annotated[
+        str, typer.Option(metavar="MODE", help="With --seller: the mode of the order.")
+    ] = "courier",
+    total: Annotated[
+        str | None, typer.Option(metavar="AMOUNT", help="With --seller: the order's total.")
+    ] = None,
+    currency: Annotated[
+        str | None, typer.Option(metavar="CODE", help="With --seller: the total's currency.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show which policy an order gets, and why no other."""
+    from worker.policy.registry import load_policies
+
+    if (order is None) == (seller is None):
+        raise typer.BadParameter("give either --order or --seller")
+    settings = load_settings()
+    facts = _facts(seller, fulfilment, total, currency) if seller is not None else None
+    policies = load_policies(settings)
+    if facts is not None:
+        example = _Order(facts, datetime.now(UTC))
+    elif order is not None:
+        example = finish(settings, _find(settings, order)) or fail(f"no order {order}")
+    if as_json:
+        print_json(_document(policies, example))
+    else:
+        _print(policies, example)
+
+
 @dataclass(frozen=True)
 class _Order:
-    """An order to hold against the rules, and what it was given, if it was."""
+    """An order to compare with the rules, and the policy that it has, if it has one."""
 
-    facts: Facts
+    facts: "Facts"
     entered_at: datetime
     given: dict[str, Any] | None = None
 
 
-def show(settings: Settings, order: str | None, facts: Facts | None, *, as_json: bool) -> None:
-    """Which rule applies and why: to an order of the database, or to one that might come.
+async def _find(settings: "Settings", order_id: str) -> _Order | None:
+    from worker.domain.policy import Facts
 
-    Raises:
-        PolicyInvalid, DatabaseUnavailable
-        typer.Exit: there is no such order; status 1.
-    """
-    policies = load_policies(settings)
-    if order is not None:
-        one = finish(settings, _find(settings, order))
-        if one is None:
-            typer.echo(f"plazo: no order {order}", err=True)
-            raise typer.Exit(1)
-    else:
-        assert facts is not None
-        one = _Order(facts, datetime.now(UTC))
-    if as_json:
-        print_json(_as_json(policies, one))
-    else:
-        _print(policies, one)
-
-
-async def _find(settings: Settings, order_id: str) -> _Order | None:
     async with open_database(settings) as database, database.session() as session:
         row = await session.row("explain_order", order_id)
         if row is None or row["lane"] is None:
@@ -81,25 +103,29 @@ async def _find(settings: Settings, order_id: str) -> _Order | None:
     return _Order(facts, row["entered_at"], given)
 
 
-def _why(policies: Policies, facts: Facts) -> list[tuple[str, str]]:
-    """Each rule up to the one that applies, with what keeps it from applying."""
-    told = []
+def _why(policies: "Policies", facts: "Facts") -> list[tuple[str, str]]:
+    """Each rule up to the one that applies, with the obstacle to its use."""
+    rules = []
     for rule in policies.rules:
         obstacle = rule.match.refuses(facts)
-        told.append((rule.policy.name, obstacle or "applies"))
+        rules.append((rule.policy.name, obstacle or "applies"))
         if obstacle is None:
             break
-    return told
+    return rules
 
 
-def _as_json(policies: Policies, one: _Order) -> dict[str, Any]:
+def _document(policies: "Policies", one: _Order) -> dict[str, Any]:
+    from worker.domain.acts import ORDER_CREATED
+
     policy = policies.choose(one.facts)
     due = policy.due(one.entered_at) if policy.clock == ORDER_CREATED else None
     rules = [{"policy": name, "result": result} for name, result in _why(policies, one.facts)]
     return {"given": one.given, "now": {**_terms(policy), "due": due, "rules": rules}}
 
 
-def _print(policies: Policies, one: _Order) -> None:
+def _print(policies: "Policies", one: _Order) -> None:
+    from worker.domain.acts import ORDER_CREATED
+
     policy = policies.choose(one.facts)
     screen = console()
     if one.given is not None:
@@ -118,7 +144,7 @@ def _print(policies: Policies, one: _Order) -> None:
     screen.print(table("Why", ("rule", "result"), _why(policies, one.facts)))
 
 
-def _window(policy: Policy) -> str:
+def _window(policy: "Policy") -> str:
     where = f" of {policy.calendar.name}" if policy.calendar else ""
     if policy.cut_off:
         until, by = (f"{m // 60:02}:{m % 60:02}" for m in (policy.cut_off.until, policy.cut_off.by))
@@ -126,11 +152,11 @@ def _window(policy: Policy) -> str:
     return f"{policy.window}{' working time' if where else ''}{where}"
 
 
-def _rest(policy: Policy) -> tuple[str, str, str]:
+def _rest(policy: "Policy") -> tuple[str, str, str]:
     return f"starts with {policy.clock}", str(policy.grace), policy.at_lapse.value
 
 
-def _terms(policy: Policy) -> dict[str, Any]:
+def _terms(policy: "Policy") -> dict[str, Any]:
     return {
         "policy": policy.name,
         "policy_version": policy.version,
@@ -143,12 +169,14 @@ def _terms(policy: Policy) -> dict[str, Any]:
     }
 
 
-def facts_of(seller: str, fulfilment: str, total: str | None, currency: str | None) -> Facts:
-    """The facts that options give.
+def _facts(seller: str, fulfilment: str, total: str | None, currency: str | None) -> "Facts":
+    """The facts from the options.
 
     Raises:
         typer.BadParameter: the total is no number.
     """
+    from worker.domain.policy import Facts
+
     facts = Facts(seller, fulfilment, None, currency)
     if total is None:
         return facts

@@ -1,184 +1,94 @@
-"""``plazo replay``: decide again, in shadow mode, what a stretch of the logs asks to be decided.
+"""``plazo replay``: decides the past again, in shadow mode, and reports on it."""
 
-The positions of an empty database are put where the logs stood at an instant, and a worker runs
-until it has read what stood in them when the command began and has decided all that is due.
-"""
-
-import asyncio
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from worker.cli import shadow
-from worker.cli.context import open_database, record, who
-from worker.cli.output import console, print_json, table
-from worker.cli.run import on_loop
-from worker.errors import DatabaseUnavailable, TopicsNotFit
-from worker.kafka.offsets import OffsetReader
-from worker.observability import logs
-from worker.records import Partition
-from worker.runtime.worker import Worker
-from worker.settings import Settings
-from worker.storage.database import Database
-from worker.storage.installation import claim_mode
+from worker.cli.context import author_of, open_database, run_on_loop
+from worker.cli.durations import parse_start
+from worker.cli.options import AsJson, By
+from worker.cli.output import console, fail, print_json, table
+from worker.cli.settings import load_settings
+from worker.cli.shadow import print_report
 
-_POLL = 0.2
-
-
-class Stretch(NamedTuple):
-    """Of one partition, the offsets that are read, and from when on its log is known whole."""
-
-    begin: int
-    end: int
-    covered_since: datetime | None
+if TYPE_CHECKING:
+    from worker.operations.replay import Backlog, Ranges
 
 
 def replay(
-    settings: Settings, start: datetime, *, dry_run: bool, by: str | None, as_json: bool
+    start: Annotated[
+        str,
+        typer.Option("--from", metavar="TIME", help="A time, or a duration before now: 7d, PT12H."),
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only report what would be read.")
+    ] = False,
+    by: By = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Replay everything since ``start``, and print the report of shadow mode.
+    """Decide in shadow mode the orders of the logs since then, and report on the decisions."""
+    from worker.observability import logs
+    from worker.operations import replay as operation
 
-    Raises:
-        KafkaUnavailable, DatabaseUnavailable, SchemaNotCurrent, ModeConflict
-        TopicsNotFit: the shadow topic already holds somebody's verdicts.
-        typer.BadParameter: not in shadow mode.
-        typer.Exit: 1, the database is in use, or the replay was stopped before its end.
-    """
+    settings = load_settings()
+    since = parse_start(start, "--from")
     if settings.mode != "shadow":
-        raise typer.BadParameter("only with PLAZO_MODE=shadow: a replay tells nothing in earnest")
+        raise typer.BadParameter("only with PLAZO_MODE=shadow: a replay has no consequences")
     logs.configure("warning", settings.log_format)
     began = datetime.now(UTC)
-    author = None if dry_run else who(by, nobody="a job")
-    stretches = on_loop(lambda: _prepare(settings, start, author))
+    author = None if dry_run else author_of(by, nobody="a job")
+
+    async def prepare() -> "Ranges":
+        async with open_database(settings) as database:
+            return await operation.prepare(settings, database, since, author)
+
+    ranges = run_on_loop(prepare)
     if dry_run:
-        _show(stretches, as_json=as_json)
+        _print(ranges, as_json=as_json)
         return
-    if not on_loop(lambda: _run(settings, stretches)):
-        typer.echo("plazo: stopped before its end; `plazo run` goes on with it", err=True)
-        raise typer.Exit(1)
-    shadow.report(settings, datetime.now(UTC) - began + timedelta(minutes=1), as_json=as_json)
+    with _progress_bars(ranges) as show:
+        complete = run_on_loop(lambda: operation.run(settings, ranges, show))
+    if not complete:
+        fail("stopped before its end; `plazo run` continues it")
+    print_report(settings, datetime.now(UTC) - began + timedelta(minutes=1), as_json=as_json)
 
 
-async def _prepare(
-    settings: Settings, start: datetime, author: str | None
-) -> dict[Partition, Stretch]:
-    """Where to read; kept in the database in the name of ``author``, if there is one."""
-    async with open_database(settings) as database:
-        if await database.rows("positions") or await database.rows("lanes"):
-            typer.echo(
-                "plazo: a replay needs a database of its own, in which nothing has been read: "
-                "this one is in use",
-                err=True,
-            )
-            raise typer.Exit(1)
-        stretches = await _stretches(settings, start)
-        if author is not None:
-            await claim_mode(database, settings.mode)
-            async with database.transaction() as tx:
-                for partition, (begin, _, since) in stretches.items():
-                    await tx.execute("start_position", *partition, begin, since)
-                await record(tx, author, "replay", start=start)
-    return stretches
+@contextmanager
+def _progress_bars(ranges: "Ranges") -> Iterator[Callable[["Backlog"], None]]:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
-
-async def _stretches(settings: Settings, start: datetime) -> dict[Partition, Stretch]:
-    probe = OffsetReader(settings)
-    try:
-        widths = await probe.widths([*settings.input_topics, settings.output_topic])
-        if settings.output_topic not in widths:
-            raise TopicsNotFit(f"missing: {settings.output_topic}; run `plazo topics create`")
-        told = await probe.bounds(_partitions(widths, settings.output_topic))
-        if any(log.end > log.begin for log in told.values()):
-            # The relay would take it for the tail of a younger database, and halt.
-            raise TopicsNotFit(
-                f"{settings.output_topic} holds verdicts already: "
-                "give the replay a PLAZO_SHADOW_TOPIC of its own"
-            )
-        inputs = [one for topic in settings.input_topics for one in _partitions(widths, topic)]
-        bounds = await probe.bounds(inputs)
-        firsts = await probe.offsets_at(inputs, start)
-    finally:
-        await probe.close()
-    stretches = {}
-    for partition, log in bounds.items():
-        first = firsts.get(partition)
-        begin = log.end if first is None else max(first, log.begin)
-        skipped = begin > log.begin
-        lost = log.first_at or start if log.begin else None
-        stretches[partition] = Stretch(begin, log.end, start if skipped else lost)
-    return stretches
-
-
-def _partitions(widths: Mapping[str, int], topic: str) -> list[Partition]:
-    return [(topic, number) for number in range(widths.get(topic, 0))]
-
-
-async def _run(settings: Settings, stretches: Mapping[Partition, Stretch]) -> bool:
-    """Run a worker; whether it came to the end before it was stopped."""
-    worker = Worker(settings)
-    working = asyncio.create_task(worker.run())
-    following = asyncio.create_task(_follow(worker.services.database, stretches))
-    try:
-        await asyncio.wait({working, following}, return_when=asyncio.FIRST_COMPLETED)
-        return following.done()
-    finally:
-        following.cancel()
-        worker.stop()
-        await asyncio.gather(following, return_exceptions=True)
-        await working
-
-
-async def _follow(database: Database, stretches: Mapping[Partition, Stretch]) -> None:
-    """Wait until all is read, decided and published."""
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     )  # fmt: skip
-    bar = Progress(*columns, console=console(stderr=True), transient=True)
-    with bar:
-        reading = bar.add_task("records", total=sum(s.end - s.begin for s in stretches.values()))
-        deciding = bar.add_task("deciding", total=None, visible=False)
-        while True:
-            with suppress(DatabaseUnavailable):
-                left = await _left(database, stretches)
-                bar.update(reading, completed=bar.tasks[0].total - left.records)  # type: ignore[operator]
-                if not left.records:
-                    bar.update(deciding, visible=True, description=f"{left.verdicts} to decide")
-                    if not left.verdicts and not left.unpublished:
-                        return
-            await asyncio.sleep(_POLL)
+    total = sum(one.records for one in ranges.values())
+    with Progress(*columns, console=console(stderr=True), transient=True) as bars:
+        reading = bars.add_task("records", total=total)
+        deciding = bars.add_task("deciding", total=None, visible=False)
+
+        def show(backlog: "Backlog") -> None:
+            bars.update(reading, completed=total - backlog.records)
+            if not backlog.records:
+                bars.update(deciding, visible=True, description=f"{backlog.verdicts} to decide")
+
+        yield show
 
 
-class _Remaining(NamedTuple):
-    records: int
-    verdicts: int  # counted up to a limit
-    unpublished: int
-
-
-async def _left(database: Database, stretches: Mapping[Partition, Stretch]) -> _Remaining:
-    # In this order: what is read becomes overdue, then decided, then published.
-    positions = {
-        (row["topic"], row["partition"]): row["next_offset"]
-        for row in await database.rows("positions")
-    }
-    numbers = sorted({number for _, number in stretches})
-    late = await database.rows("overdue", numbers, datetime.now(UTC))
-    lanes = await database.rows("lanes")
-    records = sum(max(0, s.end - max(s.begin, positions[p])) for p, s in stretches.items())
-    unpublished = sum(row["sequence"] - row["published"] for row in lanes)
-    return _Remaining(records, sum(row["overdue"] for row in late), unpublished)
-
-
-def _show(stretches: Mapping[Partition, Stretch], *, as_json: bool) -> None:
+def _print(ranges: "Ranges", *, as_json: bool) -> None:
     rows = [
-        {"topic": topic, "partition": number, **s._asdict(), "records": s.end - s.begin}
-        for (topic, number), s in sorted(stretches.items())
+        {"topic": topic, "partition": number, **one._asdict(), "records": one.records}
+        for (topic, number), one in sorted(ranges.items())
     ]
     if as_json:
         print_json(rows)
         return
-    heads = ("topic", "partition", "from offset", "to", "known whole since", "records")
+    heads = ("topic", "partition", "from offset", "to", "complete since", "records")
     console().print(table("Would be read", heads, ([*row.values()] for row in rows)))

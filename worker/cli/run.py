@@ -1,26 +1,20 @@
 """``plazo run``: the worker."""
 
-import asyncio
 import gc
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
 
-from worker.observability import logs
-from worker.settings import Settings
-
-_T = TypeVar("_T")
+from worker.cli.context import run_on_loop
+from worker.cli.settings import load_settings
 
 
-def run(settings: Settings) -> None:
-    """Run the worker until a signal.
+def run() -> None:
+    """Run the worker."""
+    import asyncio
 
-    Raises:
-        PolicyInvalid, PolicyConflict, ModeConflict, SeveralDatabases, SchemaNotCurrent,
-            CannotListen: nothing that waiting would mend.
-    """
     from worker.board.pages import pages
+    from worker.observability import logs
     from worker.runtime.worker import Worker
 
+    settings = load_settings()
     logs.configure(settings.log_level, settings.log_format)
     _collect_seldom()
 
@@ -28,7 +22,7 @@ def run(settings: Settings) -> None:
         logs.catch_loop_errors(asyncio.get_running_loop())
         await Worker(settings, pages=pages).run()
 
-    on_loop(main)
+    run_on_loop(main)
 
 
 def _collect_seldom() -> None:
@@ -39,13 +33,3 @@ def _collect_seldom() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(200_000, 10, 50)
-
-
-def on_loop(main: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
-    """Run a coroutine on the fastest event loop there is here."""
-    try:
-        import uvloop
-    except ImportError:  # Windows has none
-        return asyncio.run(main())
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(main())

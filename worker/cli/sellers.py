@@ -1,16 +1,22 @@
-"""``plazo sellers``: how sellers keep their deadlines, day by day."""
+"""``plazo sellers``: shows how sellers keep their deadlines, day by day."""
 
 import csv
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
-from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from worker.cli.context import finish, open_database
+from worker.cli.durations import parse_duration
+from worker.cli.options import AsJson
 from worker.cli.output import console, print_json, table
+from worker.cli.settings import load_settings
 from worker.operations.format import span
-from worker.settings import Settings
+
+if TYPE_CHECKING:
+    from worker.settings import Settings
 
 _COLUMNS = (
     "seller_id", "day", "orders", "validated_in_time", "cancelled_in_time", "auto_cancelled",
@@ -18,41 +24,37 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-class Format(StrEnum):
-    """How it is written."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
-
-
-def sellers(settings: Settings, since: timedelta, seller: str | None, form: Format) -> None:
-    """Show the scorecard; times in CSV and JSON are seconds.
-
-    Raises:
-        DatabaseUnavailable, SchemaNotCurrent
-    """
-    rows = finish(settings, _rows(settings, since, seller))
-    if form == Format.JSON:
+def sellers(
+    since: Annotated[
+        str, typer.Option(metavar="TIME", help="The days to look back: 7d, P30D and so on.")
+    ] = "7d",
+    seller: Annotated[str | None, typer.Option(metavar="ID", help="Only this seller.")] = None,
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV on stdout.")] = False,
+) -> None:
+    """Show how sellers keep their deadlines, day by day; CSV and JSON give times in seconds."""
+    settings = load_settings()
+    rows = finish(settings, _rows(settings, parse_duration(since, "--since"), seller))
+    if as_json:
         print_json([dict(zip(_COLUMNS, row, strict=True)) for row in rows])
-    elif form == Format.CSV:
+    elif as_csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(_COLUMNS)
-        writer.writerows([_plain(value) for value in row] for row in rows)
+        writer.writerows([_seconds(value) for value in row] for row in rows)
     else:
         heads = [name.replace("_", " ") for name in _COLUMNS]
-        console().print(table("Sellers", heads, ([_shown(v) for v in row] for row in rows)))
+        console().print(table("Sellers", heads, ([_span(v) for v in row] for row in rows)))
 
 
-async def _rows(settings: Settings, since: timedelta, seller: str | None) -> Sequence[Any]:
+async def _rows(settings: "Settings", since: timedelta, seller: str | None) -> Sequence[Any]:
     async with open_database(settings) as database:
-        found = await database.rows("seller_days", await database.now() - since, seller)
-    return [[row[name] for name in _COLUMNS] for row in found]
+        rows = await database.rows("seller_days", await database.now() - since, seller)
+    return [[row[name] for name in _COLUMNS] for row in rows]
 
 
-def _plain(value: object) -> object:
+def _seconds(value: object) -> object:
     return value.total_seconds() if isinstance(value, timedelta) else value
 
 
-def _shown(value: object) -> object:
+def _span(value: object) -> object:
     return span(value) if isinstance(value, timedelta) else value

@@ -1,27 +1,49 @@
-"""``plazo shadow report``: what shadow mode would have done, beside what happened."""
+"""``plazo shadow report``: compares the decisions of shadow mode with the course of events."""
 
 from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from worker.cli.context import finish, open_database
+from worker.cli.durations import parse_duration
+from worker.cli.options import AsJson
 from worker.cli.output import console, print_json, table
-from worker.domain.acts import HANDLING
-from worker.settings import Settings
+from worker.cli.settings import load_settings
+
+if TYPE_CHECKING:
+    from worker.settings import Settings
+
+app = typer.Typer(name="shadow", no_args_is_help=True, help="Decide without consequences.")
 
 
-def report(settings: Settings, since: timedelta, *, as_json: bool) -> None:
+@app.command("report")
+def report(
+    since: Annotated[
+        str, typer.Option(metavar="TIME", help="Decided in this period: 7d, PT12H and so on.")
+    ] = "7d",
+    as_json: AsJson = False,
+) -> None:
+    """Compare the decisions of shadow mode with what happened to the orders."""
+    print_report(load_settings(), parse_duration(since, "--since"), as_json=as_json)
+
+
+def print_report(settings: "Settings", since: timedelta, *, as_json: bool) -> None:
     """Count decided orders by verdict and by what their acts say, with some of each.
 
     Raises:
         DatabaseUnavailable, SchemaNotCurrent
     """
 
-    async def work() -> list[dict[str, object]]:
+    async def read() -> list[dict[str, object]]:
+        from worker.domain.acts import HANDLING
+
         async with open_database(settings) as database:
             begin = await database.now() - since
             rows = await database.rows("shadow_report", begin, sorted(HANDLING))
         return [dict(row) for row in rows]
 
-    rows = finish(settings, work())
+    rows = finish(settings, read())
     if as_json:
         print_json(rows)
         return

@@ -1,56 +1,55 @@
-"""``plazo topics create``: the four topics, as wide as they need to be."""
+"""``plazo topics create``: creates the topics that are missing."""
 
-import asyncio
-import time
-from dataclasses import asdict, dataclass
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.context import finish, open_database, record, who
-from worker.cli.output import cell, console, print_json
-from worker.errors import DatabaseFault, KafkaUnavailable, SchemaNotCurrent
-from worker.kafka.admin import KafkaAdmin, TopicState
-from worker.settings import Settings
+from worker.cli.context import author_of, finish, open_database
+from worker.cli.options import AsJson, By, DryRun
+from worker.cli.output import cell, console, print_error, print_json
+from worker.cli.settings import load_settings
+from worker.operations.format import count
 
-PARTITIONS = 12
-_SEEN_WITHIN = 15.0
+if TYPE_CHECKING:
+    from worker.operations.topics import Step
+    from worker.settings import Settings
 
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What is done to one topic. ``partitions`` is the number after it."""
-
-    topic: str
-    action: Literal["create", "widen", "keep"]
-    partitions: int
+app = typer.Typer(name="topics", no_args_is_help=True, help="The topics.")
 
 
+@app.command("create")
 def create(
-    settings: Settings,
-    *,
-    partitions: int | None,
-    dead_letter_partitions: int,
-    replication_factor: int,
-    dry_run: bool,
-    by: str | None,
-    as_json: bool,
+    partitions: Annotated[
+        int | None,
+        typer.Option(min=1, help="For new topics; by default as the other input has, or 12."),
+    ] = None,
+    dead_letter_partitions: Annotated[
+        int, typer.Option(min=1, help="For a new topic of dead letters.")
+    ] = 1,
+    replication_factor: Annotated[
+        int, typer.Option(min=-1, max=32767, help="-1 is the cluster's default.")
+    ] = -1,
+    dry_run: DryRun = False,
+    by: By = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Create what is missing; doing it twice changes nothing.
+    """Create the topics that are missing, and widen the decisions topic if it is too narrow."""
+    if replication_factor == 0:
+        raise typer.BadParameter("-1 or at least 1", param_hint="--replication-factor")
+    settings = load_settings()
 
-    Raises:
-        KafkaUnavailable
-        TopicsNotFit: the cluster refuses a topic.
-    """
+    async def work() -> "list[Step]":
+        from worker.kafka.admin import KafkaAdmin
+        from worker.operations.topics import apply, plan
 
-    async def work() -> list[Step]:
         admin = KafkaAdmin(settings)
         try:
-            names = [*settings.input_topics, settings.output_topic, settings.dead_letters_topic]
-            steps = plan(settings, await admin.topics(names), partitions, dead_letter_partitions)
+            steps = await plan(admin, settings, partitions, dead_letter_partitions)
             if not dry_run:
-                await _carry_out(admin, steps, replication_factor)
-                await _record(settings, who(by, nobody="a job"), steps)
+                await apply(admin, steps, replication_factor)
+                await _record(settings, author_of(by, nobody="a job"), steps)
             return steps
         finally:
             await admin.close()
@@ -63,59 +62,15 @@ def create(
     if dry_run:
         words = {"create": "would be created", "widen": "would be widened", "keep": "is there"}
     for step in steps:
-        width = "1 partition" if step.partitions == 1 else f"{step.partitions} partitions"
+        width = count(step.partitions, "partition")
         console().print(cell(f"{step.topic}: {words[step.action]}, {width}"))
 
 
-def plan(
-    settings: Settings,
-    found: dict[str, TopicState],
-    partitions: int | None,
-    dead_letter_partitions: int,
-) -> list[Step]:
-    """What is to be done. ``partitions`` is for new topics; ``None``: as the other input has."""
-    widths = {topic: state.partitions for topic, state in found.items()}
-    known = [widths[topic] for topic in settings.input_topics if topic in widths]
-    new = partitions or max(known, default=PARTITIONS)
-    orders = widths.get(settings.order_created_topic, new)
-    steps = [
-        Step(topic, "keep" if topic in widths else "create", widths.get(topic, new))
-        for topic in settings.input_topics
-    ]
-    # A verdict goes to the partition of its order's lane, so each lane needs one there.
-    decisions = widths.get(settings.output_topic)
-    if decisions is None:
-        steps.append(Step(settings.output_topic, "create", max(new, orders)))
-    elif decisions < orders:
-        steps.append(Step(settings.output_topic, "widen", orders))
-    else:
-        steps.append(Step(settings.output_topic, "keep", decisions))
-    letters = widths.get(settings.dead_letters_topic)
-    action: Literal["create", "keep"] = "create" if letters is None else "keep"
-    steps.append(Step(settings.dead_letters_topic, action, letters or dead_letter_partitions))
-    return steps
+async def _record(settings: "Settings", author: str, steps: Sequence["Step"]) -> None:
+    """Record the action if Postgres takes it: topics may be created before there is a schema."""
+    from worker.errors import DatabaseFault, SchemaNotCurrent
+    from worker.operations.actions import record
 
-
-async def _carry_out(admin: KafkaAdmin, steps: list[Step], replication_factor: int) -> None:
-    if new := {step.topic: step.partitions for step in steps if step.action == "create"}:
-        await admin.create(new, replication_factor)
-    for step in steps:
-        if step.action == "widen":
-            await admin.widen(step.topic, step.partitions)
-    # The controller answers before every broker knows: a worker started next would not see them.
-    steps = [step for step in steps if step.action != "keep"]
-    deadline = time.monotonic() + _SEEN_WITHIN
-    while any(
-        state is None or state.partitions < step.partitions or state.leaderless
-        for step, state in await _seen(admin, steps)
-    ):
-        if time.monotonic() > deadline:
-            raise KafkaUnavailable("the topics were accepted, but do not show yet")
-        await asyncio.sleep(0.2)
-
-
-async def _record(settings: Settings, author: str, steps: list[Step]) -> None:
-    """Keep who did it, if Postgres takes it: topics may be made before there is a schema."""
     done = {step.topic: step.action for step in steps if step.action != "keep"}
     if not done:
         return
@@ -123,9 +78,4 @@ async def _record(settings: Settings, author: str, steps: list[Step]) -> None:
         async with open_database(settings) as database, database.transaction() as tx:
             await record(tx, author, "topics create", **done)
     except (DatabaseFault, SchemaNotCurrent) as error:
-        typer.echo(f"plazo: Postgres keeps no record of this: {error}", err=True)
-
-
-async def _seen(admin: KafkaAdmin, steps: list[Step]) -> list[tuple[Step, TopicState | None]]:
-    found = await admin.topics(step.topic for step in steps)
-    return [(step, found.get(step.topic)) for step in steps]
+        print_error(f"Postgres keeps no record of this: {error}")

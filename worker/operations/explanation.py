@@ -1,4 +1,4 @@
-"""Why an order stands where it stands: all that is stored of it, and the answer in a sentence."""
+"""Explains the state of an order: all that is stored of it, and the answer in a sentence."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,60 +8,21 @@ from typing import Any
 
 from worker.decide.cases import load_cases
 from worker.domain.acts import DECISIVE
-from worker.domain.case import Case, Finding, Kind, Outcome, Reason
+from worker.domain.case import Case, Kind, Outcome
 from worker.domain.deadline import schedule
 from worker.domain.decide import decide, find
 from worker.operations.format import from_now, span
+from worker.operations.phrases import BECAUSE, ENDED, SO_FAR
 from worker.settings import Settings
 from worker.storage.database import Database
 
-# More acts than this tell support nothing, and no screen holds them.
+# More acts than this help nobody, and fit no screen.
 MOST = 500
-
-SO_FAR = {
-    Finding.VALIDATED: "it was put in start handling in time, with nothing reported wrong",
-    Finding.CANCELLED: "it was cancelled in time",
-    Finding.CANCELLED_INCOMPLETE: "it was cancelled in time, with fields of the form missing",
-    Finding.WITHOUT_STOCK: "it was put in start handling in time, but its validation reports "
-    "products missing, defective or incomplete",
-    Finding.DISPUTED: "a dispute was opened in time and is still open",
-    Finding.SILENT: "nobody has validated its stock, cancelled it or opened a dispute in time",
-}
-
-ENDED = {
-    Outcome.KEPT: "kept because it was put in start handling in time, with nothing reported wrong",
-    Outcome.CANCELLED: "closed because it was cancelled in time",
-    Outcome.CANCELLED_INCOMPLETE: "closed because it was cancelled in time; the form had fields "
-    "missing",
-    Outcome.CANCELLED_LATE: "closed because it was cancelled, though only after the deadline",
-    Outcome.AUTO_CANCELLED: "auto-cancelled",
-    Outcome.ESCALATED: "escalated to a person",
-}
-
-BECAUSE = {
-    Reason.STOCK_NOT_VALIDATED: "nobody had validated its stock, cancelled it or opened a dispute "
-    "by the deadline",
-    Reason.HANDLING_WITHOUT_STOCK: "it is in start handling although its validation reports "
-    "products missing, defective or incomplete, so it can no longer be cancelled",
-    Reason.DISPUTE_OPEN: "a dispute was opened in time and not resolved by the deadline",
-    Reason.UNREADABLE_EVIDENCE: "a record of this order could not be read (a dead letter), and it "
-    "may say that the seller acted",
-    Reason.EVIDENCE_INCOMPLETE: "the log of status changes no longer reaches back to when the "
-    "order entered, so an act of the seller may be lost",
-    Reason.POLICY: "its policy leaves the decision to a person",
-    Reason.MASS_CANCEL: "the brake held it: there were too many auto-cancels at once, and a person "
-    "chose to decide (see `plazo brake status`)",
-    Reason.HANDLED_AFTER_DEADLINE: "it was put in start handling only after the deadline",
-    Reason.LATE_DISPUTE: "a dispute was opened after the deadline",
-    Reason.CANCEL_UNCONFIRMED: "nobody confirmed in time that the auto-cancel was carried out",
-    Reason.DEADLINE_APPROACHES: "the deadline came near and nothing had been done",
-    Reason.LATE_EVIDENCE: "an act in time arrived only after the verdict",
-}
 
 
 @dataclass(frozen=True, slots=True)
 class OrderHistory:
-    """All rows about one order, of one moment."""
+    """All rows about one order, from one snapshot."""
 
     now: datetime
     order: Mapping[str, Any] | None
@@ -114,14 +75,14 @@ async def load(settings: Settings, database: Database, order_id: str) -> OrderHi
     )
 
 
-def summary(known: OrderHistory) -> str:
+def summary(history: OrderHistory) -> str:
     """The answer in a sentence."""
-    rehearsed = "in shadow mode, where nothing is told in earnest: " if known.shadow else ""
-    return rehearsed + _answer(known)
+    rehearsed = "in shadow mode, without consequences: " if history.shadow else ""
+    return rehearsed + _answer(history)
 
 
-def _answer(known: OrderHistory) -> str:
-    order, case = known.order, known.case
+def _answer(history: OrderHistory) -> str:
+    order, case = history.order, history.case
     if order is not None and order["lane"] is not None and order["due"] is None:
         return "its clock has not started: the status that its policy waits for has not been read"
     if order is None or case is None:
@@ -130,7 +91,7 @@ def _answer(known: OrderHistory) -> str:
             "the order comes"
         )
     if order["outcome"] is None:
-        return _undecided(order, case, known)
+        return _undecided(order, case, history)
     outcome = Outcome(order["outcome"])
     said = ENDED[outcome]
     standing = [given.reason for given in case.standing]
@@ -141,37 +102,37 @@ def _answer(known: OrderHistory) -> str:
         standing.remove(reasons[0])
     for reason in standing:
         said += f"; then escalated to a person because {BECAUSE[reason]}"
-    if any(row["kind"] == Kind.REVOKED for row in known.decisions):
+    if any(row["kind"] == Kind.REVOKED for row in history.decisions):
         said += "; an earlier verdict was revoked because an act in time arrived only after it"
     return said
 
 
-def _undecided(order: Mapping[str, Any], case: Case, known: OrderHistory) -> str:
+def _undecided(order: Mapping[str, Any], case: Case, history: OrderHistory) -> str:
     said = f"not decided yet: {SO_FAR[find(case)]}"
     planned = schedule(order["first_due"] or order["due"], order["entered_at"], case.changes)
     if planned.held:
         return f"{said}; its verdict is held by an event until another one releases it"
     if order["fires_at"] > case.order.due + case.order.grace:
-        again = from_now(order["fires_at"], known.now)
+        again = from_now(order["fires_at"], history.now)
         return (
             f"{said}; its verdict was put off and is tried again {again}: "
             "the brake holds it (see `plazo brake status`), or judging it failed (see the log)"
         )
-    if order["fires_at"] > known.now:
-        left = span(order["fires_at"] - known.now)
-        return f"{said}; the verdict falls in {left}, and would be: {_prospect(case, known)}"
+    if order["fires_at"] > history.now:
+        left = span(order["fires_at"] - history.now)
+        return f"{said}; the verdict falls in {left}, and would be: {_prospect(case, history)}"
     owner = "its lane has no worker" if order["owner"] is None else "a guard holds it"
     return (
-        f"{said}; the verdict is {span(known.now - order['fires_at'])} late: either it is falling "
-        f"just now, or {owner} (see `plazo check`)"
+        f"{said}; the verdict is {span(history.now - order['fires_at'])} late: either it is "
+        f"falling just now, or {owner} (see `plazo check`)"
     )
 
 
-def _prospect(case: Case, known: OrderHistory) -> str:
-    judgement = decide(case, known.evidence_since)
-    told = [decision.reason for decision in judgement.decisions]
-    because = f" because {BECAUSE[told[0]]}" if told else ""
-    return ENDED[judgement.outcome] + because if told else ENDED[judgement.outcome]
+def _prospect(case: Case, history: OrderHistory) -> str:
+    judgement = decide(case, history.evidence_since)
+    reasons = [decision.reason for decision in judgement.decisions]
+    because = f" because {BECAUSE[reasons[0]]}" if reasons else ""
+    return ENDED[judgement.outcome] + because
 
 
 def in_time(act: Mapping[str, Any], order: Mapping[str, Any] | None) -> bool | None:
@@ -180,13 +141,13 @@ def in_time(act: Mapping[str, Any], order: Mapping[str, Any] | None) -> bool | N
     return bool(act["occurred_at"] <= order["due"])
 
 
-def explained(order_id: str, known: OrderHistory, personal: bool) -> dict[str, Any]:
-    """The same for JSON; what may name a person only where ``personal`` is set."""
-    order = known.order
+def document(order_id: str, history: OrderHistory, personal: bool) -> dict[str, Any]:
+    """The same for JSON; personal data only where ``personal`` is set."""
+    order = history.order
     entered = order is not None and order["lane"] is not None
     return {
         "order_id": order_id,
-        "summary": summary(known),
+        "summary": summary(history),
         "order": {
             name: order[name]
             for name in (
@@ -205,22 +166,22 @@ def explained(order_id: str, known: OrderHistory, personal: bool) -> dict[str, A
                 "decisive": act["status"] in DECISIVE,
                 **({"body": act["body"]} if personal else {}),
             }
-            for act in map(dict, known.acts)
+            for act in map(dict, history.acts)
         ],
-        "refusals": [dict(row) for row in known.refusals],
+        "refusals": [dict(row) for row in history.refusals],
         "deadline_changes": [
             {
                 name: change[name]
                 for name in change
                 if personal or name not in ("author", "reason")
             }
-            for change in map(dict, known.changes)
+            for change in map(dict, history.changes)
         ],
         "verdicts": [
             {
                 **{name: row[name] for name in row if name != "value"},
                 "evidence": json.loads(row["value"])["evidence"],
             }
-            for row in map(dict, known.decisions)
+            for row in map(dict, history.decisions)
         ],
     }  # fmt: skip

@@ -1,6 +1,7 @@
-"""How instants and lengths of time are told: to people, and in JSON."""
+"""How values are shown: times and durations, numbers with nouns, and JSON."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -8,20 +9,20 @@ from uuid import UUID
 
 
 def to_json(value: object, *, indent: int | None = None) -> str:
-    """One JSON document; instants in UTC, lengths of time in seconds."""
+    """One JSON document; times in UTC, durations in seconds."""
     return json.dumps(value, default=_plain, indent=indent)
 
 
 def utc(moment: datetime) -> str:
-    """An instant in UTC, to the millisecond; microseconds where there are any."""
+    """A time in UTC, to the millisecond; microseconds where there are any."""
     fine = "microseconds" if moment.microsecond % 1000 else "milliseconds"
     moment = moment.astimezone(UTC)
     return moment.replace(tzinfo=None).isoformat(" ", fine if moment.microsecond else "seconds")
 
 
-def span(length: timedelta) -> str:
-    """A length of time, roughly, for people."""
-    seconds = abs(length.total_seconds())
+def span(duration: timedelta) -> str:
+    """A duration, rounded, for people."""
+    seconds = abs(duration.total_seconds())
     if seconds < 120:
         return f"{seconds:.0f} s"
     if seconds < 7200:
@@ -30,12 +31,23 @@ def span(length: timedelta) -> str:
 
 
 def from_now(moment: datetime | None, now: datetime) -> str | None:
-    """An instant, and how far it is from now."""
+    """A time, and its distance from now."""
     if moment is None:
         return None
     return f"{utc(moment)}, " + (
         f"in {span(moment - now)}" if moment > now else f"{span(now - moment)} ago"
     )
+
+
+def count(number: int, noun: str) -> str:
+    """A number and its noun, in the plural where needed."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def shortened(values: Sequence[object]) -> str:
+    """The first ten values."""
+    shown = ", ".join(map(str, values[:10]))
+    return shown if len(values) <= 10 else f"{shown}, …"
 
 
 def _plain(value: Any) -> object:

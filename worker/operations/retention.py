@@ -1,7 +1,7 @@
-"""Forgets settled orders after a while, page by page, beside the workers.
+"""Removes settled orders after a while, page by page, beside the workers.
 
-A walk over the whole table and no index to find what is old: an index on the time of the decision
-would make every decision dearer, for the sake of a walk that runs once a day.
+It scans the whole table: an index on the time of the decision would make every decision slower,
+for the sake of a scan that runs once a day.
 """
 
 import asyncio
@@ -34,16 +34,16 @@ async def forget(
     dry_run: bool = False,
     progress: Callable[[RetentionResult], None] = lambda _: None,
 ) -> RetentionResult:
-    """Remove orders settled before an instant with all that belongs to them, and settled refusals.
+    """Remove orders settled before a time with all their rows, and settled refusals.
 
     It may be stopped at any point and started again. ``pause`` is in seconds, after each page.
 
     Raises:
-        DatabaseUnavailable: what was removed until then stays removed.
+        DatabaseUnavailable: the rows removed until then stay removed.
     """
     done = RetentionResult()
     if not dry_run:
-        # First of all. Whoever finds the acts gone must find this as well.
+        # First: a reader that finds the acts gone must find this as well.
         async with database.transaction() as tx:
             await tx.execute("raise_coverage", evidence_topic, before)
     last: str | None = ""
@@ -65,8 +65,8 @@ async def _page(
         done.looked_at += page["looked_at"]
         done.orders += len(old)
         if old and not dry_run:
-            # An act that is being committed this instant stays behind without its order, which
-            # harms nobody: should the order come back, the act counts.
+            # An act that is being committed right now stays without its order, which harms
+            # nobody: should the order come back, the act counts.
             done.acts += await tx.execute("delete_acts", old)
             await tx.execute("delete_changes", old)
             done.decisions += await tx.execute("delete_decisions", old)

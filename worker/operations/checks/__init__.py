@@ -1,0 +1,1 @@
+"""What `plazo check` makes of the facts: pure, so each fault can be tested."""

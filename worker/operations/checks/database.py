@@ -1,0 +1,75 @@
+"""Checks of the database's schema and of its contents."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from worker.operations.checks.model import Check, DatabaseFacts, Status
+from worker.operations.format import count
+from worker.storage.migrations import HEAD, serves
+
+_LATE = timedelta(seconds=60)
+
+
+def schema_checks(database: DatabaseFacts) -> Iterator[Check]:
+    """Whether this version can work with the database."""
+    yield _schema(database)
+    if database.elsewhere is not None:
+        yield Check(
+            "one database", Status.FAULT,
+            f"lanes {database.elsewhere} live in another one: workers do not start",
+            "continue with the version before, or begin with a new database and new topics",
+        )  # fmt: skip
+
+
+def content_checks(database: DatabaseFacts) -> Iterator[Check]:
+    """Whether the work that the database holds is getting done."""
+    yield _outbox(database)
+    yield _deadlines(database)
+    yield _dead_letters(database)
+
+
+def _schema(database: DatabaseFacts) -> Check:
+    if serves(database.schema):
+        return Check("schema", Status.OK, database.schema)
+    return Check(
+        "schema", Status.FAULT, f"it is {database.schema}, this version needs {HEAD}",
+        "run `plazo migrate`",
+    )  # fmt: skip
+
+
+def _outbox(database: DatabaseFacts) -> Check:
+    pending = sum(max(0, row["sequence"] - row["published"]) for row in database.lanes)
+    since = min((r["unpublished_since"] for r in database.lanes if r["unpublished_since"]),
+                default=None)  # fmt: skip
+    if not pending or since is None:
+        return Check("outbox", Status.OK, "every verdict is published")
+    found = f"{count(pending, 'verdict')} not published, the oldest made at {since:%F %T} UTC"
+    if database.now - since < _LATE:
+        return Check("outbox", Status.OK, found)
+    return Check("outbox", Status.WARNING, found, "see that workers run and may write decisions")
+
+
+def _deadlines(database: DatabaseFacts) -> Check:
+    opened = sum(row["open_deadlines"] for row in database.lanes)
+    found = f"{count(opened, 'order')} undecided, {database.overdue} overdue"
+    if database.notices:
+        found += f", {count(database.notices, 'order')} to be looked at again"
+    oldest = database.oldest_overdue
+    if oldest is None or database.now - oldest < _LATE:
+        return Check("deadlines", Status.OK, found)
+    return Check(
+        "deadlines", Status.WARNING,
+        f"{found}, the oldest since {oldest:%F %T} UTC",
+        "see the metric plazo_guard_held_lanes: it names what holds the verdicts",
+    )  # fmt: skip
+
+
+def _dead_letters(database: DatabaseFacts) -> Check:
+    if not database.dead_letters:
+        return Check("dead letters", Status.OK, "none that is not settled")
+    total = sum(row["letters"] for row in database.dead_letters)
+    kinds = ", ".join(f"{row['letters']} {row['error']}" for row in database.dead_letters)
+    return Check(
+        "dead letters", Status.WARNING, f"{total} not settled: {kinds}",
+        "see `plazo dead-letters list`; mend the publisher or upgrade, then replay or discard",
+    )  # fmt: skip

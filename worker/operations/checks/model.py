@@ -1,0 +1,63 @@
+"""A check and the facts it is made from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from worker.kafka.admin import Sample, Skew, TopicState
+from worker.kafka.offsets import Bounds
+from worker.records import Partition
+
+
+class Status(StrEnum):
+    """The result of a check."""
+
+    OK = "ok"
+    WARNING = "warning"  # it works, but not as well or as safely as it could
+    FAULT = "fault"  # a promise is broken or the worker does not run
+    NOT_MEASURED = "not measured"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the report. ``cure`` says what to do."""
+
+    name: str
+    status: Status
+    finding: str
+    cure: str = ""
+
+
+@dataclass(slots=True)
+class KafkaFacts:
+    """Facts from Kafka. A text in place of a fact says why there is none."""
+
+    brokers: int
+    topics: Mapping[str, TopicState]
+    configs: Mapping[tuple[str, str], str] | str = ""
+    members: int | str = ""
+    clock: Skew | str = ""
+    samples: Mapping[Partition, Sequence[Sample]] = field(default_factory=dict)
+    # First offset and end of each input partition.
+    logs: Mapping[Partition, Bounds] = field(default_factory=dict)
+    # The last sequence in each partition of the decisions topic.
+    published: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class DatabaseFacts:
+    """Facts from Postgres; rows only if the schema fits."""
+
+    now: datetime
+    clock: Skew
+    schema: str
+    lanes: Sequence[Mapping[str, Any]] = ()
+    positions: Mapping[Partition, int] = field(default_factory=dict)
+    dead_letters: Sequence[Mapping[str, Any]] = ()
+    notices: int = 0
+    overdue: int = 0
+    oldest_overdue: datetime | None = None
+    # Lanes that a version before this one placed in another database.
+    elsewhere: str | None = None

@@ -1,0 +1,128 @@
+"""Checks of the topics: they exist, are as wide as needed, replicated and kept long enough."""
+
+from collections.abc import Iterator
+
+from worker.operations.checks.model import Check, KafkaFacts, Status
+from worker.operations.format import count
+from worker.settings import Settings
+
+# The settings of a topic that these checks need.
+CONFIGS = ("cleanup.policy", "min.insync.replicas", "retention.ms")
+
+
+def topic_checks(settings: Settings, kafka: KafkaFacts) -> Iterator[Check]:
+    """All checks of topics."""
+    yield from _topics(settings, kafka)
+    yield from _widths(settings, kafka)
+    yield from _replication(settings, kafka)
+    yield from _retention(settings, kafka)
+
+
+def _topics(settings: Settings, kafka: KafkaFacts) -> Iterator[Check]:
+    for topic in _all(settings):
+        state = kafka.topics.get(topic)
+        if state is None:
+            yield Check(
+                f"topic {topic}", Status.FAULT, "it does not exist",
+                "run `plazo topics create`, or set the variable that names it",
+            )  # fmt: skip
+        elif state.leaderless:
+            yield Check(
+                f"topic {topic}", Status.FAULT,
+                f"{count(state.leaderless, 'partition')} without a leader",
+                "bring back the brokers that hold them; verdicts wait until every input is read",
+            )  # fmt: skip
+        else:
+            yield Check(f"topic {topic}", Status.OK, count(state.partitions, "partition"))
+
+
+def _widths(settings: Settings, kafka: KafkaFacts) -> Iterator[Check]:
+    orders, statuses = (kafka.topics.get(topic) for topic in settings.input_topics)
+    decisions = kafka.topics.get(settings.output_topic)
+    if orders and decisions and decisions.partitions < orders.partitions:
+        yield Check(
+            "width of decisions", Status.FAULT,
+            f"{decisions.partitions} partitions, fewer than the {orders.partitions} of "
+            f"{settings.order_created_topic}: workers do not start",
+            "run `plazo topics create`: it adds the missing partitions",
+        )  # fmt: skip
+    if orders and statuses and orders.partitions != statuses.partitions:
+        narrow = settings.proof == "lane"
+        yield Check(
+            "width of inputs", Status.FAULT if narrow else Status.WARNING,
+            f"{orders.partitions} and {statuses.partitions} partitions: acts arrive in another "
+            "lane than their order"
+            + (", which PLAZO_PROOF=lane does not wait for: false cancels" if narrow
+               else "; they are handed over, which is safe but slower"),
+            "give both topics the same number of partitions"
+            + ("; until then set PLAZO_PROOF=all" if narrow else ""),
+        )  # fmt: skip
+
+
+def _replication(settings: Settings, kafka: KafkaFacts) -> Iterator[Check]:
+    states = [(topic, kafka.topics[topic]) for topic in _all(settings) if topic in kafka.topics]
+    single = [topic for topic, state in states if state.replicas == 1]
+    if single:
+        yield Check(
+            "replication", Status.WARNING, f"a single copy of {', '.join(single)}",
+            "raise the replication factor to 3: a lost disk loses orders and evidence",
+        )  # fmt: skip
+    if behind := [topic for topic, state in states if state.in_sync < state.replicas]:
+        yield Check(
+            "replication", Status.WARNING, f"copies out of sync in {', '.join(behind)}",
+            "see to the brokers that lag or are down",
+        )  # fmt: skip
+    if isinstance(kafka.configs, str):
+        yield Check(
+            "min.insync.replicas", Status.NOT_MEASURED, f"no answer: {kafka.configs}",
+            "allow DescribeConfigs on the topics",
+        )  # fmt: skip
+        return
+    for topic, state in states:
+        least = int(kafka.configs.get((topic, "min.insync.replicas"), 0))
+        if least and state.replicas > 1 and least >= state.replicas:
+            yield Check(
+                "min.insync.replicas", Status.WARNING,
+                f"{topic}: {least} of {state.replicas} copies, so one broker down stops writes",
+                "set it one below the replication factor",
+            )  # fmt: skip
+        elif least == 1 and state.replicas > 1:
+            yield Check(
+                "min.insync.replicas", Status.WARNING,
+                f"{topic}: 1 of {state.replicas} copies, so an acknowledged record may be lost "
+                "with one broker",
+                "set it to 2",
+            )  # fmt: skip
+    if states and not single and not behind:
+        yield Check("replication", Status.OK, "every copy is in sync")
+
+
+def _retention(settings: Settings, kafka: KafkaFacts) -> Iterator[Check]:
+    if isinstance(kafka.configs, str):
+        return
+    needed = settings.stock_window + settings.grace
+    for topic in settings.input_topics:
+        if "compact" in kafka.configs.get((topic, "cleanup.policy"), ""):
+            yield Check(
+                "retention", Status.WARNING,
+                f"{topic} is compacted: earlier acts of an order vanish before a slow or new "
+                "worker has read them",
+                "set cleanup.policy=delete",
+            )  # fmt: skip
+        kept = int(kafka.configs.get((topic, "retention.ms"), -1))
+        if 0 <= kept < needed.total_seconds() * 1000:
+            yield Check(
+                "retention", Status.WARNING,
+                f"{topic} keeps {_hours(kept / 1000)}, less than window and grace, "
+                f"{_hours(needed.total_seconds())}: after a stop as long as that, evidence is gone "
+                "and orders are escalated",
+                "raise retention.ms to some days",
+            )  # fmt: skip
+
+
+def _all(settings: Settings) -> tuple[str, ...]:
+    return (*settings.input_topics, settings.output_topic, settings.dead_letters_topic)
+
+
+def _hours(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds:.0f} s"

@@ -1,0 +1,123 @@
+"""Gathers the facts for `plazo check` from Kafka and Postgres."""
+
+import time
+from collections.abc import Awaitable
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from worker.errors import DatabaseFault, KafkaUnavailable
+from worker.kafka.admin import KafkaAdmin, NotAnswered, Skew
+from worker.kafka.offsets import OffsetReader
+from worker.observability.metrics import Metrics
+from worker.operations.checks.lanes import last_sequence
+from worker.operations.checks.model import DatabaseFacts, KafkaFacts
+from worker.operations.checks.topics import CONFIGS
+from worker.settings import Settings
+from worker.storage.database import Database
+from worker.storage.migrations import serves
+
+_T = TypeVar("_T")
+
+# Records to look at in each input partition; repeats may follow the last decision.
+_SAMPLES = 200
+_DECISIONS = 20
+
+
+async def gather(settings: Settings) -> tuple[KafkaFacts | str, DatabaseFacts | str]:
+    """The facts of both, while workers go on; a text says why there are none.
+
+    A sequence is stored before it is published, and a record stands in its log before it is stored
+    as read. So the decisions topic is read first and the ends of the inputs last: any other order
+    would now and then take progress for an older back-up or for a truncated topic.
+    """
+    kafka = await _kafka(settings)
+    database = await _database(settings)
+    if not isinstance(kafka, str):
+        kafka = await _with_bounds(settings, kafka)
+    return kafka, database
+
+
+async def _kafka(settings: Settings) -> KafkaFacts | str:
+    admin = KafkaAdmin(settings)
+    try:
+        topics = [*settings.input_topics, settings.output_topic, settings.dead_letters_topic]
+        facts = KafkaFacts(await admin.brokers(), await admin.topics(topics))
+        if facts.topics:
+            facts.configs = await _answer(admin.configs(facts.topics, CONFIGS))
+        else:
+            facts.configs = {}
+        facts.clock = await _answer(admin.clock())
+        facts.members = await _answer(admin.members(settings.group_id))
+        # A partition without a leader would keep us waiting, and is a fault of its own.
+        widths = {t: s.partitions for t, s in facts.topics.items() if not s.leaderless}
+        inputs = {topic: widths[topic] for topic in settings.input_topics if topic in widths}
+        facts.samples = await admin.tails(inputs, _SAMPLES)
+        if (decisions := settings.output_topic) in widths:
+            tails = await admin.tails({decisions: widths[decisions]}, _DECISIONS)
+            facts.published = {n: last_sequence(samples) for (_, n), samples in tails.items()}
+        return facts
+    except KafkaUnavailable as error:
+        return str(error)
+    finally:
+        await admin.close()
+
+
+async def _with_bounds(settings: Settings, facts: KafkaFacts) -> KafkaFacts | str:
+    offsets = OffsetReader(settings)
+    try:
+        facts.logs = await offsets.bounds(list(facts.samples)) if facts.samples else {}
+        return facts
+    except KafkaUnavailable as error:
+        return str(error)
+    finally:
+        await offsets.close()
+
+
+async def _answer(question: Awaitable[_T]) -> _T | str:
+    """The answer, or the reason why there is none: a cluster may refuse some questions."""
+    try:
+        return await question
+    except (NotAnswered, KafkaUnavailable) as error:
+        return str(error)
+
+
+async def _database(settings: Settings) -> DatabaseFacts | str:
+    database = Database(settings, Metrics(settings))
+    try:
+        await database.open(any_schema=True)
+        return await _database_facts(database)
+    except DatabaseFault as error:
+        return str(error)
+    finally:
+        await database.close()
+
+
+async def _database_facts(database: Database) -> DatabaseFacts:
+    await database.now()  # opens the connection, so that its time does not count
+    before = time.time()
+    now = await database.now()
+    after = time.time()
+    skew = Skew(now.timestamp() - (before + after) / 2, (after - before) / 2)
+    facts = DatabaseFacts(now, skew, await database.schema())
+    if serves(facts.schema):
+        await _read_rows(database, facts)
+    return facts
+
+
+async def _read_rows(database: Database, facts: DatabaseFacts) -> None:
+    async with database.transaction(one_snapshot=True) as tx:
+        facts.lanes = await tx.rows("check_lanes")
+        facts.positions = {
+            (row["topic"], row["partition"]): row["next_offset"]
+            for row in await tx.rows("positions")
+        }
+        facts.dead_letters = await tx.rows("check_dead_letters")
+        notices = await tx.row("check_notices")
+        placed = await tx.row("lanes_elsewhere")
+        numbers = [row["lane"] for row in facts.lanes]
+        overdue = await tx.row("overdue", numbers, datetime.now(UTC))
+    assert notices is not None
+    assert overdue is not None
+    facts.elsewhere = placed["lanes"] if placed else None
+    facts.notices = notices["notices"]
+    facts.overdue, facts.oldest_overdue = overdue["overdue"], overdue["oldest"]

@@ -1,0 +1,43 @@
+"""The phrases of an explanation: one for each finding, outcome and reason."""
+
+from worker.domain.case import Finding, Outcome, Reason
+
+SO_FAR = {
+    Finding.VALIDATED: "it was put in start handling in time, with nothing reported wrong",
+    Finding.CANCELLED: "it was cancelled in time",
+    Finding.CANCELLED_INCOMPLETE: "it was cancelled in time, with fields of the form missing",
+    Finding.WITHOUT_STOCK: "it was put in start handling in time, but its validation reports "
+    "products missing, defective or incomplete",
+    Finding.DISPUTED: "a dispute was opened in time and is still open",
+    Finding.SILENT: "nobody has validated its stock, cancelled it or opened a dispute in time",
+}
+
+ENDED = {
+    Outcome.KEPT: "kept because it was put in start handling in time, with nothing reported wrong",
+    Outcome.CANCELLED: "closed because it was cancelled in time",
+    Outcome.CANCELLED_INCOMPLETE: "closed because it was cancelled in time; the form had fields "
+    "missing",
+    Outcome.CANCELLED_LATE: "closed because it was cancelled, though only after the deadline",
+    Outcome.AUTO_CANCELLED: "auto-cancelled",
+    Outcome.ESCALATED: "escalated to a person",
+}
+
+BECAUSE = {
+    Reason.STOCK_NOT_VALIDATED: "nobody had validated its stock, cancelled it or opened a dispute "
+    "by the deadline",
+    Reason.HANDLING_WITHOUT_STOCK: "it is in start handling although its validation reports "
+    "products missing, defective or incomplete, so it can no longer be cancelled",
+    Reason.DISPUTE_OPEN: "a dispute was opened in time and not resolved by the deadline",
+    Reason.UNREADABLE_EVIDENCE: "a record of this order could not be read (a dead letter), and it "
+    "may say that the seller acted",
+    Reason.EVIDENCE_INCOMPLETE: "the log of status changes no longer reaches back to when the "
+    "order entered, so an act of the seller may be lost",
+    Reason.POLICY: "its policy leaves the decision to a person",
+    Reason.MASS_CANCEL: "the brake held it: there were too many auto-cancels at once, and a person "
+    "chose to decide (see `plazo brake status`)",
+    Reason.HANDLED_AFTER_DEADLINE: "it was put in start handling only after the deadline",
+    Reason.LATE_DISPUTE: "a dispute was opened after the deadline",
+    Reason.CANCEL_UNCONFIRMED: "nobody confirmed in time that the auto-cancel was carried out",
+    Reason.DEADLINE_APPROACHES: "the deadline came near and nothing had been done",
+    Reason.LATE_EVIDENCE: "an act in time arrived only after the verdict",
+}
