@@ -321,7 +321,7 @@ def _bar(what: str, total: int) -> Iterator[Callable[[float], None]]:
 
 
 async def _open(database: Database, error: str | None, numbers: Sequence[int]) -> list[int]:
-    rows = await database.rows("dead_letters_open", error, list(numbers) or None)
+    rows = await database.rows("unsettled_dead_letters", error, list(numbers) or None)
     return [row["id"] for row in rows]
 
 

@@ -165,7 +165,7 @@ async def _left(database: Database, stretches: Mapping[Partition, Stretch]) -> _
         for row in await database.rows("positions")
     }
     numbers = sorted({number for _, number in stretches})
-    late = await database.rows("overdue", numbers, datetime.now(UTC))
+    late = await database.rows("count_overdue", numbers, datetime.now(UTC))
     lanes = await database.rows("lanes")
     records = sum(max(0, s.end - max(s.begin, positions[p])) for p, s in stretches.items())
     unpublished = sum(row["sequence"] - row["published"] for row in lanes)

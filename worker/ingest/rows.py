@@ -27,7 +27,7 @@ _CHANGES: dict[type, str] = {
     DeadlineHeld: HELD,
     DeadlineReleased: RELEASED,
 }
-# Those of an order that differ within a batch; also the parameters of sql/enter_orders.sql.
+# Those of an order that differ within a batch; also the parameters of enter_orders.sql.
 _DIFFERING = (
     "order_id", "seller_id", "fulfilment", "entered_at", "due", "fires_at", "policy",
     "policy_version", "at_lapse", "total", "currency", "offset",
@@ -100,7 +100,7 @@ class Rows:
 
 
 def act_columns(rows: Rows) -> list[list[Any]]:
-    """Its acts, column by column, as sql/enter_orders.sql takes them."""
+    """Its acts, column by column, as enter_orders.sql takes them."""
     acts = [(*act[:3], rows.now, *act[3:-1], act[-1].decode(errors="replace")) for act in rows.acts]
     return [list(column) for column in zip(*acts, strict=True)] or [[]] * 10
 
