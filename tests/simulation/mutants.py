@@ -46,7 +46,7 @@ _RETRY = (
     "            except KeyTaken:\n",
     "            except (KeyTaken, __import__('worker.errors').errors.DatabaseUnavailable):\n",
 )
-_NO_COMPARE = (INTAKE, 'if found["moved"] != len(moves):', "if False:")
+_NO_COMPARE = (INTAKE, 'if row["moved"] != len(moves):', "if False:")
 _DISARM = """\
                 if due:
                     # First of all: later steps may arm others, and before the last of these.
@@ -189,7 +189,7 @@ MUTANTS = (
         "shield dropped",
         "a refused record shields its order",
         100,
-        (("worker/ingest/rows.py", "list(refused.order_ids),", "[],"),),
+        (("worker/ingest/rows.py", "list(refusal.order_ids),", "[],"),),
     ),
     Mutant(
         "sequence moved outside the transaction",
@@ -243,7 +243,7 @@ MUTANTS = (
         "hand-over forgotten",
         "an act in a foreign lane takes effect",
         100,
-        ((INTAKE, "if looked_at := looked_at | rows.waiting | rows.changed:", "if False:"),),
+        ((INTAKE, "if to_notice := to_notice | rows.without_clock | rows.changed:", "if False:"),),
     ),
     Mutant(
         "notices taken that came meanwhile",
@@ -322,7 +322,7 @@ MUTANTS = (
         "an order that waits not looked at when it enters",
         "a clock starts by what came before its order",
         300,
-        ((INTAKE, "looked_at | rows.waiting | rows.changed", "looked_at | rows.changed"),),
+        ((INTAKE, "to_notice | rows.without_clock | rows.changed", "to_notice | rows.changed"),),
     ),
     Mutant(
         "an order that waits not looked at for later acts",
@@ -433,8 +433,8 @@ MUTANTS = (
         (
             (
                 INTAKE,
-                '            await tx.copy_packed("acts", binary_copy.ACT_COLUMNS, rows.packed)\n        found',
-                "            pass\n        found",
+                '            await tx.copy_packed("acts", binary_copy.ACT_COLUMNS, rows.packed_acts)\n        result',
+                "            pass\n        result",
             ),
         ),
     ),
