@@ -1,4 +1,4 @@
-"""Records as the consumer returns them, their places in the logs, and refusals."""
+"""Records, their positions in the logs, and refusals."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ Partition = tuple[str, int]  # topic, partition
 
 
 class Record(NamedTuple):
-    """One Kafka record as it was read. ``timestamp`` is in milliseconds since the epoch."""
+    """One Kafka record. ``timestamp`` is in milliseconds since the epoch."""
 
     topic: str
     partition: int
@@ -22,7 +22,7 @@ class Record(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """A record by which its log is known again. ``timestamp`` as in :class:`Record`."""
+    """Identifies a log by one of its records. ``timestamp`` as in :class:`Record`."""
 
     offset: int
     timestamp: int
@@ -30,7 +30,7 @@ class Mark(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A stretch of a lane's logs: how many records it holds, and the positions behind them.
+    """A range of a lane's logs: the number of its records, and the positions after it.
 
     ``after`` may lie beyond the last record: a transaction marker or an aborted batch moves the
     position without a record. ``last`` marks the last record of each partition that has one.
@@ -40,20 +40,21 @@ class Batch:
     after: Mapping[Partition, int] = field(default_factory=dict)
     last: Mapping[Partition, Mark] = field(default_factory=dict)
 
-    def __add__(self, behind: "Batch") -> "Batch":
-        """This one and one that begins where it ends."""
+    def __add__(self, following: "Batch") -> "Batch":
+        """Join a batch that begins where this one ends."""
         return Batch(
-            self.count + behind.count, {**self.after, **behind.after}, {**self.last, **behind.last}
+            self.count + following.count,
+            {**self.after, **following.after},
+            {**self.last, **following.last},
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A record that cannot be read.
+    """The reason why a record cannot be decoded or stored.
 
-    ``message`` names fields and rules, never values: it may hold no personal data.
-    ``order_ids`` are the orders that the record names, by its key or in its body; each is
-    shielded from auto-cancel.
+    ``message`` names fields and rules, never values, and so holds no personal data. ``order_ids``
+    are the orders that the record names in its key or body; each is shielded from auto-cancel.
     """
 
     error: RefusalClass

@@ -70,7 +70,7 @@ async def test_packed_acts_arrive_as_they_were(database: str) -> None:
     rows.acts += acts[100:]
     rows.pack()
     assert not rows.acts
-    found = await _copied(database, "acts", binary_copy.ACT_COLUMNS, rows.packed)
+    found = await _copied(database, "acts", binary_copy.ACT_COLUMNS, rows.packed_acts)
     assert found == [
         (key, status, stock_ok, form, topic, partition, at, NOW, offset, body.decode())
         for key, status, at, topic, partition, offset, stock_ok, form, body in acts
@@ -93,7 +93,7 @@ async def test_packed_orders_arrive_as_they_were(database: str) -> None:
         )
         for policy, version, at_lapse in [terms]
     ]  # fmt: skip
-    packed = rows.entering(3, orders, ["stub", "another"])
+    packed = rows.packed_orders(3, orders, ["stub", "another"])
     found = await _copied(database, "orders", binary_copy.ORDER_COLUMNS, packed)
     wanted: list[tuple[Any, ...]] = [
         (key, *times, seller, mode, *policy, currency, total and Decimal(total), offset, *place)

@@ -60,7 +60,7 @@ _RETRY = (
     "            except KeyTaken:\n",
     "            except (KeyTaken, __import__('worker.errors').errors.DatabaseUnavailable):\n",
 )
-_NO_COMPARE = (INTAKE, 'if found["moved"] != len(moves):', "if False:")
+_NO_COMPARE = (INTAKE, 'if row["moved"] != len(moves):', "if False:")
 _DISARM = """\
                 if due:
                     # First of all: later steps may arm others, and before the last of these.
@@ -217,7 +217,7 @@ PLANTED = (
         "a refused record shields its order",
         100,
         10,
-        (("worker/ingest/rows.py", "list(refused.order_ids),", "[],"),),
+        (("worker/ingest/rows.py", "list(refusal.order_ids),", "[],"),),
     ),
     PlantedFault(
         "sequence moved outside the transaction",
@@ -276,7 +276,7 @@ PLANTED = (
         "an act in a foreign lane takes effect",
         100,
         1,
-        ((INTAKE, "if looked_at := looked_at | rows.waiting | rows.changed:", "if False:"),),
+        ((INTAKE, "if to_notice := to_notice | rows.without_clock | rows.changed:", "if False:"),),
     ),
     PlantedFault(
         "notices taken that came meanwhile",
@@ -369,7 +369,7 @@ PLANTED = (
         "a clock starts by what came before its order",
         300,
         9,
-        ((INTAKE, "looked_at | rows.waiting | rows.changed", "looked_at | rows.changed"),),
+        ((INTAKE, "to_notice | rows.without_clock | rows.changed", "to_notice | rows.changed"),),
     ),
     PlantedFault(
         "an order that waits not looked at for later acts",
@@ -491,8 +491,8 @@ PLANTED = (
         (
             (
                 INTAKE,
-                '            await tx.copy_packed("acts", binary_copy.ACT_COLUMNS, rows.packed)\n        found',
-                "            pass\n        found",
+                '            await tx.copy_packed("acts", binary_copy.ACT_COLUMNS, rows.packed_acts)\n        result',
+                "            pass\n        result",
             ),
         ),
     ),

@@ -168,7 +168,7 @@ def lane_positions(tx: "Tx", lane: int, topics: list[str]) -> list[Row]:
 
 @_reading
 def positions(tx: "Tx") -> list[Row]:
-    names = "topic", "partition", "next_offset", "covered_since"
+    names = "topic", "partition", "next_offset", "last_timestamp", "covered_since"
     return [row.only(*names) for row in tx.scan("positions")]
 
 
@@ -332,7 +332,7 @@ def _waits(row: Row | None) -> bool:
 
 
 @_reading
-def waiting_orders(tx: "Tx", order_ids: list[str]) -> list[Row]:
+def orders_without_clock(tx: "Tx", order_ids: list[str]) -> list[Row]:
     names = "order_id", "seller_id", "fulfilment", "total", "currency", "entered_at"
     rows = (tx.get("orders", order_id) for order_id in sorted(set(order_ids)))
     return [row.only(*names) for row in rows if row is not None and _waits(row)]
@@ -361,7 +361,7 @@ def start_clocks(
 
 
 @_reading
-def waiting_notices(tx: "Tx", lane: int, limit: int) -> list[Row]:
+def next_notices(tx: "Tx", lane: int, limit: int) -> list[Row]:
     found = [row.only("id", "order_id") for row in tx.scan("notices") if row["lane"] == lane]
     return found[:limit]
 
@@ -378,7 +378,7 @@ def delete_notices(tx: "Tx", ids: list[int]) -> "Statement":
 
 
 @_reading
-def due_orders(tx: "Tx", lane: int, at: Any, limit: int) -> list[Row]:
+def due_deadlines(tx: "Tx", lane: int, at: Any, limit: int) -> list[Row]:
     found = [row for row in tx.scan("deadlines") if row["lane"] == lane and row["fires_at"] <= at]
     return [row.only("fires_at", "order_id") for row in found[:limit]]
 
@@ -400,7 +400,7 @@ def disarm_deadlines(tx: "Tx", lane: int, fires_at: Any, order_id: str) -> "Stat
 
 
 @_statement
-def watch_orders(tx: "Tx", lane: int, at: Any, order_ids: list[str]) -> "Statement":
+def arm_deadlines(tx: "Tx", lane: int, at: Any, order_ids: list[str]) -> "Statement":
     for order_id in order_ids:
         yield from _insert(
             tx,
@@ -432,7 +432,7 @@ def postpone_deadlines(tx: "Tx", lane: int, to: Any, ids: list[str]) -> "Stateme
 
 
 @_statement
-def settle_orders(
+def update_outcomes(
     tx: "Tx", array: str, finding: str, outcome: str, decisions: int, at: Any
 ) -> "Statement":
     return (
@@ -552,7 +552,7 @@ def refuse_changes(tx: "Tx", lane: int, *columns: list[Any]) -> "Statement":
 
 
 @_statement
-def reschedule(tx: "Tx", lane: int, *columns: list[Any]) -> "Statement":
+def move_deadlines(tx: "Tx", lane: int, *columns: list[Any]) -> "Statement":
     armed, disarmed = [], 0
     for order_id, due, fires_at, fired_at, held in zip(*columns, strict=True):
         row = tx.get("orders", order_id)
@@ -638,7 +638,7 @@ def disarm_reminders(tx: "Tx", lane: int, instants: list[Any], ids: list[str]) -
 
 
 @_statement
-def count_decisions(tx: "Tx", order_ids: list[str], counts: list[int]) -> "Statement":
+def update_decision_counts(tx: "Tx", order_ids: list[str], counts: list[int]) -> "Statement":
     counted = 0
     for order_id, decisions in zip(order_ids, counts, strict=True):
         counted += yield from _update(tx, "orders", [order_id], decisions=decisions)
@@ -656,7 +656,7 @@ def lock_brake(tx: "Tx") -> "Statement":
 
 
 @_reading
-def brake_used(tx: "Tx", window: timedelta, sellers: list[str]) -> list[Row]:
+def brake_usage(tx: "Tx", window: timedelta, sellers: list[str]) -> list[Row]:
     counted = [row for row in tx.scan("brake_counts") if row["counted_at"] > tx.now() - window]
 
     def used(seller: str | None, rows: list[Row]) -> Row:
@@ -668,7 +668,7 @@ def brake_used(tx: "Tx", window: timedelta, sellers: list[str]) -> list[Row]:
 
 
 @_statement
-def reserve_brake(tx: "Tx", lane: int, *columns: list[Any]) -> "Statement":
+def insert_brake_counts(tx: "Tx", lane: int, *columns: list[Any]) -> "Statement":
     for seller, lapsed, cancels in zip(*columns, strict=True):
         row = Row(counted_at=tx.now(), lane=lane, seller_id=seller, lapsed=lapsed, cancels=cancels)
         tx.put("brake_counts", tx.serial("brake_counts"), row)

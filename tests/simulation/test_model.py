@@ -27,7 +27,7 @@ EXAMPLES = 150
 START = datetime(2026, 11, 22, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 ORDERS = ["o1", "o2", "o3"]
-# In the order in which sql/enter_orders.sql takes them.
+# In the order in which enter_orders.sql takes them.
 ACT_COLUMNS = ("order_id", "status", "occurred_at", "received_at", "topic", "partition", "offset",
                "stock_ok", "form_complete", "body")  # fmt: skip
 ORDER_COLUMNS = ("order_id", "seller_id", "fulfilment", "entered_at", "due", "fires_at", "policy",
@@ -37,13 +37,13 @@ DECISION_COLUMNS = ("lane", "sequence", "order_id", "ordinal", "id", "kind", "re
                     "decided_at", "value")  # fmt: skip
 # Statements of which only the number of rows counts.
 COUNTED = {"update_lane", "release_lane", "start_position", "delete_notices",
-           "disarm_deadlines", "postpone_deadlines", "settle_orders", "mark_published",
+           "disarm_deadlines", "postpone_deadlines", "update_outcomes", "mark_published",
            "mark_dead_letters_published", "insert_dead_letters",
-           "watch_orders", "insert_changes", "mark_changes_counted", "refuse_changes",
-           "reserve_brake", "delete_brake_counts", "disarm_reminders",
-           "count_decisions"}  # fmt: skip
-ORDERED = {"due_orders", "waiting_notices", "unpublished_decisions",
-           "unpublished_dead_letters", "case_acts", "case_decisions", "brake_used",
+           "arm_deadlines", "insert_changes", "mark_changes_counted", "refuse_changes",
+           "insert_brake_counts", "delete_brake_counts", "disarm_reminders",
+           "update_decision_counts"}  # fmt: skip
+ORDERED = {"due_deadlines", "next_notices", "unpublished_decisions",
+           "unpublished_dead_letters", "case_acts", "case_decisions", "brake_usage",
            "due_reminders"}  # fmt: skip
 
 
@@ -72,16 +72,16 @@ class Statements:
             "end_frozen_sessions": tuple,
             "set_lock_timeout": tuple,
             "insert_notices": lambda: ([self.order()], self.lane(), self.orders()),
-            "waiting_notices": lambda: (self.lane(), rng.randint(1, 3)),
+            "next_notices": lambda: (self.lane(), rng.randint(1, 3)),
             "lanes_with_notices": lambda: (rng.sample([0, 1, 2], 2),),
-            "waiting_orders": lambda: (self.orders(),),
+            "orders_without_clock": lambda: (self.orders(),),
             "start_clocks": self.start_clock,
             "delete_notices": lambda: ([rng.randint(1, 9), rng.randint(1, 9)],),
-            "due_orders": lambda: (self.lane(), self.moment(), rng.randint(1, 3)),
+            "due_deadlines": lambda: (self.lane(), self.moment(), rng.randint(1, 3)),
             "next_deadline": lambda: (self.lane(),),
             "disarm_deadlines": lambda: (self.lane(), self.moment(), self.order()),
             "postpone_deadlines": lambda: (self.lane(), self.later(), [self.order()]),
-            "settle_orders": lambda: (text_array(self.orders()), "silent", "kept", 1, START),
+            "update_outcomes": lambda: (text_array(self.orders()), "silent", "kept", 1, START),
             "case_orders": lambda: (text_array(self.orders()), self.lane()),
             "case_acts": lambda: (text_array(self.orders()), ["canceled", "handling"]),
             "case_refusals": lambda: (text_array(self.orders()),),
@@ -98,7 +98,7 @@ class Statements:
         }  # fmt: skip
         # Drawn less often: they meet nobody, and the others must.
         self.rare: dict[str, Callable[[], tuple[Any, ...]]] = {
-            "watch_orders": lambda: (self.lane(), self.later(), ["watched"]),
+            "arm_deadlines": lambda: (self.lane(), self.later(), ["watched"]),
             "outages": tuple,
             "next_reminder": lambda: (self.lane(),),
             "insert_changes": self.change,
@@ -106,17 +106,18 @@ class Statements:
             "mark_changes_counted": lambda: (*self.places(), [rng.random() < 0.7]),
             "refuse_changes": lambda: (self.lane(), *self.places(), ["too-late"], ["late"]),
             # Held only: an order has one deadline in a lane.
-            "reschedule": lambda: (self.lane(), [self.order()], [self.moment()], [self.moment()],
-                                   [self.moment()], [True]),
+            "move_deadlines": lambda: (self.lane(), [self.order()], [self.moment()],
+                                       [self.moment()], [self.moment()], [True]),
             "lock_brake": tuple,
-            "brake_used": lambda: (HOUR, rng.sample(["s1", "s2"], rng.randint(0, 2))),
-            "reserve_brake": lambda: (self.lane(), ["s1", "s2"], [rng.randint(1, 3), 1], [1, 0]),
+            "brake_usage": lambda: (HOUR, rng.sample(["s1", "s2"], rng.randint(0, 2))),
+            "insert_brake_counts": lambda: (self.lane(), ["s1", "s2"], [rng.randint(1, 3), 1],
+                                            [1, 0]),
             "delete_brake_counts": lambda: (HOUR,),
             "arm_reminders": lambda: (self.orders(), self.lane(), START - HOUR),
             "due_reminders": lambda: (self.lane(), self.moment(), rng.randint(1, 3)),
             "disarm_reminders": lambda: (
                 self.lane(), [self.moment() - rng.choice(REMINDERS)], [self.order()]),
-            "count_decisions": lambda: ([self.order()], [rng.randint(1, 3)]),
+            "update_decision_counts": lambda: ([self.order()], [rng.randint(1, 3)]),
         }  # fmt: skip
 
     def next(self) -> tuple[str, tuple[Any, ...]]:

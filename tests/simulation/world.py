@@ -671,7 +671,7 @@ def simulated() -> Iterator[None]:
         asyncio.tasks: {"_GatheringFuture": GatheringFuture},
         # Its batches are small: let both ways of reading, and of entering orders, be gone.
         worker.ingest.reader: {"_SMALL": 2},
-        worker.ingest.apply: {"MANY": 3},
+        worker.ingest.apply: {"COPY_THRESHOLD": 3},
     }
     real = {module: {name: vars(module)[name] for name in names} for module, names in parts.items()}
     collecting = gc.isenabled()

@@ -63,7 +63,7 @@ class Snapshots:
         worker = self._worker
         async with worker.services.database.transaction(one_snapshot=True) as tx:
             rows = await status.read(tx, worker.log_ends)
-            overdue = await tx.row("overdue", [row["lane"] for row in rows], now)
+            overdue = await tx.row("count_overdue", [row["lane"] for row in rows], now)
             verdicts = await tx.rows("board_verdicts", _VERDICTS)
             letters = await tx.rows("board_dead_letters", _DEAD_LETTERS_COUNTED, _DEAD_LETTERS)
             brake = await tx.row("brake_state", worker.services.settings.brake_window)

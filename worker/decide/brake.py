@@ -135,7 +135,7 @@ class Brake:
                 guard, chosen = Guard.SILENT_FEED, []
             else:
                 sellers = sorted({seller for _, seller in request.silent})
-                rows = await tx.rows("brake_used", limits.window, sellers)
+                rows = await tx.rows("brake_usage", limits.window, sellers)
                 used = Usage(rows[0]["lapsed"], rows[0]["cancels"])
                 used.by_seller.update({r["seller_id"]: r["cancels"] for r in rows[1:]})
                 chosen = choose(limits, used, request)
@@ -149,7 +149,7 @@ class Brake:
             if lapsed:
                 sellers = sorted(lapsed)
                 columns = sellers, [lapsed[s] for s in sellers], [cancels[s] for s in sellers]
-                await tx.execute("reserve_brake", lane, *columns)
+                await tx.execute("insert_brake_counts", lane, *columns)
                 await tx.execute("delete_brake_counts", limits.window)
         self._show(lane, guard, 0 if escalate else held)
         return Permit(frozenset(order_id for order_id, _ in chosen), escalate)

@@ -83,7 +83,7 @@ class DeadlineChanges:
             order = case.order
             fires_at = planned.due + order.grace
             rows.append((order.order_id, planned.due, fires_at, order.fires_at, planned.held))
-        found = await tx.row("reschedule", lane, *columns(rows))
+        found = await tx.row("move_deadlines", lane, *columns(rows))
         assert found is not None
         reminded = [case.order.order_id for case, _ in self._moved if case.order.reminders]
         first = await arm_reminders(tx, lane, reminded, now) if reminded else None

@@ -97,7 +97,7 @@ class Judge:
                 published += new
         await sweep.publish(published)
         for settlement, orders in _settlements(judged.cases).items():
-            await sweep.tx.execute("settle_orders", text_array(orders), *settlement, sweep.now)
+            await sweep.tx.execute("update_outcomes", text_array(orders), *settlement, sweep.now)
         sweep.timers += await changes.store(sweep.tx, sweep.lane, sweep.now)
         sweep.refused_changes += changes.refused
         await self._await_confirmation(sweep, published)
@@ -110,7 +110,7 @@ class Judge:
             return
         # From the time in the event: a clock adjustment in between must not shorten the wait.
         at = sweep.now + self._confirm_within
-        armed = await sweep.tx.execute("watch_orders", sweep.lane, at, cancelled)
+        armed = await sweep.tx.execute("arm_deadlines", sweep.lane, at, cancelled)
         sweep.timers += TimerChange(armed, first_fires_at=at)
 
 

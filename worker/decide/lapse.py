@@ -53,7 +53,7 @@ class Lapse:
             permit = await self._permit(self._brake, proof) if self._brake else None
             async with frame.open() as sweep:
                 tx = sweep.tx
-                due = await tx.rows("due_orders", lane.number, proof.at, frame.batch_size)
+                due = await tx.rows("due_deadlines", lane.number, proof.at, frame.batch_size)
                 fires_at = {row["order_id"]: row["fires_at"] for row in due}
                 if due:
                     # First of all: later steps may arm others, and before the last of these.
@@ -82,7 +82,7 @@ class Lapse:
         lane = self._frame.lane
         async with lane.database.transaction(one_snapshot=True) as tx:
             await lane.fence(tx)
-            due = await tx.rows("due_orders", lane.number, proof.at, self._frame.batch_size)
+            due = await tx.rows("due_deadlines", lane.number, proof.at, self._frame.batch_size)
             reading = await self._scope.reading(tx, lane.number)
             cases = await load_cases(tx, lane.number, [row["order_id"] for row in due])
         lapsed: Counter[str] = Counter()

@@ -28,7 +28,7 @@ class Reconsider:
         """
         frame, lane = self._frame, self._frame.lane
         async with lane.lock, frame.open() as sweep:
-            notices = await sweep.tx.rows("waiting_notices", lane.number, frame.batch_size)
+            notices = await sweep.tx.rows("next_notices", lane.number, frame.batch_size)
             order_ids = list(dict.fromkeys(row["order_id"] for row in notices))
             await self._start_clocks(sweep, order_ids)
             judged = await self._judge.decided(sweep, order_ids)
@@ -43,7 +43,7 @@ class Reconsider:
         The earliest known act with that status counts; later ones change nothing.
         """
         tx = sweep.tx
-        waiting = {row["order_id"]: row for row in await tx.rows("waiting_orders", order_ids)}
+        waiting = {row["order_id"]: row for row in await tx.rows("orders_without_clock", order_ids)}
         if not waiting:
             return
         acts = await tx.rows("case_acts", text_array(waiting), list(self._policies.clocks))

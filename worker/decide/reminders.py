@@ -41,7 +41,7 @@ class Reminders:
                     counts += [(order.order_id, decision.ordinal) for decision in decisions]
                 await sweep.publish(published)
                 if counts:
-                    await tx.execute("count_decisions", *columns(counts))
+                    await tx.execute("update_decision_counts", *columns(counts))
                 if due:
                     rows = [(row["remind_at"], row["order_id"]) for row in due]
                     await tx.execute("disarm_reminders", lane.number, *columns(rows))

@@ -1,6 +1,6 @@
-"""The intake: a lane's transaction that lets a batch of records take effect, once.
+"""The intake: the transaction of a lane that applies a batch of records, once.
 
-Positions move together with what the records become, so it happens whole or not at all.
+The positions move in the same transaction as the rows of the records: both happen, or neither.
 """
 
 from collections import Counter
@@ -15,7 +15,14 @@ from worker.domain.policy import Policies
 from worker.errors import KeyTaken, RowRejected
 from worker.ingest.dead_letter_limit import DeadLetterLimit
 from worker.ingest.decoder import Decoder
-from worker.ingest.rows import Rows, act_columns, deadline_rows, order_columns, refuse, sort_out
+from worker.ingest.rows import (
+    Rows,
+    act_columns,
+    add_dead_letter,
+    deadline_rows,
+    decode_into,
+    order_columns,
+)
 from worker.lanes.lane import Lane
 from worker.lanes.timers import TimerChange, arm_reminders, earlier
 from worker.observability.labels import Effect, Purpose
@@ -26,32 +33,39 @@ from worker.storage import binary_copy
 from worker.storage.transaction import Transaction, columns, text_array
 
 _NO_MARK = (None, None)
-# From so many orders and acts on COPY costs less, with all the statements around it.
-MANY = 64
+# From this number of records on, COPY costs less than enter_orders.sql, though it needs more
+# statements around it.
+COPY_THRESHOLD = 64
 
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What a batch did beyond its records: which lanes have orders to look at again."""
+    """The work that a batch leaves to others.
+
+    ``noticed`` are the lanes that have new notices. ``rearmed`` says that the lane's next deadline
+    or reminder comes earlier now.
+    """
 
     noticed: frozenset[int]
     dead_letters: int
-    # Whether the lane has a deadline or a reminder that comes before all others.
     rearmed: bool
 
 
 class _EntryResult(NamedTuple):
-    """How many orders entered, what deadlines they brought, which may need another look, and how
-    many of the deadlines the lane's row has counted already."""
+    """The effect of entering a batch's orders and acts.
+
+    ``orders`` is the number of new orders, ``to_notice`` the orders that may need a notice, and
+    ``counted`` the number of armed deadlines that the lane's row counts already.
+    """
 
     orders: int
-    moved: TimerChange
-    looked_at: set[str]
+    timers: TimerChange
+    to_notice: set[str]
     counted: int = 0
 
 
 class Intake:
-    """Applies batches to one lane, under the epoch that it was taken with."""
+    """Applies batches to one lane, under the epoch of its take-over."""
 
     def __init__(
         self,
@@ -71,19 +85,19 @@ class Intake:
         self._dead_letter_limit = dead_letter_limit
         self._traces = traces
 
-    def rows(self) -> Rows:
-        """Those of a batch that begins now."""
+    def new_rows(self) -> Rows:
+        """Return empty rows for a batch that begins now."""
         return Rows(self._clock.now())
 
-    def sort_out(self, rows: Rows, records: Sequence[Record], *, pack: bool = False) -> None:
-        """Read records and sort them into the rows they become.
+    def decode(self, rows: Rows, records: Sequence[Record], *, pack: bool = False) -> None:
+        """Decode records and add them to ``rows``; the records need not be kept.
 
-        Those of a large batch are packed at once; the records need not be kept.
+        ``pack`` packs the acts for COPY at once, which is for large batches.
 
         Raises:
-            RowRefused: as :meth:`apply`.
+            RowRejected: as :meth:`apply`.
         """
-        sort_out(rows, records, self._lane.number, self._decoder, self._policies)
+        decode_into(rows, records, self._lane.number, self._decoder, self._policies)
         if self._traces:
             rows.traced += filter(carries_context, records)
         if pack:
@@ -93,146 +107,159 @@ class Intake:
                 raise RowRejected(type(error).__name__, "22000") from None
 
     async def apply(self, batch: Batch, rows: Rows) -> BatchResult:
-        """Let a batch take effect, once.
+        """Apply a batch, once.
 
         Raises:
             Fenced: another worker owns the lane.
-            Halted: too much of it would be refused.
-            RowRefused: Postgres refuses a row; nothing has happened. Try fewer records.
-            DatabaseUnavailable: the outcome is not known; take the lane anew.
+            Halted: too many of its records would be refused.
+            RowRejected: Postgres refuses a row; nothing was written. Try fewer records.
+            DatabaseUnavailable: the outcome is not known; take the lane again.
         """
+        # There are two ways to enter orders and acts, for speed. COPY costs half as much in a large
+        # batch, but it cannot skip a row whose key exists. If another lane inserts the same order
+        # after _enter_by_copy() has looked, COPY fails with KeyTaken and the transaction is void.
+        # The same rows then go through _enter(), whose INSERT waits for the other lane and leaves
+        # its row as it is.
+        #
+        # By then the rows are half packed: the acts are bytes for COPY and their values are gone,
+        # while orders and stubs are still values. So _enter() sends packed acts by COPY as well.
+        # That cannot meet the same error, because the table of acts has no unique key.
         async with self._lane.lock:
-            many = batch.count >= MANY
+            use_copy = batch.count >= COPY_THRESHOLD
             try:
-                return await self._write(batch, rows, many=many)
+                return await self._write(batch, rows, use_copy=use_copy)
             except KeyTaken:
                 return await self._write(batch, rows)
 
     async def refuse(self, batch: Batch, record: Record, error: RowRejected) -> BatchResult:
-        """Let a batch of one record take effect as a dead letter, for Postgres refuses its row.
+        """Apply a batch of one record as a dead letter, because Postgres refuses its row.
 
         Raises:
             Fenced, Halted, DatabaseUnavailable: as :meth:`apply`.
         """
-        rows = self.rows()
-        named = self._decoder.named_orders(record)
-        refused = Refusal(RefusalClass.DATABASE, f"SQLSTATE {error.sqlstate}", named)
-        refuse(rows, record, refused, self._lane.number)
+        rows = self.new_rows()
+        order_ids = self._decoder.named_orders(record)
+        refusal = Refusal(RefusalClass.DATABASE, f"SQLSTATE {error.sqlstate}", order_ids)
+        add_dead_letter(rows, record, refusal, self._lane.number)
         async with self._lane.lock:
             return await self._write(batch, rows)
 
-    async def _write(self, batch: Batch, rows: Rows, *, many: bool = False) -> BatchResult:
+    async def _write(self, batch: Batch, rows: Rows, *, use_copy: bool = False) -> BatchResult:
         started = self._clock.monotonic()
-        noticed = []
+        notices = []
         spans = (
-            self._traces.received(rows.traced, rows.home, rows.brought()) if self._traces else {}
+            self._traces.received(rows.traced, rows.home, rows.orders_by_offset())
+            if self._traces
+            else {}
         )
         async with self._lane.database.transaction() as tx:
             sequence, open_deadlines = await self._begin(tx, batch)
-            await self._dead_letter_limit.check(tx, rows.refused_places())
-            enter = self._enter_many if many else self._enter
-            entered, moved, looked_at, counted = await enter(tx, rows)
+            await self._dead_letter_limit.check(tx, rows.dead_letter_places())
+            enter = self._enter_by_copy if use_copy else self._enter
+            entered, timers, to_notice, counted = await enter(tx, rows)
             if self._traces and spans:
                 contexts = [self._traces.context(span) for span in spans.values()]
                 await tx.execute("insert_traces", list(spans), *columns(contexts))
             if rows.changes:
                 await tx.execute_each("insert_changes", rows.changes)
-            if looked_at := looked_at | rows.waiting | rows.changed:
-                # Another lane may be making a stub an order at this moment: whoever comes second
-                # must see the other, or an act leaves no notice and the look comes before it.
-                await tx.rows("lock_stubs", list(looked_at))
-                noticed = await tx.rows(
-                    "insert_notices", list(looked_at), self._lane.number, list(rows.changed)
+            if to_notice := to_notice | rows.without_clock | rows.changed:
+                # Another lane may turn a stub into an order at this moment. The second of the two
+                # must see the first: else our act leaves no notice, and its lane decides without.
+                await tx.rows("lock_stubs", list(to_notice))
+                notices = await tx.rows(
+                    "insert_notices", list(to_notice), self._lane.number, list(rows.changed)
                 )
             if rows.dead_letters:
                 await tx.execute_each("insert_dead_letters", rows.dead_letters)
-            open_deadlines += moved.armed
-            if moved.armed > counted:
+            open_deadlines += timers.armed
+            if timers.armed > counted:
                 await tx.execute("update_lane", self._lane.number, sequence, open_deadlines)
         for span in spans.values():
             span.end()
         self._lane.positions.update(batch.after)
         self._lane.open_deadlines = open_deadlines
-        rearmed = self._lane.rearm(moved)
+        rearmed = self._lane.rearm(timers)
         self._count(rows, entered, started)
-        foreign = [row["lane"] for row in noticed if row["lane"] != self._lane.number]
-        self._metrics.handed_over.inc(len(foreign))
-        lanes = frozenset(row["lane"] for row in noticed)
-        return BatchResult(lanes, len(rows.dead_letters), rearmed)
+        lanes = [row["lane"] for row in notices]
+        self._metrics.handed_over.inc(len(lanes) - lanes.count(self._lane.number))
+        return BatchResult(frozenset(lanes), len(rows.dead_letters), rearmed)
 
     async def _enter(self, tx: Transaction, rows: Rows) -> _EntryResult:
-        """Enter what is new, whatever is there already and whoever enters it at this moment."""
+        """Enter orders, stubs and acts, though other lanes may enter the same at this moment."""
         stubs, orders, touched = rows.stubs(), rows.orders, rows.touched
-        if not rows.acts and not rows.packed:
+        if not rows.acts and not rows.packed_acts:
             return _EntryResult(0, TimerChange(), touched)
-        if rows.packed:  # for COPY alone, which met an order that another lane has entered
-            await tx.copy_packed("acts", binary_copy.ACT_COLUMNS, rows.packed)
-        found = await tx.row(
+        if rows.packed_acts:  # left by _enter_by_copy(), see apply()
+            await tx.copy_packed("acts", binary_copy.ACT_COLUMNS, rows.packed_acts)
+        result = await tx.row(
             "enter_orders",
-            *self._common(rows),
+            *self._order_constants(rows),
             stubs,
             *order_columns(orders.values()),
             list(touched),
             *act_columns(rows),
         )
-        assert found is not None
-        entered, armed, fires_at = found["entered"], found["armed"], found["first_fires_at"]
+        assert result is not None
+        entered, armed, fires_at = result["entered"], result["armed"], result["first_fires_at"]
         counted = armed
         if entered < len(orders):
-            # Repeats, or orders whose acts came first.
-            adopted = await self._adopt(tx, rows, list(orders))
+            # The others are repeats, or their acts came first and they have a stub.
+            adopted = await self._adopt_stubs(tx, rows, list(orders))
             entered += adopted["entered"]
             armed += adopted["armed"]
             fires_at = earlier(fires_at, adopted["first_fires_at"])
-        moved = TimerChange(armed, fires_at, await self._arm_reminders(tx, list(orders)))
-        # What was neither there nor made by us has come while we waited for its key: look again.
-        made, missing = found["stubs"], {*stubs}.difference(found["met"])
-        all_told = found["entered"] == len(orders) and made == len(missing)
-        return _EntryResult(entered, moved, {*found["watched"]} if all_told else touched, counted)
+        timers = TimerChange(armed, fires_at, await self._arm_reminders(tx, list(orders)))
+        # An order that neither existed nor was inserted by us came while we waited for its key. The
+        # statement's answer does not include it, so all touched orders may need a notice.
+        missing = {*stubs}.difference(result["met"])
+        complete = result["entered"] == len(orders) and result["stubs"] == len(missing)
+        to_notice = {*result["watched"]} if complete else touched
+        return _EntryResult(entered, timers, to_notice, counted)
 
-    async def _enter_many(self, tx: Transaction, rows: Rows) -> _EntryResult:
-        """The same at half the cost, as long as no other lane enters one of them meanwhile.
+    async def _enter_by_copy(self, tx: Transaction, rows: Rows) -> _EntryResult:
+        """Enter orders, stubs and acts at half the cost, if no other lane enters the same.
 
         Raises:
-            KeyTaken: one did.
+            KeyTaken: another lane entered one of them; the transaction is void.
         """
         lane, orders = self._lane.number, rows.orders
-        asked = text_array(orders.keys() | rows.touched)
-        known = {row["order_id"]: row for row in await tx.rows("existing_orders", asked)}
+        order_ids = text_array(orders.keys() | rows.touched)
+        known = {row["order_id"]: row for row in await tx.rows("existing_orders", order_ids)}
         new = [order for order_id, order in orders.items() if order_id not in known]
-        if entering := rows.entering(lane, new, rows.stubs(known)):
+        if packed := rows.packed_orders(lane, new, rows.stubs(known)):
             # In the order of their keys: two lanes that meet wait for each other instead of
             # deadlocking.
-            await tx.copy_packed("orders", binary_copy.ORDER_COLUMNS, entering)
+            await tx.copy_packed("orders", binary_copy.ORDER_COLUMNS, packed)
         if deadlines := deadline_rows(lane, new):
             packed = binary_copy.deadlines(deadlines)
             await tx.copy_packed("deadlines", binary_copy.DEADLINE_COLUMNS, packed)
         rows.pack()
-        await tx.copy_packed("acts", binary_copy.ACT_COLUMNS, rows.packed)
+        await tx.copy_packed("acts", binary_copy.ACT_COLUMNS, rows.packed_acts)
         entered, armed = len(new), len(deadlines)
         fires_at = deadlines[0][1] if deadlines else None
-        early = [o for o in orders if o in known and known[o]["lane"] is None]
-        if early:
-            adopted = await self._adopt(tx, rows, early)
+        stubs = [o for o in orders if o in known and known[o]["lane"] is None]
+        if stubs:
+            adopted = await self._adopt_stubs(tx, rows, stubs)
             entered += adopted["entered"]
             armed += adopted["armed"]
             fires_at = earlier(fires_at, adopted["first_fires_at"])
-        moved = TimerChange(armed, fires_at, await self._arm_reminders(tx, list(orders)))
-        # Of the others nothing is asked: what was found of our own cannot have changed behind the
-        # fence, and a stub that we have just made is nobody's.
-        looked_at = {
+        timers = TimerChange(armed, fires_at, await self._arm_reminders(tx, list(orders)))
+        # Skip the others: the fence guarantees that this lane's orders have not changed since we
+        # read them, and new stubs belong to no lane yet.
+        to_notice = {
             order_id
             for order_id in rows.touched & known.keys()
             if known[order_id]["lane"] != lane or known[order_id]["watched"]
         }
-        return _EntryResult(entered, moved, looked_at)
+        return _EntryResult(entered, timers, to_notice)
 
-    async def _adopt(self, tx: Transaction, rows: Rows, order_ids: list[str]) -> Any:
-        early = [row["order_id"] for row in await tx.rows("lock_stubs", order_ids)]
-        adopted = order_columns([rows.orders[order_id] for order_id in early])
-        return await tx.row("adopt_stubs", *self._common(rows), *adopted)
+    async def _adopt_stubs(self, tx: Transaction, rows: Rows, order_ids: list[str]) -> Any:
+        """Turn those of the orders that are stubs into orders; return numbers and first time."""
+        stubs = [row["order_id"] for row in await tx.rows("lock_stubs", order_ids)]
+        adopted = order_columns([rows.orders[order_id] for order_id in stubs])
+        return await tx.row("adopt_stubs", *self._order_constants(rows), *adopted)
 
-    def _common(self, rows: Rows) -> tuple[object, ...]:
+    def _order_constants(self, rows: Rows) -> tuple[object, ...]:
         topic, partition = rows.home or (None, None)
         return self._lane.number, topic, partition, rows.now
 
@@ -242,25 +269,25 @@ class Intake:
         return await arm_reminders(tx, self._lane.number, order_ids, self._clock.now())
 
     async def _begin(self, tx: Transaction, batch: Batch) -> tuple[int, int]:
-        """The fence, as :meth:`Lane.fence`, and the positions behind the batch."""
+        """Pass the fence, as :meth:`Lane.fence`, and move the positions to the end of the batch."""
         lane, before = self._lane, self._lane.positions
         moves = [
             (*partition, before[partition], after, *batch.last.get(partition, _NO_MARK))
             for partition, after in batch.after.items()
         ]
-        found = await tx.row("begin_batch", lane.number, lane.epoch, *columns(moves))
-        if found is None:
+        row = await tx.row("begin_batch", lane.number, lane.epoch, *columns(moves))
+        if row is None:
             raise lane.fenced()
-        if found["moved"] != len(moves):
+        if row["moved"] != len(moves):
             raise lane.fenced("a stored position is not where it was left")
-        return found["sequence"], found["open_deadlines"]
+        return row["sequence"], row["open_deadlines"]
 
     def _count(self, rows: Rows, entered: int, started: float) -> None:
         for (topic, outcome), number in Counter(rows.outcomes).items():
-            # A repeat of an order of an earlier batch shows only in the database.
-            known = number - entered if outcome == Effect.CREATED else 0
-            self._metrics.records.labels(topic, Effect.REPEAT).inc(known)
-            self._metrics.records.labels(topic, outcome).inc(number - known)
+            # Only the database knows that an order repeats one of an earlier batch.
+            repeats = number - entered if outcome == Effect.CREATED else 0
+            self._metrics.records.labels(topic, Effect.REPEAT).inc(repeats)
+            self._metrics.records.labels(topic, outcome).inc(number - repeats)
         for error, number in rows.refusals.items():
             self._metrics.dead_letters.labels(error).inc(number)
         if rows.outcomes:

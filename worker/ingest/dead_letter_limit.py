@@ -1,7 +1,8 @@
-"""The limit on dead letters: when everything suddenly fails, the fault is hardly in the records.
+"""The limit on dead letters: a lane halts when too many of its records are refused.
 
-A bad deployment, ours or a publisher's, would empty a topic into dead letters. What was refused
-before is counted in Postgres, so that no restart and no take-over forgets it.
+When everything suddenly fails, the fault is hardly in the records: a bad deployment, ours or a
+publisher's, would turn a whole topic into dead letters. Refusals are counted in Postgres, so that
+restarts and take-overs do not reset the count.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +15,10 @@ from worker.storage.transaction import Transaction
 
 
 class DeadLetterLimit:
-    """At most ``share`` of any ``window`` records in a row of a partition may be refused."""
+    """At most ``share`` of any ``window`` successive records of a partition may be refused.
+
+    ``share`` is from 0 to 1; 1 switches the limit off. ``window`` is in records.
+    """
 
     def __init__(self, share: float, window: int) -> None:
         self._allowed = int(share * window)
@@ -23,14 +27,15 @@ class DeadLetterLimit:
 
     @classmethod
     def of(cls, settings: Settings) -> "DeadLetterLimit":
-        """The limit that the operator has set."""
+        """Return the limit of these settings."""
         return cls(settings.dead_letter_limit, settings.dead_letter_window)
 
     async def check(self, tx: Transaction, refused: Iterable[tuple[Partition, int]]) -> None:
-        """Look whether these too may become dead letters: partitions and offsets.
+        """Check that the records at these partitions and offsets may become dead letters.
 
         Raises:
-            Halted: no; nothing of the batch may be written.
+            Halted: they exceed the limit; nothing of the batch may be written.
+            DatabaseUnavailable
         """
         if self._off:
             return
@@ -42,14 +47,14 @@ class DeadLetterLimit:
                 topic, number = partition
                 raise Halted(
                     f"more than {self._allowed} of {self._window} records of {topic}/{number} "
-                    f"would be refused, the next at offset {new[0]}: nothing was written. Mend "
-                    "what publishes or reads them; or, if they are to be refused, raise "
+                    f"would be refused, the next at offset {new[0]}: nothing was written. Fix "
+                    "the publisher or this worker; or, if the records should be refused, raise "
                     "PLAZO_DEAD_LETTER_LIMIT"
                 )
 
 
 def crowded(offsets: Sequence[int], window: int, allowed: int) -> bool:
-    """Whether more than ``allowed`` of these ascending offsets lie within ``window`` in a row."""
+    """Whether more than ``allowed`` of these ascending offsets lie within one ``window``."""
     return any(
         last - first < window for first, last in zip(offsets, offsets[allowed:], strict=False)
     )

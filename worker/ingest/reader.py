@@ -1,4 +1,4 @@
-"""Reads the records of a lane and lets them take effect, a batch at a time."""
+"""Reads the records of a lane and applies them, a batch at a time."""
 
 from collections.abc import Awaitable
 from functools import partial
@@ -13,25 +13,26 @@ from worker.records import Batch, Partition, Record
 
 _T = TypeVar("_T")
 
+# Seconds to wait for a first record.
 _PULL_WAIT = 0.5
-# A batch of more than so many records means that we are behind.
+# A batch of more records than this means that the lane is behind.
 _SMALL = 100
-# After a small one, what came since the client last fetched is waited for: a request and its
-# answer.
+# Seconds to wait, after a small batch, for records that came since the client's last fetch: about
+# one request and its answer.
 _LINGER = 0.008
 
 
 class UnlessStopped(Protocol):
-    """Waits for work; ``None`` when the lane is to be stopped first, and the work is cancelled."""
+    """Waits for work. If the lane is stopped first, cancels the work and returns ``None``."""
 
     async def __call__(self, work: Awaitable[_T], /) -> _T | None: ...
 
 
 class Reader:
-    """One lane under one assignment.
+    """Reads one lane under one assignment.
 
-    ``reached`` is the timestamp of the last record of each partition, in milliseconds; it is kept
-    up.
+    ``reached`` is the timestamp of the last record of each partition, in milliseconds since the
+    epoch; the reader keeps it up to date.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class Reader:
         reached: dict[Partition, int],
         unless_stopped: UnlessStopped,
     ) -> None:
-        # Whether the last batch was so large that more stands behind it.
+        # Whether the last batch was so large that more records are waiting.
         self.behind = False
         self._lane = lane
         self._intake = intake
@@ -59,10 +60,10 @@ class Reader:
         self._unless_stopped = unless_stopped
 
     async def read(self) -> BatchResult | None:
-        """Let the next records take effect, once; ``None`` when none come in a while.
+        """Apply the next records, once.
 
-        Also when the lane is being stopped. A record whose row Postgres refuses becomes a dead
-        letter.
+        Returns ``None`` if no record comes for a while, or if the lane is being stopped. A record
+        whose row Postgres refuses becomes a dead letter.
 
         Raises: as :meth:`Consumer.pull` and :meth:`Intake.apply`.
         """
@@ -73,7 +74,7 @@ class Reader:
             except RowRejected:
                 if limit == 1:
                     raise
-                # One bad row spoils its batch: read half of it, until the row stands alone.
+                # One bad row fails its batch: halve the batch until the row is alone in it.
                 self._consumer.seek(positions)
                 self._most = limit // 2
                 continue
@@ -93,8 +94,8 @@ class Reader:
         if batch is None or not batch.after:
             return Batch(), None
         if batch.count <= _SMALL:
-            rows = intake.rows()
-            intake.sort_out(rows, first)
+            rows = intake.new_rows()
+            intake.decode(rows, first)
             try:
                 return batch, await intake.apply(batch, rows)
             except RowRejected as error:
@@ -102,13 +103,13 @@ class Reader:
                     raise
                 return batch, await intake.refuse(batch, first[0], error)
         async with self._fairness.applying():
-            rows = intake.rows()
-            sort_out = partial(intake.sort_out, rows, pack=True)
-            sort_out(first)
+            rows = intake.new_rows()
+            decode = partial(intake.decode, rows, pack=True)
+            decode(first)
             first.clear()
-            # The rest not before: until its turn comes more has arrived, and is one batch with it.
-            more = await self._pull(limit - batch.count, sort_out, behind=batch)
-            if more is None:  # the rows may hold records that it has not told of
+            # Only now, in this lane's turn: records that arrived meanwhile join the batch.
+            more = await self._pull(limit - batch.count, decode, after=batch)
+            if more is None:  # the rows may hold records of a pull that did not end
                 return Batch(), None
             batch += more
             return batch, await intake.apply(batch, rows)
@@ -118,16 +119,16 @@ class Reader:
         limit: int,
         into: Into,
         *,
-        behind: Batch | None = None,
+        after: Batch | None = None,
         wait: float = 0.0,
         linger: float = 0.0,
     ) -> Batch | None:
-        """Records of the lane behind a batch; ``None`` when it is being stopped."""
-        behind = behind or Batch()
-        read_to = {p: mark.timestamp for p, mark in behind.last.items()}
+        """Pull the lane's records after a batch; ``None`` when the lane is being stopped."""
+        after = after or Batch()
+        read_to = {p: mark.timestamp for p, mark in after.last.items()}
         return await self._unless_stopped(
             self._consumer.pull(
-                {**self._lane.positions, **behind.after},
+                {**self._lane.positions, **after.after},
                 self._assignment,
                 limit,
                 wait,

@@ -1,4 +1,4 @@
-"""A batch of records, read and sorted into the rows they become."""
+"""Decodes a batch of records into the rows that Postgres stores."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -27,8 +27,8 @@ _CHANGES: dict[type, str] = {
     DeadlineHeld: HELD,
     DeadlineReleased: RELEASED,
 }
-# Those of an order that differ within a batch; also the parameters of sql/enter_orders.sql.
-_DIFFERING = (
+# The columns of an order that differ within a batch; also the parameters of enter_orders.sql.
+_ORDER_FIELDS = (
     "order_id", "seller_id", "fulfilment", "entered_at", "due", "fires_at", "policy",
     "policy_version", "at_lapse", "total", "currency", "offset",
 )  # fmt: skip
@@ -36,47 +36,48 @@ _DIFFERING = (
 
 @dataclass(slots=True)
 class Rows:
-    """What a batch becomes: see the tables of the first migration."""
+    """The rows of one batch, for the tables of the first migration."""
 
     now: datetime
-    # By order id, the columns that differ within a batch.
+    # By order id, the columns of ``_ORDER_FIELDS``.
     orders: dict[str, tuple[Any, ...]] = field(default_factory=dict)
-    # The one partition that its orders came by.
+    # The partition that the orders came from; a lane has one for orders.
     home: Partition | None = None
     # order id, status, occurred_at, topic, partition, offset, stock_ok, form_complete, body.
     acts: list[tuple[Any, ...]] = field(default_factory=list)
-    # Those that are packed already.
-    packed: list[bytes] = field(default_factory=list)
+    # Acts that are packed for COPY already; they are no longer in ``acts``.
+    packed_acts: list[bytes] = field(default_factory=list)
+    # Orders with an act or change that may decide them or start their clock.
     touched: set[str] = field(default_factory=set)
-    # Orders that enter before their clock starts.
-    waiting: set[str] = field(default_factory=set)
-    # Changes of deadlines, and whose they are.
+    # New orders whose clock has not started.
+    without_clock: set[str] = field(default_factory=set)
+    # Changes of deadlines, and their orders.
     changes: list[tuple[Any, ...]] = field(default_factory=list)
     changed: set[str] = field(default_factory=set)
     dead_letters: list[tuple[Any, ...]] = field(default_factory=list)
-    # (topic, outcome) of each record, for the counters.
+    # Topic and outcome of each record, for the counters.
     outcomes: list[tuple[str, Effect]] = field(default_factory=list)
     refusals: dict[RefusalClass, int] = field(default_factory=dict)
-    # Those that carry the context of a trace.
+    # Records that carry the context of a trace.
     traced: list[Record] = field(default_factory=list)
 
     def stubs(self, known: Collection[str] = ()) -> list[str]:
-        """The orders that were touched, but neither enter with the batch nor are known."""
+        """Return the touched orders that are neither in the batch nor in ``known``."""
         return [o for o in self.touched if o not in self.orders and o not in known]
 
     def pack(self) -> None:
-        """Make of the acts what COPY takes, while the processor still has them in its caches.
+        """Pack the acts for COPY, while the processor still has them in its caches.
 
         Raises:
             UnicodeError: a text that is not Unicode.
         """
-        self.packed += binary_copy.acts(self.acts, self.now)
+        self.packed_acts += binary_copy.acts(self.acts, self.now)
         self.acts.clear()
 
-    def entering(
+    def packed_orders(
         self, lane: int, orders: Collection[tuple[Any, ...]], stubs: Collection[str]
     ) -> list[bytes]:
-        """Rows of the table of orders as COPY takes them, in the order of their keys.
+        """Pack orders and stubs for COPY, in the order of their keys.
 
         Raises:
             UnicodeError: a text that is not Unicode.
@@ -86,84 +87,87 @@ class Rows:
         keys = [*map(itemgetter(0), orders), *stubs]
         return [row for _, row in sorted(zip(keys, rows, strict=True))]
 
-    def brought(self) -> dict[int, str]:
-        """The orders of the batch, by the offset of their record."""
+    def orders_by_offset(self) -> dict[int, str]:
+        """Return the ids of the batch's orders by the offset of their record in ``home``."""
         return {order[-1]: order_id for order_id, order in self.orders.items()}
 
-    def refused_places(self) -> list[tuple[Partition, int]]:
-        """Where each dead letter stood."""
+    def dead_letter_places(self) -> list[tuple[Partition, int]]:
+        """Return the partition and offset of each dead letter."""
         return [((topic, number), offset) for _, topic, number, offset, *_ in self.dead_letters]
 
     def count(self, topic: str, outcome: Effect) -> None:
-        """Count a record by what became of it."""
+        """Count a record of a topic by its outcome."""
         self.outcomes.append((topic, outcome))
 
 
 def act_columns(rows: Rows) -> list[list[Any]]:
-    """Its acts, column by column, as sql/enter_orders.sql takes them."""
+    """Turn acts that are not packed into columns, as enter_orders.sql takes them."""
     acts = [(*act[:3], rows.now, *act[3:-1], act[-1].decode(errors="replace")) for act in rows.acts]
     return [list(column) for column in zip(*acts, strict=True)] or [[]] * 10
 
 
 def order_columns(orders: Collection[tuple[Any, ...]]) -> list[Sequence[Any]]:
-    """Orders of :class:`Rows`, column by column."""
-    return list(zip(*orders, strict=True)) or [()] * len(_DIFFERING)
+    """Turn orders of :class:`Rows` into columns."""
+    return list(zip(*orders, strict=True)) or [()] * len(_ORDER_FIELDS)
 
 
 def deadline_rows(lane: int, orders: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Rows of the table of deadlines, in the order of their keys: the first fires first."""
+    """Return lane, firing time and id of the orders with a deadline; the first fires first."""
     rows = [(lane, fires_at, order_id) for order_id, _, _, _, _, fires_at, *_ in orders if fires_at]
     rows.sort()
     return rows
 
 
-def sort_out(
+def decode_into(
     rows: Rows, records: Iterable[Record], lane: int, decoder: Decoder, policies: Policies
 ) -> None:
-    """Decode every record; one that cannot be read becomes a dead letter and the rest go on."""
+    """Decode records and add them to ``rows``; one that is refused is added as a dead letter."""
     now = rows.now
-    telling = DECISIVE | policies.clocks
+    decisive = DECISIVE | policies.clocks
     for record in records:
         event = decoder.decode(record, now)
         # No isinstance(): the models' metaclass makes it ten times as slow.
         kind = type(event)
         if kind is OrderStatusChanged:
-            _status(rows, record, cast("OrderStatusChanged", event), telling)
+            _add_status(rows, record, cast("OrderStatusChanged", event), decisive)
             rows.count(record.topic, Effect.STATUS)
         elif kind is OrderCreated:
-            _order(rows, record, cast("OrderCreated", event), policies, lane)
+            _add_order(rows, record, cast("OrderCreated", event), policies, lane)
         elif kind is tuple:
-            _foreign(rows, record, cast("tuple[Event, ...]", event), telling, policies, lane)
+            _add_foreign(rows, record, cast("tuple[Event, ...]", event), decisive, policies, lane)
         elif kind in _CHANGES:
-            _change(rows, record, cast("DeadlineExtended", event), _CHANGES[kind])
+            _add_change(rows, record, cast("DeadlineExtended", event), _CHANGES[kind])
             rows.count(record.topic, Effect.DEADLINE)
         else:
-            refuse(rows, record, cast("Refusal", event), lane)
+            add_dead_letter(rows, record, cast("Refusal", event), lane)
 
 
-def refuse(rows: Rows, record: Record, refused: Refusal, lane: int) -> None:
-    """Keep a record that cannot be read: its bytes, its place and the class of error."""
+def add_dead_letter(rows: Rows, record: Record, refusal: Refusal, lane: int) -> None:
+    """Add a refused record: its bytes, its place in the log, and the class of its error."""
     rows.dead_letters.append((
         lane, record.topic, record.partition, record.offset,
         datetime.fromtimestamp(max(record.timestamp, 0) / 1000, UTC), rows.now,
-        refused.error.value, refused.message, record.key, record.value,
+        refusal.error.value, refusal.message, record.key, record.value,
         [name.encode("utf-8", "surrogateescape") for name, _ in record.headers],
         [value for _, value in record.headers],
-        list(refused.order_ids),
+        list(refusal.order_ids),
     ))  # fmt: skip
     rows.count(record.topic, Effect.REFUSED)
-    rows.refusals[refused.error] = rows.refusals.get(refused.error, 0) + 1
+    rows.refusals[refusal.error] = rows.refusals.get(refusal.error, 0) + 1
 
 
-def _order(rows: Rows, record: Record, event: OrderCreated, policies: Policies, lane: int) -> None:
+def _add_order(
+    rows: Rows, record: Record, event: OrderCreated, policies: Policies, lane: int
+) -> None:
     order_id = event.order_id
     try:
         terms = _terms(event, policies)
     except OverflowError:
-        told = "the order's policy has no deadline for this entered_at"
-        refuse(rows, record, Refusal(RefusalClass.OUT_OF_RANGE, told, (order_id,)), lane)
+        message = "the order's policy has no deadline for this entered_at"
+        refusal = Refusal(RefusalClass.OUT_OF_RANGE, message, (order_id,))
+        add_dead_letter(rows, record, refusal, lane)
         return
-    _act(rows, record, order_id, ORDER_CREATED, event.entered_at, None, None)
+    _add_act(rows, record, order_id, ORDER_CREATED, event.entered_at, None, None)
     if order_id in rows.orders:
         rows.count(record.topic, Effect.REPEAT)
         return
@@ -171,14 +175,14 @@ def _order(rows: Rows, record: Record, event: OrderCreated, policies: Policies, 
         order_id, event.seller_id, event.fulfilment, event.entered_at, *terms, event.total,
         event.currency, record.offset,
     )  # fmt: skip
-    if terms is _NOT_YET:
-        # What starts it may have come before the order.
-        rows.waiting.add(order_id)
+    if terms is _NO_CLOCK:
+        # The act that starts it may have come before the order.
+        rows.without_clock.add(order_id)
     rows.home = (record.topic, record.partition)
     rows.count(record.topic, Effect.CREATED)
 
 
-_NOT_YET: Terms = (None, None, None, 0, None)
+_NO_CLOCK: Terms = (None, None, None, 0, None)
 
 
 def _terms(event: OrderCreated, policies: Policies) -> Terms:
@@ -191,46 +195,48 @@ def _terms(event: OrderCreated, policies: Policies) -> Terms:
         )
     )
     if policy.clock != ORDER_CREATED:
-        return _NOT_YET
+        return _NO_CLOCK
     return policy.terms(event.entered_at)
 
 
-def _status(rows: Rows, record: Record, event: OrderStatusChanged, telling: frozenset[str]) -> None:
-    _act(rows, record, event.order_id, event.status, event.occurred_at, event.stock_ok,
+def _add_status(
+    rows: Rows, record: Record, event: OrderStatusChanged, decisive: frozenset[str]
+) -> None:
+    _add_act(rows, record, event.order_id, event.status, event.occurred_at, event.stock_ok,
          event.form_complete)  # fmt: skip
-    if event.status in telling:
+    if event.status in decisive:
         rows.touched.add(event.order_id)
 
 
-def _change(rows: Rows, record: Record, event: DeadlineExtended, kind: str) -> None:
-    _act(rows, record, event.order_id, kind, event.occurred_at, None, None)
+def _add_change(rows: Rows, record: Record, event: DeadlineExtended, kind: str) -> None:
+    _add_act(rows, record, event.order_id, kind, event.occurred_at, None, None)
     due = event.due if kind == EXTENDED else None
     place = (record.topic, record.partition, record.offset)
     rows.changes.append((
         event.order_id, kind, event.occurred_at, rows.now, due, event.author, event.reason, *place,
     ))  # fmt: skip
-    # A stub, should the order not be known yet, and a look at it in any case.
+    # Touched, so that an unknown order gets a stub; changed, so that it gets a notice in any case.
     rows.touched.add(event.order_id)
     rows.changed.add(event.order_id)
 
 
-def _foreign(
+def _add_foreign(
     rows: Rows,
     record: Record,
-    told: tuple[Event, ...],
-    telling: frozenset[str],
+    events: tuple[Event, ...],
+    decisive: frozenset[str],
     policies: Policies,
     lane: int,
 ) -> None:
-    if told and isinstance(told[0], OrderCreated):
-        _order(rows, record, told[0], policies, lane)
+    if events and isinstance(events[0], OrderCreated):
+        _add_order(rows, record, events[0], policies, lane)
         return
-    for event in told:
-        _status(rows, record, cast("OrderStatusChanged", event), telling)
-    rows.count(record.topic, Effect.STATUS if told else Effect.IGNORED)
+    for event in events:
+        _add_status(rows, record, cast("OrderStatusChanged", event), decisive)
+    rows.count(record.topic, Effect.STATUS if events else Effect.IGNORED)
 
 
-def _act(
+def _add_act(
     rows: Rows, record: Record, order_id: str, status: str, occurred_at: datetime,
     stock_ok: bool | None, form_complete: bool | None,
 ) -> None:  # fmt: skip

@@ -20,7 +20,7 @@ async def read(session: Transaction, ends: Mapping[Partition, int] | None) -> li
         DatabaseUnavailable
     """
     rows = await session.rows("lanes")
-    positions = {(r["topic"], r["partition"]): r for r in await session.rows("read_positions")}
+    positions = {(r["topic"], r["partition"]): r for r in await session.rows("positions")}
     lag: dict[int, int] = defaultdict(int)
     offsets: dict[int, int] = defaultdict(int)
     for (_, number), position in positions.items():

@@ -59,7 +59,7 @@ async def _page(
     database: Database, after: str, before: datetime, dry_run: bool, done: RetentionResult
 ) -> str | None:
     async with database.transaction() as tx:
-        page = await tx.row("expired_orders", after, _PAGE, before)
+        page = await tx.row("lock_expired_orders", after, _PAGE, before)
         assert page is not None
         old = page["old"]
         done.looked_at += page["looked_at"]
@@ -81,7 +81,7 @@ async def _dead_letters(
 ) -> None:
     if dry_run:
         async with database.session() as session:
-            row = await session.row("expired_dead_letters", before)
+            row = await session.row("count_expired_dead_letters", before)
         done.dead_letters = row["count"] if row else 0
         return
     while True:

@@ -90,8 +90,8 @@ class Monitor:
         lanes = [runner.number for runner in runners]
         try:
             async with self._services.database.session() as session:
-                overdue = await session.row("overdue", lanes, now)
-                held = await session.row("deadlines_on_hold", lanes)
+                overdue = await session.row("count_overdue", lanes, now)
+                held = await session.row("count_held_orders", lanes)
                 if (after := self._services.settings.outage_after) is not None:
                     for outage in await session.rows("record_heartbeat", after):
                         log.warning("outage", began=outage["began"], ended=outage["ended"])

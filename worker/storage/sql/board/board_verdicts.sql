@@ -1,4 +1,4 @@
--- The latest verdicts of all lanes: as many of each as are wanted in all, by its primary key.
+-- The latest $1 verdicts of all lanes: from each lane its latest $1, by the primary key.
 SELECT d.lane, d.sequence, d.order_id, d.kind, d.reason, d.decided_at, o.due,
     d.sequence <= coalesce(p.sequence, 0) AS published
 FROM lanes l

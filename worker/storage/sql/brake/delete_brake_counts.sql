@@ -1,2 +1,2 @@
--- Twice the window: whoever lengthens it still finds what counts.
+-- After twice the window: a longer window still finds the counts it needs.
 DELETE FROM brake_counts WHERE counted_at < clock_timestamp() - 2 * $1::interval

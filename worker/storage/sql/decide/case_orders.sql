@@ -1,4 +1,4 @@
--- Those whose clock has started.
+-- Orders whose clock has started.
 SELECT o.order_id, o.seller_id, o.fulfilment, o.entered_at, o.due, o.fires_at,
     o.grace, o.first_due, o.policy, o.policy_version,
     o.at_lapse, o.topic, o.partition, o."offset", o.received_at, o.finding, o.decisions,

@@ -1,4 +1,4 @@
--- The first few are evidence enough; one already shields.
+-- The first ten are enough evidence: a single one shields the order.
 SELECT s.order_id, d.topic, d.partition, d."offset", d.received_at, d.error
 FROM unnest($1::text::text[]) AS named (order_id)
 CROSS JOIN LATERAL (

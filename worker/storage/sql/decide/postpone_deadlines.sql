@@ -1,6 +1,6 @@
--- Orders that could not be judged: a fault of ours, or the brake. They stay overdue and visible,
--- and make room for the others, which one poisoned order must not hold. The order says where its
--- row is: whoever gives it another deadline must find it.
+-- Orders without a verdict for now: a fault of ours, or the brake. They stay overdue and visible, and
+-- make room for the others, which one bad order must not block. The order keeps its new time, by
+-- which a later change of its deadline finds the row.
 WITH postponed AS (
     INSERT INTO deadlines (lane, fires_at, order_id)
     SELECT $1::int, $2::timestamptz, unnest($3::text[])

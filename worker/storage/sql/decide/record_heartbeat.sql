@@ -1,4 +1,4 @@
--- A sign of life; what lies between it and the last one, if it is too much, was an outage.
+-- A heartbeat. A gap of more than $1 since the last one is recorded as an outage.
 WITH last AS (
     SELECT alive_at FROM installation FOR UPDATE
 ), outage AS (
@@ -6,7 +6,7 @@ WITH last AS (
     SELECT alive_at, clock_timestamp() FROM last WHERE clock_timestamp() - alive_at > $1::interval
     ON CONFLICT DO NOTHING
     RETURNING began, ended
-), beat AS (
+), heartbeat AS (
     UPDATE installation SET alive_at = clock_timestamp()
 )
 SELECT began, ended FROM outage

@@ -1,5 +1,5 @@
--- Dead letters of changes that took no effect, from their acts; the headers are made anew, so that
--- a replay can be read. They shield nobody: nothing in them is evidence.
+-- Dead letters of changes that took no effect, made from their acts. The headers are made again, so
+-- that a replay can be decoded. They shield no order: nothing in them is evidence.
 INSERT INTO dead_letters (lane, topic, partition, "offset", timestamp, received_at, error, message,
     key, value, header_names, header_values)
 SELECT $1, a.topic, a.partition, a."offset", a.received_at, a.received_at, r.error, r.message,

@@ -1,4 +1,4 @@
--- Once and for ever: a clock that runs is left alone.
+-- A clock starts once: one that runs stays as it is.
 WITH started AS (
     UPDATE orders AS o SET due = s.due, fires_at = s.fires_at, policy = s.policy,
         policy_version = s.policy_version, at_lapse = s.at_lapse

@@ -1,5 +1,5 @@
--- Orders whose acts came first: their stubs become orders. Parameters as in enter_orders.sql,
--- without the stubs.
+-- Turns stubs into orders: their acts came first. Parameters as in enter_orders.sql, without the
+-- stubs.
 WITH adopted AS (
     UPDATE orders AS o SET
         lane = $1::int, seller_id = a.seller_id, fulfilment = a.fulfilment,

@@ -1,6 +1,5 @@
--- The fence, as in lock_lane.sql, and the positions behind it: one way to the server instead of two,
--- for every batch. Compare and set: a row that is not where this lane left it means somebody else
--- moved it.
+-- The fence, as in lock_lane.sql, and the positions: one round trip instead of two for every batch.
+-- Compare and set: a position that differs from the one this lane left was moved by somebody else.
 WITH fence AS (
     SELECT sequence, open_deadlines FROM lanes WHERE lane = $1 AND epoch = $2 FOR UPDATE
 ), moved AS (

@@ -1,8 +1,8 @@
--- A small batch in one statement, for the way to the server is what it costs: new orders and, for acts
--- whose order is not known yet, stubs; the acts; and what was there already of the orders touched.
+-- A small batch in one statement, because the round trip is most of its cost: inserts new orders,
+-- stubs for acts whose order is unknown, and the acts; returns which of the touched orders existed.
 --
 -- Sorted, so that two lanes that meet on the same keys wait for each other instead of deadlocking.
--- What exists already is left alone, whatever it is: adopt_stubs.sql sees to stubs whose order comes.
+-- Existing rows stay as they are: adopt_stubs.sql turns stubs into orders.
 WITH arriving AS (
     SELECT order_id, $1::int AS lane, seller_id, fulfilment, entered_at, due, fires_at, policy,
         policy_version, at_lapse, total::numeric, currency, $2::text AS topic, $3::int AS partition,

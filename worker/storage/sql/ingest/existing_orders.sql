@@ -1,5 +1,5 @@
--- What is there of these orders. Of our own lane's nothing can change behind the fence; of the
--- others a stub may become an order meanwhile.
+-- The existing rows of these orders. The fence keeps those of our own lane unchanged; of the others,
+-- a stub may become an order at any time.
 SELECT order_id, lane, finding IS NOT NULL OR due IS NULL AS watched FROM orders
--- A subquery, or the planner would weigh each of the ids by itself, for a quarter of the time.
+-- A subquery: the planner would estimate each id by itself, which takes a quarter of the time.
 WHERE order_id = ANY ((SELECT $1::text::text[])::text[])

@@ -1,6 +1,6 @@
 -- After the acts and lock_stubs, in a statement of its own: it must see an order that another lane
--- committed while either waited for its key. Before its clock has started an order is looked at again
--- for each act, since that may be the one that starts it. So is one whose deadline was changed, $3.
+-- committed while either waited for its key. An order whose clock has not started gets a notice for
+-- each act, which may start the clock. So does an order whose deadline was changed, $3.
 INSERT INTO notices (lane, order_id)
 SELECT lane, order_id FROM orders
 WHERE order_id = ANY ($1::text[]) AND lane IS NOT NULL

@@ -1,3 +1,3 @@
--- Those of the orders that are stubs, locked in the order in which enter_orders.sql inserts them.
+-- The stubs among these orders, locked in the order in which enter_orders.sql inserts them.
 SELECT order_id FROM orders WHERE order_id = ANY ($1::text[]) AND lane IS NULL
 ORDER BY order_id FOR UPDATE

@@ -1,4 +1,4 @@
--- The lanes that a version before this one placed in another database; no row where it placed none.
--- By its name, so that the statement goes on when a later migration drops the column.
+-- The lanes that an earlier version placed in another database; no row where it placed none. The
+-- column is read through JSON, so that the statement works after a later migration drops it.
 SELECT lanes FROM (SELECT to_jsonb(i) ->> 'elsewhere' AS lanes FROM installation i) AS placed
 WHERE lanes <> '{}'

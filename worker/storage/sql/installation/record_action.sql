@@ -1,2 +1,2 @@
--- In the transaction of what it tells of: neither is there without the other.
+-- In the transaction of the action itself: both are stored, or neither.
 INSERT INTO actions (author, command, arguments) VALUES ($1, $2, $3::text::jsonb)

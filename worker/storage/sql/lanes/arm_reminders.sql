@@ -1,4 +1,4 @@
--- Of the orders those of this lane, with the reminders of their policy that lie ahead of $3.
+-- For the orders of this lane, the reminders of their policy that are later than $3.
 WITH armed AS (
     INSERT INTO reminders (lane, remind_at, order_id)
     SELECT o.lane, o.due - before, o.order_id

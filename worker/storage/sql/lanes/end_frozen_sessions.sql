@@ -1,6 +1,6 @@
--- A worker that froze while it sent rows holds its lane's lock, and none of the server's time-outs
--- ends a session that waits in the middle of a message. Its successor does. A batch takes
--- milliseconds to send: ten seconds are no slow network.
+-- A worker that froze while it sent rows holds its lane's lock, and no timeout of the server ends a
+-- session that waits in the middle of a message. So the lane's next owner ends it. A batch takes
+-- milliseconds to send: ten seconds are more than a slow network.
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE application_name = 'plazo' AND usename = current_user AND datname = current_database()
     AND pid <> pg_backend_pid()

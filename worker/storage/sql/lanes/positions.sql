@@ -1,1 +1,1 @@
-SELECT topic, partition, next_offset, covered_since FROM positions
+SELECT topic, partition, next_offset, last_timestamp, covered_since FROM positions

@@ -1,2 +1,2 @@
--- Rather look again for a frozen owner than wait for its lock.
+-- Short: a take-over looks for a frozen owner again instead of waiting for its lock.
 SET LOCAL lock_timeout = '2s'

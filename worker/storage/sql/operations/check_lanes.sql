@@ -1,5 +1,5 @@
--- Each lane, and since when its oldest unpublished decision waits: sequences are dense, so it is
--- the one behind the last published.
+-- Each lane with the time of its oldest unpublished decision. Sequences are dense, so that decision
+-- follows the last published one.
 SELECT l.lane, l.owner, l.taken_at, l.sequence, coalesce(p.sequence, 0) AS published,
     l.open_deadlines, d.decided_at AS unpublished_since
 FROM lanes l

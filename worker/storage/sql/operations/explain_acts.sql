@@ -1,4 +1,4 @@
--- Repeats are shown as the first that came and their number: an order may have a million.
+-- Repeats are one row, the first, with their number: an order may have a million.
 SELECT DISTINCT ON (occurred_at, status, stock_ok, form_complete, body)
     status, occurred_at, received_at, topic, partition, "offset", stock_ok, form_complete, body,
     count(*) OVER (PARTITION BY occurred_at, status, stock_ok, form_complete, body) AS times

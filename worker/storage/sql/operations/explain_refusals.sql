@@ -1,4 +1,4 @@
--- Those that shield the order, and those settled since, which are known by their key alone.
+-- Dead letters that shield the order; and those settled since, which only their key identifies.
 SELECT d.id, d.topic, d.partition, d."offset", d.received_at, d.error, d.message, d.settled,
     d.settled_by, d.settled_at, s.order_id IS NOT NULL AS shields
 FROM dead_letters d

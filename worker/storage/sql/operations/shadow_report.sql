@@ -1,4 +1,4 @@
--- Orders decided since $1: what was, or would have been, decided, and what their acts say besides.
+-- Orders decided since $1: the outcome, live or in shadow mode, against what their acts show.
 SELECT outcome, happened, count(*)::int AS orders, (array_agg(order_id ORDER BY order_id))[1:5] AS examples
 FROM (
     SELECT o.order_id, o.outcome, CASE
@@ -10,5 +10,5 @@ FROM (
     FROM orders o JOIN acts a USING (order_id)
     WHERE o.decided_at >= $1
     GROUP BY o.order_id, o.outcome
-) AS told
+) AS decided
 GROUP BY outcome, happened ORDER BY outcome, orders DESC

@@ -1,5 +1,5 @@
--- Taken once, before the first is replayed: one that is refused again comes back as a new one,
--- and must not be picked up by the same command.
+-- Read once, before the first replay: a record that is refused again becomes a new dead letter, which
+-- the same command must not replay.
 SELECT id FROM dead_letters
 WHERE settled IS NULL AND ($1::text IS NULL OR error = $1)
     AND ($2::bigint[] IS NULL OR id = ANY ($2))

@@ -1,2 +1,2 @@
--- Look at these orders once more at $2, under a proof like any deadline.
+-- Look at these orders again at $2, under a proof like any deadline: is the cancel confirmed?
 INSERT INTO deadlines (lane, fires_at, order_id) SELECT $1::int, $2::timestamptz, unnest($3::text[])

@@ -1,6 +1,6 @@
--- Of the next $2 orders behind $1, those that were settled before $3 and on which nothing waits:
--- no deadline, no act since, no shield, no notice, no verdict that is not published. A stub that
--- waited so long for its order goes as well, and so does an order whose clock never started. Locked, so that no verdict is made meanwhile.
+-- Among the next $2 orders after $1, those that were decided before $3 and have no deadline, no act
+-- since, no shield, no notice and no unpublished verdict. Stubs, and orders whose clock never
+-- started, expire by the time of their first record. Locked, so that no verdict is made meanwhile.
 WITH page AS MATERIALIZED (
     SELECT order_id FROM orders WHERE order_id > $1 ORDER BY order_id LIMIT $2
 ), old AS (

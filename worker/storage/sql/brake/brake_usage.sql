@@ -1,4 +1,4 @@
--- Of all sellers first, then of each of $2, within $1 before now.
+-- First the sum of all sellers, then of each seller in $2, over the last $1.
 SELECT NULL AS seller_id, coalesce(sum(lapsed), 0)::int AS lapsed,
     coalesce(sum(cancels), 0)::int AS cancels
 FROM brake_counts WHERE counted_at > clock_timestamp() - $1::interval

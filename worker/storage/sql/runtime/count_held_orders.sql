@@ -1,4 +1,4 @@
--- Orders of these lanes whose verdict somebody holds: the latest of hold and release counts.
+-- Orders of these lanes on hold: the latest of their holds and releases is a hold.
 SELECT count(*) AS orders FROM (
     SELECT DISTINCT ON (order_id) order_id, kind FROM deadline_changes
     WHERE kind <> 'order.deadline-extended' AND counted IS NOT FALSE

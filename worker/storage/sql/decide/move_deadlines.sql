@@ -1,8 +1,8 @@
--- Gives orders another deadline. A held one has no row in deadlines until it is released.
+-- Gives orders another deadline. An order on hold has no row in deadlines until its release.
 WITH moved AS (
     SELECT * FROM unnest($2::text[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[],
         $6::boolean[]) AS m (order_id, due, fires_at, fired_at, held)
-), told AS (
+), updated AS (
     UPDATE orders AS o
     SET first_due = coalesce(o.first_due, o.due), due = m.due, fires_at = m.fires_at
     FROM moved m WHERE o.order_id = m.order_id AND o.lane = $1

@@ -1,1 +1,0 @@
-SELECT topic, partition, next_offset, last_timestamp FROM positions
