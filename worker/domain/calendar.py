@@ -1,6 +1,6 @@
 """Working time: the calendars by which a deadline is computed.
 
-Hours follow the wall clock in the zone of the calendar, but durations are real time: a day on
+Hours follow the wall clock in the zone of the calendar, but durations are real time. A day on
 which the clocks change is an hour shorter or longer, as for the people who work it. In doubt, the
 seller gets the time.
 """

@@ -92,7 +92,7 @@ class LaneTasks:
             self._unless_stopped,
         )
         # Tasks and no gather(): once a fault has ended a gather, its cancellation leaves the other
-        # tasks running, and a reader that outlives its lane takes records from the next one.
+        # tasks running. A reader that outlives its lane takes records from the next one.
         working = {
             asyncio.create_task(self._read(reader)),
             asyncio.create_task(self._lapse()),
