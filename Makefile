@@ -19,7 +19,7 @@ HAVE_KAFKA := $(if $(filter embedded,$(PLAZO_TEST_KAFKA)),,$(and $(shell command
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test simulate simulate-mutants chaos bench endurance kafka lint audit format generate docs sbom lock clean
+.PHONY: help setup run test simulate simulate-mutants specification chaos bench endurance kafka lint audit format generate docs sbom lock clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ simulate: $(TEST) ## Run the worker in simulated time (SEEDS=2000 FROM=0 LEDGER=
 
 simulate-mutants: $(TEST) ## Plant faults in the worker: the simulation must catch each (ARGS=--short, or names)
 	$(VENV)/bin/python -m tests.simulation.mutants $(ARGS)
+
+specification: $(TEST) ## Walk the specification of fence, proof and relay at random (needs Node 18 with npm)
+	$(VENV)/bin/python -m tests.specification.run
 
 chaos: $(TEST) kafka ## Break real parts in every way we know, about twenty minutes (ARGS="-k commit")
 	$(VENV)/bin/python -m pytest -rP --show-capture=stdout tests/chaos $(ARGS)
@@ -98,7 +101,7 @@ lock: $(DEV) ## Resolve the dependencies anew (ARGS=--upgrade for the newest)
 	echo hatchling | $(RESOLVE) --constraint $(REQUIREMENTS)/dev.txt --output-file $(REQUIREMENTS)/build.txt - > /dev/null
 
 clean: ## Remove everything that was made here
-	rm -rf $(VENV) $(BENCH_VENV) $(DOCS_VENV) .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache dist .site site
+	rm -rf tests/specification/node_modules $(VENV) $(BENCH_VENV) $(DOCS_VENV) .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache dist .site site
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:

@@ -58,8 +58,9 @@ class Parts:
         self.steps.append(("publish", len(messages)))
         if self.fails is not None:
             raise self.fails
-        if any(len(one.value or b"") > 10 for one in messages):
-            raise TooLarge
+        large = [len(one.value or b"") > 10 for one in messages]
+        if any(large):
+            raise TooLarge(large.index(True))
         self.published += messages
 
 

@@ -1,19 +1,25 @@
 """In which order the relay publishes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from hashlib import sha256
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock
 from uuid import UUID
 
+import orjson
 import pytest
 
 from schemas import events as names
 from tests.support.waiting import eventually
 from worker.clock import SystemClock
+from worker.errors import Halted
+from worker.kafka.producer import Message, TooLarge
 from worker.observability.metrics import Metrics
+from worker.outbox.dead_letters import DeadLetterOutbox
 from worker.outbox.events import Event
 from worker.outbox.relay import Relay
 from worker.settings import Settings
@@ -27,21 +33,29 @@ LETTER = {"topic": "t", "partition": 0, "offset": 0, "timestamp": NOW, "error": 
           "header_values": []}  # fmt: skip
 
 
-class Parts:
-    """Store, probe and publisher of a lane with very many unpublished dead letters."""
+class Topic:
+    """Database, offsets and producer of a lane, and its topics as a broker would hold them.
 
-    def __init__(self, letters: int) -> None:
+    A message whose value is larger than ``limit`` bytes is refused.
+    """
+
+    def __init__(self, *, letters: int = 0, limit: int = 10**9) -> None:
         self.letters = list(range(letters))
+        self.limit = limit
         self.lane: Any = SimpleNamespace(number=0, sequence=0, published=0, database=self)
-        self.topics: list[str] = []
+        self.records: list[Message] = []
+        self.stored: dict[int, UUID] = {}
 
     @asynccontextmanager
-    async def session(self) -> AsyncIterator["Parts"]:
+    async def session(self) -> AsyncIterator["Topic"]:
         yield self
 
     async def rows(self, name: str, *arguments: Any) -> Sequence[Any]:
         if name == "unpublished_decisions":
-            return [DECISION]
+            later = range(arguments[1] + 1, self.lane.sequence + 1)
+            return [DECISION | {"sequence": number} for number in later]
+        if name == "decision_ids":
+            return [{"sequence": n, "id": self.stored[n]} for n in arguments[1] if n in self.stored]
         return [{**LETTER, "id": number} for number in self.letters[: arguments[1]]]
 
     async def execute(self, name: str, *arguments: Any) -> None:
@@ -51,26 +65,130 @@ class Parts:
     async def widths(self, topics: Sequence[str]) -> dict[str, int]:
         return dict.fromkeys(topics, 1)
 
-    async def tail(self, *_: object) -> list[Any]:
-        return []
+    async def tail(self, _topic: str, _partition: int, count: int) -> list[Any]:
+        return [message.headers for message in self.records[-count:]]
 
-    async def publish(self, messages: Sequence[Any]) -> None:
-        self.topics.append(messages[0].topic)
-        if len(self.topics) == 2:
-            self.lane.sequence = 1  # a verdict is committed while letters are on their way
+    async def publish(self, messages: Sequence[Message]) -> None:
+        for index, message in enumerate(messages):
+            size = sum(len(part or b"") for part in (message.key, message.value))
+            if size + sum(len(value) for _, value in message.headers) > self.limit:
+                raise TooLarge(index)
+            self.records.append(message)
         await asyncio.sleep(0)
 
+    def append(self, *sequences: int, id_: UUID = VERDICT.id) -> None:
+        """Decisions of a worker before this one."""
+        for sequence in sequences:
+            headers = [
+                (names.CE_SEQUENCE, str(sequence).encode()), (names.CE_ID, str(id_).encode())
+            ]  # fmt: skip
+            self.records.append(Message("decisions", 0, b"a", b"{}", headers))
 
-async def test_a_verdict_waits_for_no_more_than_one_batch_of_dead_letters() -> None:
-    parts: Any = Parts(500)
-    relay = Relay(parts.lane, SETTINGS, parts, parts, SystemClock(), Metrics(SETTINGS))
-    running = asyncio.create_task(relay.run())
-    await eventually(lambda: not parts.letters, 10)
-    running.cancel()
-    with suppress(asyncio.CancelledError):
-        await running
-    assert not parts.letters
-    assert parts.topics.index(SETTINGS.decisions_topic) == 2
+    def relay(self) -> Relay:
+        parts: Any = self
+        return Relay(self.lane, SETTINGS, parts, parts, SystemClock(), Metrics(SETTINGS))
+
+    def dead_letters(self) -> DeadLetterOutbox:
+        parts: Any = self
+        return DeadLetterOutbox(self.lane, SETTINGS, parts, parts)
+
+    @property
+    def sequences(self) -> list[int]:
+        return [int(dict(m.headers)[names.CE_SEQUENCE]) for m in self.records]
+
+
+@asynccontextmanager
+async def running(run: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(run)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_no_verdict_waits_for_dead_letters() -> None:
+    topic = Topic(letters=500)
+    topic.lane.sequence = 1
+    relay, dead_letters = topic.relay(), topic.dead_letters()
+    async with running(dead_letters.run()), running(relay.run()):
+        await asyncio.wait_for(relay.drained(), 10)
+        published = [message.topic for message in topic.records]
+        await asyncio.wait_for(dead_letters.drained(), 10)
+    assert SETTINGS.decisions_topic in published
+    assert published.count(SETTINGS.dead_letters_topic) <= 150
+    assert len(topic.records) == 501
+
+
+async def test_after_a_hole_in_the_topic_publishing_goes_on_at_the_hole() -> None:
+    topic = Topic()
+    topic.append(1, 2, 5, 6)
+    topic.lane.sequence, topic.lane.published = 7, 1
+    relay = topic.relay()
+    async with running(relay.run()):
+        await asyncio.wait_for(relay.drained(), 10)
+    assert topic.sequences[4:] == [3, 4, 5, 6, 7]
+
+
+async def test_a_mark_that_was_lost_is_found_further_back() -> None:
+    topic = Topic()
+    topic.append(*range(1, 5_001))
+    topic.lane.sequence, topic.lane.published = 5_000, 100
+    relay = topic.relay()
+    async with running(relay.run()):
+        await asyncio.wait_for(relay.tail_known.wait(), 10)
+    assert topic.lane.published == 5_000
+
+
+async def test_one_sequence_with_two_decisions_halts_the_lane() -> None:
+    topic = Topic()
+    topic.append(1, 2, id_=UUID(int=7))
+    topic.lane.sequence, topic.stored = 2, {1: UUID(int=7), 2: UUID(int=8)}
+    with pytest.raises(Halted, match="sequence 2 is one decision"):
+        await topic.relay().run()
+
+
+async def test_a_sequence_of_five_thousand_digits_is_not_ours() -> None:
+    topic = Topic()
+    topic.append(1)
+    topic.records[0].headers[0] = (names.CE_SEQUENCE, b"9" * 5_000)  # type: ignore[index]
+    topic.lane.sequence = 1
+    relay = topic.relay()
+    async with running(relay.run()):
+        await asyncio.wait_for(relay.drained(), 10)
+    assert len(topic.records) == 2
+
+
+async def test_a_decision_that_does_not_fit_goes_out_without_its_acts() -> None:
+    acts = [{"status": "x" * 100} for _ in range(20)]
+    value = orjson.dumps({"evidence": {"acts": acts, "omitted": 3, "read_to": {"t": [1]}}}).decode()
+    topic = Topic(limit=700)
+    relay = topic.relay()
+    topic.lane.sequence = 2
+    relay.committed({1: VERDICT._replace(value=value), 2: VERDICT})
+    async with running(relay.run()):
+        await asyncio.wait_for(relay.drained(), 10)
+    assert topic.sequences == [1, 2]
+    small = topic.records[0]
+    assert orjson.loads(small.value or b"")["evidence"]["omitted"] == 23
+    assert (names.EVIDENCE_OMITTED, b"too-large") in small.headers
+
+
+async def test_a_dead_letter_with_a_long_key_goes_out_in_its_smallest_form() -> None:
+    topic = Topic(letters=1, limit=1_000)
+    key = b"k" * 1_048_500
+    letter = LETTER | {"id": 0, "key": key, "value": b"v" * 5_000,
+                       "header_names": [b"n"], "header_values": [b"h" * 5_000]}  # fmt: skip
+    topic.rows = AsyncMock(side_effect=[[letter], [letter], []])  # type: ignore[method-assign]
+    dead_letters = topic.dead_letters()
+    async with running(dead_letters.run()):
+        await asyncio.wait_for(dead_letters.drained(), 10)
+    (record,) = topic.records
+    assert record.value is None
+    assert record.key == b"k" * 64 + sha256(key).hexdigest().encode()
+    for marker in (names.VALUE_OMITTED, names.HEADERS_OMITTED, names.KEY_OMITTED):
+        assert (marker, b"too-large") in record.headers
+    assert dict(record.headers)[names.SOURCE_TOPIC] == b"t"
 
 
 class Decided:

@@ -226,7 +226,7 @@ def _chunks(numbers: Sequence[int]) -> Iterator[list[int]]:
 
 
 async def _open(database: Database, error: str | None, numbers: Collection[int]) -> list[int]:
-    rows = await database.rows("dead_letters_open", error, list(numbers) or None)
+    rows = await database.rows("unsettled_dead_letters", error, list(numbers) or None)
     return [row["id"] for row in rows]
 
 

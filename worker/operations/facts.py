@@ -115,7 +115,7 @@ async def _read_rows(database: Database, facts: DatabaseFacts) -> None:
         notices = await tx.row("check_notices")
         placed = await tx.row("lanes_elsewhere")
         numbers = [row["lane"] for row in facts.lanes]
-        overdue = await tx.row("overdue", numbers, datetime.now(UTC))
+        overdue = await tx.row("count_overdue", numbers, datetime.now(UTC))
     assert notices is not None
     assert overdue is not None
     facts.elsewhere = placed["lanes"] if placed else None

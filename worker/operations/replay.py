@@ -147,7 +147,7 @@ async def _backlog(database: Database, ranges: Ranges) -> Backlog:
         for row in await database.rows("positions")
     }
     numbers = sorted({number for _, number in ranges})
-    late = await database.rows("overdue", numbers, datetime.now(UTC))
+    late = await database.rows("count_overdue", numbers, datetime.now(UTC))
     lanes = await database.rows("lanes")
     records = sum(max(0, r.end - max(r.begin, positions[p])) for p, r in ranges.items())
     unpublished = sum(row["sequence"] - row["published"] for row in lanes)
