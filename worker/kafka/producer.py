@@ -1,4 +1,4 @@
-"""The producer: appends to a given partition, in order, and says when it is certain."""
+"""The producer: appends records to a partition, in order, and waits for acknowledgements."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ from worker.errors import PublishFailed
 from worker.kafka.client import client_options
 from worker.settings import Settings
 
-# An idempotent batch never expires on its own.
-_DEADLINE = 30.0
+# In seconds. The client itself never gives up on an idempotent batch.
+_TIMEOUT = 30.0
 _BATCH_BYTES = 262_144
 
 
 class Message(NamedTuple):
-    """A record to append. ``partition`` ``None`` lets the key choose."""
+    """A record to append. With ``partition`` ``None`` the key chooses the partition."""
 
     topic: str
     partition: int | None
@@ -28,28 +28,29 @@ class Message(NamedTuple):
 
 
 class TooLarge(Exception):
-    """The broker takes no record of this size."""
+    """The broker accepts no record of this size."""
 
 
 def _key(message: Message) -> bytes | None:
-    # Kafka takes a record without key and value, the client does not.
+    # Kafka accepts a record without key and value, the client does not.
     return b"" if message.key is None and message.value is None else message.key
 
 
 class Producer:
-    """One producer for all lanes; made at need, thrown away on any doubt.
+    """One producer for all lanes: made on demand, dropped whenever an outcome is unknown.
 
-    No Kafka transactions: from Python they can commit what was refused. Order and repeats are
-    the relay's business, which reads the topic's tail after every doubt.
+    It uses no Kafka transactions: in the Python client they can commit a record that was refused.
+    The relay keeps the order and prevents repeats: it reads the topic's tail after every unknown
+    outcome.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._producer: Any = None
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     async def publish(self, messages: Sequence[Message]) -> None:
-        """Append messages, in order per partition, and wait for all acknowledgements.
+        """Append messages, in order within a partition, and wait for all acknowledgements.
 
         Raises:
             PublishFailed: some may have been appended and some not.
@@ -58,7 +59,7 @@ class Producer:
         producer = None
         too_large = False
         try:
-            async with asyncio.timeout(_DEADLINE):
+            async with asyncio.timeout(_TIMEOUT):
                 producer = await self._connected()
                 places = {(message.topic, message.partition) for message in messages}
                 sent: list[Any] = []
@@ -70,8 +71,8 @@ class Producer:
                             await _send_batches(producer, topic, partition, messages, sent)
                 except MessageSizeTooLargeError:
                     too_large = True
-                # All of them, even after a failure: what is on its way may still be appended,
-                # and whoever looks at the tail next must see it.
+                # All of them, even after a failure: records in flight may still be appended, and
+                # the next reader of the tail must see them.
                 results = await asyncio.gather(*sent, return_exceptions=True)
             for result in results:
                 if isinstance(result, MessageSizeTooLargeError):
@@ -85,11 +86,11 @@ class Producer:
             raise TooLarge
 
     async def close(self) -> None:
-        """Stop the producer; what it holds was acknowledged or will be read from the tail."""
+        """Stop the producer; the relay finds unacknowledged records in the tail."""
         await self._discard(self._producer)
 
     async def _connected(self) -> Any:
-        async with self._turn:
+        async with self._lock:
             if self._producer is None:
                 producer = AIOKafkaProducer(
                     **client_options(self._settings, "relay"),
@@ -97,8 +98,8 @@ class Producer:
                     enable_idempotence=self._settings.kafka_idempotence,
                     # Room for a dead letter of the largest record and its headers.
                     max_request_size=self._settings.max_record_bytes + 1_048_576,
-                    # The client's own 16 KiB hold a dozen decisions, and each batch costs as much
-                    # again as its records.
+                    # The client's default of 16 KiB holds a dozen decisions, and a batch itself
+                    # costs as much as its records.
                     max_batch_size=_BATCH_BYTES,
                     linger_ms=2,
                 )
@@ -130,7 +131,7 @@ async def _send_each(
 async def _send_batches(
     producer: Any, topic: str, partition: int, messages: Sequence[Message], sent: list[Any]
 ) -> None:
-    """Ours are made for one partition: batches by hand save a future and a wait for each."""
+    """Send in batches made here: the client's send() costs a future and a wait for each record."""
     batch = producer.create_batch()
     for m in messages:
         if (m.topic, m.partition) != (topic, partition):
@@ -139,15 +140,15 @@ async def _send_batches(
         if batch.append(**record) is None:
             sent.append(await producer.send_batch(batch, topic, partition=partition))
             batch = producer.create_batch()
-            batch.append(**record)  # the first is taken, whatever its size
+            batch.append(**record)  # an empty batch accepts a record of any size
     sent.append(await producer.send_batch(batch, topic, partition=partition))
 
 
 async def append(producer: Producer, messages: Sequence[Message]) -> None:
-    """Publish, and do not return before the outcome is known.
+    """Publish, and return only when the outcome is known, even when cancelled.
 
-    A message on its way cannot be called back. A relay that was cancelled and returned at once
-    would have a successor that reads the tail too early, and publishes it all again.
+    A message in flight cannot be recalled. If a cancelled relay returned at once, the lane's next
+    relay could read the tail too early and publish the messages again.
 
     Raises: as :meth:`Producer.publish`.
     """
