@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tests.simulation.loop import PROCESS, Process
 from worker.errors import KafkaUnavailable, PublishFailed
 from worker.kafka.assignor import LaneAssignor
-from worker.kafka.consumer import Into, NotAssigned, PositionLost
+from worker.kafka.consumer import NotAssigned, PositionLost, RecordSink
 from worker.kafka.offsets import Bounds
 from worker.kafka.producer import Message, TooLarge
 from worker.records import Batch, Mark, Partition, Record
@@ -290,7 +290,7 @@ class SimConsumer:
         limit: int,
         wait: float,
         read_to: Mapping[Partition, int],
-        into: Into,
+        sink: RecordSink,
         linger: float = 0.0,
     ) -> Batch:
         world = self.world
@@ -321,7 +321,7 @@ class SimConsumer:
                 break
             await self._news(positions, deadline)
         # The client hands records over before it knows whether they are ours.
-        into(records)
+        sink(records)
         await world.travel()
         if assignment != self.assignment:
             raise NotAssigned

@@ -1,4 +1,4 @@
-"""The statements of ``worker/storage/sql``, by name, against the model of Postgres.
+"""The statements of ``worker/storage/sql``, by name, for the model of Postgres.
 
 Each yields the key of a row before it changes it; what it looked at before may be stale by then,
 as in Postgres.

@@ -5,9 +5,9 @@ import struct
 import pytest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
-from worker.kafka.aiokafka_patch import _PIECE, _Records
+from worker.kafka.aiokafka_patch import _CHUNK, _Records
 
-MANY = 2 * _PIECE + 1
+MANY = 2 * _CHUNK + 1
 
 
 def batch(records: int, odd: int | None) -> bytes:
@@ -18,8 +18,8 @@ def batch(records: int, odd: int | None) -> bytes:
     return bytes(builder.build()).replace(b"odd!", b"odd\xff")
 
 
-@pytest.mark.parametrize("records", [1, _PIECE - 1, _PIECE, _PIECE + 1, MANY])
-@pytest.mark.parametrize("odd", [None, 0, _PIECE - 1, _PIECE, MANY - 1])
+@pytest.mark.parametrize("records", [1, _CHUNK - 1, _CHUNK, _CHUNK + 1, MANY])
+@pytest.mark.parametrize("odd", [None, 0, _CHUNK - 1, _CHUNK, MANY - 1])
 def test_every_record_comes_once_and_in_order(records: int, odd: int | None) -> None:
     read = _Records(batch(records, odd))
     assert read.has_next()

@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 
 from worker.errors import RowRejected
 from worker.ingest.apply import BatchResult, Intake
-from worker.kafka.consumer import Consumer, Into
+from worker.kafka.consumer import Consumer, RecordSink
 from worker.lanes.fairness import Fairness
 from worker.lanes.lane import Lane
 from worker.records import Batch, Partition, Record
@@ -117,7 +117,7 @@ class Reader:
     async def _pull(
         self,
         limit: int,
-        into: Into,
+        sink: RecordSink,
         *,
         after: Batch | None = None,
         wait: float = 0.0,
@@ -133,7 +133,7 @@ class Reader:
                 limit,
                 wait,
                 {**self._reached, **read_to},
-                into,
+                sink,
                 linger,
             )
         )

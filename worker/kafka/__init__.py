@@ -1,1 +1,1 @@
-"""The clients of Kafka. Nothing outside this package imports aiokafka."""
+"""The clients of Kafka. Only they, and the tools of `plazo dev`, import aiokafka."""

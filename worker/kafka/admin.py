@@ -1,6 +1,6 @@
-"""Asks and changes the cluster for the commands: topics, groups, clocks, samples of records.
+"""Reads and changes the cluster for the commands: topics, groups, clocks, samples of records.
 
-Not used by the worker itself; see probe.py for that.
+The worker itself does not use it; its questions are in offsets.py.
 """
 
 import asyncio
@@ -21,35 +21,31 @@ from aiokafka.errors import (
     for_code,
 )
 from aiokafka.partitioner import murmur2
-from aiokafka.protocol.api import Request, RequestStruct, Response
-from aiokafka.protocol.types import (
-    CompactArray,
-    CompactString,
-    Int16,
-    Int32,
-    Int64,
-    Schema,
-    TaggedFields,
-)
 
 from worker.errors import KafkaUnavailable, PlazoError, TopicsNotFit
 from worker.kafka.client import client_options
+from worker.kafka.describe_quorum import DescribeQuorum
 from worker.records import Partition
 from worker.settings import Settings
 
 _T = TypeVar("_T")
 
+# Seconds for a question, and for reading samples.
 _TIMEOUT = 20.0
-_READING = 10.0
+_SAMPLING = 10.0
 
 
 class NotAnswered(PlazoError):
-    """This cluster does not answer such a question, or not to us."""
+    """The cluster does not support the question, or does not allow us to ask it."""
 
 
 @dataclass(frozen=True, slots=True)
 class TopicState:
-    """A topic as the cluster describes it; the least of all its partitions."""
+    """A topic as the cluster describes it.
+
+    ``replicas`` and ``in_sync`` are the smallest numbers over its partitions; ``leaderless`` is the
+    number of partitions without a leader.
+    """
 
     partitions: int
     replicas: int
@@ -58,40 +54,40 @@ class TopicState:
 
 
 class Skew(NamedTuple):
-    """How far another clock is ahead of ours, in seconds, give or take ``error``."""
+    """How far another clock is ahead of ours: ``seconds``, plus or minus ``error`` seconds."""
 
     seconds: float
     error: float
 
 
 class Sample(NamedTuple):
-    """What a check needs of a record: no value, which may hold personal data."""
+    """The key and headers of a record; not its value, which may hold personal data."""
 
     key: bytes | None
     headers: tuple[tuple[str, bytes], ...]
 
 
 def partition_by_murmur2(key: bytes, partitions: int) -> int:
-    """Where Java's clients, and ours, put a key."""
+    """Return the partition that Java's clients, and ours, choose for a key."""
     return int((murmur2(key) & 0x7FFFFFFF) % partitions)
 
 
 class KafkaAdmin:
-    """Clients of one command; they connect on the first question."""
+    """The admin client of one command; it connects on the first question."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._client: Any = None
 
     async def close(self) -> None:
-        """Drop the client."""
+        """Close the client."""
         client, self._client = self._client, None
         if client is not None:
             with suppress(Exception):
                 await asyncio.wait_for(client.close(), 2)
 
     async def brokers(self) -> int:
-        """Number of brokers that the cluster says it has.
+        """Return the number of brokers in the cluster.
 
         Raises:
             KafkaUnavailable
@@ -100,33 +96,33 @@ class KafkaAdmin:
         return len(described["brokers"])
 
     async def topics(self, names: Iterable[str]) -> dict[str, TopicState]:
-        """The topics of these names that exist.
+        """Return the topics of these names that exist, by name.
 
         Raises:
             KafkaUnavailable
         """
-        found = {}
+        states = {}
         wanted = set(names)
-        # All topics, not these: brokers may create a topic that somebody asks for by name.
+        # All topics, not these alone: brokers may create a topic that is asked for by name.
         for topic in await self._ask(lambda client: client.describe_topics()):
             partitions = topic["partitions"]
             if topic["topic"] in wanted and not topic["error_code"] and partitions:
-                found[topic["topic"]] = TopicState(
+                states[topic["topic"]] = TopicState(
                     partitions=len(partitions),
                     replicas=min(len(one["replicas"]) for one in partitions),
                     in_sync=min(len(one["isr"]) for one in partitions),
                     leaderless=sum(one["leader"] < 0 for one in partitions),
                 )
-        return found
+        return states
 
     async def configs(
         self, topics: Iterable[str], names: Iterable[str]
     ) -> dict[tuple[str, str], str]:
-        """Settings of topics, by topic and name; those that are not told are missing.
+        """Return settings of topics, by topic and name; settings without an answer are missing.
 
         Raises:
             KafkaUnavailable
-            NotTold
+            NotAnswered
         """
         wanted = dict.fromkeys(names)
         resources = [ConfigResource(ConfigResourceType.TOPIC, topic, wanted) for topic in topics]
@@ -141,33 +137,33 @@ class KafkaAdmin:
         }
 
     async def members(self, group: str) -> int:
-        """Number of members of a consumer group.
+        """Return the number of members of a consumer group.
 
         Raises:
             KafkaUnavailable
-            NotTold
+            NotAnswered
         """
         answers = await self._ask(lambda client: client.describe_consumer_groups([group]))
         for answer in answers:
-            for code, *_, members in (found[:6] for found in answer.groups):
+            for code, *_, members in (group[:6] for group in answer.groups):
                 if code:
                     raise NotAnswered(for_code(code).__name__)
                 return len(members)
         raise NotAnswered("no answer")
 
     async def clock(self) -> Skew:
-        """The clock of the cluster's controller against ours.
+        """Compare the clock of the cluster's controller with ours.
 
-        No request asks for the time; but the leader of the metadata quorum says when it last
-        caught up with itself, which is now. It changes nothing, unlike a record in a topic.
+        Kafka has no request for the time. But the leader of the metadata quorum reports when it
+        last caught up with itself, which is now. Unlike a record in a topic, this changes nothing.
 
         Raises:
             KafkaUnavailable
-            NotTold: no KRaft, an old version, or no right to describe the cluster.
+            NotAnswered: no KRaft, an old version, or no right to describe the cluster.
         """
-        await self._ask(lambda client: client._send_request(_DescribeQuorum()))  # connected now
+        await self._ask(lambda client: client._send_request(DescribeQuorum()))  # to connect
         before = time.time()
-        answer = await self._ask(lambda client: client._send_request(_DescribeQuorum()))
+        answer = await self._ask(lambda client: client._send_request(DescribeQuorum()))
         after = time.time()
         if answer.error_code:
             raise NotAnswered(for_code(answer.error_code).__name__)
@@ -177,18 +173,18 @@ class KafkaAdmin:
                     if replica == leader and fetched_at > 0:
                         error = (after - before) / 2
                         return Skew(fetched_at / 1000 - (before + after) / 2, error)
-        raise NotAnswered("the controller does not tell its time")
+        raise NotAnswered("the controller does not report its time")
 
     async def create(self, topics: Mapping[str, int], replication_factor: int) -> list[str]:
-        """Create topics with so many partitions; returns those that somebody else had created.
+        """Create topics with these numbers of partitions; return those that existed already.
 
-        ``replication_factor`` -1 leaves it to the cluster's default.
+        ``replication_factor`` -1 takes the cluster's default.
 
         Raises:
             KafkaUnavailable
             TopicsNotFit: the cluster refuses.
         """
-        # The client takes a factor of -1 only along with assignments, be they empty.
+        # The client accepts a factor of -1 only with assignments, which may be empty.
         assignments: dict[int, list[int]] | None = {} if replication_factor == -1 else None
         new = [NewTopic(name, n, replication_factor, assignments) for name, n in topics.items()]
         answer = await self._ask(lambda client: client.create_topics(new))
@@ -202,18 +198,19 @@ class KafkaAdmin:
         return existed
 
     async def widen(self, topic: str, partitions: int) -> None:
-        """Add partitions to a topic, up to a number.
+        """Add partitions to a topic, up to the number ``partitions``.
 
         Raises:
-            KafkaUnavailable: also where the cluster refuses.
+            KafkaUnavailable: also if the cluster refuses.
         """
         change = {topic: NewPartitions(partitions)}
         await self._ask(lambda client: client.create_partitions(change))
 
     async def tails(self, topics: Mapping[str, int], count: int) -> dict[Partition, list[Sample]]:
-        """The last records of each partition of topics of these widths, oldest first.
+        """Return the last ``count`` records of each partition, oldest first.
 
-        Large records are not waited for: it ends after a while with what it has read.
+        ``topics`` gives the number of partitions of each topic. Reading stops after ten seconds, so
+        there may be fewer of large records.
 
         Raises:
             KafkaUnavailable
@@ -228,7 +225,7 @@ class KafkaAdmin:
             fetch_max_wait_ms=200,
         )
         try:
-            async with asyncio.timeout(_TIMEOUT + _READING):
+            async with asyncio.timeout(_TIMEOUT + _SAMPLING):
                 await reader.start()
                 return await _read_tails(reader, partitions, count)
         except (KafkaError, OSError, TimeoutError, ValueError) as error:
@@ -254,87 +251,22 @@ class KafkaAdmin:
 async def _read_tails(
     reader: Any, partitions: list[TopicPartition], count: int
 ) -> dict[Partition, list[Sample]]:
-    found: dict[Partition, list[Sample]] = {(tp.topic, tp.partition): [] for tp in partitions}
+    samples: dict[Partition, list[Sample]] = {(tp.topic, tp.partition): [] for tp in partitions}
     begins = await reader.beginning_offsets(partitions)
     ends = await reader.end_offsets(partitions)
     open_ = {tp for tp in partitions if begins[tp] < ends[tp]}
     if not open_:
-        return found
+        return samples
     reader.assign(sorted(open_))
     for tp in open_:
         reader.seek(tp, max(begins[tp], ends[tp] - count))
     with suppress(TimeoutError):
-        async with asyncio.timeout(_READING):
+        async with asyncio.timeout(_SAMPLING):
             while open_:
                 for tp, records in (await reader.getmany(*open_, timeout_ms=500)).items():
-                    found[tp.topic, tp.partition] += [
+                    samples[tp.topic, tp.partition] += [
                         Sample(r.key, r.headers) for r in records if r.offset < ends[tp]
                     ]
-                # A trailing transaction marker moves the position and is no record.
+                # Not by records: a transaction marker at the end moves the position without one.
                 open_ = {tp for tp in open_ if await reader.position(tp) < ends[tp]}
-    return found
-
-
-# DescribeQuorum (KIP-595, KIP-836), which the client does not know.
-
-_REPLICAS = CompactArray(
-    ("replica_id", Int32),
-    ("log_end_offset", Int64),
-    ("last_fetch_timestamp", Int64),
-    ("last_caught_up_timestamp", Int64),
-    ("tags", TaggedFields),
-)
-
-
-class _DescribeQuorumResponse(Response):
-    API_KEY = 55
-    API_VERSION = 1
-    SCHEMA = Schema(
-        ("error_code", Int16),
-        (
-            "topics",
-            CompactArray(
-                ("topic_name", CompactString("utf-8")),
-                (
-                    "partitions",
-                    CompactArray(
-                        ("partition_index", Int32),
-                        ("error_code", Int16),
-                        ("leader_id", Int32),
-                        ("leader_epoch", Int32),
-                        ("high_watermark", Int64),
-                        ("current_voters", _REPLICAS),
-                        ("observers", _REPLICAS),
-                        ("tags", TaggedFields),
-                    ),
-                ),
-                ("tags", TaggedFields),
-            ),
-        ),
-        ("tags", TaggedFields),
-    )
-
-
-class _DescribeQuorumRequest(RequestStruct):
-    API_KEY = 55
-    API_VERSION = 1
-    FLEXIBLE_VERSION = True
-    RESPONSE_TYPE = _DescribeQuorumResponse
-    SCHEMA = Schema(
-        (
-            "topics",
-            CompactArray(
-                ("topic_name", CompactString("utf-8")),
-                ("partitions", CompactArray(("partition_index", Int32), ("tags", TaggedFields))),
-                ("tags", TaggedFields),
-            ),
-        ),
-        ("tags", TaggedFields),
-    )
-
-
-class _DescribeQuorum(Request[_DescribeQuorumRequest]):
-    API_KEY = 55
-
-    def build(self, request_struct_class: type[_DescribeQuorumRequest]) -> _DescribeQuorumRequest:
-        return request_struct_class([("__cluster_metadata", [(0, {})], {})], {})
+    return samples

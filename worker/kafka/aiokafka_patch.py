@@ -1,11 +1,12 @@
-"""Adapts how aiokafka hands over records.
+"""Monkey-patches aiokafka: replaces two private parts of its fetcher, for the whole process.
 
-Their header names need not be UTF-8. Brokers take such names, and clients of other languages write
-them. aiokafka decodes names strictly, and would hand over neither the record nor any that follows
-it. Here the batch is then read a second time, by the client's own parser in Python, with the odd
-bytes as lone surrogates (``errors="surrogateescape"``), from which they can be had again.
+Look here first when aiokafka is upgraded. The patches:
 
-And they come as our own :class:`Record`: aiokafka's takes as long to make as to parse.
+1. Header names that are not UTF-8. Brokers accept such names, and clients in other languages write
+   them. aiokafka decodes names strictly: it would return neither the record nor any after it. With
+   the patch the batch is then read a second time, by aiokafka's parser in Python, with the invalid
+   bytes as lone surrogates (``errors="surrogateescape"``), from which they can be restored.
+2. Records come as our own :class:`Record`: to make one of aiokafka's takes as long as to parse it.
 """
 
 import struct
@@ -19,49 +20,51 @@ from aiokafka.record.memory_records import MemoryRecords
 
 from worker.records import Record
 
+# Of a batch: the place of its length, and the bytes before the part that the length counts.
 _LENGTH_AT = 8
-_BEFORE_BATCH = 12  # base offset and length
-_PIECE = 100
+_BEFORE_BATCH = 12
+# Records that are parsed before they are passed on.
+_CHUNK = 100
 
 
-def adapt() -> None:
-    """Change every consumer of this process."""
-    # Should the client no longer look there, the consumer halts the lane as if we were not here,
-    # and as_record() has more to do.
+def patch_aiokafka() -> None:
+    """Patch every consumer of this process."""
+    # If a later aiokafka no longer uses these names, the patches have no effect: the consumer halts
+    # the lane at an invalid header name, and as_record() converts each record.
     vars(fetcher)["MemoryRecords"] = _Records
-    fetcher.PartitionRecords._consumer_record = _record  # type: ignore[method-assign]
+    fetcher.PartitionRecords._consumer_record = _make_record  # type: ignore[method-assign]
 
 
-def as_record(found: Any) -> Record:
-    """What a consumer handed over, as a record."""
-    if type(found) is Record:
-        return found
+def as_record(fetched: Any) -> Record:
+    """Return a record that a consumer returned as our own :class:`Record`."""
+    if type(fetched) is Record:
+        return fetched
     return Record(
-        found.topic,
-        found.partition,
-        found.offset,
-        found.timestamp,
-        found.key,
-        found.value,
-        tuple(found.headers),
+        fetched.topic,
+        fetched.partition,
+        fetched.offset,
+        fetched.timestamp,
+        fetched.key,
+        fetched.value,
+        tuple(fetched.headers),
     )
 
 
-def _record(_self: Any, tp: Any, found: Any, make: Any = tuple.__new__) -> Record:
-    # The constructor of a NamedTuple is one more call, for each record.
+def _make_record(_self: Any, tp: Any, parsed: Any, make: Any = tuple.__new__) -> Record:
+    # The constructor of a NamedTuple would be one more call for each record.
     topic, partition = tp
     record: Record = make(
         Record,
         (
-            topic, partition, found.offset, found.timestamp, found.key, found.value,
-            tuple(found.headers),
+            topic, partition, parsed.offset, parsed.timestamp, parsed.key, parsed.value,
+            tuple(parsed.headers),
         ),
     )  # fmt: skip
     return record
 
 
 class _Records:
-    """As aiokafka's, of one answer to a fetch."""
+    """Stands in for aiokafka's ``MemoryRecords``: the batches of one answer to a fetch."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -82,7 +85,7 @@ class _Records:
 
 
 class _Batch:
-    """One batch: aiokafka's, until a name stops it."""
+    """One batch: aiokafka's strict parser, then the lenient one from the first invalid name on."""
 
     def __init__(self, strict: Any, raw: memoryview) -> None:
         self._strict = strict
@@ -95,22 +98,24 @@ class _Batch:
         return next(self._strict)
 
     def __iter__(self) -> Iterator[Any]:
-        # Through a generator of ours each record would take half as long again.
-        return chain.from_iterable(self._pieces())
+        # In chunks: a generator of ours would add half to the time of each record.
+        return chain.from_iterable(self._chunks())
 
-    def _pieces(self) -> Iterator[Iterable[Any]]:
-        # The client's own iterator can neither be taken up again nor asked once it has ended.
-        records, given = chain(self._strict), 0
+    def _chunks(self) -> Iterator[Iterable[Any]]:
+        # chain(), because aiokafka's iterator can be iterated only once and not after its end.
+        records, passed_on = chain(self._strict), 0
         try:
-            while piece := [*islice(records, _PIECE)]:
-                yield piece
-                given += len(piece)
+            while chunk := [*islice(records, _CHUNK)]:
+                yield chunk
+                passed_on += len(chunk)
         except UnicodeDecodeError:
             lenient: Any = _LenientBatch(self._raw)
-            yield islice(lenient, given, None)
+            yield islice(lenient, passed_on, None)
 
 
 class _LenientBatch(_DefaultRecordBatchPy):  # type: ignore[misc]
+    """aiokafka's parser in Python, over bytes that decode leniently."""
+
     def __init__(self, buffer: memoryview) -> None:
         super().__init__(buffer)
         self._buffer = _Bytes(self._buffer)
@@ -122,11 +127,11 @@ class _LenientBatch(_DefaultRecordBatchPy):  # type: ignore[misc]
 
 
 class _Bytes(bytearray):
-    """The parser slices the name out of these and decodes it."""
+    """Bytes whose slices decode leniently: the parser slices the name out of them."""
 
     def __getitem__(self, key: Any) -> Any:
-        found = super().__getitem__(cast("SupportsIndex", key))
-        return _Bytes(found) if isinstance(key, slice) else found
+        item = super().__getitem__(cast("SupportsIndex", key))
+        return _Bytes(item) if isinstance(key, slice) else item
 
     def decode(self, encoding: str = "utf-8", errors: str = "surrogateescape") -> str:
         return super().decode(encoding, errors)

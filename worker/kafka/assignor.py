@@ -1,4 +1,4 @@
-"""Who reads which lane: all partitions of one number, of every topic, go to one member."""
+"""Assigns lanes to members: all partitions of one number, of every topic, go to one member."""
 
 from collections.abc import Iterable, Mapping
 
@@ -13,8 +13,8 @@ from aiokafka.coordinator.protocol import (
 class LaneAssignor(AbstractPartitionAssignor):
     """Assigns whole lanes, in contiguous runs.
 
-    The range assignor does so only while all topics have the same number of partitions; with
-    topics of different width it would tear a lane apart.
+    The range assignor does so only while all topics have the same number of partitions. With
+    different numbers it would split a lane between members.
     """
 
     name = "plazo-lanes"
@@ -46,4 +46,4 @@ class LaneAssignor(AbstractPartitionAssignor):
 
     @classmethod
     def on_assignment(cls, assignment: ConsumerProtocolMemberAssignment) -> None:
-        """Nothing is kept between assignments."""
+        """Do nothing: no state is kept between assignments."""

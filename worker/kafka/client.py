@@ -1,4 +1,4 @@
-"""What every client of Kafka shares: where the brokers are, and how we prove who we are."""
+"""The options that all clients of Kafka share: addresses, time limits, authentication."""
 
 import ssl
 from pathlib import Path
@@ -11,21 +11,21 @@ from worker.errors import KafkaUnavailable
 from worker.kafka import aiokafka_patch
 from worker.settings import Settings
 
-aiokafka_patch.adapt()
+aiokafka_patch.patch_aiokafka()
 
 
 def client_options(settings: Settings, role: str) -> dict[str, Any]:
-    """Keyword arguments for any aiokafka client. ``role`` names it in the broker's logs.
+    """Return the keyword arguments of an aiokafka client. ``role`` names it in the broker's logs.
 
     Raises:
-        KafkaUnavailable: a certificate cannot be read now; files are replaced while we run.
+        KafkaUnavailable: a certificate cannot be read now. Its file may be being replaced.
     """
     return {
         "bootstrap_servers": settings.kafka_bootstrap_servers,
         "client_id": f"plazo-{role}",
         "request_timeout_ms": 20_000,
         "retry_backoff_ms": 200,
-        # New partitions and new leaders are seen soon; a probe asks anew each time anyway.
+        # So new partitions and leaders are seen soon. A probe of offsets always asks again.
         "metadata_max_age_ms": 15_000,
         **_identity(settings),
     }
@@ -49,7 +49,7 @@ def _identity(settings: Settings) -> dict[str, Any]:
 
 
 def _tls(settings: Settings) -> ssl.SSLContext:
-    """Checks the broker's certificate and the name in it; there is no switch to do without."""
+    """Check the broker's certificate and the name in it; no setting can turn this off."""
     try:
         return create_ssl_context(
             cafile=settings.kafka_ca_file,
@@ -61,7 +61,7 @@ def _tls(settings: Settings) -> ssl.SSLContext:
 
 
 class _TokenFile(AbstractTokenProvider):
-    """A token that somebody else renews, such as Kubernetes its projected ones."""
+    """A token in a file that another program renews, such as a projected token of Kubernetes."""
 
     def __init__(self, file: Path) -> None:
         self._file = file

@@ -1,7 +1,7 @@
-"""Membership in the consumer group, and the records of the lanes that it gives us.
+"""A member of the consumer group, and the records of the lanes that the group assigns to it.
 
-Kafka decides who reads a lane; Postgres decides from where. What the group stores as committed
-offsets is for lag tools only.
+Kafka decides which member reads a lane; Postgres decides from which offset. The offsets that the
+group stores as committed are for lag tools only.
 """
 
 import asyncio
@@ -22,45 +22,46 @@ from worker.settings import Settings
 
 log = logger(__name__)
 
-# Longest time stop() may take: with the broker down it would not come back at all.
-_STOP = 5.0
-# How many records are handed over at once: the partitions of a lane are merged that finely by time
-# while there is a backlog, and what is made of them is done before they leave the caches.
-_PIECE = 250
-# How long one that is ahead waits for those behind it. Their broker may be away.
-_PATIENCE = 0.25
+# The longest time of stop(), in seconds: with the broker down it would not return at all.
+_STOP_TIMEOUT = 5.0
+# Records that are passed on at once. The partitions of a lane are merged by time in chunks of this
+# size while there is a backlog, and a chunk is processed before it leaves the processor's caches.
+_CHUNK = 250
+# Seconds that a partition which is ahead waits for those with older records. Their broker may be
+# away.
+_MERGE_WAIT = 0.25
 
-Into = Callable[[Sequence[Record]], None]
+RecordSink = Callable[[Sequence[Record]], None]
 
 
 class PositionLost(Exception):
-    """The log no longer holds the position: take the lane anew and look."""
+    """The log no longer holds the position: take the lane again to find a new one."""
 
 
 class NotAssigned(Exception):
-    """The partition is not ours (any more)."""
+    """The partition is not assigned to this member, or no longer."""
 
 
-class _Pulled:
-    """What was handed over of a lane so far."""
+class _Pull:
+    """The progress of one pull: the records of a lane that were passed on so far."""
 
-    def __init__(self, into: Into, reached: dict[TopicPartition, int]) -> None:
+    def __init__(self, sink: RecordSink, reached: dict[TopicPartition, int]) -> None:
         self.count = 0
         self.reached = reached
         self.last: dict[Partition, Mark] = {}
-        self._into = into
+        self._sink = sink
 
-    def add(self, found: Mapping[TopicPartition, Sequence[Record]]) -> None:
-        for tp, records in found.items():
+    def add(self, fetched: Mapping[TopicPartition, Sequence[Record]]) -> None:
+        for tp, records in fetched.items():
             last = records[-1]
             self.count += len(records)
             self.reached[tp] = last.timestamp
             self.last[tp.topic, tp.partition] = Mark(last.offset, last.timestamp)
-            self._into(records)
+            self._sink(records)
 
 
 class Consumer:
-    """One member of the group. Used once: after :meth:`stop` make a new one."""
+    """One member of the group, for one use: after :meth:`stop` make a new one."""
 
     def __init__(
         self,
@@ -75,18 +76,18 @@ class Consumer:
             group_id=settings.group_id,
             partition_assignment_strategy=(LaneAssignor,),
             enable_auto_commit=False,
-            # A lane seeks to its stored position before it reads; a reset would skip or repeat.
+            # A lane seeks its stored position before it reads; a reset would skip or repeat some.
             auto_offset_reset="none",
             isolation_level="read_committed",
             session_timeout_ms=session_ms,
             heartbeat_interval_ms=max(100, min(1_000, session_ms // 4)),
             rebalance_timeout_ms=max(session_ms, 15_000),
-            # Whether lanes make progress is for our own watchdog: losing them to another worker
-            # mends nothing while Postgres is away.
+            # Our own watchdog sees whether lanes make progress. To lose them to another worker does
+            # not help while Postgres is away.
             max_poll_interval_ms=86_400_000,
             max_partition_fetch_bytes=settings.fetch_bytes_per_partition,
-            # Else the broker answers for every single record, and a slow feed costs as much as a
-            # fast one.
+            # Otherwise the broker answers for every single record, and a slow feed costs as much as
+            # a fast one.
             fetch_min_bytes=16_384,
             fetch_max_wait_ms=20,
         )
@@ -94,7 +95,7 @@ class Consumer:
 
     @property
     def assignment(self) -> int:
-        """Counts the assignments; one that changed makes every earlier seek void."""
+        """The number of the current assignment; a new one makes every earlier seek void."""
         return self._listener.assignment
 
     async def start(self) -> None:
@@ -111,12 +112,12 @@ class Consumer:
             raise KafkaUnavailable(f"{type(error).__name__} on joining the group") from None
 
     async def stop(self) -> None:
-        """Leave the group, or give up on it after a while."""
+        """Leave the group, or give up after five seconds."""
         with suppress(Exception):
-            await asyncio.wait_for(self._consumer.stop(), _STOP)
+            await asyncio.wait_for(self._consumer.stop(), _STOP_TIMEOUT)
 
     def seek(self, positions: Mapping[Partition, int]) -> None:
-        """Go to stored positions and let their partitions flow.
+        """Seek stored positions and resume their partitions.
 
         Raises:
             NotAssigned: a rebalance took them away.
@@ -135,39 +136,41 @@ class Consumer:
         limit: int,
         wait: float,
         read_to: Mapping[Partition, int],
-        into: Into,
+        sink: RecordSink,
         linger: float = 0.0,
     ) -> Batch:
-        """Hand the next records behind ``positions`` over; none when none come in ``wait`` s.
+        """Pass the next records after ``positions`` to ``sink``, at most ``limit``.
 
-        ``into`` gets them a few at a time, those of a partition in their order, and need not keep
-        them.
+        ``sink`` gets them in chunks, those of a partition in their order, and need not keep them.
+        ``wait`` is the time to wait for a first record, in seconds; if none comes, the batch is
+        empty.
 
-        ``assignment`` is the one under which the lane sought: the client starts every new one at
-        the group's committed offset, and what it then delivers may leave a gap. ``read_to`` is
-        the timestamp of the last record of each partition, in milliseconds: of several with a
-        backlog the one furthest behind comes next, so that acts seldom overtake their orders.
+        ``assignment`` is the one under which the lane did its seek. The client starts every new
+        assignment at the group's committed offset, so its records may leave a gap. ``read_to`` is
+        the timestamp of the last record of each partition, in milliseconds since the epoch: of the
+        partitions with a backlog the one furthest behind comes next, so that acts seldom overtake
+        their orders.
 
-        The client fetches no more of a partition while it holds records of it, so what it holds
-        may have come long before what stands behind it: with ``linger`` the rest is waited for,
-        that many seconds.
+        The client does not fetch more of a partition while it holds records of it, so later records
+        may have been in the log for long. ``linger`` is the time to wait for those, in seconds.
 
         Raises:
             NotAssigned, PositionLost
             KafkaUnavailable: the client reports a fault; make a new consumer.
+            Halted: a record cannot be read.
         """
         partitions = [TopicPartition(*partition) for partition in positions]
         try:
             for tp, partition in zip(partitions, positions, strict=True):
-                # Whoever moved it took records that this lane has never seen.
+                # Another reader moved it, and took records that this lane has never seen.
                 if await self._consumer.position(tp) != positions[partition]:
                     raise NotAssigned
-            taken = _Pulled(
-                into, {tp: read_to.get((tp.topic, tp.partition), 0) for tp in partitions}
+            pulled = _Pull(
+                sink, {tp: read_to.get((tp.topic, tp.partition), 0) for tp in partitions}
             )
-            await self._merge(taken, limit, wait)
-            if linger and 0 < taken.count < limit:
-                taken.add(await self._get(partitions, limit - taken.count, linger))
+            await self._merge(pulled, limit, wait)
+            if linger and 0 < pulled.count < limit:
+                pulled.add(await self._get(partitions, limit - pulled.count, linger))
             after = {
                 (tp.topic, tp.partition): await self._consumer.position(tp) for tp in partitions
             }
@@ -180,44 +183,44 @@ class Consumer:
         except KafkaError as error:
             raise KafkaUnavailable(f"{type(error).__name__} on reading") from None
         except UnicodeError:
-            # client_records.py should have seen to it. To step over the record would lose it, and
-            # perhaps the evidence it is.
+            # aiokafka_patch.py should prevent this. To skip the record could lose evidence.
             at = [await self._consumer.position(tp) for tp in partitions]
             raise Halted(f"a header name is not UTF-8, at or after offsets {at}") from None
         moved = {p: offset for p, offset in after.items() if offset > positions[p]}
-        return Batch(taken.count, moved, taken.last)
+        return Batch(pulled.count, moved, pulled.last)
 
-    async def _merge(self, taken: "_Pulled", limit: int, wait: float) -> None:
-        partitions = [*taken.reached]
+    async def _merge(self, pulled: _Pull, limit: int, wait: float) -> None:
+        partitions = [*pulled.reached]
+        # Whether a partition with newer records waits for one with older records.
         ahead = False
-        while taken.count < limit:
-            behind = await self._furthest_behind(taken.reached)
+        while pulled.count < limit:
+            behind = await self._furthest_behind(pulled.reached)
             ahead = ahead or len(behind) < len(partitions)
-            piece = min(_PIECE, limit - taken.count)
-            patience = 0.0 if taken.count else min(wait, _PATIENCE) if ahead else wait
-            found = await self._get(behind, piece, patience)
-            if not found and not taken.count and ahead:
-                found = await self._get(partitions, piece, wait - patience)
-            if not found:
+            chunk = min(_CHUNK, limit - pulled.count)
+            patience = 0.0 if pulled.count else min(wait, _MERGE_WAIT) if ahead else wait
+            fetched = await self._get(behind, chunk, patience)
+            if not fetched and not pulled.count and ahead:
+                fetched = await self._get(partitions, chunk, wait - patience)
+            if not fetched:
                 break
-            taken.add(found)
-            # Others have an answer of Postgres to go on with.
+            pulled.add(fetched)
+            # So that other tasks can continue with answers of Postgres.
             await asyncio.sleep(0)
 
     async def _get(
         self, partitions: Sequence[TopicPartition], limit: int, wait: float
     ) -> dict[TopicPartition, list[Record]]:
-        found: Any = await self._consumer.getmany(
+        fetched: Any = await self._consumer.getmany(
             *partitions, timeout_ms=int(wait * 1000), max_records=limit
         )
-        return {tp: [as_record(one) for one in records] for tp, records in found.items()}
+        return {tp: [as_record(one) for one in records] for tp, records in fetched.items()}
 
     async def _furthest_behind(
         self, reached: Mapping[TopicPartition, int]
     ) -> Sequence[TopicPartition]:
-        """Of the partitions with a backlog the one that was read to the earliest time.
+        """Return the partition with a backlog that was read to the earliest time.
 
-        All of them, where no more than one has any.
+        Returns all partitions if at most one has a backlog.
         """
         backlog = [
             tp
@@ -227,19 +230,20 @@ class Consumer:
         return [*reached] if len(backlog) < 2 else [min(backlog, key=reached.__getitem__)]
 
     async def commit(self, positions: Mapping[Partition, int]) -> None:
-        """Tell the group how far we are: for lag tools; nothing of ours reads it."""
+        """Commit positions to the group, for lag tools; the worker never reads them."""
         offsets = {TopicPartition(*p): offset for p, offset in positions.items()}
         with suppress(KafkaError, IllegalStateError, TimeoutError):
             await asyncio.wait_for(self._consumer.commit(offsets), 5)
 
     async def confirm(self, positions: Mapping[Partition, int]) -> None:
-        """Make sure that the group still counts us in, by a commit that it would refuse.
+        """Confirm the membership by a commit, which the group refuses to a former member.
 
-        A process that hung learns only by its next heartbeat that its lanes were given away.
+        A process that hung would otherwise learn only by its next heartbeat that its lanes were
+        assigned to another.
 
         Raises:
-            NotAssigned: it does not.
-            KafkaUnavailable: it does not answer.
+            NotAssigned: this is no longer a member.
+            KafkaUnavailable: the group does not answer.
         """
         offsets = {TopicPartition(*p): offset for p, offset in positions.items()}
         try:
@@ -250,7 +254,7 @@ class Consumer:
             raise KafkaUnavailable(f"{type(error).__name__} on asking the group") from None
 
     async def stable_ends(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
-        """How far a read-committed consumer could read now.
+        """Return the last stable offsets: how far a read-committed consumer could read now.
 
         Raises:
             KafkaUnavailable
@@ -280,11 +284,11 @@ class _Listener(ConsumerRebalanceListener):
         self.assignment += 1
         try:
             await self._revoked()
-        except Exception:  # the client would swallow it without a word
+        except Exception:  # the client would ignore it silently
             log.exception("revocation_failed")
 
     def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
-        # First of all: until the lane has sought its stored position, nothing may flow.
+        # Before all else: no record may arrive until the lane has sought its stored position.
         self._consumer.pause(*assigned)
         self.assignment += 1
         self._assigned([(tp.topic, tp.partition) for tp in assigned])

@@ -1,4 +1,4 @@
-"""Asks brokers about logs, outside the consumer group: ends, bounds, and the tail of our own."""
+"""Reads offsets, timestamps and headers from the logs, outside the consumer group."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -17,16 +17,15 @@ from worker.settings import Settings
 
 _TIMEOUT = 15.0
 
-# Assigned between questions. To unsubscribe ends the client's fetcher for good when it comes before
-# the fetcher has seen the assignment (aiokafka 0.14).
-_NOTHING: tuple[TopicPartition, ...] = ()
-
+# Assigned between questions. unsubscribe() would end the client's fetcher for good if it came
+# before the fetcher had seen the assignment (aiokafka 0.14).
+_NO_PARTITIONS: tuple[TopicPartition, ...] = ()
 
 Headers = tuple[tuple[str, bytes], ...]
 
 
 class Bounds(NamedTuple):
-    """A partition's first offset, end offset, and the time of its first record, if it has one."""
+    """A partition's first offset, end offset, and the time of its first record if it has one."""
 
     begin: int
     end: int
@@ -34,24 +33,24 @@ class Bounds(NamedTuple):
 
 
 class OffsetReader:
-    """Clients that are made at need and thrown away on any fault."""
+    """Clients that are made on demand and dropped on any fault."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._topics = settings.input_topics
         self._admin: Any = None
         self._reader: Any = None
-        # One question at a time: the reader's assignment is its own state.
-        self._turn = asyncio.Lock()
+        # One question at a time, because the reader has one assignment.
+        self._lock = asyncio.Lock()
 
     async def ends(self) -> dict[Partition, int]:
-        """High watermark of every input partition that exists now.
+        """Return the high watermark of every input partition that exists now.
 
-        The high watermark and not the last stable offset: an open transaction may hide evidence
-        that its producer already sent.
+        Not the last stable offset: an open transaction may hide evidence that its producer already
+        sent.
 
         Raises:
-            KafkaUnavailable: an end cannot be had now.
+            KafkaUnavailable: an end is not available now, or an input topic does not exist.
         """
         widths = await self._ask(lambda: self._describe(self._topics))
         if missing := [topic for topic in self._topics if topic not in widths]:
@@ -61,7 +60,7 @@ class OffsetReader:
         return {(tp.topic, tp.partition): offset for tp, offset in ends.items()}
 
     async def widths(self, topics: Sequence[str]) -> dict[str, int]:
-        """Number of partitions of each topic that exists, from fresh metadata.
+        """Return the number of partitions of each topic that exists, from fresh metadata.
 
         Raises:
             KafkaUnavailable
@@ -70,7 +69,7 @@ class OffsetReader:
         return widths
 
     async def bounds(self, partitions: Sequence[Partition]) -> dict[Partition, Bounds]:
-        """Where each log begins and ends.
+        """Return the first and end offset of each log, and the time of its first record.
 
         Raises:
             KafkaUnavailable
@@ -93,28 +92,30 @@ class OffsetReader:
     async def offsets_at(
         self, partitions: Sequence[Partition], at: datetime
     ) -> dict[Partition, int]:
-        """The first offset with a timestamp of ``at`` or later; logs that have none are missing.
+        """Return the first offset at or after a time, by timestamp; logs without one are missing.
 
         Raises:
             KafkaUnavailable
         """
         asked = {TopicPartition(*p): int(at.timestamp() * 1000) for p in partitions}
-        found = await self._ask(lambda: self._reader.offsets_for_times(asked))
-        return {(tp.topic, tp.partition): one.offset for tp, one in found.items() if one}
+        offsets = await self._ask(lambda: self._reader.offsets_for_times(asked))
+        return {(tp.topic, tp.partition): one.offset for tp, one in offsets.items() if one}
 
     async def timestamps(self, offsets: Mapping[Partition, int]) -> dict[Partition, int]:
-        """Timestamps of the records at offsets of the logs; one that is not there is missing.
+        """Return the timestamps of the records at these offsets, in milliseconds since the epoch.
+
+        Records that are no longer in the log are missing.
 
         Raises:
             KafkaUnavailable
         """
         if not offsets:
             return {}
-        found: dict[Partition, int] = await self._ask(lambda: self._read_timestamps(offsets))
-        return found
+        timestamps: dict[Partition, int] = await self._ask(lambda: self._read_timestamps(offsets))
+        return timestamps
 
     async def tail(self, topic: str, partition: int, count: int) -> list[Headers]:
-        """Headers of the last ``count`` records of a partition, oldest first.
+        """Return the headers of the last ``count`` records of a partition, oldest first.
 
         Raises:
             KafkaUnavailable
@@ -124,7 +125,7 @@ class OffsetReader:
         return headers
 
     async def close(self) -> None:
-        """Drop the clients."""
+        """Close the clients."""
         admin, self._admin = self._admin, None
         reader, self._reader = self._reader, None
         for client, stop in ((admin, "close"), (reader, "stop")):
@@ -133,7 +134,7 @@ class OffsetReader:
                     await asyncio.wait_for(getattr(client, stop)(), 2)
 
     async def _describe_existing(self, topics: Sequence[str]) -> dict[str, int]:
-        # To name a topic that does not exist may create it, as wide as the broker likes.
+        # A question about a missing topic may create it, with the broker's number of partitions.
         existing = set(await self._admin.list_topics())
         return await self._describe([topic for topic in topics if topic in existing])
 
@@ -156,11 +157,11 @@ class OffsetReader:
             self._reader.seek(tp, max(begin, end - count))
             headers: list[Headers] = []
             while await self._reader.position(tp) < end:
-                found = await self._reader.getmany(tp, timeout_ms=1000)
-                headers += [record.headers for record in found.get(tp, ())]
+                fetched = await self._reader.getmany(tp, timeout_ms=1000)
+                headers += [record.headers for record in fetched.get(tp, ())]
             return headers
         finally:
-            self._reader.assign(_NOTHING)
+            self._reader.assign(_NO_PARTITIONS)
 
     async def _read_timestamps(self, offsets: Mapping[Partition, int]) -> dict[Partition, int]:
         asked = {TopicPartition(*partition): offset for partition, offset in offsets.items()}
@@ -168,18 +169,18 @@ class OffsetReader:
         try:
             for tp, offset in asked.items():
                 self._reader.seek(tp, offset)
-            found: dict[Partition, int] = {}
+            timestamps: dict[Partition, int] = {}
             while unread := [tp for tp in asked if await self._reader.position(tp) <= asked[tp]]:
                 batches = await self._reader.getmany(*unread, timeout_ms=1000)
                 for tp, (first, *_) in batches.items():
-                    if first.offset == asked[tp]:  # the compaction may have removed it
-                        found[tp.topic, tp.partition] = first.timestamp
-            return found
+                    if first.offset == asked[tp]:  # compaction may have removed the record
+                        timestamps[tp.topic, tp.partition] = first.timestamp
+            return timestamps
         finally:
-            self._reader.assign(_NOTHING)
+            self._reader.assign(_NO_PARTITIONS)
 
     async def _ask(self, question: Any) -> Any:
-        async with self._turn:
+        async with self._lock:
             try:
                 async with asyncio.timeout(_TIMEOUT):
                     await self._connect()

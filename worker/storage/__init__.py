@@ -1,1 +1,1 @@
-"""Postgres. Nothing outside this package imports asyncpg."""
+"""Postgres: the pool, transactions, statements, migrations. Only this package imports asyncpg."""

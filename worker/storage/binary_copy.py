@@ -1,9 +1,9 @@
-"""Rows of the three large tables as COPY takes them, in Postgres' binary format.
+"""Packs rows of the three large tables for COPY, in Postgres' binary format.
 
-The driver would ask of each value anew how to write it, at twice the time. Here what many rows
-share is written once, and a row is one run of bytes, which takes less room than its values.
+The driver would look up the encoding of each value again, which takes twice the time. Here the
+values that many rows share are encoded once, and a packed row takes less memory than its values.
 
-A row is the number of its columns and for each its length, -1 for NULL, and its bytes.
+A row is the number of its columns, then for each column its length, or -1 for NULL, and its bytes.
 """
 
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ ORDER_COLUMNS = (
 )  # fmt: skip
 DEADLINE_COLUMNS = ("lane", "fires_at", "order_id")
 
-# An instant is so many microseconds since this one.
+# Postgres stores a time as microseconds since this one.
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
@@ -32,20 +32,20 @@ _END = b"\xff\xff"
 _NULL = b"\xff\xff\xff\xff"
 
 _length = Struct(">i").pack
-_first = Struct(">hi").pack
-_instant = Struct(">iq").pack
+_row_start = Struct(">hi").pack
+_time = Struct(">iq").pack
 _act = Struct(">iqiqiqi").pack
-_instants = Struct(">iqiqiqi").pack
+_three_times = Struct(">iqiqiqi").pack
 _deadline = Struct(">hiiiqi").pack
 
 
-def whole(rows: Iterable[bytes]) -> bytearray:
-    """What COPY is sent."""
+def copy_stream(rows: Iterable[bytes]) -> bytearray:
+    """Return packed rows as COPY reads them: with header and trailer."""
     return bytearray(b"".join((_BEGIN, *rows, _END)))
 
 
 def acts(rows: Iterable[tuple[Any, ...]], received_at: datetime) -> list[bytes]:
-    """Rows of ``ACT_COLUMNS`` from those of :attr:`Rows.acts`.
+    """Pack rows of :attr:`Rows.acts` as rows of ``ACT_COLUMNS``.
 
     Raises:
         UnicodeError: a text that is not Unicode.
@@ -56,9 +56,9 @@ def acts(rows: Iterable[tuple[Any, ...]], received_at: datetime) -> list[bytes]:
         key = order_id.encode()
         packed.append(
             b"".join((
-                _first(len(ACT_COLUMNS), len(key)),
+                _row_start(len(ACT_COLUMNS), len(key)),
                 key,
-                _said(status, stock_ok, form, topic, partition),
+                _status(status, stock_ok, form, topic, partition),
                 _act(8, (occurred_at - EPOCH) // MICROSECOND, 8, received, 8, offset, len(body)),
                 body,
             ))
@@ -72,7 +72,7 @@ def orders(
     home: tuple[str, int] | tuple[None, None],
     received_at: datetime,
 ) -> list[bytes]:
-    """Rows of ``ORDER_COLUMNS`` from those of :attr:`Rows.orders`.
+    """Pack rows of :attr:`Rows.orders` as rows of ``ORDER_COLUMNS``.
 
     Raises:
         UnicodeError: a text that is not Unicode.
@@ -86,35 +86,35 @@ def orders(
         key, seller = order_id.encode(), seller_id.encode()
         entered = (entered_at - EPOCH) // MICROSECOND
         if due is None:  # its clock has not started
-            times = _instant(8, entered) + _NULL + _NULL + _length(len(seller))
+            times = _time(8, entered) + _NULL + _NULL + _length(len(seller))
         else:
-            times = _instants(
+            times = _three_times(
                 8, entered, 8, (due - EPOCH) // MICROSECOND,
                 8, (fires_at - EPOCH) // MICROSECOND, len(seller),
             )  # fmt: skip
         packed.append(
             b"".join((
-                _first(len(ORDER_COLUMNS), len(key)), key, times, seller,
+                _row_start(len(ORDER_COLUMNS), len(key)), key, times, seller,
                 _terms(fulfilment, policy, version, at_lapse, currency), _amount(total),
-                _instant(8, offset), place,
+                _time(8, offset), place,
             ))
         )  # fmt: skip
     return packed
 
 
 def stubs(order_ids: Iterable[str], received_at: datetime) -> list[bytes]:
-    """Rows of ``ORDER_COLUMNS`` for orders of which nothing is known.
+    """Pack stubs, orders with nothing but an id, as rows of ``ORDER_COLUMNS``.
 
     Raises:
         UnicodeError: a text that is not Unicode.
     """
     rest = _cells(*[None] * 6, 0, *[None] * 7, received_at)
     keys = [order_id.encode() for order_id in order_ids]
-    return [_first(len(ORDER_COLUMNS), len(key)) + key + rest for key in keys]
+    return [_row_start(len(ORDER_COLUMNS), len(key)) + key + rest for key in keys]
 
 
 def deadlines(rows: Iterable[tuple[int, datetime, str]]) -> list[bytes]:
-    """Rows of ``DEADLINE_COLUMNS``.
+    """Pack lane, firing time and order id as rows of ``DEADLINE_COLUMNS``.
 
     Raises:
         UnicodeError: a text that is not Unicode.
@@ -140,15 +140,15 @@ def _cell(value: str | int | bool | datetime | None) -> bytes:
         case int():
             return b"\0\0\0\4" + _length(value)
         case datetime():
-            return _instant(8, (value - EPOCH) // MICROSECOND)
+            return _time(8, (value - EPOCH) // MICROSECOND)
         case _:
             text = value.encode()
             return _length(len(text)) + text
 
 
-# A cache for each kind of row: to a cache 1 is True, and the two are written differently.
+# A cache for each kind of row: a cache takes 1 and True for the same, but their bytes differ.
 @lru_cache(1_000)
-def _said(*values: str | int | bool | None) -> bytes:
+def _status(*values: str | int | bool | None) -> bytes:
     return _cells(*values)
 
 
@@ -159,12 +159,12 @@ def _terms(*values: str | int | None) -> bytes:
 
 @lru_cache(10_000)
 def _amount(total: str | None) -> bytes:
-    """A ``numeric``: digits to the base 10,000, on both sides of the point."""
+    """Encode a ``numeric``: digits to the base 10,000, on both sides of the point."""
     if total is None:
         return _NULL
-    whole, _, fraction = total.partition(".")
-    before, after = -(-len(whole) // 4), -(-len(fraction) // 4)
-    digits = whole.zfill(4 * before) + fraction.ljust(4 * after, "0")
+    integer, _, fraction = total.partition(".")
+    before, after = -(-len(integer) // 4), -(-len(fraction) // 4)
+    digits = integer.zfill(4 * before) + fraction.ljust(4 * after, "0")
     numbers = [int(digits[at : at + 4]) for at in range(0, len(digits), 4)]
     size = len(numbers)
     head = Struct(">ihhhh").pack(8 + 2 * size, size, before - 1, 0, len(fraction))

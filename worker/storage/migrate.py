@@ -1,4 +1,4 @@
-"""Brings the schema up to date, under a lock: several may start it at once."""
+"""Brings the schema up to date, under a lock: several processes may start it at once."""
 
 import asyncio
 import json
@@ -18,31 +18,31 @@ from worker.errors import DatabaseUnavailable
 from worker.storage.migrations import HEAD, VERSIONS
 from worker.storage.statements import sql
 
-# Any constant will do, so long as no other program uses it on this database.
+# Any constant that no other program uses on this database.
 _LOCK = 0x506C617A6F
 
-# Whoever waits for the lock of a table makes all wait who come after, workers too. So a step gives
-# up soon, lets them through, and begins again, for as long as a slow report may take.
+# A step that waits for the lock of a table holds up all later statements on it, those of workers
+# too. So it gives up soon, lets them through, and starts again, for as long as a slow report takes.
 _LOCK_TIMEOUT = "2s"
-_TRIES_FOR = 120.0
+_TRY_FOR = 120.0
 _PAUSE = 1.0
-_NOT_AVAILABLE = "55P03"
+_LOCK_NOT_AVAILABLE = "55P03"
 
 
 async def migrate(database_url: str, *, by: str = "a job") -> str:
-    """Apply every missing step and return the revision reached.
+    """Apply every missing step and return the revision of the schema.
 
-    Workers may run: where somebody holds a table, the step waits without holding up others. ``by``
-    is who it is recorded as done by.
+    Workers may run: where a table is locked, a step waits without holding up others. ``by`` is the
+    author that is recorded with the action.
 
     Raises:
-        DatabaseUnavailable: the database cannot be reached or refuses a step.
+        DatabaseUnavailable: the database cannot be reached, or refuses a step.
     """
     url = make_url(database_url).set(drivername="postgresql+asyncpg")
     engine = create_async_engine(
         url, poolclass=NullPool, async_creator=lambda: asyncpg.connect(database_url)
     )
-    give_up_at = time.monotonic() + _TRIES_FOR
+    give_up_at = time.monotonic() + _TRY_FOR
     try:
         while True:
             try:
@@ -53,7 +53,7 @@ async def migrate(database_url: str, *, by: str = "a job") -> str:
             except (asyncpg.PostgresError, DBAPIError, OSError) as error:
                 cause = getattr(error, "orig", error)
                 state = getattr(cause, "sqlstate", None) or "-"
-                if state != _NOT_AVAILABLE or time.monotonic() > give_up_at:
+                if state != _LOCK_NOT_AVAILABLE or time.monotonic() > give_up_at:
                     raise DatabaseUnavailable(type(cause).__name__, state) from None
             await asyncio.sleep(_PAUSE)
     finally:
@@ -65,7 +65,7 @@ def _upgrade(connection: Connection, by: str) -> None:
     config.set_main_option("script_location", str(VERSIONS.parent))
     config.attributes["connection"] = connection
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-    # After our own lock, which may take as long as another migration does.
+    # Not before: our own lock is waited for as long as another migration takes.
     connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"))
     before = MigrationContext.configure(connection).get_current_revision()
     command.upgrade(config, "head")

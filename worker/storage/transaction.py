@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 
 from worker.errors import KeyTaken
-from worker.storage.binary_copy import whole
+from worker.storage.binary_copy import copy_stream
 from worker.storage.statements import sql
 
 
@@ -69,7 +69,7 @@ class Transaction:
         """
         with _key_taken():
             await self._connection.copy_to_table(
-                table, columns=columns, source=whole(rows), format="binary"
+                table, columns=columns, source=copy_stream(rows), format="binary"
             )
 
 

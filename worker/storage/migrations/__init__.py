@@ -11,9 +11,9 @@ HEAD = max(file.stem.split("_")[0] for file in VERSIONS.glob("*.sql"))
 
 
 def serves(version: str) -> bool:
-    """Whether this worker can use a schema of that version.
+    """Whether this worker can use a schema of that version: its own, or a newer one.
 
-    A newer one will do: each step leaves what the worker before it needs, so that an upgrade, and
-    its way back, may run both side by side.
+    Each step keeps all that the worker before it needs, so that both versions can run side by side
+    during an upgrade or its rollback.
     """
     return version.isdigit() and version >= HEAD

@@ -1,4 +1,4 @@
-"""Entry point of the migration tool: runs the steps on the connection it is given."""
+"""Entry point of the migration tool: runs the steps on the connection of migrate.py."""
 
 from alembic import context
 

@@ -1,4 +1,4 @@
-"""Runs the SQL file beside a revision, whole."""
+"""Runs the SQL file beside a revision as one script."""
 
 from pathlib import Path
 
