@@ -126,13 +126,13 @@ class Entry:
     steps: int
     decisions: int
     failed: int
-    minutes: int
+    minutes: float
 
     @classmethod
     def of(cls, seeds: range, tally: Tally) -> "Entry":
         return cls(
             f"{datetime.now(UTC):%Y-%m-%d}", seeds.start, seeds.stop - 1, commit(), tally.steps,
-            tally.decisions, len(tally.failed), max(1, round(tally.seconds / 60)),
+            tally.decisions, len(tally.failed), round(tally.seconds / 60, 1),
         )  # fmt: skip
 
     @classmethod
@@ -141,8 +141,9 @@ class Entry:
         if found is None:
             return None
         date, first, last, code, numbers = found.groups()
-        rest = [int(each.replace(",", "")) for each in (first, last, *numbers.split("|"))]
-        return cls(date, *rest[:2], code, *rest[2:])
+        *counts, minutes = (first, last, *numbers.split("|"))
+        first, last, *rest = (int(each.replace(",", "")) for each in counts)
+        return cls(date, first, last, code, *rest, float(minutes.replace(",", "")))
 
     def __str__(self) -> str:
         date, first, last, code, *numbers = astuple(self)
@@ -158,7 +159,7 @@ class Entry:
         return Entry(
             max(self.date, other.date), min(self.first, other.first), max(self.last, other.last),
             self.commit, self.steps + other.steps, self.decisions + other.decisions,
-            self.failed + other.failed, self.minutes + other.minutes,
+            self.failed + other.failed, round(self.minutes + other.minutes, 1),
         )  # fmt: skip
 
 
