@@ -31,7 +31,7 @@ class Run:
         self.publish(Entered(DUE - WINDOW), at=DUE - WINDOW)
 
     def publish(self, told: Fact | Entered, at: datetime) -> None:
-        self.ledger.stored(Message("t", b"o", b"", tells=(("o", told),)), at)
+        self.ledger.stored(Message("t", b"o", b"", meanings=(("o", told),)), at)
 
     def decide(self, kind: str, reason: str, revokes: int | None = None, order: str = "o") -> None:
         self.given += 1
