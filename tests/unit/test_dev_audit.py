@@ -1,4 +1,4 @@
-"""The audit tells a worker that keeps its promises from one that does not."""
+"""The audit distinguishes a worker that keeps its promises from one that does not."""
 
 import json
 from collections.abc import Sequence
@@ -30,8 +30,8 @@ class Run:
         self.given = 0
         self.publish(Entered(DUE - WINDOW), at=DUE - WINDOW)
 
-    def publish(self, told: Fact | Entered, at: datetime) -> None:
-        self.ledger.stored(Message("t", b"o", b"", meanings=(("o", told),)), at)
+    def publish(self, meaning: Fact | Entered, at: datetime) -> None:
+        self.ledger.stored(Message("t", b"o", b"", meanings=(("o", meaning),)), at)
 
     def decide(self, kind: str, reason: str, revokes: int | None = None, order: str = "o") -> None:
         self.given += 1

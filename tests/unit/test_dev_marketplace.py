@@ -30,8 +30,8 @@ def play(
     while not market.over(now - START):
         while due := market.due(now):
             for message in due:
-                told = message.meanings[0][1]
-                if told is not UNREADABLE:
+                meaning = message.meanings[0][1]
+                if meaning is not UNREADABLE:
                     created = message.topic == settings.order_created_topic
                     model = OrderCreated if created else OrderStatusChanged
                     model.model_validate_json(message.value or b"")
