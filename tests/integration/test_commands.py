@@ -27,7 +27,7 @@ from worker.kafka.admin import Sample, Skew, TopicState, partition_by_murmur2
 from worker.kafka.offsets import Bounds
 from worker.operations import facts
 from worker.operations.checks.model import Check, DatabaseFacts, KafkaFacts, Status
-from worker.operations.checks.publishers import how_partitioned
+from worker.operations.checks.publishers import partitioner_of
 from worker.operations.checks.report import checks
 from worker.settings import Settings
 from worker.storage.migrations import HEAD
@@ -349,7 +349,7 @@ def test_each_fault_is_seen(
 
 def test_records_from_before_partitions_were_added_are_not_taken_for_crc32() -> None:
     keys = [f"order-{number}".encode() for number in range(50)]
-    assert {how_partitioned(key, partition_by_murmur2(key, 6), 6) for key in keys} == {"murmur2"}
+    assert {partitioner_of(key, partition_by_murmur2(key, 6), 6) for key in keys} == {"murmur2"}
     samples = {(ORDERS, p): [Sample(k, ()) for k in keys if partition_by_murmur2(k, 2) == p]
                for p in range(3)}  # fmt: skip
     kinds = {one.name: one for one in judged(cluster(samples=samples))}

@@ -35,7 +35,7 @@ def play(
                     created = message.topic == settings.order_created_topic
                     model = OrderCreated if created else OrderStatusChanged
                     model.model_validate_json(message.value or b"")
-                ledger.stored(message, datetime.fromtimestamp(now, UTC))
+                ledger.enter(message, datetime.fromtimestamp(now, UTC))
         now += 0.02
     return settings, ledger, now - START
 

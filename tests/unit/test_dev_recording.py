@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from worker.dev.ledger import UNREADABLE, Entered, Fact, Message
+from worker.dev.ledger import UNREADABLE, Entry, Fact, Message
 from worker.dev.recording import BadRecording, read
 from worker.settings import Settings
 
@@ -33,7 +33,7 @@ def messages(path: Path, *lines: Any) -> list[Message]:
 def test_bare_events_find_their_topic_and_key(tmp_path: Path) -> None:
     order, act = messages(tmp_path, ORDER, "", ACT)
     assert (order.topic, order.key) == (CREATED, b"o-1")
-    assert order.meanings == (("o-1", Entered(datetime(2026, 11, 20, 15, tzinfo=UTC))),)
+    assert order.meanings == (("o-1", Entry(datetime(2026, 11, 20, 15, tzinfo=UTC))),)
     assert (act.topic, act.key) == (CHANGED, b"o-1")
     assert act.meanings == (
         ("o-1", Fact("start-handling", datetime(2026, 11, 20, 16, tzinfo=UTC))),

@@ -18,7 +18,7 @@ UNREADABLE = Fact()
 
 
 @dataclass(frozen=True, slots=True)
-class Entered:
+class Entry:
     """An order-created: the order entered the system."""
 
     at: datetime
@@ -33,7 +33,7 @@ class Message:
     value: bytes | None
     headers: Sequence[tuple[str, bytes]] = ()
     partition: int | None = None
-    meanings: tuple[tuple[str, Fact | Entered], ...] = ()
+    meanings: tuple[tuple[str, Fact | Entry], ...] = ()
 
     @property
     def readable(self) -> bool:
@@ -69,7 +69,7 @@ class Ledger:
         account.planned += planned
         return account
 
-    def stored(self, message: Message, at: datetime) -> None:
+    def enter(self, message: Message, at: datetime) -> None:
         """Enter a record that the broker has acknowledged."""
         self.records += 1
         self.unreadable += not message.readable

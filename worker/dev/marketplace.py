@@ -16,7 +16,7 @@ from uuid import uuid4
 from aiokafka import AIOKafkaProducer
 
 from schemas import events as names
-from worker.dev.ledger import UNREADABLE, Entered, Fact, Ledger, Message
+from worker.dev.ledger import UNREADABLE, Entry, Fact, Ledger, Message
 from worker.dev.sellers import Step, Terms, behave
 from worker.settings import Settings
 
@@ -55,7 +55,7 @@ async def publisher(
         ]
         for message, acknowledged in zip(messages, sent, strict=True):
             await acknowledged
-            ledger.stored(message, datetime.now(UTC))
+            ledger.enter(message, datetime.now(UTC))
 
     try:
         await producer.start()
@@ -176,11 +176,11 @@ class Marketplace:
             value = b'{"order_id":"' + key + b'","status":"start-hand'
             headers = _headers(names.ORDER_STATUS_CHANGED, occurred)
             return Message(topic, key, value, headers, partition, ((order_id, UNREADABLE),))
-        meaning: Fact | Entered
+        meaning: Fact | Entry
         if step.status is None:
             topic, partition = self._settings.order_created_topic, None
             kind, body = names.ORDER_CREATED, order
-            meaning = Entered(entered_at)
+            meaning = Entry(entered_at)
         else:
             kind = names.ORDER_STATUS_CHANGED
             body = {

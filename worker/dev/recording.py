@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from schemas import events as names
 from schemas.models import OrderCreated, OrderStatusChanged
-from worker.dev.ledger import UNREADABLE, Entered, Fact, Message
+from worker.dev.ledger import UNREADABLE, Entry, Fact, Message
 from worker.errors import PlazoError
 from worker.settings import Settings
 
@@ -147,7 +147,7 @@ def _meanings(
     headers: Mapping[str, str],
     settings: Settings,
     now: datetime,
-) -> tuple[tuple[str, Fact | Entered], ...]:
+) -> tuple[tuple[str, Fact | Entry], ...]:
     """The meaning of the record, by the contract's own models."""
     latest = now + settings.max_clock_skew
     if value is not None and len(value) <= settings.max_record_bytes:
@@ -161,7 +161,7 @@ def _meanings(
             event = None
         if event is not None and event.order_id == key:
             if isinstance(event, OrderCreated) and event.entered_at <= latest:
-                return ((event.order_id, Entered(event.entered_at)),)
+                return ((event.order_id, Entry(event.entered_at)),)
             if isinstance(event, OrderStatusChanged) and event.occurred_at <= latest:
                 fact = Fact(event.status, event.occurred_at, event.stock_ok)
                 return ((event.order_id, fact),)
