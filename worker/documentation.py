@@ -1,6 +1,6 @@
-"""What the reference pages of docs/ take from the code.
+"""The generated sections of the reference pages in docs/.
 
-``python -m worker.documentation FILE…`` rewrites what stands between ``<!-- NAME -->`` and
+``python -m worker.documentation FILE…`` rewrites the text between ``<!-- NAME -->`` and
 ``<!-- /NAME -->`` in each file; the names are those of :data:`SECTIONS`. Without a file it
 rewrites :data:`PAGES`.
 """
@@ -27,13 +27,13 @@ _COUNTS_AS = {
 
 
 def settings_table() -> str:
-    """Every variable with its default and what it is for."""
+    """Every variable with its default and its meaning."""
     rows = ((_code(name), _code(default), text) for name, default, text in Settings.documentation())
     return _table(("Variable", "Default", "Meaning"), rows)
 
 
 def metrics_table() -> str:
-    """Every metric with its type, its labels and what it says."""
+    """Every metric with its type, its labels and its meaning."""
     rows = (
         (_code(row.name), row.type, ", ".join(map(_code, row.label_names)), row.help)
         for row in Metrics.documentation()
@@ -45,7 +45,7 @@ def statuses_table() -> str:
     """Every status that a verdict can rest on.
 
     Raises:
-        KeyError: a status is decisive and nothing here says what it counts as.
+        KeyError: a decisive status has no meaning here.
     """
     later = sorted(acts.HANDLING - {acts.START_HANDLING})
     rows = [(acts.START_HANDLING, "handling")]
@@ -74,7 +74,7 @@ def fill(text: str) -> str:
     """The text with its sections as the code has them now.
 
     Raises:
-        ValueError: a section begins and does not end, or stands there twice.
+        ValueError: a section does not end, or appears twice.
     """
     for name, make in SECTIONS.items():
         if f"<!-- {name} -->" not in text and f"<!-- /{name} -->" not in text:

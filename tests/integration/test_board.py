@@ -87,8 +87,8 @@ async def test_it_shows_lanes_verdicts_and_dead_letters(
     await expect(verdict.locator("td").last).to_have_text("yes")
     await expect(page.locator("#letters tbody tr")).to_have_count(1)
     tiles = page.locator("#tiles")
-    for told in ("Overdue verdicts", "Guards", "Outbox", "Brake", "no limits", "Dead letters"):
-        await expect(tiles).to_contain_text(told)
+    for text in ("Overdue verdicts", "Guards", "Outbox", "Brake", "no limits", "Dead letters"):
+        await expect(tiles).to_contain_text(text)
     assert await page.title() == "Plazo"  # what a record says did not run
     assert wrong == []
 
@@ -111,8 +111,8 @@ async def test_the_search_box_shows_the_time_line_of_an_order(
     await page.click("#search button")
     line = page.locator("#order-line li")
     await expect(page.locator("#order-summary")).to_contain_text("kept because")
-    told = [await one.locator("span").inner_text() for one in await line.all()]
-    assert told == ["entered the system", "order-created", "start-handling, in time", "due"]
+    lines = [await one.locator("span").inner_text() for one in await line.all()]
+    assert lines == ["entered the system", "order-created", "start-handling, in time", "due"]
     assert SECRET not in await page.content()
     await page.click("#verdicts a")
     await expect(line.last).to_contain_text("auto-cancel: stock-not-validated")

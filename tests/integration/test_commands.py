@@ -27,7 +27,7 @@ from worker.kafka.admin import Sample, Skew, TopicState, partition_by_murmur2
 from worker.kafka.offsets import Bounds
 from worker.operations import facts
 from worker.operations.checks.model import Check, DatabaseFacts, KafkaFacts, Status
-from worker.operations.checks.publishers import how_partitioned
+from worker.operations.checks.publishers import partitioner_of
 from worker.operations.checks.report import checks
 from worker.settings import Settings
 from worker.storage.migrations import HEAD
@@ -204,7 +204,7 @@ async def test_check_passes_where_nothing_is_at_fault(plazo: Plazo) -> None:
     assert found(answer, "lanes")["finding"] == "3, each with an owner"
     assert found(answer, "workers")["status"] in ("ok", "not measured")
     assert found(answer, "outbox")["finding"] == "every verdict is published"
-    if plazo.kafka.idempotence:  # the embedded broker does not tell its time
+    if plazo.kafka.idempotence:  # the embedded broker does not report its time
         assert found(answer, "clock of Kafka")["status"] == "ok"
         assert found(answer, "workers")["finding"].startswith("1 in the group")
 
@@ -347,9 +347,9 @@ def test_each_fault_is_seen(
     assert all(one.cure for one in seen if one.status != Status.OK)
 
 
-def test_records_from_before_partitions_were_added_are_told_from_crc32() -> None:
+def test_records_from_before_partitions_were_added_are_not_taken_for_crc32() -> None:
     keys = [f"order-{number}".encode() for number in range(50)]
-    assert {how_partitioned(key, partition_by_murmur2(key, 6), 6) for key in keys} == {"murmur2"}
+    assert {partitioner_of(key, partition_by_murmur2(key, 6), 6) for key in keys} == {"murmur2"}
     samples = {(ORDERS, p): [Sample(k, ()) for k in keys if partition_by_murmur2(k, 2) == p]
                for p in range(3)}  # fmt: skip
     kinds = {one.name: one for one in judged(cluster(samples=samples))}
@@ -411,7 +411,7 @@ async def test_topics_create_says_what_the_cluster_refuses(new: Plazo) -> None:
 # explain
 
 
-async def test_explain_tells_why(plazo: Plazo, market: Market) -> None:
+async def test_explain_gives_the_reason(plazo: Plazo, market: Market) -> None:
     worker = await plazo.worker(stock_window="PT2S")
     form = {"text": f"no stock, says {SECRET}", "type": "CS", "responsible": SECRET}
     for order in ("lapsed", "handled", "revoked", "broken"):
@@ -482,7 +482,7 @@ async def test_explain_tells_why(plazo: Plazo, market: Market) -> None:
     assert SECRET in json.dumps(await plazo.explain("early", "--with-personal-data"))
 
 
-async def test_explain_tells_what_would_come_and_what_is_late(plazo: Plazo, market: Market) -> None:
+async def test_explain_shows_coming_and_late_verdicts(plazo: Plazo, market: Market) -> None:
     worker = await plazo.worker()
     await market.enter("open")
 
@@ -602,9 +602,9 @@ async def test_a_replayed_record_takes_effect_and_its_shield_goes(
     assert done.code == 0, done.err
     assert done.json["replayed"] == [number]
     assert done.json["still_shielded"] == []
-    told = await plazo.explain("order-1")
-    assert [act["status"] for act in told["acts"]] == ["order-created", "start-handling"]
-    assert [(r["settled"], r["settled_by"], r["shields"]) for r in told["refusals"]] == [
+    history = await plazo.explain("order-1")
+    assert [act["status"] for act in history["acts"]] == ["order-created", "start-handling"]
+    assert [(r["settled"], r["settled_by"], r["shields"]) for r in history["refusals"]] == [
         ("replayed", "ana", False)
     ]
     again = await plazo("dead-letters", "replay", str(number))
@@ -699,11 +699,11 @@ async def test_many_are_discarded_by_their_class_of_error(plazo: Plazo, market: 
     await market.write("other", b"{}")
     await refused(plazo, 231)
     options = "dead-letters", "discard", "--error", "not-json", "--json"
-    told = await plazo(*options, "--dry-run")
-    assert (told.json["dry_run"], len(told.json["discarded"])) == (True, 230)
+    planned = await plazo(*options, "--dry-run")
+    assert (planned.json["dry_run"], len(planned.json["discarded"])) == (True, 230)
     assert len(await refused(plazo, 231)) == 231, "nothing was done"
     done = await plazo(*options, "--yes")
-    assert done.json["discarded"] == told.json["discarded"]
+    assert done.json["discarded"] == planned.json["discarded"]
     rows = await plazo.sql("SELECT error, settled FROM dead_letters WHERE settled IS NULL")
     assert [row["error"] for row in rows] == ["invalid"]
     assert len(await plazo.sql("SELECT FROM shields")) == 1
@@ -732,10 +732,10 @@ async def test_each_action_is_recorded_with_its_author(
     await plazo("topics", "create", *by)  # all are there
     missing = f"{topics.dead_letters}.new"
     await plazo("topics", "create", *by, dead_letters_topic=missing)
-    told = (await plazo("actions", "--json")).json
-    assert all(datetime.fromisoformat(one.pop("at")).tzinfo for one in told)
-    assert told[1]["arguments"].pop("settled_before")
-    assert [(one["author"], one["command"], one["arguments"]) for one in reversed(told)] == [
+    actions = (await plazo("actions", "--json")).json
+    assert all(datetime.fromisoformat(one.pop("at")).tzinfo for one in actions)
+    assert actions[1]["arguments"].pop("settled_before")
+    assert [(one["author"], one["command"], one["arguments"]) for one in reversed(actions)] == [
         ("ana", "migrate", {"before": None, "after": HEAD}),
         ("ana", "brake release", {"for": 3600.0}),
         ("eva", "brake reset", {}),
@@ -753,7 +753,7 @@ async def test_each_action_is_recorded_with_its_author(
 async def test_topics_are_created_before_there_is_a_schema(
     new: Plazo, make_topics: MakeTopics
 ) -> None:
-    """It says that nobody will be able to tell who did it."""
+    """It reports that there is no record of the author."""
     missing = f"{new.topics.dead_letters}.new"
     answer = await new("topics", "create", dead_letters_topic=missing)
     assert answer.code == 0
@@ -774,5 +774,5 @@ def test_a_person_without_a_name_is_asked_for_it(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("arguments", [(), ("1", "--all"), ("--all", "--error", "time"), ("0",)])
-async def test_replay_wants_to_be_told_exactly_what(new: Plazo, arguments: tuple[str, ...]) -> None:
+async def test_replay_requires_one_selection(new: Plazo, arguments: tuple[str, ...]) -> None:
     assert (await new("dead-letters", "replay", *arguments)).code == 2

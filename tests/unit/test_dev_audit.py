@@ -1,4 +1,4 @@
-"""The audit tells a worker that keeps its promises from one that does not."""
+"""The audit distinguishes a worker that keeps its promises from one that does not."""
 
 import json
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from worker.dev.audit import Audit, Finding
-from worker.dev.ledger import UNREADABLE, Entered, Fact, Ledger, Message
+from worker.dev.ledger import UNREADABLE, Entry, Fact, Ledger, Message
 from worker.settings import Settings
 
 WINDOW, GRACE = timedelta(seconds=60), timedelta(seconds=2)
@@ -28,10 +28,10 @@ class Run:
         self.ledger = Ledger()
         self.audit = Audit(self.settings, self.ledger)
         self.given = 0
-        self.publish(Entered(DUE - WINDOW), at=DUE - WINDOW)
+        self.publish(Entry(DUE - WINDOW), at=DUE - WINDOW)
 
-    def publish(self, told: Fact | Entered, at: datetime) -> None:
-        self.ledger.stored(Message("t", b"o", b"", tells=(("o", told),)), at)
+    def publish(self, meaning: Fact | Entry, at: datetime) -> None:
+        self.ledger.enter(Message("t", b"o", b"", meanings=(("o", meaning),)), at)
 
     def decide(self, kind: str, reason: str, revokes: int | None = None, order: str = "o") -> None:
         self.given += 1

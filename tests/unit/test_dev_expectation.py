@@ -99,5 +99,5 @@ def test_agrees_with_the_worker_where_all_is_known(facts: list[Fact]) -> None:
         ),
         refusals=tuple(RefusedRecord(place, DUE, "not-json") for f in facts if f.status is None),
     )
-    told = {f"{one.kind} {one.reason}" for one in decide(case).decisions}
-    assert expect(DUE, facts, []).standing == stands(*told)
+    decided = {f"{one.kind} {one.reason}" for one in decide(case).decisions}
+    assert expect(DUE, facts, []).standing == stands(*decided)

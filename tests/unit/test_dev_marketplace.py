@@ -30,12 +30,12 @@ def play(
     while not market.over(now - START):
         while due := market.due(now):
             for message in due:
-                told = message.tells[0][1]
-                if told is not UNREADABLE:
+                meaning = message.meanings[0][1]
+                if meaning is not UNREADABLE:
                     created = message.topic == settings.order_created_topic
                     model = OrderCreated if created else OrderStatusChanged
                     model.model_validate_json(message.value or b"")
-                ledger.stored(message, datetime.fromtimestamp(now, UTC))
+                ledger.enter(message, datetime.fromtimestamp(now, UTC))
         now += 0.02
     return settings, ledger, now - START
 
@@ -77,7 +77,7 @@ def test_each_behaviour_leads_where_it_should() -> None:
     cancel = {"auto-cancel stock-not-validated"}
     assert found == {
         "confirms": {"nothing"},
-        "confirms at the last instant": {"nothing"},
+        "confirms at the last moment": {"nothing"},
         "confirms before the order is known": {"nothing"},
         "confirms and every record comes twice": {"nothing"},
         "confirms in time but the record is late": cancel,

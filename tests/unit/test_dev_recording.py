@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from worker.dev.ledger import UNREADABLE, Entered, Fact, Message
+from worker.dev.ledger import UNREADABLE, Entry, Fact, Message
 from worker.dev.recording import BadRecording, read
 from worker.settings import Settings
 
@@ -33,9 +33,11 @@ def messages(path: Path, *lines: Any) -> list[Message]:
 def test_bare_events_find_their_topic_and_key(tmp_path: Path) -> None:
     order, act = messages(tmp_path, ORDER, "", ACT)
     assert (order.topic, order.key) == (CREATED, b"o-1")
-    assert order.tells == (("o-1", Entered(datetime(2026, 11, 20, 15, tzinfo=UTC))),)
+    assert order.meanings == (("o-1", Entry(datetime(2026, 11, 20, 15, tzinfo=UTC))),)
     assert (act.topic, act.key) == (CHANGED, b"o-1")
-    assert act.tells == (("o-1", Fact("start-handling", datetime(2026, 11, 20, 16, tzinfo=UTC))),)
+    assert act.meanings == (
+        ("o-1", Fact("start-handling", datetime(2026, 11, 20, 16, tzinfo=UTC))),
+    )
     assert json.loads(act.value or b"") == ACT
 
 
@@ -43,7 +45,7 @@ def test_a_record_keeps_its_parts(tmp_path: Path) -> None:
     line = {"topic": "order-created", "key": None, "headers": {"a": "b"}, "value": ORDER}
     (record,) = messages(tmp_path, line)
     assert (record.topic, record.key, record.headers) == (CREATED, None, (("a", b"b"),))
-    assert record.tells == (("o-1", UNREADABLE),)  # no key: refused, and it shields its order
+    assert record.meanings == (("o-1", UNREADABLE),)  # no key: refused, and it shields its order
 
 
 @pytest.mark.parametrize(
@@ -64,7 +66,7 @@ def test_what_the_worker_has_to_refuse_shields_the_order(
 ) -> None:
     (record,) = messages(tmp_path, line)
     assert not record.readable
-    assert ("o-1", UNREADABLE) in record.tells
+    assert ("o-1", UNREADABLE) in record.meanings
 
 
 @pytest.mark.parametrize(

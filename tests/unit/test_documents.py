@@ -139,10 +139,10 @@ def test_every_command_is_in_the_table() -> None:
     table = COMMANDS.split("| Command | What it does |")[1].split("\n\n")[0]
     commands = typer.main.get_command(command_line.app).commands  # type: ignore[attr-defined]
     for name, command in commands.items():
-        told = "\n".join(re.findall(rf"^\| `plazo {name}\b.*", table, re.MULTILINE))
-        assert told, f"plazo {name}"
+        lines = "\n".join(re.findall(rf"^\| `plazo {name}\b.*", table, re.MULTILINE))
+        assert lines, f"plazo {name}"
         for child in getattr(command, "commands", ()):
-            assert re.search(rf"[ `]{child}[ `]", told), f"plazo {name} {child}"
+            assert re.search(rf"[ `]{child}[ `]", lines), f"plazo {name} {child}"
 
 
 def test_every_exit_status_is_in_the_table() -> None:

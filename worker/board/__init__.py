@@ -1,1 +1,1 @@
-"""The board that the worker serves at ``/``: what an operator opens first. It changes nothing."""
+"""The board that the worker serves at ``/`` for a first look. It changes nothing."""

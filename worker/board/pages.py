@@ -16,7 +16,7 @@ from worker.runtime.state import WorkerState
 from worker.settings import Settings
 from worker.storage.database import Database
 
-# Nothing from elsewhere, nothing inline, in nobody's frame: what a record says can run nothing.
+# Nothing from elsewhere, nothing inline, in no frame: the content of a record can run nothing.
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -34,7 +34,7 @@ _FILES = {
 
 
 def pages(worker: WorkerState) -> Mapping[str, Page]:
-    """The pages by path; none where the settings give no token."""
+    """The pages by path; none if the settings hold no token."""
     token = worker.services.settings.board_token
     if token is None:
         return {}
@@ -49,7 +49,7 @@ def pages(worker: WorkerState) -> Mapping[str, Page]:
 
 
 class _Orders:
-    """What is known of one order; one question at a time, so that none of it costs the lanes."""
+    """The history of one order; one question at a time, so that none slows the lanes down."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self._settings = settings
@@ -60,12 +60,12 @@ class _Orders:
         order_id = request.query.get("id", "")
         try:
             async with self._lock:
-                known = await explanation.load(self._settings, self._database, order_id)
+                history = await explanation.load(self._settings, self._database, order_id)
         except RowRejected:  # no id that Postgres could hold
             raise _NotFound from None
-        if known.nothing:
+        if history.nothing:
             raise _NotFound
-        return explanation.document(order_id, known, personal=False)
+        return explanation.document(order_id, history, personal=False)
 
 
 class _NotFound(Exception):

@@ -1,4 +1,4 @@
-"""What the board shows, as one JSON document."""
+"""The content of the board, as one JSON document."""
 
 import asyncio
 from contextlib import suppress
@@ -13,7 +13,7 @@ from worker.lanes import status
 from worker.runtime.state import WorkerState
 from worker.storage.migrations import HEAD
 
-# However many look at it, Postgres and Kafka are asked once in so long.
+# However many people look at it, Postgres and Kafka are asked at most once in this time.
 _SECONDS = 1.0
 _PATIENCE = 3.0
 _VERDICTS = 25
@@ -29,7 +29,7 @@ class Snapshots:
         self._lock = asyncio.Lock()
         self._taken = float("-inf")
         self._snapshot: dict[str, Any] = {}
-        # What was stored when Postgres answered last: better than an empty board.
+        # The last answer of Postgres: better than an empty board.
         self._stored: dict[str, Any] | None = None
 
     async def latest(self, _request: web.BaseRequest) -> dict[str, Any]:
@@ -43,7 +43,7 @@ class Snapshots:
 
     async def _take(self) -> dict[str, Any]:
         worker = self._worker
-        # A board that waits is no board: then what was known before is shown, with its time.
+        # A board that waits is no board: without an answer it shows the last one, with its time.
         with suppress(DatabaseUnavailable, TimeoutError):
             async with asyncio.timeout(_PATIENCE):
                 self._stored = await self._read(worker.services.clock.now())

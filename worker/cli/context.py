@@ -1,4 +1,4 @@
-"""What commands share: the event loop, the database, and the author of an action."""
+"""Shared by all commands: the event loop, the database, and the author of an action."""
 
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager

@@ -42,11 +42,11 @@ app = typer.Typer(name="dead-letters", no_args_is_help=True, help="Records that 
 @app.command("list")
 def list_(
     error: Annotated[RefusalClass | None, typer.Option(help="Only this class of error.")] = None,
-    settled: Annotated[bool, typer.Option("--all", help="Settled ones too.")] = False,
+    settled: Annotated[bool, typer.Option("--all", help="Include settled ones.")] = False,
     limit: Limit = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List the newest."""
+    """List the newest dead letters."""
     settings = load_settings()
 
     async def read() -> list[Any]:
@@ -80,7 +80,7 @@ def list_(
 
 @app.command("show")
 def show(number: DeadLetter, personal: WithPersonalData = False, as_json: AsJson = False) -> None:
-    """Show one."""
+    """Show one dead letter."""
     settings = load_settings()
 
     async def read() -> list[Any]:

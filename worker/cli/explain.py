@@ -100,7 +100,7 @@ def _order_fields(order: Mapping[str, Any], now: datetime) -> list[tuple[str, ob
         ("due", from_now(order["due"], now)),
         ("verdict from", order["fires_at"]),
         ("policy", _policy(order)),
-        ("lane", f"{order['lane']}, read by {order['owner'] or 'nobody'}"),
+        ("lane", f"{order['lane']}, read by {order['owner'] or 'no worker'}"),
         ("finding", order["finding"]),
         ("outcome", order["outcome"]),
         ("last decided", order["decided_at"]),

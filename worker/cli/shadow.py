@@ -29,7 +29,7 @@ def report(
 
 
 def print_report(settings: "Settings", since: timedelta, *, as_json: bool) -> None:
-    """Count decided orders by verdict and by what their acts say, with some of each.
+    """Count decided orders by verdict and by their acts, with some of each.
 
     Raises:
         DatabaseUnavailable, SchemaNotCurrent

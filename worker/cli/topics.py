@@ -23,7 +23,7 @@ app = typer.Typer(name="topics", no_args_is_help=True, help="The topics.")
 def create(
     partitions: Annotated[
         int | None,
-        typer.Option(min=1, help="For new topics; by default as the other input has, or 12."),
+        typer.Option(min=1, help="For new topics; by default those of the other input, or 12."),
     ] = None,
     dead_letter_partitions: Annotated[
         int, typer.Option(min=1, help="For a new topic of dead letters.")

@@ -1,4 +1,4 @@
-"""The audit: reads the output topics like any consumer, and holds it against what sellers did."""
+"""The audit: reads the output topics like any consumer and compares them with the acts."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ from worker.settings import Settings
 
 # How long a verdict may take once nothing holds it, before it counts as missed.
 PATIENCE = timedelta(seconds=5)
-# An order in order is looked at again when there is news of it; after this long it is forgotten.
+# An order without faults is checked again when there is news of it, and forgotten after this time.
 _MEMORY = timedelta(minutes=10)
 _SHOWN = 40
 
@@ -26,7 +26,7 @@ _REVOKED = "decision-revoked"
 
 
 class Finding(StrEnum):
-    """What is wrong with an order."""
+    """A fault of an order."""
 
     FALSE_CANCEL = "false cancel"
     MISSED_DEADLINE = "missed deadline"
@@ -38,7 +38,7 @@ class Verdict:
 
     id: str
     order_id: str
-    did: str  # what the seller really did
+    did: str  # the seller's real behaviour
     kind: str
     reason: str
     revokes: str | None
@@ -69,7 +69,7 @@ class Audit:
         self._forgotten: set[str] = set()
         self._consumer: Any = None
         self._following: asyncio.Task[None] | None = None
-        # A verdict needs a probe made when somebody is there to make it.
+        # A verdict needs a proof of freshness, and so a running worker.
         self._worker_started_at: datetime | None = None
         self.latest: deque[Verdict] = deque(maxlen=_SHOWN)
         self.verdicts: Counter[str] = Counter()
@@ -77,7 +77,7 @@ class Audit:
         self.dead_letters = 0
 
     def worker_starts(self) -> None:
-        """Say that all that stands in the log by now has to be known to every verdict."""
+        """Note the start: every verdict has to know the records that are in the log by now."""
         self._worker_started_at = datetime.now(UTC)
 
     @asynccontextmanager
@@ -105,25 +105,25 @@ class Audit:
 
     @property
     def task(self) -> "asyncio.Task[None]":
-        """What reads; it ends by itself only with a fault."""
+        """The reading task; it ends by itself only with an error."""
         assert self._following is not None
         return self._following
 
     async def catch_up(self) -> None:
-        """Return once everything that stands in the topics now has been read."""
+        """Return once all records that are in the topics now have been read."""
         ends = await self._consumer.end_offsets(list(self._consumer.assignment()))
         for partition, end in ends.items():
             while await self._consumer.position(partition) < end:
                 if self.task.done():
                     self.task.result()
                 await asyncio.sleep(0.02)
-        await asyncio.sleep(0.1)  # what was fetched last is being taken in
+        await asyncio.sleep(0.1)  # the last records fetched are still to be taken in
 
     def check(self, *, everything: bool = False) -> Iterator[tuple[Account, Finding, str]]:
-        """What is wrong with the orders that are past their deadline and patience.
+        """The faults of the orders that are past their deadline and patience.
 
-        ``everything`` that has lapsed is looked at, patience or not; else only what is new or
-        was wrong before.
+        With ``everything`` all lapsed orders are checked, without patience; else only those that
+        are new or were wrong before.
         """
         now = datetime.now(UTC)
         for account in list(self._ledger.entered()):
@@ -140,11 +140,11 @@ class Audit:
             elif now >= ripe and account.planned == 0:
                 self._settled[account.order_id] = now
         for order_id in self._verdicts.keys() - self._ledger.accounts.keys() - self._forgotten:
-            told = [verdict.says for verdict in self._verdicts[order_id]]
-            yield Account(order_id, "never existed"), Finding.FALSE_CANCEL, f"told {told}"
+            verdicts = [verdict.says for verdict in self._verdicts[order_id]]
+            yield Account(order_id, "never existed"), Finding.FALSE_CANCEL, f"verdicts {verdicts}"
 
     def lapsed(self, now: datetime) -> int:
-        """How many orders are past the instant at which a verdict may fall."""
+        """The number of orders whose verdict may fall by now."""
         return sum(self._fires_at(account) <= now for account in self._ledger.entered())
 
     def _due(self, account: Account) -> datetime:
@@ -155,7 +155,7 @@ class Audit:
         return self._due(account) + self._settings.grace
 
     def _ripe_at(self, account: Account) -> datetime:
-        """From when on the last that was published of it can have had its effect."""
+        """The time from which its last record can have had its effect."""
         assert account.touched_at is not None
         return max(self._fires_at(account), account.touched_at)
 
@@ -163,7 +163,7 @@ class Audit:
         verdicts = self._verdicts.get(account.order_id, [])
         expected = self._expected(account)
         stands = _standing(verdicts)
-        detail = f"told {[v.says for v in verdicts]}, may stand {_shown(expected)}"
+        detail = f"verdicts {[v.says for v in verdicts]}, may stand {_shown(expected)}"
         if any(v.says == AUTO_CANCEL for v in verdicts) and not expected.may_cancel:
             return Finding.FALSE_CANCEL, detail
         if ripe and stands not in expected.standing:
@@ -224,7 +224,7 @@ class Audit:
 
 
 def _standing(verdicts: list[Verdict]) -> frozenset[str]:
-    """What is left once the revocations have had their effect."""
+    """The verdicts that no revocation has taken back."""
     standing: dict[str, str] = {}
     for verdict in verdicts:
         if verdict.revokes is None:

@@ -19,9 +19,9 @@ _METADATA_OF_NO_TOPIC = struct.pack(">ihhihi", 14, 3, 1, 1, -1, 0)
 
 
 async def brokers_known_to(port: int) -> int:
-    """How many brokers the one on this port knows; 0 while it does not answer.
+    """The number of brokers that the one on this port knows; 0 while it does not answer.
 
-    A metadata request by hand: it needs no client, and tells more than an open port.
+    A metadata request by hand: it needs no client, and proves more than an open port.
     """
     try:
         async with asyncio.timeout(1):

@@ -1,7 +1,7 @@
-"""What has to become of an order, from nothing but what was published.
+"""The outcome that an order must have, from nothing but the published records.
 
-The marketplace's article, written a second time: it shares no line with the worker's domain, so
-that one misreading cannot hide in both. A fact that stood in the log before the verdict could fall
+It states the marketplace's rule a second time and shares no line with the worker's domain, so that
+one misreading cannot hide in both. A fact that stood in the log before the verdict could fall
 has to be known to it; any later one may or may not be, and each course of events is followed.
 """
 
@@ -24,7 +24,7 @@ _IN_HAND = ("start-handling", "handling", "ready-for-invoicing", "invoice", "inv
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """Every set of verdicts that may stand in the end, and whether a cancel may ever be told."""
+    """Every set of verdicts that may stand in the end, and whether a cancel may ever appear."""
 
     standing: frozenset[frozenset[str]]
     may_cancel: bool
@@ -39,9 +39,9 @@ class _State:
 
     @property
     def standing(self) -> frozenset[str]:
-        told = {self.verdict} if self.verdict else set()
-        told |= {HANDLED_LATE} if self.handled_late else set()
-        return frozenset(told | ({LATE_DISPUTE} if self.late_dispute else set()))
+        standing = {self.verdict} if self.verdict else set()
+        standing |= {HANDLED_LATE} if self.handled_late else set()
+        return frozenset(standing | ({LATE_DISPUTE} if self.late_dispute else set()))
 
 
 def expect(due: datetime, known: Sequence[Fact], later: Sequence[Fact]) -> Expectation:
@@ -63,7 +63,7 @@ def expect(due: datetime, known: Sequence[Fact], later: Sequence[Fact]) -> Expec
 
 def _correct(before: _State, due: datetime, facts: Sequence[Fact]) -> _State:
     said, verdict = _rule(due, facts)
-    if said == before.said:  # what came after the deadline takes nothing back
+    if said == before.said:  # acts after the deadline take nothing back
         return _follow_up(before, due, facts)
     handled_late = before.handled_late and verdict == before.verdict
     return _follow_up(_State(said, verdict, handled_late, before.late_dispute), due, facts)
@@ -80,7 +80,7 @@ def _follow_up(state: _State, due: datetime, facts: Iterable[Fact]) -> _State:
 
 
 def _rule(due: datetime, facts: Sequence[Fact]) -> tuple[str, str | None]:
-    """What the seller said in time, and the verdict."""
+    """The state that the seller reported in time, and the verdict."""
     said = _said(due, facts)
     late = _late(due, facts)
     if said in ("cancelled", "validated"):
@@ -100,8 +100,8 @@ def _rule(due: datetime, facts: Sequence[Fact]) -> tuple[str, str | None]:
 
 def _said(due: datetime, facts: Iterable[Fact]) -> str:
     in_hand = disputed = broken = False
-    told = [fact for fact in facts if fact.occurred_at is not None and fact.occurred_at <= due]
-    for fact in sorted(told, key=_turn):
+    in_time = [fact for fact in facts if fact.occurred_at is not None and fact.occurred_at <= due]
+    for fact in sorted(in_time, key=_rank):
         if fact.status == "canceled":
             return "cancelled"
         if fact.status == "dispute-opened":
@@ -118,8 +118,8 @@ def _said(due: datetime, facts: Iterable[Fact]) -> str:
     return "without stock" if broken else "validated"
 
 
-def _turn(fact: Fact) -> tuple[datetime, int, bool]:
-    """At one instant the worse report counts, and a dispute comes before its resolution."""
+def _rank(fact: Fact) -> tuple[datetime, int, bool]:
+    """At the same time the worse report counts, and a dispute comes before its resolution."""
     assert fact.occurred_at is not None
     rank = {"dispute-opened": 1, "dispute-resolved": 2}.get(fact.status or "", 0)
     return fact.occurred_at, rank, fact.stock_ok is False

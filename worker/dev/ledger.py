@@ -1,4 +1,4 @@
-"""What was really published, and when the broker had it: the audit's side of the truth."""
+"""The records that were published, and when the broker had them: the audit's side of the truth."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """What one record means for an order. Without a status nobody can read it."""
+    """The meaning of one record for an order. Without a status it is unreadable."""
 
     status: str | None = None
     occurred_at: datetime | None = None
@@ -18,7 +18,7 @@ UNREADABLE = Fact()
 
 
 @dataclass(frozen=True, slots=True)
-class Entered:
+class Entry:
     """An order-created: the order entered the system."""
 
     at: datetime
@@ -26,19 +26,19 @@ class Entered:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A record to publish and, for each order that it names, what it means."""
+    """A record to publish, and its meaning for each order that it names."""
 
     topic: str
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes]] = ()
     partition: int | None = None
-    tells: tuple[tuple[str, Fact | Entered], ...] = ()
+    meanings: tuple[tuple[str, Fact | Entry], ...] = ()
 
     @property
     def readable(self) -> bool:
-        """Whether it can be read at all; if not, it has to become a dead letter."""
-        return bool(self.tells) and all(told is not UNREADABLE for _, told in self.tells)
+        """Whether it can be read; if not, it has to become a dead letter."""
+        return bool(self.meanings) and all(one is not UNREADABLE for _, one in self.meanings)
 
 
 @dataclass(slots=True)
@@ -64,23 +64,23 @@ class Ledger:
         self.unreadable = 0
 
     def open(self, order_id: str, did: str, planned: int = 0) -> Account:
-        """Begin an account; what is known of an order that has one is kept."""
+        """Open an account; an order that has one keeps its facts."""
         account = self.accounts.setdefault(order_id, Account(order_id, did))
         account.planned += planned
         return account
 
-    def stored(self, message: Message, at: datetime) -> None:
+    def enter(self, message: Message, at: datetime) -> None:
         """Enter a record that the broker has acknowledged."""
         self.records += 1
         self.unreadable += not message.readable
-        for order_id, told in message.tells:
+        for order_id, meaning in message.meanings:
             account = self.open(order_id, "recorded")
             account.touched_at = at
             account.planned = max(0, account.planned - 1)
-            if isinstance(told, Fact):
-                account.facts.append((at, told))
+            if isinstance(meaning, Fact):
+                account.facts.append((at, meaning))
             elif account.entered_at is None:  # a repeat changes nothing
-                account.entered_at = told.at
+                account.entered_at = meaning.at
                 self.created += 1
 
     def entered(self) -> Iterator[Account]:

@@ -16,7 +16,7 @@ from uuid import uuid4
 from aiokafka import AIOKafkaProducer
 
 from schemas import events as names
-from worker.dev.ledger import UNREADABLE, Entered, Fact, Ledger, Message
+from worker.dev.ledger import UNREADABLE, Entry, Fact, Ledger, Message
 from worker.dev.sellers import Step, Terms, behave
 from worker.settings import Settings
 
@@ -27,7 +27,7 @@ _OTHER_PARTITIONER = 0.1
 _PLAIN = 0.1  # clients that know no CloudEvents
 _SOURCE = b"/plazo/dev/marketplace"
 
-# After the last order: what sellers still do after their verdicts, and time to decide it.
+# After the last order: time for the acts of sellers after their verdicts, and to decide them.
 AFTERMATH = timedelta(seconds=5)
 
 
@@ -35,14 +35,14 @@ AFTERMATH = timedelta(seconds=5)
 async def publisher(
     bootstrap_servers: str, ledger: Ledger
 ) -> AsyncIterator[Callable[[Sequence[Message]], Any]]:
-    """A function that publishes messages in order and enters what was acknowledged."""
+    """A function that publishes messages in order and enters the acknowledged ones."""
     producer = AIOKafkaProducer(
         bootstrap_servers=bootstrap_servers,
         acks="all",
         linger_ms=2,
         max_request_size=100_000_000,
-        # One record a batch. The embedded broker tells the end of a partition as the first
-        # offset of its last batch and one: of larger batches the proof would miss the rest.
+        # One record a batch. The embedded broker reports the end of a partition as the first
+        # offset of its last batch plus one: the proof would miss the rest of larger batches.
         max_batch_size=1,
     )
 
@@ -55,7 +55,7 @@ async def publisher(
         ]
         for message, acknowledged in zip(messages, sent, strict=True):
             await acknowledged
-            ledger.stored(message, datetime.now(UTC))
+            ledger.enter(message, datetime.now(UTC))
 
     try:
         await producer.start()
@@ -65,7 +65,7 @@ async def publisher(
 
 
 class Marketplace:
-    """Publishes ``rate`` orders a second, and what their sellers do, in real time.
+    """Publishes ``rate`` orders a second, and the acts of their sellers, in real time.
 
     It begins with orders that entered up to a window ago, so that deadlines lapse from the start.
     With ``lasting`` it plans so that every verdict can fall within that time.
@@ -109,7 +109,7 @@ class Marketplace:
                     await asyncio.sleep(_TICK)
 
     def begin(self, now: float) -> None:
-        """Let those orders enter that have entered in the past."""
+        """Enter the orders of the past."""
         self._began = now
         # The oldest lapses in a second: by then its acts stand in the log.
         oldest = now - self._terms.window + 1.0
@@ -118,7 +118,7 @@ class Marketplace:
             self._enter(oldest + number / self._rate)
 
     def due(self, now: float) -> list[Message]:
-        """What is to be published by now, in order; at most a batch at a time."""
+        """The messages to publish by now, in order; at most a batch at a time."""
         elapsed = min(now - self._began, self._enter_until)
         while self._entered < elapsed * self._rate:
             self._enter(self._began + self._entered / self._rate)
@@ -176,11 +176,11 @@ class Marketplace:
             value = b'{"order_id":"' + key + b'","status":"start-hand'
             headers = _headers(names.ORDER_STATUS_CHANGED, occurred)
             return Message(topic, key, value, headers, partition, ((order_id, UNREADABLE),))
-        told: Fact | Entered
+        meaning: Fact | Entry
         if step.status is None:
             topic, partition = self._settings.order_created_topic, None
             kind, body = names.ORDER_CREATED, order
-            told = Entered(entered_at)
+            meaning = Entry(entered_at)
         else:
             kind = names.ORDER_STATUS_CHANGED
             body = {
@@ -190,10 +190,10 @@ class Marketplace:
                 **step.body,
             }
             validation = step.body.get("validation")
-            told = Fact(step.status, occurred, validation and all(validation.values()))
+            meaning = Fact(step.status, occurred, validation and all(validation.values()))
         headers = [] if plain else _headers(kind, occurred)
         value = json.dumps(body).encode()
-        return Message(topic, key, value, headers, partition, ((order_id, told),))
+        return Message(topic, key, value, headers, partition, ((order_id, meaning),))
 
 
 def _headers(kind: str, at: datetime) -> list[tuple[str, bytes]]:

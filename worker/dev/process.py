@@ -21,11 +21,11 @@ _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class StartError(RuntimeError):
-    """A part did not come up; the message ends with the tail of its log."""
+    """A part did not start; the message ends with the tail of its log."""
 
 
 def free_port() -> int:
-    """A port on 127.0.0.1 that nobody listens on.
+    """A free port on 127.0.0.1.
 
     It lies below the range from which systems take ports for outgoing connections. Otherwise,
     while the part is down, a client that tries to reconnect may be given that very port and
@@ -76,7 +76,7 @@ class ChildProcess:
         def die_with_parent() -> None:
             if _LIBC is not None:
                 _LIBC.prctl(_PR_SET_PDEATHSIG, int(orphan_signal or stop_signal), 0, 0, 0)
-                if os.getppid() != parent:  # we died before the kernel was told
+                if os.getppid() != parent:  # we died before the kernel knew
                     os._exit(1)
 
         with log.open("ab") as output:

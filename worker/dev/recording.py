@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from schemas import events as names
 from schemas.models import OrderCreated, OrderStatusChanged
-from worker.dev.ledger import UNREADABLE, Entered, Fact, Message
+from worker.dev.ledger import UNREADABLE, Entry, Fact, Message
 from worker.errors import PlazoError
 from worker.settings import Settings
 
@@ -41,8 +41,8 @@ def read(path: Path, settings: Settings, now: datetime) -> Iterator[Message]:
     """
     for line in records(path, settings):
         if line.headers.get(names.CE_TYPE, "").startswith(_CHANGES):
-            told = "the audit of plazo dev knows no changes of deadlines"
-            raise BadRecording(f"{path.name}, line {line.number}: {told}")
+            reason = "the audit of plazo dev knows no changes of deadlines"
+            raise BadRecording(f"{path.name}, line {line.number}: {reason}")
         yield _message(line, settings, now)
 
 
@@ -87,9 +87,9 @@ def _object(line: bytes) -> dict[str, Any]:
 
 def _message(line: Line, settings: Settings, now: datetime) -> Message:
     key = None if line.key is None else line.key.decode()
-    tells = _tells(line.topic, key, line.value, line.headers, settings, now)
+    meanings = _meanings(line.topic, key, line.value, line.headers, settings, now)
     headers = tuple((name, text.encode()) for name, text in line.headers.items())
-    return Message(line.topic, line.key, line.value, headers, None, tells)
+    return Message(line.topic, line.key, line.value, headers, None, meanings)
 
 
 def _line(number: int, line: dict[str, Any], settings: Settings) -> Line:
@@ -124,7 +124,7 @@ def _topic(given: object, value: object, settings: Settings) -> str:
                 return created
             if "status" in body:
                 return changed
-        raise _BadLine("no topic, and neither `entered_at` nor `status` to tell it by")
+        raise _BadLine("no topic, and neither `entered_at` nor `status` to find it by")
     known = {created: created, changed: changed}
     known |= {"order-created": created, "order-status-changed": changed}
     if not isinstance(given, str) or given not in known:
@@ -140,15 +140,15 @@ def _order_id(value: object) -> object:
     return found if isinstance(found, str) else None
 
 
-def _tells(
+def _meanings(
     topic: str,
     key: str | None,
     value: bytes | None,
     headers: Mapping[str, str],
     settings: Settings,
     now: datetime,
-) -> tuple[tuple[str, Fact | Entered], ...]:
-    """What the record means, by the contract's own models."""
+) -> tuple[tuple[str, Fact | Entry], ...]:
+    """The meaning of the record, by the contract's own models."""
     latest = now + settings.max_clock_skew
     if value is not None and len(value) <= settings.max_record_bytes:
         kind = names.ORDER_CREATED
@@ -161,11 +161,11 @@ def _tells(
             event = None
         if event is not None and event.order_id == key:
             if isinstance(event, OrderCreated) and event.entered_at <= latest:
-                return ((event.order_id, Entered(event.entered_at)),)
+                return ((event.order_id, Entry(event.entered_at)),)
             if isinstance(event, OrderStatusChanged) and event.occurred_at <= latest:
                 fact = Fact(event.status, event.occurred_at, event.stock_ok)
                 return ((event.order_id, fact),)
-    # Unreadable: it shields whatever order it names.
+    # Unreadable: it shields each order that it names.
     named = dict.fromkeys([key] if key else [])
     named |= dict.fromkeys(_NAMED.findall((value or b"").decode(errors="replace")))
     return tuple((order_id, UNREADABLE) for order_id in named)
@@ -177,14 +177,14 @@ def _data(value: bytes, headers: Mapping[str, str], kind: str) -> bytes:
     Raises:
         ValueError: the envelope is not one of this topic.
     """
-    told = {name.lower(): text for name, text in headers.items()}
-    content_type = told.get(names.CONTENT_TYPE_HEADER, "").partition(";")[0].strip().lower()
+    lowered = {name.lower(): text for name, text in headers.items()}
+    content_type = lowered.get(names.CONTENT_TYPE_HEADER, "").partition(";")[0].strip().lower()
     if content_type == names.STRUCTURED_CONTENT_TYPE:
         envelope = json.loads(value)
         version, found = envelope.get("specversion"), envelope.get("type")
         inner = json.dumps(envelope.get("data")).encode()
-    elif any(name.startswith(names.CE_PREFIX) for name in told):
-        version, found, inner = told.get(names.CE_SPECVERSION), told.get(names.CE_TYPE), value
+    elif any(name.startswith(names.CE_PREFIX) for name in lowered):
+        version, found, inner = lowered.get(names.CE_SPECVERSION), lowered.get(names.CE_TYPE), value
     else:
         version, found, inner = names.SPECVERSION, kind, value
     if content_type not in ("", names.CONTENT_TYPE, names.STRUCTURED_CONTENT_TYPE):

@@ -1,7 +1,7 @@
 """How the sellers of the sample marketplace behave.
 
-Each behaviour is a script for one order: when which record is published, and what it says. Times
-count from the order's entry, in seconds.
+Each behaviour is a script for one order: the records, and when they are published. Times count
+from the order's entry, in seconds.
 """
 
 import random
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-# Everything in order / stock break: what a validation says.
+# The two validations: everything in order, and stock break.
 GOOD = {"in_stock": True, "functional": True, "complete": True}
 BREAK = {"in_stock": False, "functional": True, "complete": True}
 
@@ -34,9 +34,9 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One record: published ``at``, telling of something that ``occurred``.
+    """One record: published ``at``, about an act that ``occurred``.
 
-    Without a status it is the order-created; garbage is a record that nobody can read.
+    Without a status it is the order-created; garbage is an unreadable record.
     """
 
     at: float
@@ -54,7 +54,7 @@ BEHAVIOURS: list[tuple[int, str, Behaviour]] = []
 
 
 def sellers(share: int) -> Callable[[Behaviour], Behaviour]:
-    """Name a behaviour after its function, and say how common it is."""
+    """Register a behaviour under the name of its function, with its share."""
 
     def add(behaviour: Behaviour) -> Behaviour:
         BEHAVIOURS.append((share, behaviour.__name__.replace("_", " "), behaviour))
@@ -91,7 +91,7 @@ def confirms(terms: Terms, dice: random.Random) -> Script:
 
 
 @sellers(20)
-def confirms_at_the_last_instant(terms: Terms, dice: random.Random) -> Script:
+def confirms_at_the_last_moment(terms: Terms, dice: random.Random) -> Script:
     yield Step(0.0)
     yield _act("start-handling", terms.window, validation=GOOD)
 

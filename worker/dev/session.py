@@ -26,7 +26,7 @@ from worker.storage.migrate import migrate
 
 LANES = 3
 
-# The run ends although not all is decided when nothing at all has happened for this long.
+# After so many seconds without any progress the run ends, decided or not.
 _STANDSTILL = 20.0
 _POLL = 0.1
 _CHECK_EVERY = 2.0
@@ -36,7 +36,7 @@ _LET_GO = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be run. ``lasting`` ``None``: until it is stopped, or all is decided."""
+    """The plan of a run. ``lasting`` ``None``: until it is stopped, or all is decided."""
 
     lasting: timedelta | None
     rate: float
@@ -45,7 +45,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The totals, and a line for each order that is not as it should be."""
+    """The totals, and a line for each order with a broken promise."""
 
     totals: totals.Totals
     problems: list[str]
@@ -54,7 +54,7 @@ class Result:
 class Session:
     """Worker, Postgres, broker, marketplace and audit in one event loop.
 
-    ``show`` is called again and again while the marketplace is open, with this session.
+    ``show`` is called repeatedly with this session while the marketplace is open.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Session:
         """
         async with AsyncExitStack() as stack:
             postgres, broker = EmbeddedPostgres(fsync=False), EmbeddedBroker()
-            # Before the start: what came up half has to go as well.
+            # Before the start: a part that starts only halfway has to go as well.
             stack.push_async_callback(_undisturbed, postgres.stop)
             stack.push_async_callback(_undisturbed, broker.stop)
             started = await asyncio.gather(postgres.start(), broker.start(), return_exceptions=True)
@@ -101,7 +101,7 @@ class Session:
 
     @property
     def board(self) -> str:
-        """Where the worker's board is, with the token that opens it."""
+        """The address of the worker's board, with its token."""
         assert self.worker is not None
         assert self.settings.board_token is not None
         address = f"http://{self.settings.http_host}:{self.worker.http.port}"
@@ -122,7 +122,7 @@ class Session:
 
     async def _play(self, audit: Audit) -> Result | None:
         if self.plan.events is not None:
-            # All of it before the worker starts: then each verdict rests on the whole file.
+            # Publish all of it before the worker starts: then each verdict rests on the whole file.
             await self._publish(self.plan.events)
         audit.worker_starts()
         self.worker = worker = Worker(self.settings, pages=pages)
@@ -163,8 +163,8 @@ class Session:
             decided = total(samples, "plazo_outcomes_total")
             # The deadlines that a recording leaves open may lie hours ahead.
             all_lapsed = recorded or lapsed == self.ledger.created
-            all_told = decided >= lapsed and audit.dead_letters >= self.ledger.unreadable
-            if all_lapsed and all_told and not any(audit.check(everything=True)):
+            all_published = decided >= lapsed and audit.dead_letters >= self.ledger.unreadable
+            if all_lapsed and all_published and not any(audit.check(everything=True)):
                 return
             now = time.monotonic()
             progress = (
@@ -180,10 +180,10 @@ class Session:
             await asyncio.sleep(_POLL)
 
     async def _first(self, flow: Awaitable[None], working: "asyncio.Task[None]") -> bool:
-        """Whether the flow came to its end before it was stopped.
+        """Return whether the flow reached its end before it was stopped.
 
         Raises:
-            Whatever ended the worker, the flow, the audit or the view.
+            Exception: the error that ended the worker, the flow, the audit or the view.
         """
         assert self.audit is not None
         flowing = asyncio.ensure_future(flow)
@@ -254,7 +254,7 @@ async def _undisturbed(stop: Callable[[], Coroutine[None, None, None]]) -> None:
 
 
 def _port(settings: Settings) -> int:
-    """The port of the settings, or any if somebody else has it: another worker, perhaps."""
+    """The port of the settings, or any if it is taken: by another worker, perhaps."""
     with socket.socket() as probe, suppress(OSError):
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind((settings.http_host, settings.http_port))

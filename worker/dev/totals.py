@@ -9,12 +9,12 @@ from worker.dev.scrape import Samples
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What came of the orders, and which promises were broken.
+    """The outcomes of the orders, and the broken promises.
 
-    ``created`` is what the broker acknowledged. ``kept`` to ``escalated`` count each order once,
-    by its first outcome, as the worker's metrics tell it; so they add up to ``created``.
-    ``revoked`` and ``dead_lettered`` are records read from the output topics. The last two are the
-    audit's, against what the sellers really did.
+    ``created`` counts the orders that the broker acknowledged. ``kept`` to ``escalated`` count each
+    order once, by its first outcome in the worker's metrics; so they add up to ``created``.
+    ``revoked`` and ``dead_lettered`` are records read from the output topics. The last two
+    come from the audit, which knows what the sellers did.
     """
 
     created: int

@@ -20,7 +20,7 @@ from worker.settings import Settings
 
 _RATE_OVER = 5.0  # seconds
 _LOG_LINES = 4
-_TIME_TOLD = re.compile(r"^[0-9T:.-]+Z\s+")
+_TIMESTAMP = re.compile(r"^[0-9T:.-]+Z\s+")
 _HEAD = 2  # lines
 _TOP = 13  # lines
 _WIDE = 110
@@ -37,12 +37,12 @@ class LogLines(io.StringIO):
         self.lines: deque[str] = deque(maxlen=_LOG_LINES)
 
     def write(self, text: str) -> int:
-        """Keep what is no empty line."""
-        self.lines.extend(_TIME_TOLD.sub("", s) for s in text.splitlines() if s.strip())
+        """Keep the lines that are not empty."""
+        self.lines.extend(_TIMESTAMP.sub("", s) for s in text.splitlines() if s.strip())
         return len(text)
 
     def isatty(self) -> bool:
-        """No: nothing is to be coloured."""
+        """No: the view wants no colours."""
         return False
 
 
@@ -54,7 +54,7 @@ class Rate:
         self._seen: deque[tuple[float, float]] = deque()
 
     def of(self, value: float) -> float:
-        """Enter the counter's value, and get what it grew by in a second."""
+        """Enter the counter's value, and return its growth in a second."""
         now = self._clock()
         self._seen.append((now, value))
         while len(self._seen) > 2 and now - self._seen[0][0] > _RATE_OVER:
@@ -98,12 +98,12 @@ class View:
 
     def _head(self, board: str) -> Text:
         passed = timedelta(seconds=int(time.monotonic() - self._began))
-        time_told = f"{passed} of {self._lasting}" if self._lasting else f"{passed}, Ctrl-C ends it"
+        elapsed = f"{passed} of {self._lasting}" if self._lasting else f"{passed}, Ctrl-C ends it"
         settings = self._settings
         head = Text(" plazo dev ", style="bold reverse")
         head.append(
             f" window {settings.stock_window}, grace {settings.grace} · "
-            f"{time_told}\n board {board}",  # a line of its own: 80 columns must show it whole
+            f"{elapsed}\n board {board}",  # a line of its own: 80 columns must show it whole
             style="not bold not reverse",
         )
         head.no_wrap = True
@@ -146,16 +146,16 @@ class View:
         for lane in range(self._lanes):
             number = str(lane)
 
-            def told(name: str, *labels: str) -> str:
+            def shown(name: str, *labels: str) -> str:
                 value = samples.get((name, frozenset(labels)))
                 return "-" if value is None else f"{value:,.0f}"
 
             table.add_row(
                 number,
-                told("plazo_lag_records", created, number),
-                told("plazo_lag_records", changed, number),
-                told("plazo_open_deadlines", number),
-                told("plazo_outbox_pending", number),
+                shown("plazo_lag_records", created, number),
+                shown("plazo_lag_records", changed, number),
+                shown("plazo_open_deadlines", number),
+                shown("plazo_outbox_pending", number),
             )
         held = [g for g in _GUARDS if samples.get(("plazo_guard_held_lanes", frozenset([g])))]
         guards = Text("\nguards: ")
@@ -177,7 +177,7 @@ def _verdicts(verdicts: Iterable[Verdict], size: ConsoleDimensions) -> Table:
     for name in (*(["read at"] if wide else []), "order", "verdict", "reason"):
         table.add_column(name, no_wrap=True)
     # The one column that gives way.
-    table.add_column("what the seller really did", no_wrap=True, overflow="ellipsis", ratio=1)
+    table.add_column("the seller's acts", no_wrap=True, overflow="ellipsis", ratio=1)
     table.add_column("after due", justify="right", no_wrap=True)
     shown = max(1, size.height - _HEAD - _TOP - 3)
     for verdict in list(verdicts)[-shown:][::-1]:

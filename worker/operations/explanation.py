@@ -87,8 +87,8 @@ def _answer(history: OrderHistory) -> str:
         return "its clock has not started: the status that its policy waits for has not been read"
     if order is None or case is None:
         return (
-            "its order-created has not been read: what came before it is kept, and counts once "
-            "the order comes"
+            "its order-created has not been read: earlier records of it are kept, and count once "
+            "it comes"
         )
     if order["outcome"] is None:
         return _undecided(order, case, history)

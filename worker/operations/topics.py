@@ -1,4 +1,4 @@
-"""The four topics: what is missing or too narrow, and how it is created."""
+"""The four topics: plans their creation and widening, and carries the plan out."""
 
 import asyncio
 import time
@@ -27,7 +27,7 @@ class Step:
 async def plan(
     admin: KafkaAdmin, settings: Settings, partitions: int | None, dead_letter_partitions: int
 ) -> list[Step]:
-    """Compare the topics with what the worker needs: see :func:`steps`.
+    """Compare the topics with the needs of the worker: see :func:`steps`.
 
     Raises:
         KafkaUnavailable

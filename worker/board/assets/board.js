@@ -269,11 +269,11 @@ function show(state) {
   const stored = state.stored;
   byId("worker").textContent = `${state.mode} · ${state.worker}`;
   byId("footer").textContent = `Plazo ${state.version}, schema ${state.schema} · times are UTC · ${moment(state.at)}`;
-  const told = [];
-  if (!state.ready) told.push(`this worker is not ready: ${state.reasons.join("; ")}`);
-  if (!stored) told.push("nothing has been read from Postgres yet");
-  else if (between(stored.at, state.at) > 1) told.push(`Postgres does not answer: this is what it held at ${moment(stored.at)}`);
-  notice(told.join(" · "));
+  const notes = [];
+  if (!state.ready) notes.push(`this worker is not ready: ${state.reasons.join("; ")}`);
+  if (!stored) notes.push("nothing has been read from Postgres yet");
+  else if (between(stored.at, state.at) > 1) notes.push(`Postgres does not answer: this is what it held at ${moment(stored.at)}`);
+  notice(notes.join(" · "));
   if (stored) {
     tiles(state, stored);
     tables(stored);

@@ -1,1 +1,1 @@
-"""What `plazo check` makes of the facts: pure, so each fault can be tested."""
+"""The checks of `plazo check`: pure functions of the facts, so each fault can be tested."""

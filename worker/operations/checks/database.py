@@ -60,7 +60,7 @@ def _deadlines(database: DatabaseFacts) -> Check:
     return Check(
         "deadlines", Status.WARNING,
         f"{found}, the oldest since {oldest:%F %T} UTC",
-        "see the metric plazo_guard_held_lanes: it names what holds the verdicts",
+        "see the metric plazo_guard_held_lanes: it names the guard that holds the verdicts",
     )  # fmt: skip
 
 

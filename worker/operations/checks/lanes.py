@@ -14,7 +14,7 @@ def worker_checks(settings: Settings, kafka: KafkaFacts) -> Iterator[Check]:
     """Whether the group has members."""
     if kafka.members == 0:
         yield Check(
-            "workers", Status.WARNING, f"nobody is in the group {settings.group_id}",
+            "workers", Status.WARNING, f"no worker is in the group {settings.group_id}",
             "start `plazo run`; check PLAZO_GROUP_ID if it runs",
         )  # fmt: skip
     elif isinstance(kafka.members, int):

@@ -22,7 +22,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line of the report. ``cure`` says what to do."""
+    """One line of the report. ``cure`` is the way to mend the fault."""
 
     name: str
     status: Status

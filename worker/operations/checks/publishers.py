@@ -17,7 +17,7 @@ def publisher_checks(settings: Settings, kafka: KafkaFacts) -> Iterator[Check]:
             continue
         name = f"partitioner of {topic}"
         seen = Counter(
-            how_partitioned(sample.key, number, state.partitions)
+            partitioner_of(sample.key, number, state.partitions)
             for number in range(state.partitions)
             for sample in kafka.samples.get((topic, number), ())
             if sample.key
@@ -47,8 +47,8 @@ def publisher_checks(settings: Settings, kafka: KafkaFacts) -> Iterator[Check]:
             )  # fmt: skip
 
 
-def how_partitioned(key: bytes, partition: int, partitions: int) -> str:
-    """Which partitioner puts this key here: ``murmur2``, ``crc32`` or an ``other``."""
+def partitioner_of(key: bytes, partition: int, partitions: int) -> str:
+    """The partitioner that puts this key here: ``murmur2``, ``crc32`` or an ``other``."""
     if partition_by_murmur2(key, partitions) == partition:
         return "murmur2"
     return "crc32" if zlib.crc32(key) % partitions == partition else "other"
