@@ -15,7 +15,7 @@ import pytest
 from aiokafka import codec
 from aiokafka.record.default_records import DefaultRecordBase, DefaultRecordBatchBuilder
 from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
-from aiokafka.record.util import encode_varint
+from aiokafka.record.util import calc_crc32c, encode_varint
 
 from schemas.events import RefusalClass
 from worker.ingest.decoder import Decoder
@@ -165,40 +165,49 @@ def test_the_decoder_refuses_what_was_not_inflated() -> None:
 # What a bomb costs.
 
 
-def _packed(name: str, head: bytes) -> bytes:
+def _packed(name: str, head: bytes, size: int) -> bytes:
     """Compress ``head`` and the zeros of the bomb, a MiB at a time."""
     zeros = bytes(MIB)
-    count = BOMB // MIB
+    count = size // MIB
     if name == "gzip":
         stream = zlib.compressobj(9, wbits=31)
         parts = [stream.compress(head), *(stream.compress(zeros) for _ in range(count))]
-        return b"".join([*parts, stream.flush()])
+        return b"".join([*parts, stream.compress(b"\0"), stream.flush()])  # no headers
     if name == "snappy":
         parts = [codec.snappy_encode(head)]
         block = bytes(cramjam.snappy.compress_raw(zeros))
         parts += [struct.pack(">i", len(block)) + block] * count
+        block = bytes(cramjam.snappy.compress_raw(b"\0"))
+        parts.append(struct.pack(">i", len(block)) + block)
         return b"".join(parts)
     frames = cramjam.lz4.Compressor() if name == "lz4" else cramjam.zstd.Compressor()
     frames.compress(head)
     for _ in range(count):
         frames.compress(zeros)
+    frames.compress(b"\0")
     return bytes(frames.finish())
 
 
-def bomb(name: str) -> bytes:
+def bomb(name: str, at: int = 5, size: int = BOMB) -> bytes:
     """One record whose value is zeros, in a batch."""
     body = bytearray(b"\0")  # attributes
     for number in (0, 0, len(KEY)):  # time, offset, length of the key
         encode_varint(number, body.append)
     body += KEY
-    encode_varint(BOMB, body.append)
+    encode_varint(size, body.append)
     head = bytearray()
-    encode_varint(len(body) + BOMB + 1, head.append)
-    packed = _packed(name, bytes(head + body))
+    encode_varint(len(body) + size + 1, head.append)
+    packed = _packed(name, bytes(head + body), size)
     header = DefaultRecordBase.HEADER_STRUCT
-    return header.pack(
-        7, header.size - 12 + len(packed), 0, 2, 0, CODECS[name], 0, 5, 5, -1, -1, -1, 1
-    ) + packed  # fmt: skip
+    made = bytearray(
+        header.pack(
+            0, header.size - 12 + len(packed), 0, 2, 0, CODECS[name], 0, at, at, -1, -1, -1, 1
+        )
+        + packed
+    )
+    checked = calc_crc32c(made[DefaultRecordBase.ATTRIBUTES_OFFSET :])
+    struct.pack_into(">I", made, DefaultRecordBase.CRC_OFFSET, checked)
+    return bytes(made)
 
 
 def _resident() -> int:
@@ -211,7 +220,7 @@ def explode(name: str) -> None:
     data = bomb(name)
     before = _resident()
     (only,) = _Records(data).next_batch()
-    assert (only.offset, only.timestamp, only.key, only.value) == (7, 5, KEY, None)
+    assert (only.offset, only.timestamp, only.key, only.value) == (0, 5, KEY, None)
     print(len(data), before, _resident())
 
 
