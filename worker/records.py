@@ -2,9 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
 
-from schemas.events import RefusalClass
+from schemas.events import VALUE_OMITTED, RefusalClass
+
+# In bytes. A key is an order's id: at most 200 characters, and in UTF-8 four bytes for each.
+LONGEST_KEY: Final = 800
+
+# The headers of a record whose batch inflates to too many bytes: it comes without its own.
+NOT_INFLATED: Final = ((VALUE_OMITTED, b"batch-too-large"),)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# What both datetime and Postgres hold, in milliseconds.
+_LATEST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
 
 Partition = tuple[str, int]  # topic, partition
 
@@ -19,6 +30,15 @@ class Record(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...]
+
+
+def timestamp_of(milliseconds: int) -> datetime:
+    """Return the time of a record, whose publisher may have written any number.
+
+    A time before 1970 becomes 1970, and one after the year 9999 its end. All that turns the
+    milliseconds of a record into a time calls this, because an error there would stop the lane.
+    """
+    return _EPOCH + timedelta(milliseconds=min(max(milliseconds, 0), _LATEST))
 
 
 class Mark(NamedTuple):

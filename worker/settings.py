@@ -149,6 +149,13 @@ class Settings(BaseSettings):
     max_record_bytes: int = Field(
         1_000_000, ge=1_000, le=100_000_000, description="Larger records are refused unread."
     )
+    max_batch_bytes: int = Field(
+        33_554_432,
+        ge=1_000,
+        le=1_000_000_000,
+        description="Most bytes that a compressed batch of Kafka may inflate to. The records "
+        "behind them are refused without their bytes.",
+    )
     dead_letter_limit: float = Field(
         1.0,
         ge=0,
@@ -276,6 +283,15 @@ class Settings(BaseSettings):
         ]  # fmt: skip
         if len(set(topics)) < len(topics):
             raise ValueError("the topics must differ")
+        return self
+
+    @model_validator(mode="after")
+    def _batch_holds_a_record(self) -> Self:
+        if self.max_batch_bytes < self.max_record_bytes:
+            raise ValueError(
+                "PLAZO_MAX_BATCH_BYTES must not be below PLAZO_MAX_RECORD_BYTES: a batch holds "
+                "at least one record"
+            )
         return self
 
     @model_validator(mode="after")

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from tests.support.market import Market, now
 from tests.support.parts import Kafka
 from tests.support.processes import WorkerProcess
-from tests.support.raw import Raw, append
+from tests.support.raw import Raw, append, append_batch
 from tests.support.topics import Topics
 from tests.support.waiting import eventually
+from tests.unit.test_inflate import KEY, bomb
 from worker.storage.migrate import migrate
 
 NewWorker = Callable[..., WorkerProcess]
@@ -219,3 +220,34 @@ async def test_a_long_run_of_refused_records_keeps_memory_flat(
 def _resident(pid: int) -> int:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
+
+
+@pytest.mark.apache_kafka
+@pytest.mark.timeout(300)
+async def test_a_batch_that_inflates_without_measure_is_a_dead_letter(
+    place: Place, topics: Topics
+) -> None:
+    before = peak_memory(place.worker.pid)
+    # Less than in the unit test: the broker of the tests has a small heap, and inflates it too.
+    batch = bomb("gzip", int(time.time() * 1000), 96 << 20)
+    await append_batch(place.bootstrap, topics.order_created, 0, batch)
+    await place.market.publish(place.market.order("silent", now()))
+    connection = await asyncpg.connect(place.database)
+    try:
+        letters = "SELECT error, key, value, message FROM dead_letters"
+        await eventually(lambda: connection.fetch(letters), 60, "the dead letter")
+        (letter,) = await connection.fetch(letters)
+        shielded = await connection.fetchval("SELECT order_id FROM shields")
+    finally:
+        await connection.close()
+    assert (letter["error"], letter["key"], letter["value"]) == ("oversize", KEY, None)
+    assert shielded == KEY.decode()
+    await place.market.told(f"silent {SILENT}")
+    peak = peak_memory(place.worker.pid)
+    assert peak < before + 4 * 32, f"{before} MiB before, at most {peak} MiB"
+
+
+def peak_memory(pid: int) -> int:
+    """Return the most memory that a process had in use, in MiB."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) >> 10

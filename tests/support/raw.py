@@ -36,13 +36,18 @@ async def append(
     for number, record in enumerate(records):
         headers: Any = [(_Name(name), value) for name, value in record.headers]
         builder.append(number, None, record.key, record.value, headers)
+    return await append_batch(bootstrap, topic, partition, bytes(builder.build()))
+
+
+async def append_batch(bootstrap: str, topic: str, partition: int, batch: bytes) -> int:
+    """Append a batch that is built already; the offset of its first record."""
     client = AIOKafkaClient(bootstrap_servers=bootstrap)
     await client.bootstrap()
     try:
         await client._wait_on_metadata(topic)
         leader = client.cluster.leader_for_partition(TopicPartition(topic, partition))
-        batch = [(partition, bytes(builder.build()))]
-        answer = await client.send(leader, ProduceRequest(None, -1, 20_000, [(topic, batch)]))
+        request = ProduceRequest(None, -1, 20_000, [(topic, [(partition, batch)])])
+        answer = await client.send(leader, request)
     finally:
         await client.close()
     [(_, [(_, code, offset, *_)])] = answer.topics

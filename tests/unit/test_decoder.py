@@ -22,6 +22,7 @@ from schemas.models import (
 )
 from worker.ingest.broken_records import MAX_ORDER_IDS
 from worker.ingest.decoder import _MAX_CACHED_ENVELOPES, Decoder
+from worker.ingest.formats import ADAPTERS
 from worker.ingest.parse_errors import MAX_MESSAGE
 from worker.records import Record, Refusal
 
@@ -369,3 +370,47 @@ def test_of_headers_only_a_few_are_remembered() -> None:
 
 def _fresh() -> Decoder:
     return Decoder(CREATED, CHANGED, 1000, timedelta(minutes=5), timedelta(hours=24))
+
+
+# One record costs a bounded amount.
+
+
+@pytest.mark.parametrize("topic", [CREATED, CHANGED])
+def test_a_long_key_is_refused_first_and_names_no_order(topic: str) -> None:
+    for value in (None, changed(), b"{"):
+        outcome = refused(record(value, topic, key=b"k" * 801))
+        assert outcome.error == RefusalClass.KEY_MISMATCH
+        assert outcome.message == "key: more than 800 bytes"
+        assert "k" * 801 not in outcome.order_ids
+
+
+def test_a_long_key_leaves_the_orders_of_the_body_shielded() -> None:
+    assert refused(record(changed(), key=b"k" * 1_000_000)).order_ids == (ID,)
+
+
+def test_the_longest_id_fits_the_key() -> None:
+    order = "\U0001f4e6" * 200
+    event = roomy.decode(record(changed(order_id=order), key=order.encode()), NOW)
+    assert isinstance(event, OrderStatusChanged)
+
+
+def test_more_headers_than_anybody_sends_are_refused_unread() -> None:
+    headers = (("x", b""),) * 1_000
+    assert isinstance(roomy.decode(record(changed(), headers=headers), NOW), OrderStatusChanged)
+    outcome = refused(record(changed(), headers=(*headers, ("x", b""))), roomy)
+    assert outcome.error == RefusalClass.ENVELOPE
+    assert outcome.message == "headers: more than 1000"
+
+
+def test_a_name_is_read_only_as_far_as_the_longest_known_one() -> None:
+    long = "content-type" + "x" * 1_000_000
+    event = roomy.decode(record(changed(), headers=((long, b"text/plain"),)), NOW)
+    assert isinstance(event, OrderStatusChanged)
+
+
+@pytest.mark.parametrize("milliseconds", [-1, 2**62, 253_402_300_800_000])
+def test_the_time_of_a_foreign_record_may_be_any_number(milliseconds: int) -> None:
+    adapters = {CHANGED: ADAPTERS["vtex-feed"]}
+    foreign = Decoder(CREATED, CHANGED, 1_000, timedelta(minutes=5), timedelta(1), adapters)
+    given = record(b"{}")._replace(timestamp=milliseconds)
+    assert isinstance(foreign.decode(given, NOW), Refusal)

@@ -68,3 +68,13 @@ def test_no_command_starts_with_it(
 
 def test_what_is_gone_is_not_documented() -> None:
     assert "PLAZO_DATABASE_LANES" not in {row[0] for row in Settings.documentation()}
+
+
+def test_a_batch_may_not_be_smaller_than_a_record(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLAZO_MAX_BATCH_BYTES", "999999")
+    with pytest.raises(ValidationError, match="must not be below PLAZO_MAX_RECORD_BYTES"):
+        Settings()
+    monkeypatch.setenv("PLAZO_MAX_BATCH_BYTES", "1000000")
+    assert Settings().max_batch_bytes == Settings().max_record_bytes

@@ -32,7 +32,7 @@ def explain(
 
     async def read() -> "OrderHistory":
         async with open_database(settings) as database:
-            return await load(settings, database, order)
+            return await load(settings, database, order, bodies=personal)
 
     history = finish(settings, read())
     if history.nothing:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # Text from a record is printed to a terminal: it may not move the cursor.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# A spreadsheet computes a cell that begins like this.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _WIDTH_WITHOUT_TERMINAL = 160
 
 
@@ -64,7 +66,23 @@ def cell(value: object, style: str = "") -> "Text":
         shown = span(value)
     else:
         shown = str(value)
-    return Text(_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", shown), style=style)
+    return Text(_escaped(shown), style=style)
+
+
+def csv_cell(value: object) -> object:
+    """Return a value as a cell that no spreadsheet computes and no terminal obeys.
+
+    Only texts change: a negative number stays one.
+    """
+    if not isinstance(value, str):
+        return value
+    # Some skip a TAB or a CR in front of a formula, so those are quoted and then escaped.
+    quoted = f"'{value}" if value.startswith(_FORMULA) else value
+    return _escaped(quoted)
+
+
+def _escaped(text: str) -> str:
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> "Table":

@@ -11,7 +11,7 @@ import typer
 from worker.cli.context import finish, open_database
 from worker.cli.durations import parse_duration
 from worker.cli.options import AsJson
-from worker.cli.output import console, print_json, table
+from worker.cli.output import console, csv_cell, print_json, table
 from worker.cli.settings import load_settings
 from worker.operations.format import span
 
@@ -40,7 +40,7 @@ def sellers(
     elif as_csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(_COLUMNS)
-        writer.writerows([_seconds(value) for value in row] for row in rows)
+        writer.writerows([csv_cell(_seconds(value)) for value in row] for row in rows)
     else:
         heads = [name.replace("_", " ") for name in _COLUMNS]
         console().print(table("Sellers", heads, ([_span(v) for v in row] for row in rows)))

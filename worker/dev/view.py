@@ -190,5 +190,6 @@ def _verdicts(verdicts: Iterable[Verdict], size: ConsoleDimensions) -> Table:
             f"{late:,.2f} s" if late < 86_400 else f"{late / 86_400:,.1f} d",
         )
         read_at = (f"{verdict.read_at.astimezone():%H:%M:%S}",) if wide else ()
-        table.add_row(*read_at, *cells, style=_STYLES.get(verdict.kind, ""))
+        # As texts: an id such as "[/]" is no markup.
+        table.add_row(*map(Text, (*read_at, *cells)), style=_STYLES.get(verdict.kind, ""))
     return table

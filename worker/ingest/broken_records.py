@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from worker.records import Record
+from worker.records import LONGEST_KEY, Record
 
 # A record is about one order. One that names more is broken, and the list must not grow with it.
 MAX_ORDER_IDS: Final = 64
@@ -38,7 +38,7 @@ def named_orders(record: Record, max_bytes: int) -> tuple[str, ...]:
 
 
 def _candidates(record: Record, max_bytes: int) -> Iterator[str]:
-    if record.key:
+    if record.key and len(record.key) <= LONGEST_KEY:
         yield record.key.decode("utf-8", "surrogateescape")
     if record.value:
         yield from _named_in(record.value[:max_bytes], parse=len(record.value) <= max_bytes)

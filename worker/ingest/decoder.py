@@ -13,6 +13,8 @@ Header names are compared without case. A header may be repeated with the same v
 JSON field is repeated, the last one counts. NaN and Infinity are not JSON. A lone surrogate escape
 anywhere in the JSON is of class ``text``; raw bytes that are not UTF-8 are ``not-json``.
 
+Of a record with a long key or many headers, neither is scanned: it is refused by their number.
+
 If a record has several errors, the first in the order of the checks below gives the class.
 """
 
@@ -43,7 +45,7 @@ from worker.ingest.parse_errors import (
     refuse_constants,
     validation_refusal,
 )
-from worker.records import Record, Refusal
+from worker.records import LONGEST_KEY, NOT_INFLATED, Record, Refusal, timestamp_of
 from worker.settings import Settings
 
 _JSON: Final = events.CONTENT_TYPE.encode()
@@ -53,6 +55,10 @@ _CAPITAL_I = ord("I")  # of Infinity
 # Publishers send the same few headers again and again; longer ones are not worth their memory.
 _MAX_CACHED_ENVELOPES = 16
 _MAX_CACHED_BYTES = 500
+# Publishers and their proxies send a few dozen at most.
+_MAX_HEADERS = 1_000
+# Of a header's name, the part that is looked at. The names that are read are shorter.
+_NAME_PREFIX = 64
 _SPECVERSION = re.compile(r"1\.[0-9]{1,9}")
 
 Event = OrderCreated | OrderStatusChanged | DeadlineExtended | DeadlineHeld | DeadlineReleased
@@ -164,8 +170,8 @@ class Decoder:
         event_types = self._event_types.get(topic)
         if event_types is None:
             _refuse(RefusalClass.UNKNOWN_TYPE, "topic: carries no input")
-        if not key:
-            _refuse(RefusalClass.NO_KEY, "key: missing")
+        if not key or len(key) > LONGEST_KEY:
+            _refuse_key(record)
         if not value or len(value) > self._max_record_bytes:
             value = self._checked_value(record)
         prefix = ""
@@ -192,9 +198,13 @@ class Decoder:
         return event
 
     def _decode_foreign(self, adapter: Adapter, record: Record, now: datetime) -> tuple[Event, ...]:
+        if record.key and len(record.key) > LONGEST_KEY:
+            _refuse_key(record)
         value = self._checked_value(record)
+        if len(record.headers) > _MAX_HEADERS:
+            _refuse_headers()
         refuse_constants(value)
-        recorded_at = datetime.fromtimestamp(max(record.timestamp, 0) / 1000, UTC)
+        recorded_at = timestamp_of(record.timestamp)
         try:
             decoded = adapter(value, recorded_at)
         except ValidationError as error:
@@ -210,6 +220,7 @@ class Decoder:
     def _checked_value(self, record: Record) -> bytes:
         value = record.value
         if not value:
+            _refuse_not_inflated(record)
             _refuse(RefusalClass.EMPTY_VALUE, "value: missing")
         if len(value) > self._max_record_bytes:
             _refuse(RefusalClass.OVERSIZE, f"value: more than {self._max_record_bytes} bytes")
@@ -234,6 +245,23 @@ def _refuse(error: RefusalClass, message: str) -> NoReturn:
     raise RefusalError(error, message)
 
 
+def _refuse_key(record: Record) -> NoReturn:
+    if record.key:
+        _refuse(RefusalClass.KEY_MISMATCH, f"key: more than {LONGEST_KEY} bytes")
+    _refuse_not_inflated(record)
+    _refuse(RefusalClass.NO_KEY, "key: missing")
+
+
+def _refuse_not_inflated(record: Record) -> None:
+    # A publisher may write the same headers: its record is refused in any case.
+    if record.headers == NOT_INFLATED:
+        _refuse(RefusalClass.OVERSIZE, "batch: inflates to more than PLAZO_MAX_BATCH_BYTES")
+
+
+def _refuse_headers() -> NoReturn:
+    _refuse(RefusalClass.ENVELOPE, f"headers: more than {_MAX_HEADERS}")
+
+
 # The envelope.
 
 
@@ -252,10 +280,12 @@ def _cached(
 
 def _check_headers(headers: _Headers, event_types: _EventTypes) -> _Envelope:
     """Check the headers; return the content mode and the types that the event may have."""
+    if len(headers) > _MAX_HEADERS:
+        _refuse_headers()
     read: dict[str, bytes] = {}
     cloud_event = False
     for name, raw in headers:
-        lowered = name.lower()
+        lowered = name[:_NAME_PREFIX].lower()
         cloud_event = cloud_event or lowered.startswith(events.CE_PREFIX)
         # Kafka allows null as a header's value, though the client's types do not say so.
         if lowered in _READ_HEADERS and read.setdefault(lowered, raw or b"") != (raw or b""):

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from operator import itemgetter
 from typing import Any, cast
@@ -19,7 +19,7 @@ from worker.domain.acts import DECISIVE, EXTENDED, HELD, ORDER_CREATED, RELEASED
 from worker.domain.policy import Facts, Policies, Terms
 from worker.ingest.decoder import Decoder, Event
 from worker.observability.labels import Effect
-from worker.records import Partition, Record, Refusal
+from worker.records import Partition, Record, Refusal, timestamp_of
 from worker.storage import binary_copy
 
 _CHANGES: dict[type, str] = {
@@ -146,7 +146,7 @@ def add_dead_letter(rows: Rows, record: Record, refusal: Refusal, lane: int) -> 
     """Add a refused record: its bytes, its place in the log, and the class of its error."""
     rows.dead_letters.append((
         lane, record.topic, record.partition, record.offset,
-        datetime.fromtimestamp(max(record.timestamp, 0) / 1000, UTC), rows.now,
+        timestamp_of(record.timestamp), rows.now,
         refusal.error.value, refusal.message, record.key, record.value,
         [name.encode("utf-8", "surrogateescape") for name, _ in record.headers],
         [value for _, value in record.headers],

@@ -1,4 +1,4 @@
-"""Monkey-patches aiokafka: replaces two private parts of its fetcher, for the whole process.
+"""Monkey-patches aiokafka: replaces private parts of its fetcher, for the whole process.
 
 Look here first when aiokafka is upgraded. The patches:
 
@@ -7,24 +7,75 @@ Look here first when aiokafka is upgraded. The patches:
    the patch the batch is then read a second time, by aiokafka's parser in Python, with the invalid
    bytes as lone surrogates (``errors="surrogateescape"``), from which they can be restored.
 2. Records come as our own :class:`Record`: to make one of aiokafka's takes as long as to parse it.
+3. Batches inflate against a limit. aiokafka inflates a batch whole, whatever it grows to, and so
+   one record of 400 KB could end the process again and again. Of a batch that grows beyond the
+   limit, the records that are whole up to there are read; the others come without bytes, as
+   :data:`NOT_INFLATED` records, which the decoder refuses.
+4. An answer to a fetch ends early once its batches have inflated to a part of the limit; the client
+   fetches the rest again. Otherwise many batches below the limit would do what one above it did.
 """
 
 import struct
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
-from typing import Any, SupportsIndex, cast
+from typing import Any, Final, NamedTuple, SupportsIndex, cast
 
 from aiokafka.consumer import fetcher
+from aiokafka.record import default_records, legacy_records
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.record.util import decode_varint
 
-from worker.records import Record
+from worker.kafka.inflate import (
+    OverLimit,
+    inflate_gzip,
+    inflate_lz4,
+    inflate_snappy,
+    inflate_zstd,
+)
+from worker.records import LONGEST_KEY, NOT_INFLATED, Record
 
 # Of a batch: the place of its length, and the bytes before the part that the length counts.
 _LENGTH_AT = 8
 _BEFORE_BATCH = 12
 # Records that are parsed before they are passed on.
 _CHUNK = 100
+# Of a batch in the format before version 2: the places of its version and of its time.
+_MAGIC_AT = 16
+_TIMESTAMP_AT = 18
+_NO_TIMESTAMP = -1
+# The share of the limit at which an answer to a fetch ends early: a quarter.
+_ANSWER_PART = 4
+# Of one batch, at most this many records come without bytes; the position moves over the others.
+MOST_NOT_INFLATED: Final = 1_000
+
+
+class _Inflation:
+    """The limit of this process, and the bytes of batches that it has taken in so far."""
+
+    limit = 1 << 25
+    inflated = 0
+    bytes_read = 0
+
+
+def limit_batches(limit: int) -> None:
+    """Set the number of bytes to which a batch may inflate, for every consumer of the process."""
+    _Inflation.limit = limit
+
+
+def bytes_read() -> int:
+    """Return the bytes of all batches that were read in this process, inflated."""
+    return _Inflation.bytes_read
+
+
+def _counted(inflate: Any) -> Any:
+    def decode(data: Any) -> bytes:
+        inflated: bytes = inflate(data, _Inflation.limit)
+        _Inflation.inflated += len(inflated)
+        return inflated
+
+    return decode
 
 
 def patch_aiokafka() -> None:
@@ -33,6 +84,22 @@ def patch_aiokafka() -> None:
     # the lane at an invalid header name, and as_record() converts each record.
     vars(fetcher)["MemoryRecords"] = _Records
     fetcher.PartitionRecords._consumer_record = _make_record  # type: ignore[method-assign]
+    decoders = {
+        "gzip_decode": _counted(inflate_gzip),
+        "snappy_decode": _counted(inflate_snappy),
+        "lz4_decode": _counted(inflate_lz4),
+        "zstd_decode": _counted(inflate_zstd),
+    }
+    # The compiled parsers and the ones in Python look the functions up in their own modules.
+    for parsers in (default_records, legacy_records):
+        for module in (parsers, _compiled(parsers)):
+            vars(module).update((n, f) for n, f in decoders.items() if n in vars(module))
+
+
+def _compiled(parsers: Any) -> Any:
+    """Return the compiled twin of a module of parsers, or the module itself if there is none."""
+    batch = getattr(parsers, "DefaultRecordBatch", None) or parsers.LegacyRecordBatch
+    return sys.modules[batch.__module__]
 
 
 def as_record(fetched: Any) -> Record:
@@ -70,26 +137,33 @@ class _Records:
         self._data = data
         self._records: Any = MemoryRecords(data)
         self._at = 0
+        self._read = 0
 
     def size_in_bytes(self) -> int:
         return len(self._data)
 
     def has_next(self) -> bool:
-        return bool(self._records.has_next())
+        return self._read < _Inflation.limit // _ANSWER_PART and bool(self._records.has_next())
 
     def next_batch(self) -> "_Batch":
         begin = self._at
         (length,) = struct.unpack_from(">i", self._data, begin + _LENGTH_AT)
         self._at += _BEFORE_BATCH + length
-        return _Batch(self._records.next_batch(), memoryview(self._data)[begin : self._at])
+        raw = memoryview(self._data)[begin : self._at]
+        return _Batch(self._records.next_batch(), raw, self._count)
+
+    def _count(self, length: int) -> None:
+        self._read += length
+        _Inflation.bytes_read += length
 
 
 class _Batch:
     """One batch: aiokafka's strict parser, then the lenient one from the first invalid name on."""
 
-    def __init__(self, strict: Any, raw: memoryview) -> None:
+    def __init__(self, strict: Any, raw: memoryview, count: Callable[[int], None]) -> None:
         self._strict = strict
         self._raw = raw
+        self._count = count
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._strict, name)
@@ -102,15 +176,50 @@ class _Batch:
         return chain.from_iterable(self._chunks())
 
     def _chunks(self) -> Iterator[Iterable[Any]]:
+        before = _Inflation.inflated
         # chain(), because aiokafka's iterator can be iterated only once and not after its end.
         records, passed_on = chain(self._strict), 0
+        beginning: bytes | bytearray
         try:
             while chunk := [*islice(records, _CHUNK)]:
+                if not passed_on:
+                    # No other batch can have been inflated since.
+                    self._count(max(len(self._raw), _Inflation.inflated - before))
                 yield chunk
                 passed_on += len(chunk)
+            return
         except UnicodeDecodeError:
+            if not passed_on:
+                self._count(max(len(self._raw), _Inflation.inflated - before))
             lenient: Any = _LenientBatch(self._raw)
             yield islice(lenient, passed_on, None)
+            return
+        except OverLimit as over:
+            beginning = over.beginning
+        self._count(_Inflation.limit)
+        if self._raw[_MAGIC_AT] < 2:
+            yield (_of_old_format(self._raw),)
+        else:
+            yield _CutBatch(self._raw, beginning).records()
+
+
+class _WithoutBytes(NamedTuple):
+    """A record that was not inflated, in the shape of aiokafka's."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None = None
+    value: None = None
+    headers: tuple[tuple[str, bytes], ...] = NOT_INFLATED
+
+
+def _of_old_format(raw: memoryview) -> _WithoutBytes:
+    # Such a batch names its last offset only, and version 0 no time.
+    (offset,) = struct.unpack_from(">q", raw)
+    timestamp = _NO_TIMESTAMP
+    if raw[_MAGIC_AT] == 1:
+        (timestamp,) = struct.unpack_from(">q", raw, _TIMESTAMP_AT)
+    return _WithoutBytes(offset, timestamp)
 
 
 class _LenientBatch(_DefaultRecordBatchPy):  # type: ignore[misc]
@@ -124,6 +233,67 @@ class _LenientBatch(_DefaultRecordBatchPy):  # type: ignore[misc]
         super()._maybe_uncompress()
         if not isinstance(self._buffer, _Bytes):
             self._buffer = _Bytes(self._buffer)
+
+
+class _CutBatch(_LenientBatch):  # type: ignore[misc]
+    """The batch whose inflated bytes end at the limit."""
+
+    def __init__(self, raw: memoryview, beginning: bytes | bytearray) -> None:
+        super().__init__(raw)
+        self._buffer = _Bytes(beginning)
+        self._pos = 0
+        self._decompressed = True
+
+    def records(self) -> Iterator[Any]:
+        """Yield the records that are whole, then the others without bytes."""
+        following = self.base_offset
+        while self._next_record_index < self._num_records and self._next_is_whole():
+            record = next(self)
+            following = record.offset + 1
+            yield record
+        # The header gives their number and the last offset. Those between are exact unless
+        # compaction took some away.
+        left = min(self._num_records - self._next_record_index, MOST_NOT_INFLATED)
+        if not left:
+            return
+        first = self._cut_record(following)
+        self._buffer = _Bytes()
+        if left > 1:
+            yield first
+            for offset in range(first.offset + 1, first.offset + left - 1):
+                yield _WithoutBytes(offset, self.max_timestamp)
+            yield _WithoutBytes(self.next_offset - 1, self.max_timestamp)
+        else:
+            yield first
+
+    def _next_is_whole(self) -> bool:
+        try:
+            length, begin = decode_varint(self._buffer, self._pos)
+        except (IndexError, ValueError):
+            return False
+        return begin + length <= len(self._buffer)
+
+    def _cut_record(self, following: int) -> _WithoutBytes:
+        """Return the first record that is not whole: with its key, which stands before its value.
+
+        In a batch of one large record, this names the order that the record is about.
+        """
+        buffer = self._buffer
+        try:
+            _, at = decode_varint(buffer, self._pos)
+            _, at = decode_varint(buffer, at)
+            since_first, at = decode_varint(buffer, at)
+            since_base, at = decode_varint(buffer, at)
+            length, at = decode_varint(buffer, at)
+        except (IndexError, ValueError):
+            return _WithoutBytes(following, self.max_timestamp)
+        timestamp = (
+            self.max_timestamp if self.timestamp_type else self.first_timestamp + since_first
+        )
+        key = bytes(buffer[at : at + length]) if 0 <= length <= LONGEST_KEY else b""
+        return _WithoutBytes(
+            self.base_offset + since_base, timestamp, key if len(key) == length else None
+        )
 
 
 class _Bytes(bytearray):

@@ -20,6 +20,7 @@ def client_options(settings: Settings, role: str) -> dict[str, Any]:
     Raises:
         KafkaUnavailable: a certificate cannot be read now. Its file may be being replaced.
     """
+    aiokafka_patch.limit_batches(settings.max_batch_bytes)
     return {
         "bootstrap_servers": settings.kafka_bootstrap_servers,
         "client_id": f"plazo-{role}",

@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, OffsetOutOfRangeError
 
 from worker.errors import Halted, KafkaUnavailable
-from worker.kafka.aiokafka_patch import as_record
+from worker.kafka.aiokafka_patch import as_record, bytes_read
 from worker.kafka.assignor import LaneAssignor
 from worker.kafka.client import client_options
 from worker.observability.logs import logger
@@ -91,6 +91,7 @@ class Consumer:
             fetch_min_bytes=16_384,
             fetch_max_wait_ms=20,
         )
+        self._max_bytes = settings.max_batch_bytes
         self._listener = _Listener(self._consumer, assigned, revoked)
 
     @property
@@ -140,6 +141,8 @@ class Consumer:
         linger: float = 0.0,
     ) -> Batch:
         """Pass the next records after ``positions`` to ``sink``, at most ``limit``.
+
+        They are fewer once the process has read about as many bytes as one batch may have.
 
         ``sink`` gets them in chunks, those of a partition in their order, and need not keep them.
         ``wait`` is the time to wait for a first record, in seconds; if none comes, the batch is
@@ -193,7 +196,9 @@ class Consumer:
         partitions = [*pulled.reached]
         # Whether a partition with newer records waits for one with older records.
         ahead = False
-        while pulled.count < limit:
+        # Of all lanes together, so at times a pull ends sooner than it must.
+        most = bytes_read() + self._max_bytes
+        while pulled.count < limit and bytes_read() < most:
             behind = await self._furthest_behind(pulled.reached)
             ahead = ahead or len(behind) < len(partitions)
             chunk = min(_CHUNK, limit - pulled.count)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 
 from worker.errors import KafkaUnavailable
 from worker.kafka.client import client_options
-from worker.records import Partition
+from worker.records import Partition, timestamp_of
 from worker.settings import Settings
 
 _TIMEOUT = 15.0
@@ -82,9 +82,7 @@ class OffsetReader:
             (tp.topic, tp.partition): Bounds(
                 begins[tp],
                 ends[tp],
-                datetime.fromtimestamp(first.timestamp / 1000, UTC)
-                if (first := firsts.get(tp)) is not None
-                else None,
+                timestamp_of(first.timestamp) if (first := firsts.get(tp)) is not None else None,
             )
             for tp in asked
         }

@@ -2,10 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from worker.records import Partition
+from worker.records import Partition, timestamp_of
 from worker.storage.transaction import Transaction
 
 
@@ -32,7 +32,7 @@ async def read(session: Transaction, ends: Mapping[Partition, int] | None) -> li
         number = partition[1]
         lag[number] += missing
         if missing and row and row["last_timestamp"] is not None:
-            at = datetime.fromtimestamp(row["last_timestamp"] / 1000, UTC)
+            at = timestamp_of(row["last_timestamp"])
             read_to[number] = min(at, read_to.get(number, at))
     return [
         {

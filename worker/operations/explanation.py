@@ -40,15 +40,19 @@ class OrderHistory:
         return self.order is None and not self.acts and not self.refusals
 
 
-async def load(settings: Settings, database: Database, order_id: str) -> OrderHistory:
-    """Read everything known of an order.
+async def load(
+    settings: Settings, database: Database, order_id: str, *, bodies: bool = False
+) -> OrderHistory:
+    """Read everything known of an order; the bodies of its acts only where they are shown.
+
+    Without ``bodies`` the acts have none: 500 of a megabyte would not fit the worker's memory.
 
     Raises:
         DatabaseUnavailable: try again later.
     """
     async with database.transaction(one_snapshot=True) as tx:
         order = await tx.row("explain_order", order_id)
-        acts = await tx.rows("explain_acts", order_id, MOST)
+        acts = await tx.rows("explain_acts", order_id, MOST, bodies)
         refusals = await tx.rows("explain_refusals", order_id, MOST)
         changes = await tx.rows("explain_changes", order_id, MOST)
         decisions = await tx.rows("explain_decisions", order_id)
@@ -142,7 +146,7 @@ def in_time(act: Mapping[str, Any], order: Mapping[str, Any] | None) -> bool | N
 
 
 def document(order_id: str, history: OrderHistory, personal: bool) -> dict[str, Any]:
-    """The same for JSON; personal data only where ``personal`` is set."""
+    """The same for JSON; personal data only where ``personal`` is set, with the bodies loaded."""
     order = history.order
     entered = order is not None and order["lane"] is not None
     return {
