@@ -1,15 +1,24 @@
 """Reads the records of a lane and applies them, a batch at a time."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import NoReturn, Protocol, TypeVar
 
-from worker.errors import RowRejected
+from worker.errors import (
+    DatabaseFault,
+    DatabaseUnavailable,
+    PlazoError,
+    RecordFailed,
+    RowRejected,
+)
 from worker.ingest.apply import BatchResult, Intake
+from worker.ingest.rows import Rows
 from worker.kafka.consumer import Consumer, RecordSink
 from worker.lanes.fairness import Fairness
 from worker.lanes.lane import Lane
 from worker.records import Batch, Partition, Record
+from worker.storage.faults import is_outage
 
 _T = TypeVar("_T")
 
@@ -20,6 +29,25 @@ _SMALL = 100
 # Seconds to wait, after a small batch, for records that came since the client's last fetch: about
 # one request and its answer.
 _LINGER = 0.008
+
+
+class _OwnFault(Exception):
+    """Wraps a fault of our own, which the client would take for one of its own."""
+
+
+@contextmanager
+def _own_code() -> Iterator[None]:
+    try:
+        yield
+    except DatabaseUnavailable as error:
+        # Such as a breach of integrity: to wait does not help.
+        if is_outage(error):
+            raise
+        raise _OwnFault from error
+    except PlazoError:
+        raise
+    except Exception as error:
+        raise _OwnFault from error
 
 
 class UnlessStopped(Protocol):
@@ -65,16 +93,18 @@ class Reader:
         Returns ``None`` if no record comes for a while, or if the lane is being stopped. A record
         whose row Postgres refuses becomes a dead letter.
 
-        Raises: as :meth:`Consumer.pull` and :meth:`Intake.apply`.
+        Raises:
+            RecordFailed: our own code fails on the next record.
+            Others, as :meth:`Consumer.pull` and :meth:`Intake.apply`.
         """
         positions = self._lane.positions
         while limit := await self._unless_stopped(self._fairness.reading(positions, self._most)):
             try:
                 batch, applied = await self._read(limit)
-            except RowRejected:
+            except (RowRejected, _OwnFault) as error:
                 if limit == 1:
-                    raise
-                # One bad row fails its batch: halve the batch until the row is alone in it.
+                    raise (error.__cause__ or error) from None
+                # One bad record fails its batch: halve the batch until the record is alone in it.
                 self._consumer.seek(positions)
                 self._most = limit // 2
                 continue
@@ -94,17 +124,21 @@ class Reader:
         if batch is None or not batch.after:
             return Batch(), None
         if batch.count <= _SMALL:
-            rows = intake.new_rows()
-            intake.decode(rows, first)
             try:
-                return batch, await intake.apply(batch, rows)
+                rows = intake.new_rows()
+                self._decode(rows, first)
+                return batch, await self._apply(batch, rows)
             except RowRejected as error:
                 if batch.count != 1:
                     raise
                 return batch, await intake.refuse(batch, first[0], error)
+            except _OwnFault as fault:
+                if batch.count != 1:
+                    raise
+                return await self._give_up(first[0], fault)
         async with self._fairness.applying():
             rows = intake.new_rows()
-            decode = partial(intake.decode, rows, pack=True)
+            decode = partial(self._decode, rows, pack=True)
             decode(first)
             first.clear()
             # Only now, in this lane's turn: records that arrived meanwhile join the batch.
@@ -112,7 +146,25 @@ class Reader:
             if more is None:  # the rows may hold records of a pull that did not end
                 return Batch(), None
             batch += more
-            return batch, await intake.apply(batch, rows)
+            return batch, await self._apply(batch, rows)
+
+    def _decode(self, rows: Rows, records: Sequence[Record], *, pack: bool = False) -> None:
+        with _own_code():
+            self._intake.decode(rows, records, pack=pack)
+
+    async def _apply(self, batch: Batch, rows: Rows) -> BatchResult:
+        with _own_code():
+            return await self._intake.apply(batch, rows)
+
+    async def _give_up(self, record: Record, fault: _OwnFault) -> NoReturn:
+        topic, partition, offset = record.topic, record.partition, record.offset
+        if self._lane.positions[topic, partition] < offset:
+            # Markers of transactions lie before it. The command that skips a record finds it at
+            # the stored position.
+            await self._apply(Batch(0, {(topic, partition): offset}), self._intake.new_rows())
+        cause = fault.__cause__
+        error = str(cause) if isinstance(cause, DatabaseFault) else type(cause).__name__
+        raise RecordFailed(topic, partition, offset, error) from cause
 
     async def _pull(
         self,
