@@ -9,7 +9,16 @@ from typing import Annotated
 
 import typer
 
-from worker.cli import brake, contract, dead_letters, lanes, policy, shadow, topics
+from worker.cli import (
+    brake,
+    contract,
+    dead_letters,
+    lanes,
+    policy,
+    positions,
+    shadow,
+    topics,
+)
 from worker.cli.actions import actions
 from worker.cli.assets import assets, runbook
 from worker.cli.check import check
@@ -43,7 +52,7 @@ for _command in (
     run, migrate, dev, check, runbook, assets, explain, forget, actions, sellers, replay,
 ):  # fmt: skip
     app.command()(_command)
-for _group in (lanes, shadow, policy, contract, brake, topics, dead_letters):
+for _group in (lanes, positions, shadow, policy, contract, brake, topics, dead_letters):
     app.add_typer(_group.app)
 
 _STATUS: dict[type[PlazoError], int] = {

@@ -30,6 +30,10 @@ class NotSkipped(PlazoError):
     """The record that a person wants to skip is not the next one of its partition."""
 
 
+class NotRewound(PlazoError):
+    """A position cannot be set back to this offset."""
+
+
 class NoSuchRecord(PlazoError):
     """A log does not hold this offset."""
 
