@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from worker.errors import DatabaseUnavailable, Fenced, RecordFailed, RowRejected
+from worker.errors import DatabaseUnavailable, Fenced, Halted, RecordFailed, RowRejected
 from worker.ingest.reader import Reader
 from worker.records import Batch, Mark, Record
 
@@ -28,8 +28,26 @@ class Log:
         self.decode_fails: Exception | None = None
         self.apply_fails: Exception | None = None
         self._at = 0
+        self.connection = "a"
+        self.now = 100.0
+        self.replaced = False
+        self.looks = 0
+
+    # As Clock.
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def recognise(self) -> bool:
+        self.looks += 1
+        if self.replaced:
+            raise Halted("another log")
+        return True
 
     # As Consumer.
+
+    def source(self, _partition: Any) -> str:
+        return self.connection
 
     def seek(self, positions: Mapping[Any, int]) -> None:
         self._at = positions[ORDERS]
@@ -85,7 +103,8 @@ async def _wait(work: Awaitable[Any]) -> Any:
 
 
 def reader(log: Any) -> Reader:
-    return Reader(log.lane, log, log, _Turns(), 1, 2_000, {}, _wait)  # type: ignore[arg-type]
+    turns: Any = _Turns()
+    return Reader(log.lane, log, log, turns, 1, 2_000, {}, _wait, log, log.recognise)
 
 
 async def read_all(log: Log) -> None:
@@ -145,3 +164,42 @@ async def test_the_position_moves_up_to_the_record_that_fails() -> None:
     with pytest.raises(RecordFailed, match="orders/0@3"):
         await reader(log).read()
     assert log.lane.positions == {ORDERS: 3}
+
+
+@pytest.mark.parametrize("size", [1, 300])
+async def test_a_log_is_looked_at_again_after_a_new_connection(size: int) -> None:
+    log = Log([b"good"] * size)
+    one = reader(log)
+    log.connection, log.replaced = "b", True
+    for _ in range(2):
+        log.seek(log.lane.positions)
+        with pytest.raises(Halted):
+            await one.read()
+    assert log.applied == []
+
+
+@pytest.mark.parametrize("size", [1, 300])
+async def test_a_log_is_looked_at_again_after_a_freeze(size: int) -> None:
+    log = Log([b"good"] * size)
+    records, log.records = log.records, []
+    one = reader(log)
+    log.now += 3.5
+    await one.read()  # finds nothing yet
+    log.now += 0.5
+    log.records, log.replaced = records, True
+    with pytest.raises(Halted):
+        await one.read()
+    assert log.applied == []
+
+
+async def test_a_known_log_is_looked_at_once_for_each_change() -> None:
+    log = Log([b"good"] * 5)
+    one = reader(log)
+    await one.read()
+    assert log.looks == 0
+    log.connection = "b"
+    for offset in range(5, 8):
+        log.records.append(Record(*ORDERS, offset, 2_000, b"k", b"good", ()))
+        await one.read()
+    assert log.looks == 1
+    assert len(log.applied) == 8

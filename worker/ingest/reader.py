@@ -1,10 +1,11 @@
 """Reads the records of a lane and applies them, a batch at a time."""
 
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import NoReturn, Protocol, TypeVar
 
+from worker.clock import Clock
 from worker.errors import (
     DatabaseFault,
     DatabaseUnavailable,
@@ -29,6 +30,8 @@ _SMALL = 100
 # Seconds to wait, after a small batch, for records that came since the client's last fetch: about
 # one request and its answer.
 _LINGER = 0.008
+# A reader that comes back to the client after so many seconds was slow, or the process was frozen.
+_FROZEN = 3.0
 
 
 class _OwnFault(Exception):
@@ -61,6 +64,11 @@ class Reader:
 
     ``reached`` is the timestamp of the last record of each partition, in milliseconds since the
     epoch; the reader keeps it up to date.
+
+    ``recognise`` waits until the logs are known to be those that were read before; it raises
+    :class:`Halted` if they are not. A log may be replaced or cut while the worker is frozen, or
+    together with its broker. The client would go on at its position, and never read what the new
+    log holds below.
     """
 
     def __init__(
@@ -73,6 +81,8 @@ class Reader:
         batch_size: int,
         reached: dict[Partition, int],
         unless_stopped: UnlessStopped,
+        clock: Clock,
+        recognise: Callable[[], Awaitable[bool]],
     ) -> None:
         # Whether the last batch was so large that more records are waiting.
         self.behind = False
@@ -86,6 +96,11 @@ class Reader:
         self._linger = 0.0
         self._reached = reached
         self._unless_stopped = unless_stopped
+        self._clock = clock
+        self._recognise = recognise
+        self._sources = self._sources_now()
+        self._pulled_at = clock.monotonic()
+        self._frozen = False
 
     async def read(self) -> BatchResult | None:
         """Apply the next records, once.
@@ -124,6 +139,8 @@ class Reader:
         if batch is None or not batch.after:
             return Batch(), None
         if batch.count <= _SMALL:
+            if not await self._log_is_known():
+                return Batch(), None
             try:
                 rows = intake.new_rows()
                 self._decode(rows, first)
@@ -143,10 +160,24 @@ class Reader:
             first.clear()
             # Only now, in this lane's turn: records that arrived meanwhile join the batch.
             more = await self._pull(limit - batch.count, decode, after=batch)
-            if more is None:  # the rows may hold records of a pull that did not end
+            # Without an answer the rows may hold records of a pull that did not end.
+            if more is None or not await self._log_is_known():
                 return Batch(), None
             batch += more
             return batch, await self._apply(batch, rows)
+
+    def _sources_now(self) -> dict[Partition, object]:
+        return {partition: self._consumer.source(partition) for partition in self._lane.positions}
+
+    async def _log_is_known(self) -> bool:
+        """Look again where it may have changed; false if the lane is being stopped."""
+        # After the pull and before the look: a connection made meanwhile is for the next batch.
+        sources = self._sources_now()
+        if sources != self._sources or self._frozen:
+            if not await self._unless_stopped(self._recognise()):
+                return False
+            self._sources, self._frozen = sources, False
+        return True
 
     def _decode(self, rows: Rows, records: Sequence[Record], *, pack: bool = False) -> None:
         with _own_code():
@@ -178,7 +209,7 @@ class Reader:
         """Pull the lane's records after a batch; ``None`` when the lane is being stopped."""
         after = after or Batch()
         read_to = {p: mark.timestamp for p, mark in after.last.items()}
-        return await self._unless_stopped(
+        pulled = await self._unless_stopped(
             self._consumer.pull(
                 {**self._lane.positions, **after.after},
                 self._assignment,
@@ -189,3 +220,6 @@ class Reader:
                 linger,
             )
         )
+        before, self._pulled_at = self._pulled_at, self._clock.monotonic()
+        self._frozen |= self._pulled_at - before > _FROZEN
+        return pulled
