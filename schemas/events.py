@@ -75,3 +75,4 @@ class RefusalClass(StrEnum):
     TEXT = "text"  # NUL or a lone surrogate
     DATABASE = "database"  # readable, yet Postgres rejected the row
     TOO_LATE = "too-late"  # a change of a deadline that could take no effect any more
+    SKIPPED = "skipped"  # the worker failed on it, and a person skipped it

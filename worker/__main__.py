@@ -9,14 +9,22 @@ from typing import Annotated
 
 import typer
 
-from worker.cli import brake, contract, dead_letters, policy, shadow, topics
+from worker.cli import (
+    brake,
+    contract,
+    dead_letters,
+    lanes,
+    policy,
+    positions,
+    shadow,
+    topics,
+)
 from worker.cli.actions import actions
 from worker.cli.assets import assets, runbook
 from worker.cli.check import check
 from worker.cli.dev import dev
 from worker.cli.explain import explain
 from worker.cli.forget import forget
-from worker.cli.lanes import lanes
 from worker.cli.migrate import migrate
 from worker.cli.replay import replay
 from worker.cli.run import run
@@ -41,10 +49,10 @@ app = typer.Typer(
 )
 
 for _command in (
-    run, migrate, dev, check, runbook, assets, lanes, explain, forget, actions, sellers, replay,
+    run, migrate, dev, check, runbook, assets, explain, forget, actions, sellers, replay,
 ):  # fmt: skip
     app.command()(_command)
-for _group in (shadow, policy, contract, brake, topics, dead_letters):
+for _group in (lanes, positions, shadow, policy, contract, brake, topics, dead_letters):
     app.add_typer(_group.app)
 
 _STATUS: dict[type[PlazoError], int] = {

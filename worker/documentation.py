@@ -89,10 +89,13 @@ def fill(text: str) -> str:
 
 def _sections(name: str, command: Any) -> Iterator[str]:
     children = getattr(command, "commands", None)
-    if children is not None:
-        for child, one in children.items():
-            yield from _sections(f"{name} {child}", one)
-        return
+    if children is None or command.invoke_without_command:
+        yield from _section(name, command)
+    for child, one in (children or {}).items():
+        yield from _sections(f"{name} {child}", one)
+
+
+def _section(name: str, command: Any) -> Iterator[str]:
     arguments = [one for one in command.params if one.param_type_name == "argument"]
     options = [one for one in command.params if one.param_type_name == "option"]
     usage = [name, *("[OPTIONS]" for _ in options[:1]), *(_argument(one) for one in arguments)]

@@ -15,6 +15,29 @@ class Halted(PlazoError):
     """A lane stopped on purpose, because going on could break a promise."""
 
 
+class RecordFailed(PlazoError):
+    """Our own code fails on a record that stands alone; ``error`` names the class of its error."""
+
+    def __init__(self, topic: str, partition: int, offset: int, error: str) -> None:
+        super().__init__(f"{error} at {topic}/{partition}@{offset}")
+        self.topic = topic
+        self.partition = partition
+        self.offset = offset
+        self.error = error
+
+
+class NotSkipped(PlazoError):
+    """The record that a person wants to skip is not the next one of its partition."""
+
+
+class NotRewound(PlazoError):
+    """A position cannot be set back to this offset."""
+
+
+class NoSuchRecord(PlazoError):
+    """A log does not hold this offset."""
+
+
 class SchemaNotCurrent(PlazoError):
     """The schema of the database does not match this version."""
 

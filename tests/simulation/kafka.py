@@ -351,6 +351,10 @@ class SimConsumer:
                 if future in waiting:
                     waiting.remove(future)
 
+    def source(self, partition: Partition) -> object:
+        """Logs are not replaced in this world."""
+        return partition
+
     async def commit(self, positions: Mapping[Partition, int]) -> None:
         with suppress(NotAssigned, KafkaUnavailable):
             await self.confirm(positions)

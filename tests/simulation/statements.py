@@ -487,8 +487,8 @@ def outages(tx: "Tx") -> list[Row]:
 def insert_changes(
     tx: "Tx", order_id: str, *values: Any,
 ) -> "Statement":  # fmt: skip
-    yield from _insert(tx, "deadline_changes", (order_id, *values[-3:]), _change(order_id, *values))
-    return 1
+    key = (order_id, *values[-3:])
+    return (yield from _insert_missing(tx, "deadline_changes", key, _change(order_id, *values)))
 
 
 def _change(
@@ -528,17 +528,19 @@ def mark_changes_counted(
 
 @_statement
 def refuse_changes(tx: "Tx", lane: int, *columns: list[Any]) -> "Statement":
-    there = {(r["topic"], r["partition"], r["offset"]) for r in tx.scan("dead_letters")}
+    there = {
+        (r["topic"], r["partition"], r["offset"], r["timestamp"]) for r in tx.scan("dead_letters")
+    }
     number = 0
     for order_id, topic, partition, offset, error, message in zip(*columns, strict=True):
         for act in tx.scan("acts"):
             place = (act["topic"], act["partition"], act["offset"])
             if act["order_id"] != order_id or place != (topic, partition, offset):
                 continue
-            if place in there:
+            if (*place, act["received_at"]) in there:
                 tx.serial("dead_letters")  # spent on the row that meets the other
                 continue
-            there.add(place)
+            there.add((*place, act["received_at"]))
             kind = f"marketplace.{act['status']}.v1".encode()
             letter = (
                 lane, *place, act["received_at"], act["received_at"], error, message,
@@ -703,22 +705,29 @@ def insert_dead_letters(
     tx: "Tx", lane: int, topic: str, partition: int, offset: int, timestamp: Any, received_at: Any,
     error: str, message: str, key: Any, value: Any, names: Any, values: Any, named: list[str],
 ) -> "Statement":  # fmt: skip
-    place = (topic, partition, offset)
+    place = (topic, partition, offset, timestamp)
     number = tx.serial("dead_letters")
     yield "dead_letters_by_place", place
-    if any(
-        (row["topic"], row["partition"], row["offset"]) == place
-        for row in [*tx.database.tables["dead_letters"].values(), *tx.scan("dead_letters")]
-    ):
-        raise _fault("23505")
-    tx.put("dead_letters", number, Row(
-        id=number, lane=lane, topic=topic, partition=partition, offset=offset, timestamp=timestamp,
-        received_at=received_at, error=error, message=message, key=key, value=value,
-        header_names=names, header_values=values, published=False,
-    ))  # fmt: skip
+    there = [
+        row["id"]
+        for row in _all(tx, "dead_letters")
+        if (row["topic"], row["partition"], row["offset"], row["timestamp"]) == place
+    ]
+    if there:
+        (number,) = there
+        yield "dead_letters", number
+        tx.put("dead_letters", number, tx.newest("dead_letters", number))
+    else:
+        tx.put("dead_letters", number, Row(
+            id=number, lane=lane, topic=topic, partition=partition, offset=offset,
+            timestamp=timestamp, received_at=received_at, error=error, message=message, key=key,
+            value=value, header_names=names, header_values=values, published=False,
+        ))  # fmt: skip
+    shielded = 0
     for order_id in named:
-        tx.put("shields", (order_id, number), Row(order_id=order_id, dead_letter=number))
-    return len(named)
+        shield = Row(order_id=order_id, dead_letter=number)
+        shielded += yield from _insert_missing(tx, "shields", (order_id, number), shield)
+    return shielded
 
 
 @_reading

@@ -168,7 +168,9 @@ class Statements:
         return tuple([one] for one in (self.order(), now, now, "default", 2, "escalate"))
 
     def letter(self) -> tuple[Any, ...]:
-        return (self.lane(), "t1", 0, self.rng.randint(0, 9), START, START, "not-json", "value",
+        rng = self.rng
+        at = START + timedelta(seconds=rng.randint(0, 1))
+        return (self.lane(), "t1", 0, rng.randint(0, 9), at, START, "not-json", "value",
                 b"k", None, [b"h"], [b"v"], self.orders())  # fmt: skip
 
     def places(self) -> tuple[Any, ...]:

@@ -1,14 +1,18 @@
-"""``plazo lanes``: shows the owner of each lane, its lag and its undecided orders."""
+"""``plazo lanes``: shows the lanes, or skips the record at which one fails."""
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
 
-from worker.cli.context import finish, open_database
-from worker.cli.options import AsJson
-from worker.cli.output import console, print_json, table
+import typer
+
+from worker.cli.context import author_of, finish, open_database
+from worker.cli.options import AsJson, By, DryRun
+from worker.cli.output import cell, console, print_error, print_json, table
 from worker.cli.settings import load_settings
 
 if TYPE_CHECKING:
+    from worker.operations.lanes import SkipResult
     from worker.records import Partition
     from worker.settings import Settings
 
@@ -18,8 +22,14 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def lanes(as_json: AsJson = False) -> None:
+app = typer.Typer(name="lanes")
+
+
+@app.callback(invoke_without_command=True)
+def lanes(context: typer.Context, as_json: AsJson = False) -> None:
     """Show the owner of each lane, its lag, and its undecided orders."""
+    if context.invoked_subcommand is not None:
+        return
     settings = load_settings()
     rows = finish(settings, _rows(settings))
     if as_json:
@@ -27,6 +37,45 @@ def lanes(as_json: AsJson = False) -> None:
     else:
         heads = [name.replace("_", " ") for name in _COLUMNS]
         console().print(table("Lanes", heads, ([row[name] for name in _COLUMNS] for row in rows)))
+
+
+@app.command("skip")
+def skip(
+    topic: Annotated[str, typer.Argument(metavar="TOPIC")],
+    partition: Annotated[int, typer.Argument(metavar="PARTITION", min=0, max=2**31 - 1)],
+    offset: Annotated[int, typer.Argument(metavar="OFFSET", min=0, max=2**63 - 2)],
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Confirm that the worker shall not read this record.")
+    ] = False,
+    dry_run: DryRun = False,
+    by: By = None,
+    as_json: AsJson = False,
+) -> None:
+    """Turn the record at which a lane fails into a dead letter, which shields its orders."""
+    from worker.operations import lanes as operation
+
+    if not (yes or dry_run):
+        raise typer.BadParameter("the worker will never read this record: confirm with --yes")
+    settings = load_settings()
+    if topic not in settings.input_topics:
+        raise typer.BadParameter(f"the inputs are {', '.join(settings.input_topics)}")
+    author = author_of(by, nobody="nobody" if dry_run else None)
+
+    async def work() -> "SkipResult":
+        async with open_database(settings) as database:
+            return await operation.skip(
+                settings, database, (topic, partition), offset, author=author, dry_run=dry_run
+            )
+
+    result = finish(settings, work())
+    if as_json:
+        print_json({"dry_run": dry_run, **asdict(result)})
+        return
+    verb = "would skip" if dry_run else "skipped"
+    shields = ", ".join(result.shields) or "no order"
+    console().print(cell(f"{verb} {topic}/{partition}@{offset}, which shields {shields}"))
+    if not result.readable:
+        print_error("the record could not be read: its orders are not known, so none is shielded")
 
 
 async def _rows(settings: "Settings") -> list[dict[str, Any]]:

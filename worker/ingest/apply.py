@@ -177,6 +177,7 @@ class Intake:
         for span in spans.values():
             span.end()
         self._lane.positions.update(batch.after)
+        self._lane.marks.update(batch.last)
         self._lane.open_deadlines = open_deadlines
         rearmed = self._lane.rearm(timers)
         self._count(rows, entered, started)

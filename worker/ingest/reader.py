@@ -1,15 +1,25 @@
 """Reads the records of a lane and applies them, a batch at a time."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import NoReturn, Protocol, TypeVar
 
-from worker.errors import RowRejected
+from worker.clock import Clock
+from worker.errors import (
+    DatabaseFault,
+    DatabaseUnavailable,
+    PlazoError,
+    RecordFailed,
+    RowRejected,
+)
 from worker.ingest.apply import BatchResult, Intake
+from worker.ingest.rows import Rows
 from worker.kafka.consumer import Consumer, RecordSink
 from worker.lanes.fairness import Fairness
 from worker.lanes.lane import Lane
 from worker.records import Batch, Partition, Record
+from worker.storage.faults import is_outage
 
 _T = TypeVar("_T")
 
@@ -20,6 +30,27 @@ _SMALL = 100
 # Seconds to wait, after a small batch, for records that came since the client's last fetch: about
 # one request and its answer.
 _LINGER = 0.008
+# A reader that comes back to the client after so many seconds was slow, or the process was frozen.
+_FROZEN = 3.0
+
+
+class _OwnFault(Exception):
+    """Wraps a fault of our own, which the client would take for one of its own."""
+
+
+@contextmanager
+def _own_code() -> Iterator[None]:
+    try:
+        yield
+    except DatabaseUnavailable as error:
+        # Such as a breach of integrity: to wait does not help.
+        if is_outage(error):
+            raise
+        raise _OwnFault from error
+    except PlazoError:
+        raise
+    except Exception as error:
+        raise _OwnFault from error
 
 
 class UnlessStopped(Protocol):
@@ -33,6 +64,11 @@ class Reader:
 
     ``reached`` is the timestamp of the last record of each partition, in milliseconds since the
     epoch; the reader keeps it up to date.
+
+    ``recognise`` waits until the logs are known to be those that were read before; it raises
+    :class:`Halted` if they are not. A log may be replaced or cut while the worker is frozen, or
+    together with its broker. The client would go on at its position, and never read what the new
+    log holds below.
     """
 
     def __init__(
@@ -45,6 +81,8 @@ class Reader:
         batch_size: int,
         reached: dict[Partition, int],
         unless_stopped: UnlessStopped,
+        clock: Clock,
+        recognise: Callable[[], Awaitable[bool]],
     ) -> None:
         # Whether the last batch was so large that more records are waiting.
         self.behind = False
@@ -58,6 +96,11 @@ class Reader:
         self._linger = 0.0
         self._reached = reached
         self._unless_stopped = unless_stopped
+        self._clock = clock
+        self._recognise = recognise
+        self._sources = self._sources_now()
+        self._pulled_at = clock.monotonic()
+        self._frozen = False
 
     async def read(self) -> BatchResult | None:
         """Apply the next records, once.
@@ -65,16 +108,18 @@ class Reader:
         Returns ``None`` if no record comes for a while, or if the lane is being stopped. A record
         whose row Postgres refuses becomes a dead letter.
 
-        Raises: as :meth:`Consumer.pull` and :meth:`Intake.apply`.
+        Raises:
+            RecordFailed: our own code fails on the next record.
+            Others, as :meth:`Consumer.pull` and :meth:`Intake.apply`.
         """
         positions = self._lane.positions
         while limit := await self._unless_stopped(self._fairness.reading(positions, self._most)):
             try:
                 batch, applied = await self._read(limit)
-            except RowRejected:
+            except (RowRejected, _OwnFault) as error:
                 if limit == 1:
-                    raise
-                # One bad row fails its batch: halve the batch until the row is alone in it.
+                    raise (error.__cause__ or error) from None
+                # One bad record fails its batch: halve the batch until the record is alone in it.
                 self._consumer.seek(positions)
                 self._most = limit // 2
                 continue
@@ -94,25 +139,63 @@ class Reader:
         if batch is None or not batch.after:
             return Batch(), None
         if batch.count <= _SMALL:
-            rows = intake.new_rows()
-            intake.decode(rows, first)
+            if not await self._log_is_known():
+                return Batch(), None
             try:
-                return batch, await intake.apply(batch, rows)
+                rows = intake.new_rows()
+                self._decode(rows, first)
+                return batch, await self._apply(batch, rows)
             except RowRejected as error:
                 if batch.count != 1:
                     raise
                 return batch, await intake.refuse(batch, first[0], error)
+            except _OwnFault as fault:
+                if batch.count != 1:
+                    raise
+                return await self._give_up(first[0], fault)
         async with self._fairness.applying():
             rows = intake.new_rows()
-            decode = partial(intake.decode, rows, pack=True)
+            decode = partial(self._decode, rows, pack=True)
             decode(first)
             first.clear()
             # Only now, in this lane's turn: records that arrived meanwhile join the batch.
             more = await self._pull(limit - batch.count, decode, after=batch)
-            if more is None:  # the rows may hold records of a pull that did not end
+            # Without an answer the rows may hold records of a pull that did not end.
+            if more is None or not await self._log_is_known():
                 return Batch(), None
             batch += more
-            return batch, await intake.apply(batch, rows)
+            return batch, await self._apply(batch, rows)
+
+    def _sources_now(self) -> dict[Partition, object]:
+        return {partition: self._consumer.source(partition) for partition in self._lane.positions}
+
+    async def _log_is_known(self) -> bool:
+        """Look again where it may have changed; false if the lane is being stopped."""
+        # After the pull and before the look: a connection made meanwhile is for the next batch.
+        sources = self._sources_now()
+        if sources != self._sources or self._frozen:
+            if not await self._unless_stopped(self._recognise()):
+                return False
+            self._sources, self._frozen = sources, False
+        return True
+
+    def _decode(self, rows: Rows, records: Sequence[Record], *, pack: bool = False) -> None:
+        with _own_code():
+            self._intake.decode(rows, records, pack=pack)
+
+    async def _apply(self, batch: Batch, rows: Rows) -> BatchResult:
+        with _own_code():
+            return await self._intake.apply(batch, rows)
+
+    async def _give_up(self, record: Record, fault: _OwnFault) -> NoReturn:
+        topic, partition, offset = record.topic, record.partition, record.offset
+        if self._lane.positions[topic, partition] < offset:
+            # Markers of transactions lie before it. The command that skips a record finds it at
+            # the stored position.
+            await self._apply(Batch(0, {(topic, partition): offset}), self._intake.new_rows())
+        cause = fault.__cause__
+        error = str(cause) if isinstance(cause, DatabaseFault) else type(cause).__name__
+        raise RecordFailed(topic, partition, offset, error) from cause
 
     async def _pull(
         self,
@@ -126,7 +209,7 @@ class Reader:
         """Pull the lane's records after a batch; ``None`` when the lane is being stopped."""
         after = after or Batch()
         read_to = {p: mark.timestamp for p, mark in after.last.items()}
-        return await self._unless_stopped(
+        pulled = await self._unless_stopped(
             self._consumer.pull(
                 {**self._lane.positions, **after.after},
                 self._assignment,
@@ -137,3 +220,6 @@ class Reader:
                 linger,
             )
         )
+        before, self._pulled_at = self._pulled_at, self._clock.monotonic()
+        self._frozen |= self._pulled_at - before > _FROZEN
+        return pulled

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.client import ConnectionGroup
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, OffsetOutOfRangeError
 
 from worker.errors import Halted, KafkaUnavailable
@@ -233,6 +234,16 @@ class Consumer:
             if await self._consumer.position(tp) < (self._consumer.last_stable_offset(tp) or 0)
         ]
         return [*reached] if len(backlog) < 2 else [min(backlog, key=reached.__getitem__)]
+
+    def source(self, partition: Partition) -> object:
+        """Return what a partition is fetched from: its leader, and the client's connection to it.
+
+        As long as the answer is equal, the broker has neither restarted nor lost the leadership.
+        """
+        # The object itself, not its number, which a later connection may get.
+        client = self._consumer._client
+        leader = client.cluster.leader_for_partition(TopicPartition(*partition))
+        return leader, client._conns.get((leader, ConnectionGroup.DEFAULT))
 
     async def commit(self, positions: Mapping[Partition, int]) -> None:
         """Commit positions to the group, for lag tools; the worker never reads them."""

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import CorruptRecordException, KafkaError, RecordTooLargeError
 
-from worker.errors import KafkaUnavailable
+from worker.errors import KafkaUnavailable, NoSuchRecord
+from worker.kafka.aiokafka_patch import as_record
 from worker.kafka.client import client_options
-from worker.records import Partition, timestamp_of
+from worker.records import Partition, Record, timestamp_of
 from worker.settings import Settings
 
 _TIMEOUT = 15.0
@@ -20,6 +21,9 @@ _TIMEOUT = 15.0
 # Assigned between questions. unsubscribe() would end the client's fetcher for good if it came
 # before the fetcher had seen the assignment (aiokafka 0.14).
 _NO_PARTITIONS: tuple[TopicPartition, ...] = ()
+
+# Faults of the record itself.
+_UNREADABLE = (CorruptRecordException, RecordTooLargeError, ValueError, MemoryError)
 
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -112,6 +116,16 @@ class OffsetReader:
         timestamps: dict[Partition, int] = await self._ask(lambda: self._read_timestamps(offsets))
         return timestamps
 
+    async def record(self, partition: Partition, offset: int) -> Record | None:
+        """Return the record at an offset, committed or not; ``None`` if no client can read it.
+
+        Raises:
+            NoSuchRecord: the log begins after this offset, or ends before it.
+            KafkaUnavailable
+        """
+        record: Record | None = await self._ask(lambda: self._read_record(partition, offset))
+        return record
+
     async def tail(self, topic: str, partition: int, count: int) -> list[Headers]:
         """Return the headers of the last ``count`` records of a partition, oldest first.
 
@@ -158,6 +172,28 @@ class OffsetReader:
                 fetched = await self._reader.getmany(tp, timeout_ms=1000)
                 headers += [record.headers for record in fetched.get(tp, ())]
             return headers
+        finally:
+            self._reader.assign(_NO_PARTITIONS)
+
+    async def _read_record(self, partition: Partition, offset: int) -> Record | None:
+        tp = TopicPartition(*partition)
+        begin = (await self._reader.beginning_offsets([tp]))[tp]
+        end = (await self._reader.end_offsets([tp]))[tp]
+        if not begin <= offset < end:
+            raise NoSuchRecord(
+                f"{tp.topic}/{tp.partition} holds no offset {offset}: it begins at {begin} and "
+                f"ends before {end}"
+            )
+        self._reader.assign([tp])
+        try:
+            self._reader.seek(tp, offset)
+            while await self._reader.position(tp) <= offset:
+                fetched = await self._reader.getmany(tp, timeout_ms=1000, max_records=1)
+                for record in fetched.get(tp, ()):
+                    return as_record(record) if record.offset == offset else None
+            return None
+        except _UNREADABLE:
+            return None
         finally:
             self._reader.assign(_NO_PARTITIONS)
 

@@ -24,6 +24,7 @@ class Guard(StrEnum):
     DATABASE = "database"
     CLOCK = "clock"
     HALTED = "halted"
+    FAILING = "failing"  # a lane fails again and again at the same place
     MASS_CANCEL = "mass-cancel"  # too many auto-cancels: a person decides
     SILENT_FEED = "silent-feed"  # orders arrive, and status changes do not
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
@@ -77,9 +78,7 @@ class DeadLetterOutbox:
             return
         headers = await self._offsets.tail(self._topic, self._partition, _TAIL)
         published = {_source_position(each) for each in headers}
-        await self._mark(
-            [r["id"] for r in rows if (r["topic"], r["partition"], r["offset"]) in published]
-        )
+        await self._mark([row["id"] for row in rows if _place(row) in published])
 
     async def _unpublished(self) -> Sequence[Any]:
         return await self._lane.database.rows("unpublished_dead_letters", self._lane.number, _BATCH)
@@ -97,7 +96,7 @@ class DeadLetterOutbox:
             names.SOURCE_TOPIC: row["topic"],
             names.SOURCE_PARTITION: str(row["partition"]),
             names.SOURCE_OFFSET: str(row["offset"]),
-            names.SOURCE_TIMESTAMP: row["timestamp"].isoformat().replace("+00:00", "Z"),
+            names.SOURCE_TIMESTAMP: _text(row["timestamp"]),
             names.ERROR_CLASS: row["error"],
             names.ERROR_MESSAGE: row["message"],
         }
@@ -105,13 +104,26 @@ class DeadLetterOutbox:
         return Message(self._topic, self._partition, row["key"], row["value"], headers)
 
 
-def _source_position(headers: Headers) -> tuple[str, int, int] | None:
+def _text(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")
+
+
+# Where and when a refused record stood in the log; a topic that was replaced has others there.
+_Place = tuple[str, int, int, str]
+
+
+def _place(row: Any) -> _Place:
+    return row["topic"], row["partition"], row["offset"], _text(row["timestamp"])
+
+
+def _source_position(headers: Headers) -> _Place | None:
     found = dict(headers)  # ours come last, so they override those of the refused record
     try:
         return (
             found[names.SOURCE_TOPIC].decode(),
             int(found[names.SOURCE_PARTITION]),
             int(found[names.SOURCE_OFFSET]),
+            found[names.SOURCE_TIMESTAMP].decode(),
         )
     except (KeyError, ValueError):
         return None

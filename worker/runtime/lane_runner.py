@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from worker.backoff import Backoff
-from worker.errors import Fenced, Halted, PlazoError
+from worker.errors import Fenced, Halted, PlazoError, RecordFailed
 from worker.kafka.consumer import Consumer, NotAssigned, PositionLost
 from worker.lanes.lane import Lane
 from worker.observability.labels import Part
 from worker.observability.logs import logger
 from worker.outbox.relay import Relay
 from worker.records import Partition
+from worker.runtime.failures import STEADY, Failures
 from worker.runtime.lane_parts import LaneParts
 from worker.runtime.lane_tasks import Group, LaneTasks
 from worker.runtime.services import Services
@@ -47,6 +48,9 @@ class LaneRunner:
         # The reason why the lane is not at work.
         self.fault: str | None = "starting"
         self.halted = False
+        self._failures = Failures()
+        # The monotonic time of the current attempt to take the lane and to work on it.
+        self._began_at = 0.0
         # Of the last record applied, in milliseconds.
         self.last_timestamp: dict[Partition, int] = {}
         self._left_at: dict[Partition, int] = {}
@@ -57,6 +61,11 @@ class LaneRunner:
         self._stopping = asyncio.Event()
         self._tasks: LaneTasks | None = None
         self._task = asyncio.create_task(self._run(), name=f"lane-{number}")
+
+    @property
+    def failing(self) -> str | None:
+        """Where the lane fails again and again: topic, partition and offset."""
+        return self._failures.failing
 
     def notice(self) -> None:
         """Report that orders of this lane must be judged again."""
@@ -81,7 +90,7 @@ class LaneRunner:
     async def _run(self) -> None:
         backoff = Backoff()
         while not self._stopping.is_set():
-            started = self._clock.monotonic()
+            self._began_at = self._clock.monotonic()
             try:
                 await self._live()
             except PositionLost:
@@ -96,22 +105,30 @@ class LaneRunner:
                 self.fault = str(error)
                 log.error("lane_halted", lane=self.number, reason=str(error))
                 wait = _HALTED_WAIT
-            except PlazoError as error:
-                if self._clock.monotonic() - started > 30:
+            except Exception as error:
+                worked = self._clock.monotonic() - self._began_at
+                if worked > STEADY:
                     backoff.reset()
-                self.fault = str(error)
                 wait = backoff.next()
-                log.warning("lane_waits", lane=self.number, reason=str(error), seconds=wait)
-                self._services.metrics.restarts.labels(Part.LANE).inc()
-            except Exception:
-                self.fault = "internal error, see the log"
-                wait = backoff.next()
-                log.exception("lane_failed", lane=self.number)
-                self._services.metrics.restarts.labels(Part.LANE).inc()
+                self._failed(error, worked, wait)
             else:
                 continue
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), wait)
+
+    def _failed(self, error: Exception, worked: float, wait: float) -> None:
+        expected = isinstance(error, PlazoError)
+        self.fault = str(error) if expected else "internal error, see the log"
+        if expected and not isinstance(error, RecordFailed):
+            log.warning("lane_waits", lane=self.number, reason=self.fault, seconds=wait)
+        else:
+            log.exception("lane_failed", lane=self.number, seconds=wait)
+        self._services.metrics.restarts.labels(Part.LANE).inc()
+        unknown: dict[Partition, int | None] = dict.fromkeys(self.partitions)
+        if self._failures.add(error, self._left_at or unknown, worked):
+            log.error("lane_failing", lane=self.number, at=self.failing, reason=self.fault)
+        if self.failing:
+            self.fault = f"failing at {self.failing}: {self.fault}"
 
     async def _live(self) -> None:
         assignment = self._consumer.assignment
@@ -125,7 +142,8 @@ class LaneRunner:
         self._consumer.seek(lane.positions)
         parts = LaneParts.of(services, lane)
         self.lane, self.relay = lane, parts.relay
-        if not self.halted:
+        self._failures.settle(lane.positions, 0)
+        if not self.halted and not self.failing:
             self.fault = None
         tasks = LaneTasks(parts, services, self._group, self._stopping, self._read_one)
         self._tasks = tasks
@@ -145,3 +163,8 @@ class LaneRunner:
         if self.halted:
             # Not before: the next record may be the one that halted the lane.
             self.halted, self.fault = False, None
+        if self.failing and self.lane is not None:
+            worked = self._clock.monotonic() - self._began_at
+            self._failures.settle(self.lane.positions, worked)
+            if not self.failing:
+                self.fault = None

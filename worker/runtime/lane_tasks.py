@@ -17,6 +17,7 @@ from worker.observability.logs import logger
 from worker.records import Partition
 from worker.runtime.lane_parts import LaneParts
 from worker.runtime.services import Services
+from worker.runtime.take_over import recognise
 
 log = logger(__name__)
 _T = TypeVar("_T")
@@ -90,6 +91,8 @@ class LaneTasks:
             self._services.settings.batch_size,
             reached,
             self._unless_stopped,
+            self._clock,
+            self._recognise,
         )
         # Tasks and no gather(): once a fault has ended a gather, its cancellation leaves the other
         # tasks running. A reader that outlives its lane takes records from the next one.
@@ -138,6 +141,18 @@ class LaneTasks:
                 self._dead_letters.committed()
             if not reader.behind:
                 await self._clock.sleep(_TICK - self._clock.monotonic() % _TICK)
+
+    async def _recognise(self) -> bool:
+        """Wait until the logs are known to be those that were read."""
+        while True:
+            try:
+                await recognise(self._services, self._lane, self._lane.positions)
+            except KafkaUnavailable as error:
+                # No fault of the consumer: its brokers may be restarting.
+                log.warning("lane_waits", lane=self._lane.number, reason=str(error), seconds=1)
+                await self._clock.sleep(1)
+            else:
+                return True
 
     async def _lapse(self) -> None:
         await self._at_each(

@@ -69,6 +69,8 @@ class Monitor:
         halted = sum(runner.halted for runner in runners)
         self._metrics.lanes_halted.set(halted)
         self._services.guards.hold(Guard.HALTED, halted)
+        failing = sum(runner.failing is not None for runner in runners)
+        self._services.guards.hold(Guard.FAILING, failing)
         for runner in runners:
             if runner.lane is not None:
                 self._metrics.open_deadlines.labels(runner.number).set(runner.lane.open_deadlines)

@@ -1,6 +1,6 @@
 """Takes a lane over: raises its fencing epoch, and checks its stored positions against the logs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from worker.errors import Halted
@@ -23,17 +23,9 @@ async def take_over(services: Services, number: int, partitions: Sequence[Partit
     lane = Lane(number, services.database, services.metrics)
     await lane.acquire(services.owner)
     stored = await lane.stored_positions(partitions)
-    logs = await services.offsets.bounds(partitions)
-    await _recognise(services, lane, logs)
-    for partition, (begin, end, first_at) in logs.items():
+    logs = await recognise(services, lane, partitions)
+    for partition, (begin, _, first_at) in logs.items():
         position = stored.get(partition)
-        if position is not None and position > end:
-            # Truncated or created again: the log now holds other records, and we would never read
-            # those below our position.
-            raise Halted(
-                f"lane {number}: stored position {position} of {partition} lies after the end of "
-                f"the log, {end}"
-            )
         if position is None or position < begin:
             lost = begin - (position or 0)
             since = (first_at or datetime.now(UTC)) if lost else None
@@ -49,14 +41,33 @@ async def take_over(services: Services, number: int, partitions: Sequence[Partit
     return lane
 
 
-async def _recognise(services: Services, lane: Lane, logs: Mapping[Partition, Bounds]) -> None:
-    """Check that the logs are those that were read, and not new ones of the same name.
+async def recognise(
+    services: Services, lane: Lane, partitions: Iterable[Partition]
+) -> dict[Partition, Bounds]:
+    """Check that the logs are those that were read, and not cut or new ones of the same name.
 
     Without this check, a topic that was created again and has grown past the position would go
     unnoticed, and its records below the position would be lost. If retention has removed the marked
     record, the check is not possible.
+
+    Raises:
+        Halted: they are not.
+        KafkaUnavailable: try again later.
     """
-    marks = {p: m for p, m in lane.marks.items() if logs[p].begin <= m.offset < logs[p].end}
+    logs = await services.offsets.bounds([*partitions])
+    for partition, position in lane.positions.items():
+        if partition in logs and position > (end := logs[partition].end):
+            # Truncated or created again: the log now holds other records, and we would never read
+            # those below our position.
+            raise Halted(
+                f"lane {lane.number}: stored position {position} of {partition} lies after the end "
+                f"of the log, {end}"
+            )
+    marks = {
+        p: mark
+        for p, mark in lane.marks.items()
+        if p in logs and logs[p].begin <= mark.offset < logs[p].end
+    }
     found = await services.offsets.timestamps({p: mark.offset for p, mark in marks.items()})
     for partition, timestamp in found.items():
         if timestamp != marks[partition].timestamp:
@@ -64,3 +75,4 @@ async def _recognise(services: Services, lane: Lane, logs: Mapping[Partition, Bo
                 f"lane {lane.number}: {partition} was created again: offset "
                 f"{marks[partition].offset} is not the record that was read there"
             )
+    return logs

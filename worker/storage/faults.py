@@ -18,6 +18,10 @@ FAULTS = (
     TimeoutError,
 )
 
+# The server, the connection or the moment is at fault: the same may work later.
+_TRANSIENT = ("08", "25P", "40", "53", "55", "57", "58")
+_READONLY = "25006"
+
 
 def fault_kind(error: Exception) -> FaultKind:
     """Classify an error by its SQLSTATE.
@@ -26,13 +30,19 @@ def fault_kind(error: Exception) -> FaultKind:
     not: it would mean a fault of ours, and must stop the lane rather than refuse the record.
     """
     state = _sqlstate(error)
-    if state == "25006":
+    if state == _READONLY:
         return FaultKind.READONLY
     if state.startswith(("22", "54")) or isinstance(error, ValueError):
         return FaultKind.DATA
-    if state == "-" or state.startswith(("08", "25P", "40", "53", "55", "57", "58")):
+    if state == "-" or state.startswith(_TRANSIENT):
         return FaultKind.TRANSIENT
     return FaultKind.OTHER
+
+
+def is_outage(fault: DatabaseFault) -> bool:
+    """Whether the cause lies outside of this program, so that to wait may help."""
+    state = fault.sqlstate
+    return state in ("-", _READONLY) or state.startswith(_TRANSIENT)
 
 
 def translated(error: Exception, kind: FaultKind) -> DatabaseFault:

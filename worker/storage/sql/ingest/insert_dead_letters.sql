@@ -1,7 +1,12 @@
+-- A record that is read again after its position was set back meets its own dead letter. That one opens
+-- again, and its orders are shielded again.
 WITH letters AS (
     INSERT INTO dead_letters (lane, topic, partition, "offset", timestamp, received_at, error,
         message, key, value, header_names, header_values)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+    ON CONFLICT (topic, partition, "offset", timestamp) DO UPDATE
+    SET settled = NULL, settled_by = NULL, settled_at = NULL
     RETURNING id
 )
 INSERT INTO shields (order_id, dead_letter) SELECT named, id FROM letters, unnest($13::text[]) named
+ON CONFLICT DO NOTHING
