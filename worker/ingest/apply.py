@@ -111,6 +111,7 @@ class Intake:
 
         Raises:
             Fenced: another worker owns the lane.
+            StateLost: the database lost commits of this lane; take the lane again.
             Halted: too many of its records would be refused.
             RowRejected: Postgres refuses a row; nothing was written. Try fewer records.
             DatabaseUnavailable: the outcome is not known; take the lane again.
@@ -135,7 +136,7 @@ class Intake:
         """Apply a batch of one record as a dead letter, because Postgres refuses its row.
 
         Raises:
-            Fenced, Halted, DatabaseUnavailable: as :meth:`apply`.
+            Fenced, StateLost, Halted, DatabaseUnavailable: as :meth:`apply`.
         """
         rows = self.new_rows()
         order_ids = self._decoder.named_orders(record)
@@ -275,12 +276,11 @@ class Intake:
             (*partition, before[partition], after, *batch.last.get(partition, _NO_MARK))
             for partition, after in batch.after.items()
         ]
-        row = await tx.row("begin_batch", lane.number, lane.epoch, *columns(moves))
-        if row is None:
-            raise lane.fenced()
-        if row["moved"] != len(moves):
-            raise lane.fenced("a stored position is not where it was left")
-        return row["sequence"], row["open_deadlines"]
+        left_at = lane.left_at(batch.after)
+        row = await tx.row(
+            "begin_batch", lane.number, lane.epoch, lane.owner, *columns(moves), *left_at
+        )
+        return lane.compare(tx, row, kept=len(left_at[0]), moved=len(moves))
 
     def _count(self, rows: Rows, entered: int, started: float) -> None:
         for (topic, outcome), number in Counter(rows.outcomes).items():

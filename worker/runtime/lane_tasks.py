@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from worker.backoff import Backoff
 from worker.decide.sweep import SweepResult
-from worker.errors import Fenced, Halted, KafkaUnavailable, PlazoError
+from worker.errors import Fenced, Halted, KafkaUnavailable, PlazoError, StateLost
 from worker.freshness.evidence import Proof
 from worker.ingest.reader import Reader
 from worker.kafka.consumer import Consumer
@@ -102,6 +102,7 @@ class LaneTasks:
         publishing = {
             asyncio.create_task(self._publish("relay", self._relay.run)),
             asyncio.create_task(self._publish("dead letters", self._dead_letters.run)),
+            asyncio.create_task(self._verify()),
         }
         try:
             # Reading and deciding end by themselves when the lane is stopped. Only then does the
@@ -200,7 +201,7 @@ class LaneTasks:
             wait = backoff.next()
             try:
                 await run()
-            except (Halted, Fenced):
+            except (Halted, Fenced, StateLost):
                 raise
             except PlazoError as error:
                 reason = str(error)
@@ -209,6 +210,12 @@ class LaneTasks:
                 log.exception("relay_failed", lane=number, part=part, seconds=wait)
             self._services.metrics.restarts.labels(Part.RELAY).inc()
             await self._clock.sleep(wait)
+
+    async def _verify(self) -> None:
+        """Hold the stored state against ours whenever it is doubted."""
+        while True:
+            await self._lane.doubted.wait()
+            await self._lane.verify()
 
     async def _sleep_until(self, at: datetime | None, rearmed: asyncio.Event) -> None:
         """Sleep until the next deadline, or until an earlier one is armed.
