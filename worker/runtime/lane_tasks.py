@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 from worker.backoff import Backoff
 from worker.decide.sweep import SweepResult
 from worker.errors import Fenced, Halted, KafkaUnavailable, PlazoError, StateLost
-from worker.freshness.evidence import Proof
+from worker.freshness.evidence import Proof, ProofOutlived
 from worker.ingest.reader import Reader
 from worker.kafka.consumer import Consumer
 from worker.observability.labels import Part
@@ -169,7 +169,12 @@ class LaneTasks:
                 async with self._services.fairness.deciding():
                     if self._clock.now() - proof.at > _AGED:
                         prover.soon(number)
-                    result = await sweep(proof)
+                    try:
+                        result = await sweep(proof)
+                    except ProofOutlived as error:
+                        log.warning("proof_dropped", lane=number, reason=str(error))
+                        prover.drop(proof)
+                        continue
                 self._hand_to_relay(result)
 
     async def _reconsider(self) -> None:
