@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from schemas.events import RefusalClass
-from worker.clock import Clock
+from worker.clock import Clock, Clocks
 from worker.domain.policy import Policies
 from worker.errors import KeyTaken, RowRejected
 from worker.ingest.dead_letter_limit import DeadLetterLimit
@@ -73,6 +73,7 @@ class Intake:
         decoder: Decoder,
         policies: Policies,
         clock: Clock,
+        clocks: Clocks,
         metrics: Metrics,
         dead_letter_limit: DeadLetterLimit,
         traces: Traces | None = None,
@@ -81,6 +82,7 @@ class Intake:
         self._decoder = decoder
         self._policies = policies
         self._clock = clock
+        self._clocks = clocks
         self._metrics = metrics
         self._dead_letter_limit = dead_letter_limit
         self._traces = traces
@@ -97,7 +99,9 @@ class Intake:
         Raises:
             RowRejected: as :meth:`apply`.
         """
-        decode_into(rows, records, self._lane.number, self._decoder, self._policies)
+        # By the later of two clocks: a worker whose clock is behind refuses nothing for that.
+        latest = self._clocks.latest()
+        decode_into(rows, records, self._lane.number, self._decoder, self._policies, latest)
         if self._traces:
             rows.traced += filter(carries_context, records)
         if pack:

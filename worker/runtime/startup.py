@@ -33,6 +33,8 @@ class Startup:
         while True:
             try:
                 await services.database.open()
+                before = services.clock.now()
+                services.clocks.measured(before, await services.database.now())
                 await claim_mode(services.database, services.settings.mode)
                 await store_policies(services.database, services.policies)
                 if risky := await services.database.risky_settings():
