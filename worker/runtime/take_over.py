@@ -1,7 +1,6 @@
 """Takes a lane over: raises its fencing epoch, and checks its stored positions against the logs."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
 from worker.errors import Halted
 from worker.kafka.offsets import Bounds
@@ -25,7 +24,7 @@ async def take_over(services: Services, number: int, partitions: Sequence[Partit
     stored = await lane.stored_positions(partitions)
     logs = await services.offsets.bounds(partitions)
     await _recognise(services, lane, logs)
-    for partition, (begin, end, first_at) in logs.items():
+    for partition, (begin, end, _) in logs.items():
         position = stored.get(partition)
         if position is not None and position > end:
             # Truncated or created again: the log now holds other records, and we would never read
@@ -36,7 +35,9 @@ async def take_over(services: Services, number: int, partitions: Sequence[Partit
             )
         if position is None or position < begin:
             lost = begin - (position or 0)
-            since = (first_at or datetime.now(UTC)) if lost else None
+            # Not the time of the first record that is left: its publisher may have given it the
+            # time of the event, and what is lost may be younger than that.
+            since = services.clocks.latest() if lost else None
             if lost:
                 log.error(
                     "records_gone", lane=number, topic=partition[0], records=lost,
