@@ -1,8 +1,11 @@
-"""The clock of the worker: a protocol, so that a simulation can replace it."""
+"""The clock of the worker, and how far that of the database is from it.
+
+The clock is a protocol, so that a simulation can replace it.
+"""
 
 import asyncio
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 
@@ -33,3 +36,29 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(0.0, seconds))
+
+
+class Clocks:
+    """Our clock and the database's. Either may be wrong, and nobody here knows which."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        # The database's clock minus ours, as measured last.
+        self._skew = timedelta(0)
+
+    def measured(self, before: datetime, theirs: datetime) -> None:
+        """Report the database's time, and ours before it was asked for."""
+        self._skew = theirs - before
+
+    @property
+    def skew(self) -> float:
+        """Seconds by which the database's clock leads ours; negative if it lags."""
+        return self._skew.total_seconds()
+
+    def earliest(self) -> datetime:
+        """The time by the slower clock: a deadline counts as over once both say so."""
+        return self._clock.now() + min(self._skew, timedelta(0))
+
+    def latest(self) -> datetime:
+        """The time by the faster clock: what lies after it is the future by both."""
+        return self._clock.now() + max(self._skew, timedelta(0))

@@ -11,6 +11,10 @@ class Fenced(PlazoError):
     """Another worker took the lane over; the transaction of this worker had no effect."""
 
 
+class StateLost(PlazoError):
+    """The database does not hold what this lane committed: take the lane again."""
+
+
 class Halted(PlazoError):
     """A lane stopped on purpose, because going on could break a promise."""
 
@@ -40,6 +44,10 @@ class NoSuchRecord(PlazoError):
 
 class SchemaNotCurrent(PlazoError):
     """The schema of the database does not match this version."""
+
+
+class SessionNotKept(PlazoError):
+    """The database does not work with the settings that a session of ours needs."""
 
 
 class TopicsNotFit(PlazoError):

@@ -222,6 +222,7 @@ class SimTransaction:
     def __init__(self, store: "SimDatabase", tx: Tx | None) -> None:
         self._store = store
         self._tx = tx
+        self.incarnation = ""
 
     async def rows(self, name: str, *arguments: object) -> list[Any]:
         return await self._store.ask(self._tx, name, arguments)
@@ -254,12 +255,16 @@ class SimDatabase:
         self._process = PROCESS.get()
         self._world: World = self._process.world  # type: ignore[attr-defined]
         self._database = self._world.database
+        self.incarnation = ""
 
     async def open(self, *, any_schema: bool = False) -> None:
         await self._world.travel()
 
     async def close(self) -> None:
         pass
+
+    async def risky_settings(self) -> list[str]:
+        return []
 
     async def now(self) -> datetime:
         world = self._world

@@ -52,6 +52,7 @@ SURVIVES = 300
 INTAKE, READER = "worker/ingest/apply.py", "worker/ingest/reader.py"
 SWEEP, LAPSE = "worker/decide/sweep.py", "worker/decide/lapse.py"
 JUDGE = "worker/decide/judge.py"
+LANE = "worker/lanes/lane.py"
 RELAY, FRESHNESS = "worker/outbox/relay.py", "worker/freshness/prover.py"
 DECIDE, STATEMENTS = "worker/domain/decide.py", "tests/simulation/statements.py"
 
@@ -60,7 +61,10 @@ _RETRY = (
     "            except KeyTaken:\n",
     "            except (KeyTaken, __import__('worker.errors').errors.DatabaseUnavailable):\n",
 )
-_NO_COMPARE = (INTAKE, 'if row["moved"] != len(moves):', "if False:")
+_NO_COMPARE = (
+    (LANE, 'if row["sequence"] != self.sequence:', "if False:"),
+    (LANE, 'if row["kept"] != kept or (moved and row["moved"] != moved):', "if False:"),
+)
 _DISARM = """\
                 if due:
                     # First of all: later steps may arm others, and before the last of these.
@@ -81,21 +85,23 @@ PLANTED = (
             (
                 STATEMENTS,
                 """    row = tx.newest("lanes", lane)
-    if row["epoch"] != epoch:
+    if (row["epoch"], row["owner"]) != (epoch, owner):
         return []
-    return [row.only("sequence", "open_deadlines")]""",
+    return [row.only("sequence", "open_deadlines").but(kept=kept)]""",
                 """    row = tx.newest("lanes", lane)
-    return [row.only("sequence", "open_deadlines")]""",
+    return [row.only("sequence", "open_deadlines").but(kept=kept)]""",
             ),
             (
                 STATEMENTS,
                 """    row = tx.get("lanes", lane)
-    if row is None or row["epoch"] != epoch:
+    if row is None or (row["epoch"], row["owner"]) != (epoch, owner):
         return []
-    yield "lanes", lane""",
+    kept""",
                 """    row = tx.get("lanes", lane)
-    yield "lanes", lane""",
+    kept""",
             ),
+            # The second line of defence.
+            *_NO_COMPARE,
         ),
     ),
     PlantedFault(
@@ -103,12 +109,12 @@ PLANTED = (
         "each record takes effect once",
         200,
         11,
-        (_RETRY, _NO_COMPARE),
+        (_RETRY, *_NO_COMPARE),
     ),
     PlantedFault(
         "outcome unknown, retried blindly", "held by the compare-and-set", 0, 11, (_RETRY,)
     ),
-    PlantedFault("positions not compared", "held by the fence", 0, 11, (_NO_COMPARE,)),
+    PlantedFault("positions not compared", "held by the fence", 0, 11, _NO_COMPARE),
     PlantedFault(
         "position committed before the effect",
         "each record takes effect once",
@@ -121,6 +127,7 @@ PLANTED = (
                 "            sequence, open_deadlines = await self._begin(tx, batch)\n",
                 "        async with self._lane.database.transaction() as first:\n"
                 "            await self._begin(first, batch)\n"
+                "        self._lane.positions.update(batch.after)\n"
                 "        async with self._lane.database.transaction() as tx:\n"
                 "            sequence, open_deadlines = await self._lane.fence(tx)\n",
             ),

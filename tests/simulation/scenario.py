@@ -108,7 +108,6 @@ class Scenario:
     orders: dict[str, Order]
     sends: list[Send]
     transactions: list[Producing]
-    covered_since: dict[int, float]  # by status partition that retention has cut: to where
     begins: dict[int, int]  # first offset of status partitions that retention has cut
 
 
@@ -155,7 +154,7 @@ class _Maker:
         for number in range(rng.randint(1, 7)):
             self._order(f"v{number}-{rng.randrange(1000):03}")
         narrow = self.foreign == 0 and self.widths[STATUS] >= self.widths[CREATED]
-        begins, covered = self._retention()
+        begins = self._retention()
         return Scenario(
             widths=self.widths,
             workers=rng.choice([1, 2, 2, 3]),
@@ -167,21 +166,19 @@ class _Maker:
             orders=self.orders,
             sends=sorted(self.sends, key=lambda send: send.at),
             transactions=self.transactions,
-            covered_since=covered,
             begins=begins,
         )
 
-    def _retention(self) -> tuple[dict[int, int], dict[int, float]]:
+    def _retention(self) -> dict[int, int]:
         rng = self.rng
         if rng.random() < 0.85:
-            return {}, {}
+            return {}
         begins = {p: rng.randint(1, 9) for p in range(self.widths[STATUS]) if rng.random() < 0.7}
-        since = {}
         for partition in begins:
-            # What retention left: a record of a stranger, and its time is where we know from.
-            since[partition] = first = round(rng.uniform(-14.0, -0.001), 3)
+            # What retention left: a record of a stranger, whose time says nothing of what is gone.
+            first = round(rng.uniform(-14.0, -0.001), 3)
             self._act("stranger", first, first, "ready-for-handling", partition)
-        return begins, since
+        return begins
 
     def _order(self, order_id: str) -> None:
         rng = self.rng

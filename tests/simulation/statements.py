@@ -5,7 +5,7 @@ as in Postgres.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -107,22 +107,29 @@ def acquire_lane(tx: "Tx", lane: int, owner: str) -> "Statement":
 
 
 @_statement
-def lock_lane(tx: "Tx", lane: int, epoch: int) -> "Statement":
+def lock_lane(tx: "Tx", lane: int, epoch: int, owner: str, *left_at: list[Any]) -> "Statement":
     row = tx.get("lanes", lane)
-    if row is None or row["epoch"] != epoch:
+    if row is None or (row["epoch"], row["owner"]) != (epoch, owner):
         return []
+    kept = _kept(tx, left_at)
     yield "lanes", lane
     row = tx.newest("lanes", lane)
-    if row["epoch"] != epoch:
+    if (row["epoch"], row["owner"]) != (epoch, owner):
         return []
-    return [row.only("sequence", "open_deadlines")]
+    return [row.only("sequence", "open_deadlines").but(kept=kept)]
+
+
+def _kept(tx: "Tx", left_at: Sequence[list[Any]]) -> int:
+    """How many positions are where they were left."""
+    rows = [(tx.get("positions", (t, p)), at) for t, p, at in zip(*left_at, strict=True)]
+    return sum(row is not None and row["next_offset"] == at for row, at in rows)
 
 
 @_statement
-def begin_batch(tx: "Tx", lane: int, epoch: int, *columns: list[Any]) -> "Statement":
-    found = yield from lock_lane(tx, lane, epoch)
+def begin_batch(tx: "Tx", lane: int, epoch: int, owner: str, *columns: list[Any]) -> "Statement":
+    found = yield from lock_lane(tx, lane, epoch, owner, *columns[6:])
     moved = 0
-    for topic, partition, old, new, offset, timestamp in zip(*columns, strict=True):
+    for topic, partition, old, new, offset, timestamp in zip(*columns[:6], strict=True):
         key = (topic, partition)
         row = tx.get("positions", key)
         if not found or row is None or row["next_offset"] != old:
@@ -145,13 +152,13 @@ def update_lane(tx: "Tx", lane: int, sequence: int, open_deadlines: int) -> "Sta
 
 
 @_statement
-def release_lane(tx: "Tx", lane: int, epoch: int) -> "Statement":
+def release_lane(tx: "Tx", lane: int, epoch: int, owner: str) -> "Statement":
     row = tx.get("lanes", lane)
-    if row is None or row["epoch"] != epoch:
+    if row is None or (row["epoch"], row["owner"]) != (epoch, owner):
         return 0
     yield "lanes", lane
     row = tx.newest("lanes", lane)
-    if row["epoch"] != epoch:
+    if (row["epoch"], row["owner"]) != (epoch, owner):
         return 0
     tx.put("lanes", lane, row.but(owner=None))
     return 1
@@ -163,6 +170,20 @@ def lane_positions(tx: "Tx", lane: int, topics: list[str]) -> list[Row]:
         row.only("topic", "partition", "next_offset", "last_offset", "last_timestamp")
         for row in tx.scan("positions")
         if row["partition"] == lane and row["topic"] in topics
+    ]
+
+
+@_reading
+def lanes_as_stored(tx: "Tx", lanes: list[int]) -> list[Row]:
+    nothing = Row(topic=None, partition=None, next_offset=None)
+    return [
+        lane.only("lane", "epoch", "owner", "sequence").but(
+            **position.only("topic", "partition", "next_offset")
+        )
+        for lane in tx.scan("lanes")
+        if lane["lane"] in lanes
+        for position in [p for p in tx.scan("positions") if p["partition"] == lane["lane"]]
+        or [nothing]
     ]
 
 

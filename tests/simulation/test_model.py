@@ -55,16 +55,18 @@ class Statements:
         self._last = 0
         self.makers: dict[str, Callable[[], tuple[Any, ...]]] = {
             "acquire_lane": lambda: (self.lane(), rng.choice(["a", "b"])),
-            "lock_lane": lambda: (self.lane(), rng.randint(1, 3)),
+            "lock_lane": lambda: (self.lane(), *self.owner(), *self.left_at()),
             "update_lane": lambda: (self.lane(), rng.randint(0, 5), rng.randint(0, 5)),
-            "release_lane": lambda: (self.lane(), rng.randint(1, 3)),
+            "release_lane": lambda: (self.lane(), *self.owner()),
+            "lanes_as_stored": lambda: (rng.sample([0, 1, 2], 2),),
             "lane_positions": lambda: (self.lane(), rng.sample(["t1", "t2"], rng.randint(0, 2))),
             "positions": tuple,
             "start_position": lambda: (
                 "t1", self.lane(), rng.randint(0, 3), rng.choice([None, START])),
-            "begin_batch": lambda: (self.lane(), rng.randint(1, 3), ["t1"], [self.lane()],
+            "begin_batch": lambda: (self.lane(), *self.owner(), ["t1"], [self.lane()],
                                     [rng.randint(0, 3)], [rng.randint(4, 6)],
-                                    *rng.choice([([None], [None]), ([2], [1700])])),
+                                    *rng.choice([([None], [None]), ([2], [1700])]),
+                                    *self.left_at()),
             "enter_orders": self.entering,
             "existing_orders": lambda: (text_array(self.orders()),),
             "lock_stubs": lambda: (self.orders(),),
@@ -127,6 +129,13 @@ class Statements:
 
     def lane(self) -> int:
         return self.rng.randint(0, 1)
+
+    def owner(self) -> tuple[int, str]:
+        return self.rng.choice([1, 1, 2, 3]), self.rng.choice(["a", "b"])
+
+    def left_at(self) -> tuple[Any, ...]:
+        some = self.rng.choice([[], [self.lane()]])
+        return ["t1"] * len(some), some, [self.rng.randint(0, 4)] * len(some)
 
     def order(self) -> str:
         return self.rng.choice(ORDERS)

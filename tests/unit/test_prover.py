@@ -3,17 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-from typing import Any, cast
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
 
 from tests.support.waiting import eventually
-from worker.clock import SystemClock
-from worker.freshness.evidence import EvidenceScope
+from worker.clock import Clocks, SystemClock
+from worker.freshness.evidence import EvidenceScope, ProofOutlived
 from worker.freshness.prover import _LATE, Ends, Prover
 from worker.observability.guards import Guards
+from worker.observability.labels import Guard
 from worker.observability.metrics import Metrics
 from worker.settings import Settings
-from worker.storage.database import Database
 
 _ENDS = {("acts", 0): 10, ("acts", 1): 20}
 
@@ -26,9 +28,10 @@ class _Probe:
 class _Database:
     def __init__(self, positions: Ends) -> None:
         self.positions = positions
+        self.wrong = timedelta(0)
 
     async def now(self) -> datetime:
-        return datetime.now(UTC)
+        return datetime.now(UTC) + self.wrong
 
     async def rows(self, _name: str) -> list[dict[str, Any]]:
         return [
@@ -39,18 +42,29 @@ class _Database:
 
 class _Clock(SystemClock):
     ahead = 0.0
+    wrong = timedelta(0)
+
+    def now(self) -> datetime:
+        return super().now() + self.wrong
 
     def monotonic(self) -> float:
         return super().monotonic() + self.ahead
 
 
+class _Prover(Prover):
+    database: _Database
+    guards: Guards
+
+
 @asynccontextmanager
-async def _serving(positions: Ends) -> AsyncIterator[tuple[Prover, _Clock]]:
+async def _serving(positions: Ends) -> AsyncIterator[tuple[_Prover, _Clock]]:
     clock = _Clock()
-    database = cast("Database", _Database(positions))
+    database: Any = _Database(positions)
     scope = EvidenceScope(("acts",), "acts", narrow=False)
     metrics = Metrics(Settings())
-    prover = Prover(_Probe(), database, scope, clock, metrics, Guards(metrics))
+    guards = Guards(metrics)
+    prover = _Prover(_Probe(), database, scope, clock, Clocks(clock), metrics, guards)
+    prover.database, prover.guards = database, guards
     serving = asyncio.create_task(prover.run())
     try:
         yield prover, clock
@@ -80,3 +94,64 @@ async def test_a_proof_is_late_once_lanes_have_waited_for_it() -> None:
 async def test_nobody_waits_forever_for_the_next_proof() -> None:
     async with _serving({("acts", 0): 0, ("acts", 1): 0}) as (prover, _), asyncio.timeout(5):
         await prover.next_proof(0.01)
+
+
+async def test_a_proof_from_the_future_does_not_outlive_the_correction_of_the_clocks() -> None:
+    """Both clocks were ahead at its probe, and it would serve until they are there again."""
+    async with _serving(dict(_ENDS)) as (prover, clock), asyncio.timeout(5):
+        clock.wrong = prover.database.wrong = timedelta(minutes=5)
+        ahead = await prover.proven(0, clock.now())
+        clock.wrong = prover.database.wrong = timedelta(0)
+        again = await prover.proven(0, clock.now())
+        assert again is not ahead
+        assert again.at <= clock.now()
+
+
+async def test_a_dropped_proof_is_made_again() -> None:
+    positions = dict(_ENDS)
+    async with _serving(positions) as (prover, clock), asyncio.timeout(5):
+        at = clock.now()
+        proof = await prover.proven(0, at)
+        proof.check(positions)
+        positions["acts", 1] = 19  # a failover lost the last one
+        with pytest.raises(ProofOutlived, match=r"\('acts', 1\)"):
+            proof.check(positions)
+        prover.drop(proof)
+        waiting = asyncio.create_task(prover.proven(0, at))
+        await eventually(lambda: prover.behind == [("acts", 1, 1)], interval=0.001)
+        assert not waiting.done()
+        positions["acts", 1] = 20
+        prover.progressed()
+        (await waiting).check(positions)
+
+
+async def test_a_log_that_went_back_voids_its_proof() -> None:
+    positions = dict(_ENDS)
+    async with _serving(positions) as (prover, clock), asyncio.timeout(5):
+        at = clock.now()
+        await prover.proven(0, at)
+        positions["acts", 0] = 11  # beyond the end of the log
+        waiting = asyncio.create_task(prover.proven(0, clock.now() + timedelta(milliseconds=1)))
+        await eventually(lambda: prover.held_by == Guard.PROBE, interval=0.001)
+        assert prover.proven_at is None
+        waiting.cancel()
+
+
+async def test_a_clock_behind_shows_as_a_guard() -> None:
+    async with _serving(dict(_ENDS)) as (prover, _):
+        prover.due_by_database(2)
+        assert prover.guards.lanes == {Guard.CLOCK: 2}
+        prover.due_by_database(0)
+        assert not prover.guards.lanes
+
+
+def test_of_two_clocks_the_slower_is_the_earliest() -> None:
+    clock = _Clock()
+    clocks = Clocks(clock)
+    before = clock.now()
+    clocks.measured(before, before + timedelta(minutes=10))
+    assert clocks.skew == 600
+    assert clocks.latest() - clocks.earliest() > timedelta(minutes=9)
+    assert clocks.earliest() <= clock.now()
+    clocks.measured(before, before - timedelta(minutes=10))
+    assert clocks.earliest() < before < clocks.latest()

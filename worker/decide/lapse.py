@@ -43,7 +43,9 @@ class Lapse:
     async def sweep(self, proof: Proof) -> SweepResult:
         """Decide the orders whose deadline fired at or before the proof, up to a batch.
 
-        Raises: as :meth:`Lane.fence`.
+        Raises:
+            ProofOutlived: nothing was decided.
+            Fenced, StateLost, DatabaseUnavailable: as :meth:`Lane.fence`.
         """
         frame, lane = self._frame, self._frame.lane
         async with lane.lock:
@@ -53,6 +55,7 @@ class Lapse:
             permit = await self._permit(self._brake, proof) if self._brake else None
             async with frame.open() as sweep:
                 tx = sweep.tx
+                proof.check((await self._scope.reading(tx, lane.number)).positions)
                 due = await tx.rows("due_deadlines", lane.number, proof.at, frame.batch_size)
                 fires_at = {row["order_id"]: row["fires_at"] for row in due}
                 if due:

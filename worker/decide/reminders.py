@@ -19,7 +19,9 @@ class Reminders:
     async def sweep(self, proof: Proof) -> SweepResult:
         """Publish the reminders due at or before the proof, up to a batch.
 
-        Raises: as :meth:`Lane.fence`.
+        Raises:
+            ProofOutlived: nothing was published.
+            Fenced, StateLost, DatabaseUnavailable: as :meth:`Lane.fence`.
         """
         frame, lane = self._frame, self._frame.lane
         async with lane.lock:
@@ -29,6 +31,7 @@ class Reminders:
                 # Of several missed reminders, the last is enough.
                 reminds_at = {row["order_id"]: row["remind_at"] for row in due}
                 reading = await self._scope.reading(tx, lane.number)
+                proof.check(reading.positions)
                 changes = await DeadlineChanges.load(tx)
                 published: list[Event] = []
                 counts: list[tuple[str, int]] = []

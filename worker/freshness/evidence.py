@@ -1,22 +1,40 @@
 """The proof of freshness, the reading that a verdict rests on, and the inputs that count."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
 from pydantic_core import to_json
 
+from worker.errors import PlazoError
 from worker.records import Partition
 from worker.settings import Settings
 from worker.storage.transaction import Transaction
 
 
+class ProofOutlived(PlazoError):
+    """The database went back behind a proof: what was read for it must be read again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Every record that was in the logs at ``at`` has taken effect."""
+    """Every record that was in the logs at ``at`` has taken effect.
+
+    ``ends`` are the ends of the logs at that time.
+    """
 
     at: datetime
+    ends: Mapping[Partition, int] = field(default_factory=dict)
+
+    def check(self, positions: Mapping[Partition, int]) -> None:
+        """Hold the proof against the positions that a verdict would rest on.
+
+        Raises:
+            ProofOutlived: they fall short of it.
+        """
+        if short := sorted(p for p, end in self.ends.items() if positions.get(p, -1) < end):
+            raise ProofOutlived(f"the database has not read {short[:5]} up to the proof any more")
 
 
 @dataclass(frozen=True)

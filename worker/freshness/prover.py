@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from worker.clock import Clock
+from worker.clock import Clock, Clocks
 from worker.errors import DatabaseUnavailable, KafkaUnavailable
 from worker.freshness.evidence import EvidenceScope, Proof
 from worker.observability.guards import Guards
@@ -77,6 +77,7 @@ class Prover:
         database: Database,
         scope: EvidenceScope,
         clock: Clock,
+        clocks: Clocks,
         metrics: Metrics,
         guards: Guards,
     ) -> None:
@@ -84,6 +85,7 @@ class Prover:
         self._database = database
         self._scope = scope
         self._clock = clock
+        self._clocks = clocks
         self._metrics = metrics
         self._guards = guards
         # By lane if the scope is narrow; else one for all lanes, under the key None.
@@ -97,7 +99,8 @@ class Prover:
         self._wanted = asyncio.Event()
         self._proven = asyncio.Condition()
         self._progress = asyncio.Event()
-        self._ahead = 0.0  # seconds by which our clock leads the database's
+        # Lanes with a deadline that is due by the database's clock and not yet by ours.
+        self._early = 0
         self.held_by: Guard | None = None
         self.behind: list[tuple[str, int, int]] = []  # topic, partition, records missing
 
@@ -116,7 +119,7 @@ class Prover:
         waiter = object()
         self._waiting[waiter] = lane, at
         try:
-            while (proof := self._proofs.get(scope)) is None or proof.at < at:
+            while (proof := self._valid(scope)) is None or proof.at < at:
                 self._wanted.set()
                 async with self._proven:
                     await self._proven.wait()
@@ -124,6 +127,16 @@ class Prover:
         finally:
             self._waiting.pop(waiter)
             self._show()
+
+    def drop(self, proof: Proof) -> None:
+        """Forget a proof that does not hold any more; lanes that wait are probed for again."""
+        for scope in [scope for scope, kept in self._proofs.items() if kept is proof]:
+            del self._proofs[scope]
+
+    def due_by_database(self, lanes: int) -> None:
+        """Report how many lanes wait for our clock while the database's says that they are due."""
+        self._early = lanes
+        self._show()
 
     def late(self) -> list[PendingProof]:
         """The next proofs that lanes have waited for too long."""
@@ -174,13 +187,14 @@ class Prover:
         for key, queue in list(self._pending.items()):
             while queue and _reached(queue[0].ends, positions):
                 pending = queue.pop(0)
-                self._proofs[key] = Proof(pending.at)
+                self._proofs[key] = Proof(pending.at, pending.ends)
                 self._metrics.proof_seconds.observe(self._clock.monotonic() - pending.started)
                 reached = True
             if not queue:
                 del self._pending[key]
         if reached:
-            self._metrics.proven_at.set(min(p.at.timestamp() for p in self._proofs.values()))
+            assert self.proven_at is not None
+            self._metrics.proven_at.set(self.proven_at.timestamp())
             async with self._proven:
                 self._proven.notify_all()
             # Lanes with a proof leave the queue before the next look at it.
@@ -189,7 +203,8 @@ class Prover:
             self.behind = []
             if (missing := self._short_of_time()) > 0:
                 # By our clock the time has come, by that of the database not yet.
-                return self._hold(Guard.CLOCK, f"{self._ahead:.3f} s", min(missing, _SKEW_WAIT))
+                detail = f"{-self._clocks.skew:.3f} s"
+                return self._hold(Guard.CLOCK, detail, min(missing, _SKEW_WAIT))
             self.held_by = None
             return 0.0
         if not self._waiting:
@@ -221,7 +236,7 @@ class Prover:
         # over by both, so a worker whose clock runs ahead cancels no order.
         ours, theirs = self._clock.now(), await self._database.now()
         at = min(ours, theirs)
-        self._ahead = max(0.0, (ours - theirs).total_seconds())
+        self._clocks.measured(ours, theirs)
         known = await self._positions()
         ends = await self._probe.ends()
         if missing := known.keys() - ends.keys():
@@ -231,7 +246,11 @@ class Prover:
         counted = (p for p in known if any(self._scope.covers(lane, p) for lane in lanes))
         if beyond := [p for p in counted if known[p] > ends[p]]:
             # Truncated or created again: the position does not apply to the records there now. It
-            # was read before the end, so it cannot merely have advanced.
+            # was read before the end, so it cannot merely have advanced. Nor do older proofs speak
+            # of this log.
+            for key, proof in list(self._proofs.items()):
+                if not proof.ends.keys().isdisjoint(beyond):
+                    del self._proofs[key]
             raise KafkaUnavailable(f"stored positions after the end of {sorted(beyond)[:5]}")
         for key in fresh:
             chosen = {p: end for p, end in ends.items() if key is None or p[1] == key}
@@ -253,15 +272,24 @@ class Prover:
         queue = self._pending.get(key, ())
         return not queue or (len(queue) < _MOST and now - queue[-1].started > _APART)
 
+    def _valid(self, scope: int | None) -> Proof | None:
+        """The proof, unless its time lies ahead: then a clock ran ahead at its probe."""
+        proof = self._proofs.get(scope)
+        if proof is not None and proof.at > self._clocks.earliest():
+            log.warning("proof_dropped", at=proof.at)
+            self.drop(proof)
+            return None
+        return proof
+
     def _key(self, lane: int) -> int | None:
         return lane if self._scope.narrow else None
 
     def _short_of_time(self) -> float:
         """Seconds until the slower clock reaches the first time that a lane waits for."""
-        if self._ahead < _SAME or not self._waiting:
+        if self._clocks.skew > -_SAME or not self._waiting:
             return 0.0
         first = min(at for _, at in self._waiting.values())
-        return self._ahead - (self._clock.now() - first).total_seconds()
+        return (first - self._clocks.earliest()).total_seconds()
 
     def _hold(self, guard: Guard, detail: str, pause: float) -> float:
         if guard != self.held_by:
@@ -273,6 +301,8 @@ class Prover:
     def _show(self) -> None:
         for guard in (Guard.BEHIND, Guard.PROBE, Guard.DATABASE, Guard.CLOCK):
             held = len({lane for lane, _ in self._waiting.values()}) if guard == self.held_by else 0
+            if guard == Guard.CLOCK:
+                held = max(held, self._early)
             self._guards.hold(guard, held)
 
 

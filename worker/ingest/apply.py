@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from schemas.events import RefusalClass
-from worker.clock import Clock
+from worker.clock import Clock, Clocks
 from worker.domain.policy import Policies
 from worker.errors import KeyTaken, RowRejected
 from worker.ingest.dead_letter_limit import DeadLetterLimit
@@ -73,6 +73,7 @@ class Intake:
         decoder: Decoder,
         policies: Policies,
         clock: Clock,
+        clocks: Clocks,
         metrics: Metrics,
         dead_letter_limit: DeadLetterLimit,
         traces: Traces | None = None,
@@ -81,6 +82,7 @@ class Intake:
         self._decoder = decoder
         self._policies = policies
         self._clock = clock
+        self._clocks = clocks
         self._metrics = metrics
         self._dead_letter_limit = dead_letter_limit
         self._traces = traces
@@ -97,7 +99,9 @@ class Intake:
         Raises:
             RowRejected: as :meth:`apply`.
         """
-        decode_into(rows, records, self._lane.number, self._decoder, self._policies)
+        # By the later of two clocks: a worker whose clock is behind refuses nothing for that.
+        latest = self._clocks.latest()
+        decode_into(rows, records, self._lane.number, self._decoder, self._policies, latest)
         if self._traces:
             rows.traced += filter(carries_context, records)
         if pack:
@@ -111,6 +115,7 @@ class Intake:
 
         Raises:
             Fenced: another worker owns the lane.
+            StateLost: the database lost commits of this lane; take the lane again.
             Halted: too many of its records would be refused.
             RowRejected: Postgres refuses a row; nothing was written. Try fewer records.
             DatabaseUnavailable: the outcome is not known; take the lane again.
@@ -135,7 +140,7 @@ class Intake:
         """Apply a batch of one record as a dead letter, because Postgres refuses its row.
 
         Raises:
-            Fenced, Halted, DatabaseUnavailable: as :meth:`apply`.
+            Fenced, StateLost, Halted, DatabaseUnavailable: as :meth:`apply`.
         """
         rows = self.new_rows()
         order_ids = self._decoder.named_orders(record)
@@ -276,12 +281,11 @@ class Intake:
             (*partition, before[partition], after, *batch.last.get(partition, _NO_MARK))
             for partition, after in batch.after.items()
         ]
-        row = await tx.row("begin_batch", lane.number, lane.epoch, *columns(moves))
-        if row is None:
-            raise lane.fenced()
-        if row["moved"] != len(moves):
-            raise lane.fenced("a stored position is not where it was left")
-        return row["sequence"], row["open_deadlines"]
+        left_at = lane.left_at(batch.after)
+        row = await tx.row(
+            "begin_batch", lane.number, lane.epoch, lane.owner, *columns(moves), *left_at
+        )
+        return lane.compare(tx, row, kept=len(left_at[0]), moved=len(moves))
 
     def _count(self, rows: Rows, entered: int, started: float) -> None:
         for (topic, outcome), number in Counter(rows.outcomes).items():

@@ -119,13 +119,20 @@ def deadline_rows(lane: int, orders: Iterable[tuple[Any, ...]]) -> list[tuple[An
 
 
 def decode_into(
-    rows: Rows, records: Iterable[Record], lane: int, decoder: Decoder, policies: Policies
+    rows: Rows,
+    records: Iterable[Record],
+    lane: int,
+    decoder: Decoder,
+    policies: Policies,
+    latest: datetime,
 ) -> None:
-    """Decode records and add them to ``rows``; one that is refused is added as a dead letter."""
-    now = rows.now
+    """Decode records and add them to ``rows``; one that is refused is added as a dead letter.
+
+    A time far after ``latest`` is refused.
+    """
     decisive = DECISIVE | policies.clocks
     for record in records:
-        event = decoder.decode(record, now)
+        event = decoder.decode(record, latest)
         # No isinstance(): the models' metaclass makes it ten times as slow.
         kind = type(event)
         if kind is OrderStatusChanged:

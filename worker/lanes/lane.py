@@ -5,10 +5,11 @@ Records and decisions take effect only in :mod:`worker.ingest.apply` and
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 
-from worker.errors import Fenced
+from worker.errors import Fenced, StateLost
 from worker.lanes.timers import TimerChange, earlier
 from worker.observability.metrics import Metrics
 from worker.records import Mark, Partition
@@ -17,12 +18,19 @@ from worker.storage.transaction import Transaction
 
 
 class Lane:
-    """One lane under one fencing epoch. After :class:`Fenced` or any fault, take the lane again."""
+    """One lane under one fencing epoch. After :class:`Fenced` or any fault, take the lane again.
+
+    A database that fails over may lose commits, and then its rows speak of an earlier time than
+    ``sequence`` and ``positions`` here. Each transaction compares the two.
+    """
 
     def __init__(self, number: int, database: Database, metrics: Metrics) -> None:
         self.number = number
         self.database = database
         self.epoch = 0
+        self.owner = ""
+        # The server on which the lane was taken over.
+        self.incarnation = ""
         self.sequence = 0
         self.published = 0
         self.open_deadlines = 0
@@ -33,6 +41,8 @@ class Lane:
         # Two transactions of one lane would only wait for each other at the fence, each with its
         # own connection.
         self.lock = asyncio.Lock()
+        # Set when the stored state may not be the one in memory; then verify() decides.
+        self.doubted = asyncio.Event()
         self._metrics = metrics
 
     async def acquire(self, owner: str) -> None:
@@ -46,6 +56,7 @@ class Lane:
         async with self.database.transaction() as tx:
             await tx.rows("set_lock_timeout")
             row = await tx.row("acquire_lane", self.number, owner)
+            self.owner, self.incarnation = owner, tx.incarnation
             due = await tx.row("next_deadline", self.number)
             reminder = await tx.row("next_reminder", self.number)
         assert row is not None
@@ -91,27 +102,62 @@ class Lane:
             sequence, _ = await self.fence(tx)
         return sequence
 
+    async def verify(self) -> None:
+        """Check that the database holds what this lane committed.
+
+        Raises: as :meth:`fence`.
+        """
+        # Not before: a doubt that comes while the fence is passed counts.
+        self.doubted.clear()
+        await self.stored_sequence()
+
     async def release(self) -> None:
         """Give up the ownership: the next owner need not wait for us."""
         async with self.lock, self.database.session() as session:
-            await session.execute("release_lane", self.number, self.epoch)
+            await session.execute("release_lane", self.number, self.epoch, self.owner)
 
     async def fence(self, tx: Transaction) -> tuple[int, int]:
         """Begin a transaction of this lane; returns its last sequence and number of open deadlines.
 
         Raises:
             Fenced: another worker owns the lane.
+            StateLost: the database lost commits of this lane; take the lane again.
             DatabaseUnavailable: the outcome is not known; take the lane again.
         """
-        row = await tx.row("lock_lane", self.number, self.epoch)
-        if row is None:
-            raise self.fenced()
-        return row["sequence"], row["open_deadlines"]
+        left_at = self.left_at()
+        row = await tx.row("lock_lane", self.number, self.epoch, self.owner, *left_at)
+        return self.compare(tx, row, kept=len(left_at[0]))
 
-    def fenced(self, how: str = "another worker has taken it over") -> Fenced:
-        """Count a refused transaction; returns the error to raise for it."""
-        self._metrics.fenced.inc()
-        return Fenced(f"lane {self.number}: {how}")
+    def left_at(self, moving: Collection[Partition] = ()) -> tuple[list[str], list[int], list[int]]:
+        """The positions as this lane left them, in columns; without those that are ``moving``."""
+        rest = [(*place, at) for place, at in self.positions.items() if place not in moving]
+        return [r[0] for r in rest], [r[1] for r in rest], [r[2] for r in rest]
+
+    def compare(self, tx: Transaction, row: Any, *, kept: int, moved: int = 0) -> tuple[int, int]:
+        """Compare the row of a fence with the memory of this lane; returns as :meth:`fence`.
+
+        ``kept`` positions must be where they were left, and ``moved`` must have moved from there.
+
+        Raises:
+            Fenced, StateLost: as :meth:`fence`.
+        """
+        if row is None:
+            self._metrics.fenced.inc()
+            raise Fenced(f"lane {self.number}: another worker has taken it over")
+        if not tx.incarnation == self.database.incarnation == self.incarnation:
+            # What it lost may lie in rows that nobody compares, such as acts of other lanes.
+            raise StateLost(f"lane {self.number}: the database failed over or restarted")
+        if row["sequence"] != self.sequence:
+            raise StateLost(
+                f"lane {self.number}: the database lost commits of this lane: its last sequence is "
+                f"{row['sequence']}, ours {self.sequence}"
+            )
+        if row["kept"] != kept or (moved and row["moved"] != moved):
+            raise StateLost(
+                f"lane {self.number}: the database lost commits of this lane: a stored position is "
+                "not where it was left"
+            )
+        return row["sequence"], row["open_deadlines"]
 
     def rearm(self, change: TimerChange) -> bool:
         """Update the timers after an addition; returns whether one of them moved forward."""

@@ -181,6 +181,11 @@ class Metrics:
         buckets=_SHORT,
         kind=Purpose,
     )
+    clock_skew: Gauge = row(
+        Gauge,
+        "plazo_clock_skew_seconds",
+        "Postgres' clock minus the worker's; verdicts wait for the slower of the two.",
+    )
     batch_records: Histogram = row(
         Histogram, "plazo_batch_records", "Records applied in one transaction.", buckets=_BATCH
     )

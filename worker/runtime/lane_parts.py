@@ -41,6 +41,7 @@ class LaneParts:
                 services.decoder,
                 services.policies,
                 clock,
+                services.clocks,
                 metrics,
                 DeadLetterLimit.of(settings),
                 services.traces,

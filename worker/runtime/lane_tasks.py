@@ -8,8 +8,8 @@ from typing import Protocol, TypeVar
 
 from worker.backoff import Backoff
 from worker.decide.sweep import SweepResult
-from worker.errors import Fenced, Halted, KafkaUnavailable, PlazoError
-from worker.freshness.evidence import Proof
+from worker.errors import Fenced, Halted, KafkaUnavailable, PlazoError, StateLost
+from worker.freshness.evidence import Proof, ProofOutlived
 from worker.ingest.reader import Reader
 from worker.kafka.consumer import Consumer
 from worker.observability.labels import Part
@@ -105,6 +105,7 @@ class LaneTasks:
         publishing = {
             asyncio.create_task(self._publish("relay", self._relay.run)),
             asyncio.create_task(self._publish("dead letters", self._dead_letters.run)),
+            asyncio.create_task(self._verify()),
         }
         try:
             # Reading and deciding end by themselves when the lane is stopped. Only then does the
@@ -183,7 +184,12 @@ class LaneTasks:
                 async with self._services.fairness.deciding():
                     if self._clock.now() - proof.at > _AGED:
                         prover.soon(number)
-                    result = await sweep(proof)
+                    try:
+                        result = await sweep(proof)
+                    except ProofOutlived as error:
+                        log.warning("proof_dropped", lane=number, reason=str(error))
+                        prover.drop(proof)
+                        continue
                 self._hand_to_relay(result)
 
     async def _reconsider(self) -> None:
@@ -215,7 +221,7 @@ class LaneTasks:
             wait = backoff.next()
             try:
                 await run()
-            except (Halted, Fenced):
+            except (Halted, Fenced, StateLost):
                 raise
             except PlazoError as error:
                 reason = str(error)
@@ -224,6 +230,12 @@ class LaneTasks:
                 log.exception("relay_failed", lane=number, part=part, seconds=wait)
             self._services.metrics.restarts.labels(Part.RELAY).inc()
             await self._clock.sleep(wait)
+
+    async def _verify(self) -> None:
+        """Hold the stored state against ours whenever it is doubted."""
+        while True:
+            await self._lane.doubted.wait()
+            await self._lane.verify()
 
     async def _sleep_until(self, at: datetime | None, rearmed: asyncio.Event) -> None:
         """Sleep until the next deadline, or until an earlier one is armed.

@@ -88,9 +88,12 @@ class Monitor:
         self._metrics.outbox_age.set(0 if oldest is None else max(0.0, now - oldest))
 
     async def _database(self, runners: list[LaneRunner]) -> None:
-        now = self._clock.now()
         lanes = [runner.number for runner in runners]
         try:
+            before = self._clock.now()
+            self._services.clocks.measured(before, await self._services.database.now())
+            # By the later clock: a worker whose clock is behind is late, and shall show it.
+            now = self._services.clocks.latest()
             async with self._services.database.session() as session:
                 overdue = await session.row("count_overdue", lanes, now)
                 held = await session.row("count_held_orders", lanes)
@@ -101,12 +104,26 @@ class Monitor:
             self._health.set_not_ready(Readiness.DATABASE, str(error))
             return
         self._health.set_ready(Readiness.DATABASE)
+        self._clock_skew(runners)
         assert overdue is not None
         assert held is not None
         self._metrics.deadlines_on_hold.set(held["orders"])
         self._metrics.overdue.set(overdue["overdue"])
         age = (now - overdue["oldest"]).total_seconds() if overdue["oldest"] else 0.0
         self._metrics.overdue_age.set(age)
+
+    def _clock_skew(self, runners: list[LaneRunner]) -> None:
+        clocks = self._services.clocks
+        self._metrics.clock_skew.set(clocks.skew)
+        ours, latest = self._clock.now(), clocks.latest()
+        self._services.prover.due_by_database(
+            sum(
+                runner.lane is not None
+                and runner.lane.next_fires_at is not None
+                and ours < runner.lane.next_fires_at <= latest
+                for runner in runners
+            )
+        )
 
     async def _kafka(self, runners: list[LaneRunner]) -> None:
         try:
@@ -147,6 +164,12 @@ class Monitor:
     def _readiness(self, runners: list[LaneRunner]) -> None:
         if not self._membership.joined:
             self._health.set_not_ready(Readiness.WORKER, "not in the consumer group yet")
+            return
+        skew = self._services.clocks.skew
+        if abs(skew) > self._services.settings.max_clock_skew.total_seconds():
+            way = "ahead of" if skew > 0 else "behind"
+            reason = f"the clock of Postgres is {abs(skew):.0f} s {way} ours"
+            self._health.set_not_ready(Readiness.WORKER, reason)
             return
         faults = [f"{runner.number}: {runner.fault}" for runner in runners if runner.fault]
         if faults:

@@ -5,7 +5,7 @@ import socket
 from dataclasses import dataclass
 from uuid import uuid4
 
-from worker.clock import Clock
+from worker.clock import Clock, Clocks
 from worker.decide.brake import Brake
 from worker.domain.policy import Policies
 from worker.freshness.evidence import EvidenceScope
@@ -28,6 +28,7 @@ class Services:
 
     settings: Settings
     clock: Clock
+    clocks: Clocks
     # The name under which this process owns lanes.
     owner: str
     metrics: Metrics
@@ -58,11 +59,13 @@ class Services:
         database = Database(settings, metrics)
         scope = EvidenceScope.of(settings)
         proof_offsets = OffsetReader(settings)
-        prover = Prover(proof_offsets, database, scope, clock, metrics, guards)
+        clocks = Clocks(clock)
+        prover = Prover(proof_offsets, database, scope, clock, clocks, metrics, guards)
         policies = load_policies(settings)
         return cls(
             settings=settings,
             clock=clock,
+            clocks=clocks,
             owner=owner or f"{socket.gethostname()}/{os.getpid()}/{uuid4().hex[:8]}",
             metrics=metrics,
             guards=guards,

@@ -26,14 +26,20 @@ class Startup:
         """Connect, check the schema, and claim the database for this mode and these policies.
 
         Raises:
-            SchemaNotCurrent, ModeConflict, SeveralDatabases, PolicyConflict: waiting does not help.
+            SchemaNotCurrent, SessionNotKept, ModeConflict, SeveralDatabases, PolicyConflict:
+                waiting does not help.
         """
         services, backoff = self._services, Backoff()
         while True:
             try:
                 await services.database.open()
+                before = services.clock.now()
+                services.clocks.measured(before, await services.database.now())
                 await claim_mode(services.database, services.settings.mode)
                 await store_policies(services.database, services.policies)
+                if risky := await services.database.risky_settings():
+                    # Our own sessions commit synchronously; nothing helps against the others.
+                    log.warning("database_may_lose_commits", off=risky)
             except DatabaseUnavailable as error:
                 await self._wait(Readiness.DATABASE, error, backoff)
             else:

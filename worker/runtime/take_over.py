@@ -1,7 +1,6 @@
 """Takes a lane over: raises its fencing epoch, and checks its stored positions against the logs."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 
 from worker.errors import Halted
 from worker.kafka.offsets import Bounds
@@ -24,11 +23,13 @@ async def take_over(services: Services, number: int, partitions: Sequence[Partit
     await lane.acquire(services.owner)
     stored = await lane.stored_positions(partitions)
     logs = await recognise(services, lane, partitions)
-    for partition, (begin, _, first_at) in logs.items():
+    for partition, (begin, _, _) in logs.items():
         position = stored.get(partition)
         if position is None or position < begin:
             lost = begin - (position or 0)
-            since = (first_at or datetime.now(UTC)) if lost else None
+            # Not the time of the first record that is left: its publisher may have given it the
+            # time of the event, and what is lost may be younger than that.
+            since = services.clocks.latest() if lost else None
             if lost:
                 log.error(
                     "records_gone", lane=number, topic=partition[0], records=lost,

@@ -11,11 +11,13 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from worker.clock import Clock, SystemClock
+from worker.lanes.lane import Lane
 from worker.observability.health import Health
 from worker.observability.http import HttpServer, Page
 from worker.observability.labels import Readiness
 from worker.observability.logs import logger
 from worker.records import Partition
+from worker.runtime.integrity import Integrity
 from worker.runtime.membership import Membership
 from worker.runtime.monitor import Monitor
 from worker.runtime.services import Services
@@ -65,8 +67,8 @@ class Worker:
         """Run until :meth:`stop` or a signal; ``signals=False`` leaves them to the caller.
 
         Raises:
-            SchemaNotCurrent, ModeConflict, SeveralDatabases, PolicyConflict, CannotListen:
-                waiting does not help.
+            SchemaNotCurrent, SessionNotKept, ModeConflict, SeveralDatabases, PolicyConflict,
+            CannotListen: waiting does not help.
         """
         if signals:
             self._on_signals()
@@ -98,10 +100,12 @@ class Worker:
         startup = Startup(self.services, self.health)
         await startup.open_database()
         await startup.await_topics()
+        integrity = Integrity(self.services.database, self.services.clock, self._lanes)
         background = [
             asyncio.create_task(self.services.prover.run(), name="prover"),
             asyncio.create_task(self.membership.watch_notices(), name="notices"),
             asyncio.create_task(self._monitor.run(), name="monitor"),
+            asyncio.create_task(integrity.run(), name="integrity"),
             asyncio.create_task(self.membership.run(), name="membership"),
         ]
         try:
@@ -113,6 +117,9 @@ class Worker:
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
+
+    def _lanes(self) -> list[Lane]:
+        return [runner.lane for runner in self.membership.runners.values() if runner.lane]
 
     def _on_signals(self) -> None:
         loop = asyncio.get_running_loop()

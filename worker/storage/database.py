@@ -7,13 +7,14 @@ from typing import Any
 
 import asyncpg
 
-from worker.errors import DatabaseUnavailable, RowRejected, SchemaNotCurrent
+from worker.errors import DatabaseUnavailable, RowRejected, SchemaNotCurrent, SessionNotKept
 from worker.observability.labels import Connection, FaultKind
 from worker.observability.metrics import Metrics
 from worker.settings import Settings
 from worker.storage.binary_copy import EPOCH, MICROSECOND
 from worker.storage.faults import FAULTS, fault_kind, translated
 from worker.storage.migrations import HEAD, serves
+from worker.storage.statements import sql
 from worker.storage.transaction import Transaction
 
 # A worker that is stopped in mid-transaction holds its lane's row. The server must end that
@@ -23,6 +24,10 @@ _SESSION = {
     "timezone": "UTC",
     "idle_in_transaction_session_timeout": "10s",
     "lock_timeout": "20s",
+    # A verdict that was published must not be lost by the database, nor may the lanes wait for each
+    # other as if they were one: whatever the server, the database or the role has as its default.
+    "synchronous_commit": "on",
+    "default_transaction_isolation": "read committed",
     # Estimates of unnest() are the same for one row and two thousand; a generic plan made for
     # neither may scan a whole table.
     "plan_cache_mode": "force_custom_plan",
@@ -44,6 +49,8 @@ class Database:
         self._settings = settings
         self._metrics = metrics
         self._pool: Any = None
+        # The server that the newest connection reached.
+        self.incarnation = ""
 
     async def open(self, *, any_schema: bool = False) -> None:
         """Connect, and check the schema unless ``any_schema`` is set.
@@ -51,6 +58,7 @@ class Database:
         Raises:
             DatabaseUnavailable: no connection is available now.
             SchemaNotCurrent: the schema is older than this worker's.
+            SessionNotKept: what lies in between drops the settings of our sessions.
         """
         await self.close()  # the pool of an earlier attempt
         timeout = self._settings.database_timeout.total_seconds()
@@ -62,7 +70,8 @@ class Database:
                 timeout=10,
                 command_timeout=timeout,
                 server_settings=_SESSION,
-                init=_register_codecs,
+                connection_class=_Connection,
+                init=self._prepare,
                 reset=_skip_reset,
             )
         try:
@@ -130,6 +139,41 @@ class Database:
             moment: datetime = await connection.fetchval("SELECT clock_timestamp()")
             return moment
 
+    async def risky_settings(self) -> list[str]:
+        """Settings of the server that are off, though commits may be lost that way.
+
+        Raises:
+            DatabaseUnavailable
+        """
+        async with self._translated():
+            # A session of ours has synchronous_commit on; the server's own is asked for here.
+            url = self._settings.database_url.get_secret_value()
+            connection = await asyncpg.connect(url, timeout=10, command_timeout=10)
+            try:
+                return [row["name"] for row in await connection.fetch(sql("risky_settings"))]
+            finally:
+                connection.terminate()
+
+    async def _prepare(self, connection: Any) -> None:
+        """Make a new connection fit, and see which server it reaches."""
+        found = await connection.fetch(sql("session_settings"), list(_SESSION))
+        if lost := [row["name"] for row in found if row["setting"] != _SESSION[row["name"]]]:
+            raise SessionNotKept(
+                f"the session settings {', '.join(lost)} did not reach Postgres, so a pooler drops "
+                "them: connect to Postgres itself, or let the pooler pool by session and set them "
+                "for the role by ALTER ROLE"
+            )
+        await _register_codecs(connection)
+        try:
+            incarnation = await connection.fetchval(sql("incarnation"))
+        except asyncpg.PostgresError:
+            incarnation = await connection.fetchval(sql("server_start"))
+        connection.reached(incarnation)
+        if self.incarnation not in ("", incarnation) and self._pool is not None:
+            # The others may still reach a server that was replaced.
+            await self._pool.expire_connections()
+        self.incarnation = incarnation
+
     def _acquire(self) -> Any:
         if self._pool is None:  # not open yet, or closed again
             raise DatabaseUnavailable("NotConnected", "08003")
@@ -179,6 +223,16 @@ class Database:
         except (OverflowError, UnicodeError) as error:  # a value the wire format cannot carry
             self._metrics.database_errors.labels(FaultKind.DATA).inc()
             raise RowRejected(type(error).__name__, "22000") from None
+
+
+class _Connection(asyncpg.Connection):  # type: ignore[misc]
+    """A connection that knows which server it reaches."""
+
+    __slots__ = ("incarnation",)
+
+    def reached(self, incarnation: str) -> None:
+        """Keep which server it is. A method: the pool hands out a proxy that takes no values."""
+        self.incarnation = incarnation
 
 
 @contextmanager

@@ -32,6 +32,12 @@ class Transaction:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 
+    @property
+    def incarnation(self) -> str:
+        """The server that this transaction reaches: another one after a restart or failover."""
+        incarnation: str = self._connection.incarnation
+        return incarnation
+
     async def rows(self, name: str, *arguments: object) -> list[Any]:
         """Run a statement and return its rows."""
         rows: list[Any] = await self._connection.fetch(sql(name), *arguments)
