@@ -34,8 +34,6 @@ DECISIVE = (
 )  # fmt: skip
 REMINDER = "deadline-reminder"
 UNCONFIRMED = "escalation cancel-unconfirmed"
-# A hung process, or a publication of which nobody knows how it ended, may lead to a repeat.
-EXCUSES = ("freeze", "publish", "kafka outage")
 
 
 def quiet(world: "World") -> bool:
@@ -70,21 +68,20 @@ def unquiet(world: "World") -> str:
 
 def faults(world: "World") -> Iterator[str]:
     """Every broken promise."""
-    excused = any(what.startswith(EXCUSES) for what in world.happened)
     events: dict[str, list[Event]] = defaultdict(list)
     for (topic, number), log in world.broker.logs.items():
         if topic == DECISIONS:
-            yield from _partition(log, number, events, excused)
+            yield from _partition(world, log, number, events)
     for stranger in events.keys() - world.scenario.orders.keys():
         yield f"{stranger}: decided, but nobody published it"
     for order in world.scenario.orders.values():
         yield from _order(world, order, events[order.order_id])
-    yield from _dead_letters(world, excused)
+    yield from _dead_letters(world)
     yield from _effects(world)
 
 
 def _partition(
-    log: Any, number: int, events: dict[str, list[Event]], excused: bool
+    world: "World", log: Any, number: int, events: dict[str, list[Event]]
 ) -> Iterator[str]:
     last, seen, ids = 0, {}, {}
     for record in log.records():
@@ -93,7 +90,7 @@ def _partition(
         if before is not None:
             if (before.id, before.body) != (event.id, event.body):
                 yield f"lane {number}: sequence {event.sequence} for two decisions"
-            elif not excused:
+            elif not world.is_excused(number, log.entries[record.offset].stored_at):
                 yield f"lane {number}: sequence {event.sequence} twice, without an excuse"
             continue
         if event.sequence != last + 1:
@@ -152,8 +149,13 @@ def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
         if events:
             yield f"{who}: decided, and its clock never started"
         return
-    courses = [list(_course(world, order, one, events)) for one in possible]
-    yield from min(courses, key=len)
+    # Where several were possible, the database says which of them came about.
+    row = world.database.tables["orders"].get(who)
+    fixed = [one for one in possible if row is not None and one.due == row["due"]]
+    if fixed:
+        yield from _course(world, order, fixed[0], events)
+    else:
+        yield f"{who}: due at {row and row['due']}, not at one of {sorted(dues)}"
     yield from _released(order, terms, events)
 
 
@@ -204,6 +206,11 @@ def _reminders(order: Order, dues: set[datetime], told: list[Event]) -> Iterator
     for due, times in Counter(event.due for event in told).items():
         if times > len(REMINDERS):
             yield f"{who}: reminded {times} times of {due}"
+
+
+def acted(order: Order) -> bool:
+    """Whether anything is known of an order so far that may spare its seller a reminder."""
+    return any(isinstance(one.fact, Unreadable) or one.fact.status in DECISIVE for one in order.facts)
 
 
 def _is_done(fact: Act | Unreadable, due: datetime) -> bool:
@@ -314,8 +321,8 @@ def _told(one: Published) -> str:
     return f"{place} {getattr(one.fact, 'status', 'unreadable')}"
 
 
-def _dead_letters(world: "World", excused: bool) -> Iterator[str]:
-    found: Counter[tuple[str, int, int]] = Counter()
+def _dead_letters(world: "World") -> Iterator[str]:
+    found: dict[tuple[str, int, int], list[float]] = defaultdict(list)
     for (topic, _), log in world.broker.logs.items():
         if topic != LETTERS:
             continue
@@ -326,7 +333,7 @@ def _dead_letters(world: "World", excused: bool) -> Iterator[str]:
                 int(headers["plazo-source-partition"]),
                 int(headers["plazo-source-offset"]),
             )
-            found[place] += 1
+            found[place].append(log.entries[record.offset].stored_at)
             if place in world.changes:
                 continue  # one that came too late
             if place not in world.refused:
@@ -340,8 +347,9 @@ def _dead_letters(world: "World", excused: bool) -> Iterator[str]:
     for place in world.refused:
         if not found[place]:
             yield f"LOST: no dead letter for {place}"
-        elif found[place] > 1 and not excused:
-            yield f"{found[place]} dead letters for {place}, without an excuse"
+    for place, (_, *again) in found.items():
+        if not all(world.is_excused(place[1], stored_at) for stored_at in again):
+            yield f"{1 + len(again)} dead letters for {place}, without an excuse"
 
 
 def _effects(world: "World") -> Iterator[str]:

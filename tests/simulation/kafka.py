@@ -28,6 +28,8 @@ EPOCH_MS = int(BASE.timestamp() * 1000)
 
 HEARTBEAT = 1.0
 REBALANCE_TIMEOUT = 15.0
+# What a broker acknowledged to nobody arrives no later than this.
+LATEST_ARRIVAL = 6.0
 
 
 class Transaction:
@@ -473,12 +475,14 @@ class SimProducer:
             world.later(world.latency(), arrive)
             await acknowledged
             return
+        if fault in ("all", "some", "late"):
+            world.may_repeat({_lane(m) for m in messages}, world.loop.now + LATEST_ARRIVAL)
         if fault == "some":
             messages = messages[: world.rng.randint(0, len(messages))]
         if fault in ("all", "some"):
             world.later(world.latency(), self._append, messages)
         elif fault == "late":
-            world.later(world.rng.uniform(0.5, 6.0), self._append, messages)
+            world.later(world.rng.uniform(0.5, LATEST_ARRIVAL), self._append, messages)
         await world.travel()
         await asyncio.sleep(world.rng.uniform(0.1, 2.0))
         raise PublishFailed("simulated on publishing")
@@ -493,3 +497,12 @@ class SimProducer:
 
     async def close(self) -> None:
         pass
+
+
+def _lane(message: Message) -> int:
+    """The lane that publishes a message: a dead letter names the partition that it came from."""
+    source = dict(message.headers).get("plazo-source-partition")
+    if source is not None:
+        return int(source)
+    assert message.partition is not None
+    return message.partition

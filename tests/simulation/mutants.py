@@ -496,6 +496,67 @@ PLANTED = (
             ),
         ),
     ),
+    PlantedFault(
+        "deadlines looked at every 40 s only",
+        "a verdict is late only while a guard holds it",
+        100,
+        0,
+        (
+            (
+                "worker/runtime/lane_tasks.py",
+                "            wait = min(wait, (at - self._clock.now()).total_seconds())\n",
+                "            wait = 40.0\n",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "notices of other workers looked at every 60 s only",
+        "an act in a foreign lane takes effect soon",
+        300,
+        23,
+        (("worker/runtime/membership.py", "_NOTICES = 1.0", "_NOTICES = 60.0"),),
+    ),
+    PlantedFault(
+        "a reminder is never sent",
+        "a silent seller is reminded",
+        200,
+        2,
+        (
+            (
+                DECIDE,
+                "    return (Decision(case.decided + 1, Kind.REMINDER, Reason.DEADLINE_APPROACHES),)",
+                "    return ()",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "the sweep of reminders never runs",
+        "a silent seller is reminded",
+        200,
+        2,
+        (
+            (
+                "worker/runtime/lane_tasks.py",
+                "            asyncio.create_task(self._remind()),\n",
+                "",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "each batch of decisions published twice",
+        "only a fault of the lane itself excuses a repeat",
+        100,
+        1,
+        (
+            (
+                RELAY,
+                "        await append(self._producer, messages, _smaller)\n",
+                "        await append(self._producer, messages, _smaller)\n"
+                "        if lane.sequence % 3 == 2:\n"
+                "            await append(self._producer, messages, _smaller)\n",
+            ),
+        ),
+    ),
 )
 
 # Real faults whose moment is too short for the seeds that were run: nothing here shows them yet.

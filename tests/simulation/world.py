@@ -5,7 +5,7 @@ import gc
 import random
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -37,6 +37,7 @@ from tests.simulation.kafka import (
     SimProducer,
     Transaction,
 )
+from tests.simulation.lateness import Lateness
 from tests.simulation.loop import PROCESS, GatheringFuture, Process, SimLoop
 from tests.simulation.scenario import HEAL, WINDOW, Change, Rules, Scenario, Send
 from tests.simulation.statements import REMINDERS
@@ -48,6 +49,12 @@ SESSION_TIMEOUT = 4.0
 # Everything must be settled this long after the last fault was mended: a lane that reads a record
 # at a time, over links that take most of a second each way, needs 125 s for twelve orders.
 QUIET = 180.0
+# Longest that work may wait without a guard, and a lane without an owner long after a fault. Both
+# grow with the share of slow messages: a sweep of one order takes some thirty of them.
+LATEST, LATEST_PER_SLOW = 5.0, 800.0
+LONGEST_AWAY, LONGEST_AWAY_PER_SLOW = 30.0, 200.0
+# A process that wakes, or a message on its way, may still repeat what was published meanwhile.
+LINGERS = 10.0
 # So short that in the end everybody gets a verdict.
 BRAKE_WINDOW = timedelta(seconds=6)
 
@@ -82,6 +89,19 @@ class SimClock:
         await asyncio.sleep(max(0.0, seconds))
 
 
+class WatchedLoop(SimLoop):
+    """Says how time passes: between two steps in time nothing changes."""
+
+    passed: Callable[[float, float], None]
+
+    def _step(self, until: float) -> bool:
+        before = self.now
+        more = super()._step(until)
+        if self.now > before:
+            self.passed(before, self.now)
+        return more
+
+
 class World:
     """Everything outside the worker's code."""
 
@@ -94,7 +114,7 @@ class World:
         self.rng = Random(seed)
         random.seed(seed)  # the worker's backoff
         self.scenario: Scenario = scenario.make(self.rng, Rules.of(seed))
-        self.loop = SimLoop(self.rng)
+        self.loop = WatchedLoop(self.rng)
         self.servers = Process("servers")
         self.loop.add(self.servers)
         self.settings = Settings.model_construct(
@@ -122,11 +142,19 @@ class World:
         self._cancelled = 0
         self.refused: dict[tuple[str, int, int], Entry] = {}
         self.changes: set[tuple[str, int, int]] = set()
+        # Lane, and the time in which it may publish something twice.
+        self._repeats: list[tuple[int, float, float]] = []
         self.workers: list[Any] = [None] * self.scenario.workers
         self.calm = True
         self._down_until = 0.0
         self._operations = self._commits = self._publishes = 0
+        self.lateness = Lateness(self)
         self._plan()
+        self.lateness.allow(
+            LATEST + LATEST_PER_SLOW * self._slow,
+            LONGEST_AWAY + LONGEST_AWAY_PER_SLOW * self._slow,
+        )
+        self.loop.passed = self.lateness.passed
 
     # Time and the network.
 
@@ -229,6 +257,7 @@ class World:
 
     def count(self, what: str) -> None:
         self.happened[what] = self.happened.get(what, 0) + 1
+        self.lateness.disturbed()
 
     @property
     def healed(self) -> bool:
@@ -238,6 +267,7 @@ class World:
         process = self.rng.choice(self.workers)
         if process is not None:
             process.ahead = self.rng.uniform(self._least, self._most)
+            self.lateness.clock_stepped()
             self.count("clock step")
             self.note(process, "fault", "clock", process.ahead)
 
@@ -269,6 +299,7 @@ class World:
         self.count("database outage")
         self.note(None, "fault", "database", seconds)
         self._down_until = self.loop.now + seconds
+        self.lateness.disturbed(self._down_until)
         for tx in list(self.database.open):
             self.database.end(tx, "aborted")
 
@@ -277,6 +308,7 @@ class World:
         self.count("kafka outage")
         self.note(None, "fault", "kafka", seconds)
         self.broker.down_until = self.loop.now + seconds
+        self.lateness.disturbed(self.broker.down_until)
         # What was acknowledged and what not is unknown to a client that is cut off.
 
     def _crash(self, process: Any) -> None:
@@ -306,6 +338,9 @@ class World:
         seconds = self.rng.choice([self.rng.uniform(0.05, 2), self.rng.uniform(3, 16)])
         self.note(process, "fault", "freeze", seconds)
         process.freezes += 1
+        membership = process.worker.membership
+        held = [*membership.runners, *(runner.number for runner in membership._leaving)]
+        self.may_repeat(held, self.loop.now + seconds)
         self.later(SESSION_TIMEOUT, self._session_over, process, process.freezes)
         self.later(IDLE_IN_TRANSACTION + 0.5, self._idle, process, process.freezes)
         self.later(min(seconds, HEAL - self.loop.now), self._thaw, process, process.freezes)
@@ -324,6 +359,7 @@ class World:
     def _thaw(self, process: Any, number: int) -> None:
         if process.frozen and process.freezes == number:
             process.frozen = False
+            self.lateness.disturbed()
             self.note(process, "fault", "thaw", None)
             consumer = process.worker.membership.consumer
             if consumer is not None:
@@ -339,6 +375,7 @@ class World:
         process.ahead = 0.0 if self.healed else self.rng.uniform(self._least, self._most)
         self.loop.add(process)
         self.workers[number] = process
+        self.lateness.disturbed()
         self.note(process, "start", None, None)
         process.context.run(self._work, process)
 
@@ -361,6 +398,18 @@ class World:
             process.alive = False
             self.note(process, "ended", None, None)
             self._gone(process, self.rng.uniform(0.1, 4))
+
+    # Repeats.
+
+    def may_repeat(self, lanes: Iterable[int], until: float) -> None:
+        """What these lanes publish from now on may come twice."""
+        self._repeats += [(lane, self.loop.now, until + LINGERS) for lane in lanes]
+
+    def is_excused(self, lane: int, stored_at: float) -> bool:
+        """Whether a repeat of this lane has an excuse then."""
+        return any(
+            lane == one and since <= stored_at <= until for one, since, until in self._repeats
+        )
 
     # Faults at the worker's own steps.
 
@@ -422,11 +471,17 @@ class World:
 
     def probe_fault(self, process: Process) -> bool:
         self._probes += 1
-        return self._probes in self._at_probe and not self.healed
+        return self._disturbs(self._probes in self._at_probe)
 
     def pull_fault(self, process: Process) -> bool:
         self._pulls += 1
-        return self._pulls in self._at_pull and not self.healed
+        return self._disturbs(self._pulls in self._at_pull)
+
+    def _disturbs(self, fault: bool) -> bool:
+        if fault and not self.healed:
+            self.lateness.disturbed()
+            return True
+        return False
 
     # What is published.
 
@@ -472,6 +527,8 @@ class World:
                 )
         self._brake(tx)
         self._reminders(tx)
+        self._reminded(tx)
+        self.lateness.committing(tx)
         for key, row in tx.writes.get("positions", {}).items():
             before = tx.database.tables["positions"].get(key)
             if before is not None and row["next_offset"] < before["next_offset"]:
@@ -511,6 +568,29 @@ class World:
                 if at > now and planned.get((row["lane"], at, order_id)) is None:
                     self.violations.append(f"{self.loop.now:.3f}: {order_id} has no reminder")
 
+    def _reminded(self, tx: Tx) -> None:
+        """Whoever puts a reminder away sends it, as long as the seller is silent."""
+        gone: dict[str, datetime] = {}
+        for key, row in tx.writes.get("reminders", {}).items():
+            if row is None:
+                _, at, order_id = key
+                gone[order_id] = max(at, gone.get(order_id, at))
+        sent = {
+            row["order_id"]
+            for row in tx.writes.get("decisions", {}).values()
+            if row["kind"] == check.REMINDER
+        }
+        owner: Any = tx.owner
+        ahead = self._most if "clock step" in self.happened else owner.ahead
+        for order_id in gone.keys() - sent:
+            row, order = tx.database.tables["orders"][order_id], self.scenario.orders[order_id]
+            moved = order.changes or row["due"] - gone[order_id] not in REMINDERS
+            over = self.instant() + timedelta(seconds=ahead) > row["due"]
+            if row["finding"] is None and not (moved or over or check.acted(order)):
+                self.violations.append(
+                    f"{self.loop.now:.3f}: {order_id} is silent, and was not reminded"
+                )
+
     # The run.
 
     def run(self) -> Result:
@@ -545,6 +625,7 @@ class World:
 
     def _heal(self) -> None:
         self.note(None, "heal", None, None)
+        self.lateness.clock_stepped()
         self._down_until = 0.0
         self.broker.down_until = 0.0
         self.database_ahead = 0.0
