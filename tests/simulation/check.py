@@ -21,6 +21,7 @@ from tests.end_to_end.oracle import (
     expected,
 )
 from tests.end_to_end.reader import Event, standing
+from tests.simulation.former import PREFIX
 from tests.simulation.kafka import BASE
 from tests.simulation.scenario import CREATED, DECISIONS, LETTERS, STATUS, WINDOW, Order
 from tests.simulation.statements import REMINDERS
@@ -68,11 +69,16 @@ def unquiet(world: "World") -> str:
 
 def faults(world: "World") -> Iterator[str]:
     """Every broken promise."""
+    if world.must_halt:
+        yield from _halted(world)
+        return
     events: dict[str, list[Event]] = defaultdict(list)
     for (topic, number), log in world.broker.logs.items():
         if topic == DECISIONS:
             yield from _partition(world, log, number, events)
     for stranger in events.keys() - world.scenario.orders.keys():
+        if stranger.startswith(PREFIX):
+            continue
         yield f"{stranger}: decided, but nobody published it"
     for order in world.scenario.orders.values():
         yield from _order(world, order, events[order.order_id])
@@ -84,22 +90,59 @@ def _partition(
     world: "World", log: Any, number: int, events: dict[str, list[Event]]
 ) -> Iterator[str]:
     last, seen, ids = 0, {}, {}
+    left = world.formers.get(number)
+    decided = world.database.tables["decisions"]
+    largest = world.words.largest_decision
     for record in log.records():
         event = _read(record, log.entries[record.offset].stored_at)
+        yield from _as_stored(event, decided.get((number, event.sequence)), largest)
         before = seen.get(event.sequence)
-        if before is not None:
+        if left is not None and record.offset < left.end:
+            last = left.former.whole
+        elif before is not None and event.sequence <= last:
             if (before.id, before.body) != (event.id, event.body):
                 yield f"lane {number}: sequence {event.sequence} for two decisions"
             elif not world.is_excused(number, log.entries[record.offset].stored_at):
                 yield f"lane {number}: sequence {event.sequence} twice, without an excuse"
             continue
-        if event.sequence != last + 1:
+        elif event.sequence != last + 1:
             yield f"lane {number}: sequence {event.sequence} behind {last}"
+        else:
+            last = event.sequence
+        if before is not None:
+            continue  # it stood behind a hole
         if event.id in ids:
             yield f"lane {number}: {event.id} under two sequences"
-        last = max(last, event.sequence)
         seen[event.sequence] = ids[event.id] = event
         events[event.order_id].append(event)
+    for lane, sequence in decided.keys() - {(number, sequence) for sequence in seen}:
+        if lane == number:
+            yield f"LOST: lane {lane}, sequence {sequence} was never published"
+
+
+def _as_stored(event: Event, row: Any, largest: int | None) -> Iterator[str]:
+    """Whether the topic says what the database says, without the evidence at most."""
+    who = f"lane {event.partition}, sequence {event.sequence}"
+    if row is None:
+        yield f"{who}: not in the database"
+        return
+    stored = json.loads(row["value"])
+    if event.id != str(row["id"]):
+        yield f"{who}: {event.id} in the topic, {row['id']} in the database"
+    elif event.body != stored:
+        short = {**event.body, "evidence": None} == {**stored, "evidence": None}
+        if not short or largest is None or len(row["value"]) <= largest:
+            yield f"{who}: not the body of the database"
+
+
+def _halted(world: "World") -> Iterator[str]:
+    """A lane that cannot know what was published stands still. Of the others nothing is asked."""
+    for lane in world.must_halt:
+        if lane not in world.halted:
+            yield f"lane {lane}: the topic contradicts the database, and it never halted"
+        left = world.formers[lane]
+        if world.broker.logs[DECISIONS, lane].end > left.end:
+            yield f"lane {lane}: published beyond a contradiction"
 
 
 def _read(record: Any, stored_at: float) -> Event:
@@ -210,7 +253,9 @@ def _reminders(order: Order, dues: set[datetime], told: list[Event]) -> Iterator
 
 def acted(order: Order) -> bool:
     """Whether anything is known of an order so far that may spare its seller a reminder."""
-    return any(isinstance(one.fact, Unreadable) or one.fact.status in DECISIVE for one in order.facts)
+    return any(
+        isinstance(one.fact, Unreadable) or one.fact.status in DECISIVE for one in order.facts
+    )
 
 
 def _is_done(fact: Act | Unreadable, due: datetime) -> bool:
@@ -293,13 +338,16 @@ def _event(world: "World", order: Order, terms: Terms, facts: Any, event: Event)
         yield f"{who}: tells due {event.due}, not {terms.due}"
     if event.partition not in order.homes:
         yield f"{who}: in partition {event.partition}, home is {order.homes}"
-    read_to = event.body["evidence"]["read_to"]
+    # A topic that takes little gets it without its evidence.
+    row = world.database.tables["decisions"][event.partition, event.sequence]
+    evidence = json.loads(row["value"])["evidence"]
+    read_to = evidence["read_to"]
 
     def was_read(topic: str, partition: int, offset: int) -> bool:
         offsets = read_to.get(topic, [])
         return partition < len(offsets) and offset < offsets[partition]
 
-    acts = event.body["evidence"]["acts"]
+    acts = evidence["acts"]
     for act in acts:
         if not was_read(act["topic"], act["partition"], act["offset"]):
             yield f"{who}: rests on {act}, beyond what it says was read, {read_to}"

@@ -78,9 +78,11 @@ class Log:
         value: bytes | None,
         headers: Sequence[tuple[str, bytes]],
         transaction: Transaction | None = None,
+        timestamp: int | None = None,
     ) -> int:
         offset = self.end
-        timestamp = EPOCH_MS + math.floor(now * 1000 + 1e-6)
+        if timestamp is None:
+            timestamp = EPOCH_MS + math.floor(now * 1000 + 1e-6)
         record = Record(self.topic, self.partition, offset, timestamp, key, value, tuple(headers))
         self.entries.append(Entry(record, transaction, now))
         if transaction is not None and self not in transaction.logs:
@@ -454,11 +456,7 @@ class SimProducer:
 
     async def publish(self, messages: Sequence[Message]) -> None:
         world, broker = self.world, self.world.broker
-        large = [
-            m.topic == world.settings.dead_letters_topic
-            and len(m.value or b"") > world.largest_letter
-            for m in messages
-        ]
+        large = [len(m.value or b"") > world.largest(m.topic) for m in messages]
         if any(large):
             index = large.index(True)
             world.later(0.0, self._append, messages[:index])

@@ -45,8 +45,9 @@ class Wait:
     def __str__(self) -> str:
         why = ", ".join(f"{why} {seconds:.1f} s" for why, seconds in self.excused.items())
         return (
-            f"{self.order_id} of {self.table}, due at {self.since:.3f}: waited {self.counted:.1f} s "
-            f"without a guard, {self.away:.1f} s without an owner; justified: {why or 'nothing'}"
+            f"{self.order_id} of {self.table}, due at {self.since:.3f}: waited "
+            f"{self.counted:.1f} s without a guard, {self.away:.1f} s without an owner; "
+            f"justified: {why or 'nothing'}"
         )
 
 
@@ -119,6 +120,8 @@ class Lateness:
         runner = process.worker.membership.runners.get(wait.lane)
         if runner is None:
             return "not assigned"
+        if runner.halted:
+            return "halted"
         lane, relay = runner.lane, runner.relay
         if lane is None or relay is None or lane.epoch != row["epoch"]:
             return "take-over"
@@ -158,6 +161,5 @@ class Lateness:
     def _is_locked_out(self, process: Any) -> bool:
         database = self._world.database
         return any(tx.owner is process for tx in database.waiting()) and any(
-            tx.owner is not None and (tx.owner.frozen or not tx.owner.alive)
-            for tx in database.open
+            tx.owner is not None and (tx.owner.frozen or not tx.owner.alive) for tx in database.open
         )

@@ -239,7 +239,7 @@ PLANTED = (
         "a crash publishes no duplicate",
         600,
         132,
-        ((RELAY, "last = max((_sequence(each) for each in headers), default=0)", "last = 0"),),
+        ((RELAY, "published = tail.published_after(lane.published)", "published = 0"),),
     ),
     PlantedFault(
         "failed publication taken for done",
@@ -249,11 +249,11 @@ PLANTED = (
         (
             (
                 RELAY,
-                "        await append(self._producer, messages)\n",
+                "        await append(self._producer, messages, _smaller)\n",
                 "        from contextlib import suppress\n\n"
                 "        from worker.errors import PublishFailed\n\n"
                 "        with suppress(PublishFailed):\n"
-                "            await append(self._producer, messages)\n",
+                "            await append(self._producer, messages, _smaller)\n",
             ),
         ),
     ),
@@ -265,9 +265,9 @@ PLANTED = (
         (
             (
                 "worker/outbox/dead_letters.py",
-                "        try:\n            await append(self._producer, [self._message(row) for row in rows])",
-                '        await self._mark([row["id"] for row in rows])\n'
-                "        try:\n            await append(self._producer, [self._message(row) for row in rows])",
+                "                await append(self._producer, [self._message(row) for row in rows], _smaller)\n",
+                '                await self._mark([row["id"] for row in rows])\n'
+                "                await append(self._producer, [self._message(row) for row in rows], _smaller)\n",
             ),
         ),
     ),
@@ -554,6 +554,45 @@ PLANTED = (
                 "        await append(self._producer, messages, _smaller)\n"
                 "        if lane.sequence % 3 == 2:\n"
                 "            await append(self._producer, messages, _smaller)\n",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "the greatest sequence of the tail taken as published",
+        "every verdict is published",
+        100,
+        13,
+        (
+            (
+                "worker/outbox/tail.py",
+                "        while mark + 1 in self.ids:\n            mark += 1\n        return mark\n",
+                "        return max(mark, self.last)\n",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "the tail's ids not compared",
+        "no sequence with two meanings",
+        100,
+        22,
+        (
+            (
+                RELAY,
+                "        if other is not None:\n",
+                "        if False:\n",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "a decision that is too large holds the others",
+        "every verdict is published",
+        100,
+        2,
+        (
+            (
+                RELAY,
+                "await append(self._producer, messages, _smaller)",
+                "await append(self._producer, messages)",
             ),
         ),
     ),

@@ -25,7 +25,7 @@ import worker.runtime.startup
 import worker.runtime.take_over
 import worker.runtime.worker
 from tests.end_to_end.oracle import Published
-from tests.simulation import check, scenario
+from tests.simulation import check, former, scenario
 from tests.simulation.database import IDLE_IN_TRANSACTION, SimDatabase, SimPostgres, Tx
 from tests.simulation.kafka import (
     BASE,
@@ -39,7 +39,7 @@ from tests.simulation.kafka import (
 )
 from tests.simulation.lateness import Lateness
 from tests.simulation.loop import PROCESS, GatheringFuture, Process, SimLoop
-from tests.simulation.scenario import HEAL, WINDOW, Change, Rules, Scenario, Send
+from tests.simulation.scenario import HEAL, WINDOW, Change, Rules, Scenario, Send, Words
 from tests.simulation.statements import REMINDERS
 from worker.domain.acts import ORDER_CREATED
 from worker.domain.policy import Policies, Policy
@@ -114,6 +114,7 @@ class World:
         self.rng = Random(seed)
         random.seed(seed)  # the worker's backoff
         self.scenario: Scenario = scenario.make(self.rng, Rules.of(seed))
+        self.words = Words.of(seed, self.scenario.widths[scenario.CREATED])
         self.loop = WatchedLoop(self.rng)
         self.servers = Process("servers")
         self.loop.add(self.servers)
@@ -148,6 +149,12 @@ class World:
         self.calm = True
         self._down_until = 0.0
         self._operations = self._commits = self._publishes = 0
+        # Lanes that had to halt, and did.
+        self.must_halt: set[int] = set()
+        self.halted: set[int] = set()
+        self.formers = {
+            lane: former.begin(self, lane, left) for lane, left in self.words.formers.items()
+        }
         self.lateness = Lateness(self)
         self._plan()
         self.lateness.allow(
@@ -254,6 +261,12 @@ class World:
         for plan, transaction in zip(self.scenario.transactions, self.transactions, strict=True):
             state = "committed" if plan.commits else "aborted"
             self.later(plan.ends, self.broker.end_transaction, transaction, state)
+
+    def largest(self, topic: str) -> int:
+        """The size of the largest value that a topic takes."""
+        if topic == scenario.DECISIONS:
+            return self.words.largest_decision or 1_000_000
+        return self.largest_letter
 
     def count(self, what: str) -> None:
         self.happened[what] = self.happened.get(what, 0) + 1
@@ -601,7 +614,8 @@ class World:
             patience = QUIET if self.scenario.rules.brake is None else 2 * QUIET
             while self.loop.now < HEAL + patience:
                 self.loop.run(self.loop.now + 1.0)
-                if check.quiet(self):
+                # A lane that halts holds up the others, too.
+                if self.must_halt or check.quiet(self):
                     break
             else:
                 self.violations.append("never quiet: " + check.unquiet(self))
@@ -686,7 +700,9 @@ class _Log:
 
     def error(self, event: str, /, **fields: Any) -> None:
         world = self._note(event, fields)
-        if event == "lane_halted":
+        if event == "lane_halted" and fields["lane"] in world.must_halt:
+            world.halted.add(fields["lane"])
+        elif event == "lane_halted":
             world.violations.append(f"{world.loop.now:.3f}: {event} {fields}")
 
     def exception(self, event: str, /, **fields: Any) -> None:
