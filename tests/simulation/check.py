@@ -69,7 +69,7 @@ def unquiet(world: "World") -> str:
 
 def faults(world: "World") -> Iterator[str]:
     """Every broken promise."""
-    if world.must_halt:
+    if world.must_halt or world.halted:
         yield from _halted(world)
         return
     events: dict[str, list[Event]] = defaultdict(list)
@@ -135,14 +135,43 @@ def _as_stored(event: Event, row: Any, largest: int | None) -> Iterator[str]:
             yield f"{who}: not the body of the database"
 
 
+def contradicted(world: "World", lane: int) -> bool:
+    """Whether the topic holds a decision that is not in the database, or another there."""
+    decided = world.database.tables["decisions"]
+    return any(
+        row is None or str(row["id"]) != id_
+        for sequence, id_ in _told_in(world, lane)
+        for row in (decided.get((lane, sequence)),)
+    )
+
+
+def _told_in(world: "World", lane: int) -> set[tuple[int, str]]:
+    """The sequences and ids in the partition of a lane."""
+    headers = (dict(record.headers) for record in world.broker.logs[DECISIONS, lane].records())
+    return {(int(each["ce_sequence"]), each["ce_id"].decode()) for each in headers}
+
+
 def _halted(world: "World") -> Iterator[str]:
-    """A lane that cannot know what was published stands still. Of the others nothing is asked."""
-    for lane in world.must_halt:
-        if lane not in world.halted:
-            yield f"lane {lane}: the topic contradicts the database, and it never halted"
-        left = world.formers[lane]
-        if world.broker.logs[DECISIONS, lane].end > left.end:
-            yield f"lane {lane}: published beyond a contradiction"
+    """A lane that cannot know what was published stands still. Of the others little is asked."""
+    decided = world.database.tables["decisions"]
+    for topic, lane in world.broker.logs:
+        if topic != DECISIONS:
+            continue
+        told = _told_in(world, lane)
+        if len({sequence for sequence, _ in told}) < len(told):
+            yield f"lane {lane}: a sequence for two decisions"
+        if lane in world.must_halt:
+            if lane not in world.halted:
+                yield f"lane {lane}: the topic contradicts the database, and it never halted"
+            if world.broker.logs[topic, lane].end > world.formers[lane].end:
+                yield f"lane {lane}: published beyond a contradiction"
+        elif lane not in world.halted:
+            if contradicted(world, lane):
+                yield f"lane {lane}: the topic tells what the database lost, and it never halted"
+            known = {(sequence, str(row["id"])) for (one, sequence), row in decided.items()
+                     if one == lane}  # fmt: skip
+            for sequence, _ in sorted(known - told):
+                yield f"LOST: lane {lane}, sequence {sequence} was never published"
 
 
 def _read(record: Any, stored_at: float) -> Event:
@@ -180,6 +209,8 @@ def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
         grace=timedelta(seconds=world.scenario.grace),
         logs_reach_back=all(order.entered >= instant for instant in since),
     )
+    if any(world.clocks_were_ahead(_seconds(event.stored_at)) for event in events):
+        return  # by every clock it was time
     yield from _unconfirmed(world, order, events)
     reminded = [event for event in events if event.kind == REMINDER]
     events = [e for e in events if e.kind != REMINDER and not _is_of_confirmation(e)]
@@ -364,6 +395,10 @@ def _event(world: "World", order: Order, terms: Terms, facts: Any, event: Event)
             yield f"{who}: says it read {'; '.join(map(_told, read))}"
 
 
+def _seconds(moment: datetime) -> float:
+    return (moment - BASE).total_seconds()
+
+
 def _told(one: Published) -> str:
     place = f"{one.topic}/{one.partition}/{one.offset}"
     return f"{place} {getattr(one.fact, 'status', 'unreadable')}"
@@ -396,7 +431,10 @@ def _dead_letters(world: "World") -> Iterator[str]:
         if not found[place]:
             yield f"LOST: no dead letter for {place}"
     for place, (_, *again) in found.items():
-        if not all(world.is_excused(place[1], stored_at) for stored_at in again):
+        # Commits that the database loses are made again, with their dead letters.
+        if not world.words.lost_commits and not all(
+            world.is_excused(place[1], stored_at) for stored_at in again
+        ):
             yield f"{1 + len(again)} dead letters for {place}, without an excuse"
 
 

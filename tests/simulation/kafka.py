@@ -409,8 +409,10 @@ class SimOffsetReader:
         bounds = {}
         for partition in partitions:
             log = self._logs()[partition]
-            first = next((entry.record for entry in log.entries if entry.record), None)
-            at = self.world.instant((first.timestamp - EPOCH_MS) / 1000) if first else None
+            records = (entry.record for entry in log.entries if entry.record)
+            # As the real reader asks: for the first record at or after the epoch.
+            first = next((record for record in records if record.timestamp >= 0), None)
+            at = datetime.fromtimestamp(first.timestamp / 1000, UTC) if first else None
             bounds[partition] = Bounds(log.begin, log.end, at)
         await self.world.travel()
         return bounds

@@ -77,16 +77,25 @@ class Lateness:
 
     def committing(self, tx: "Tx") -> None:
         """A transaction commits: it plans work, or takes it away."""
-        now = self._world.loop.now
-        for table, column in WORK.items():
+        for table in WORK:
             for key, row in tx.writes.get(table, {}).items():
                 if row is None:
                     self._waits.pop((table, key), None)
                 elif (table, key) not in self._waits:
-                    at = row[column] if column else None
-                    since = now if at is None else max(now, (at - BASE).total_seconds())
-                    wait = Wait(table, row["lane"], row["order_id"], since, at)
-                    self._waits[table, key] = wait
+                    self._begin(table, key, row)
+
+    def failed_over(self) -> None:
+        """The database has other rows now."""
+        self._waits.clear()
+        for table in WORK:
+            for key, row in self._world.database.tables[table].items():
+                self._begin(table, key, row)
+
+    def _begin(self, table: str, key: Any, row: Any) -> None:
+        now, column = self._world.loop.now, WORK[table]
+        at = row[column] if column else None
+        since = now if at is None else max(now, (at - BASE).total_seconds())
+        self._waits[table, key] = Wait(table, row["lane"], row["order_id"], since, at)
 
     def passed(self, before: float, now: float) -> None:
         """Nothing happened between these two instants."""

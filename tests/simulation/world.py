@@ -55,6 +55,10 @@ LATEST, LATEST_PER_SLOW = 5.0, 800.0
 LONGEST_AWAY, LONGEST_AWAY_PER_SLOW = 30.0, 200.0
 # A process that wakes, or a message on its way, may still repeat what was published meanwhile.
 LINGERS = 10.0
+# A sweep that began before the clocks were set right has ended after so long.
+SETTLES = 3.0
+# Where a lane halts, the run ends so long after the last fault.
+STANDS = 60.0
 # So short that in the end everybody gets a verdict.
 BRAKE_WINDOW = timedelta(seconds=6)
 
@@ -80,7 +84,7 @@ class SimClock:
         self._process: Any = process
 
     def now(self) -> datetime:
-        return self._world.instant() + timedelta(seconds=self._process.ahead)
+        return self._world.instant() + timedelta(seconds=self._process.ahead + self._world.ahead)
 
     def monotonic(self) -> float:
         return self._world.loop.now
@@ -149,9 +153,13 @@ class World:
         self.calm = True
         self._down_until = 0.0
         self._operations = self._commits = self._publishes = 0
+        # Of all clocks at once.
+        self.ahead = 0.0
         # Lanes that had to halt, and did.
         self.must_halt: set[int] = set()
         self.halted: set[int] = set()
+        self._remembered: list[Any] = []
+        self._odd = Random(seed ^ 0x0DD_71E)
         self.formers = {
             lane: former.begin(self, lane, left) for lane, left in self.words.formers.items()
         }
@@ -170,7 +178,7 @@ class World:
         return BASE + timedelta(seconds=self.loop.now if seconds is None else seconds)
 
     def _database_now(self) -> datetime:
-        return self.instant() + timedelta(seconds=self.database_ahead)
+        return self.instant() + timedelta(seconds=self.database_ahead + self.ahead)
 
     def later(self, delay: float, callback: Any, *args: Any) -> Any:
         """Have the servers do something."""
@@ -262,6 +270,14 @@ class World:
             state = "committed" if plan.commits else "aborted"
             self.later(plan.ends, self.broker.end_transaction, transaction, state)
 
+        for at, lost in self.words.lost_commits:
+            self.later(at - lost, self._remember)
+            self.later(at, self._fail_over)
+        if self.words.clocks_ahead is not None:
+            since, until, seconds = self.words.clocks_ahead
+            self.later(since, self._set_all_clocks, seconds)
+            self.later(until, self._set_all_clocks, 0.0)
+
     def largest(self, topic: str) -> int:
         """The size of the largest value that a topic takes."""
         if topic == scenario.DECISIONS:
@@ -283,6 +299,32 @@ class World:
             self.lateness.clock_stepped()
             self.count("clock step")
             self.note(process, "fault", "clock", process.ahead)
+
+    def _set_all_clocks(self, ahead: float) -> None:
+        self.ahead = ahead
+        self.lateness.clock_stepped()
+        self.count("step of all clocks")
+        self.note(None, "fault", "all clocks", ahead)
+
+    def clocks_were_ahead(self, at: float) -> bool:
+        """Whether a verdict then may have come from clocks that were all ahead."""
+        if self.words.clocks_ahead is None:
+            return False
+        since, until, _ = self.words.clocks_ahead
+        return since <= at <= until + SETTLES
+
+    def _remember(self) -> None:
+        self._remembered.append(self.database.state())
+
+    def _fail_over(self) -> None:
+        self.count("failover")
+        self.note(None, "fault", "failover", None)
+        self.database.fail_over(self._remembered.pop())
+        self.lateness.failed_over()
+
+    def may_halt(self, lane: int) -> bool:
+        """Whether the topic contradicts the database: then a lane must not go on."""
+        return lane in self.must_halt or check.contradicted(self, lane)
 
     def _stall(self, log: Log, seconds: float) -> None:
         log.stalled_until = min(self.loop.now + seconds, HEAL)
@@ -502,7 +544,12 @@ class World:
         transaction = None if send.transaction is None else self.transactions[send.transaction]
         log = self.broker.logs[send.topic, send.partition]
         now = min(send.at, self.loop.now)
-        offset = log.append(now, send.key, send.value, send.headers, transaction)
+        odd = None
+        # Not of what retention left: its time says how far back the log reaches.
+        if self.words.odd_times and send.at >= 0 and self._odd.random() < 0.3:
+            odd = self._odd.choice(self.words.odd_times)
+            self.count("odd timestamp")
+        offset = log.append(now, send.key, send.value, send.headers, transaction, odd)
         self.note(None, "send", f"{send.topic}/{send.partition}/{offset}", send.value)
         if transaction is not None and not self.scenario.transactions[send.transaction].commits:
             return
@@ -550,8 +597,8 @@ class World:
     def _brake(self, tx: Tx) -> None:
         """No more auto-cancels in any window than the limit, and none that was not counted."""
         limit = self.scenario.rules.brake
-        if limit is None:
-            return
+        if limit is None or self.words.lost_commits or self.words.clocks_ahead:
+            return  # what is counted may be lost, or counted at another time
         counts = [row for row in tx.writes.get("brake_counts", {}).values() if row["cancels"]]
         self._taken += [(row["counted_at"], row["cancels"]) for row in counts]
         for row in counts:
@@ -570,7 +617,7 @@ class World:
         # The clock that it went by; it may have been set in between.
         owner: Any = tx.owner
         ahead = self._most if "clock step" in self.happened else owner.ahead
-        now = self.instant() + timedelta(seconds=ahead)
+        now = self.instant() + timedelta(seconds=ahead + self._most_ahead())
         planned = {**tx.database.tables["reminders"], **tx.writes.get("reminders", {})}
         for order_id, row in tx.writes.get("orders", {}).items():
             was = tx.database.tables["orders"].get(order_id)
@@ -580,6 +627,9 @@ class World:
                 at = row["due"] - before
                 if at > now and planned.get((row["lane"], at, order_id)) is None:
                     self.violations.append(f"{self.loop.now:.3f}: {order_id} has no reminder")
+
+    def _most_ahead(self) -> float:
+        return self.words.clocks_ahead[2] if self.words.clocks_ahead else 0.0
 
     def _reminded(self, tx: Tx) -> None:
         """Whoever puts a reminder away sends it, as long as the seller is silent."""
@@ -598,7 +648,7 @@ class World:
         for order_id in gone.keys() - sent:
             row, order = tx.database.tables["orders"][order_id], self.scenario.orders[order_id]
             moved = order.changes or row["due"] - gone[order_id] not in REMINDERS
-            over = self.instant() + timedelta(seconds=ahead) > row["due"]
+            over = self.instant() + timedelta(seconds=ahead + self._most_ahead()) > row["due"]
             if row["finding"] is None and not (moved or over or check.acted(order)):
                 self.violations.append(
                     f"{self.loop.now:.3f}: {order_id} is silent, and was not reminded"
@@ -615,7 +665,8 @@ class World:
             while self.loop.now < HEAL + patience:
                 self.loop.run(self.loop.now + 1.0)
                 # A lane that halts holds up the others, too.
-                if self.must_halt or check.quiet(self):
+                stands = self.must_halt or self.halted
+                if (stands and self.loop.now > HEAL + STANDS) or check.quiet(self):
                     break
             else:
                 self.violations.append("never quiet: " + check.unquiet(self))
@@ -700,7 +751,7 @@ class _Log:
 
     def error(self, event: str, /, **fields: Any) -> None:
         world = self._note(event, fields)
-        if event == "lane_halted" and fields["lane"] in world.must_halt:
+        if event == "lane_halted" and world.may_halt(fields["lane"]):
             world.halted.add(fields["lane"])
         elif event == "lane_halted":
             world.violations.append(f"{world.loop.now:.3f}: {event} {fields}")
