@@ -131,7 +131,7 @@ class SimPostgres:
             return
         # A setting looks at no row.
         if tx.one_snapshot and tx.snapshot is None and name != "set_lock_timeout":
-            tx.snapshot = {name: dict(rows) for name, rows in self.tables.items()}
+            tx.snapshot = self.state()
         made = COPIES[name[5:]] if name.startswith("copy ") else STATEMENTS[name]
         self._drive(tx, made(tx, *arguments), done)
 
@@ -149,6 +149,16 @@ class SimPostgres:
                     committed[key] = row
         self.end(tx, "committed")
         return None
+
+    def state(self) -> dict[str, dict[Any, Any]]:
+        """All committed rows. A row never changes, so this stays what it is."""
+        return {name: dict(rows) for name, rows in self.tables.items()}
+
+    def fail_over(self, to: dict[str, dict[Any, Any]]) -> None:
+        """A copy that had no later commit takes over; all connections end."""
+        for tx in [*self.open]:
+            self.end(tx, "aborted")
+        self.tables = to
 
     def end(self, tx: Tx, how: str) -> None:
         """End a transaction and let those go on that wait for its rows."""

@@ -28,6 +28,8 @@ EPOCH_MS = int(BASE.timestamp() * 1000)
 
 HEARTBEAT = 1.0
 REBALANCE_TIMEOUT = 15.0
+# What a broker acknowledged to nobody arrives no later than this.
+LATEST_ARRIVAL = 6.0
 
 
 class Transaction:
@@ -76,9 +78,11 @@ class Log:
         value: bytes | None,
         headers: Sequence[tuple[str, bytes]],
         transaction: Transaction | None = None,
+        timestamp: int | None = None,
     ) -> int:
         offset = self.end
-        timestamp = EPOCH_MS + math.floor(now * 1000 + 1e-6)
+        if timestamp is None:
+            timestamp = EPOCH_MS + math.floor(now * 1000 + 1e-6)
         record = Record(self.topic, self.partition, offset, timestamp, key, value, tuple(headers))
         self.entries.append(Entry(record, transaction, now))
         if transaction is not None and self not in transaction.logs:
@@ -409,8 +413,10 @@ class SimOffsetReader:
         bounds = {}
         for partition in partitions:
             log = self._logs()[partition]
-            first = next((entry.record for entry in log.entries if entry.record), None)
-            at = self.world.instant((first.timestamp - EPOCH_MS) / 1000) if first else None
+            records = (entry.record for entry in log.entries if entry.record)
+            # As the real reader asks: for the first record at or after the epoch.
+            first = next((record for record in records if record.timestamp >= 0), None)
+            at = datetime.fromtimestamp(first.timestamp / 1000, UTC) if first else None
             bounds[partition] = Bounds(log.begin, log.end, at)
         await self.world.travel()
         return bounds
@@ -456,11 +462,7 @@ class SimProducer:
 
     async def publish(self, messages: Sequence[Message]) -> None:
         world, broker = self.world, self.world.broker
-        large = [
-            m.topic == world.settings.dead_letters_topic
-            and len(m.value or b"") > world.largest_letter
-            for m in messages
-        ]
+        large = [len(m.value or b"") > world.largest(m.topic) for m in messages]
         if any(large):
             index = large.index(True)
             world.later(0.0, self._append, messages[:index])
@@ -477,12 +479,14 @@ class SimProducer:
             world.later(world.latency(), arrive)
             await acknowledged
             return
+        if fault in ("all", "some", "late"):
+            world.may_repeat({_lane(m) for m in messages}, world.loop.now + LATEST_ARRIVAL)
         if fault == "some":
             messages = messages[: world.rng.randint(0, len(messages))]
         if fault in ("all", "some"):
             world.later(world.latency(), self._append, messages)
         elif fault == "late":
-            world.later(world.rng.uniform(0.5, 6.0), self._append, messages)
+            world.later(world.rng.uniform(0.5, LATEST_ARRIVAL), self._append, messages)
         await world.travel()
         await asyncio.sleep(world.rng.uniform(0.1, 2.0))
         raise PublishFailed("simulated on publishing")
@@ -497,3 +501,12 @@ class SimProducer:
 
     async def close(self) -> None:
         pass
+
+
+def _lane(message: Message) -> int:
+    """The lane that publishes a message: a dead letter names the partition that it came from."""
+    source = dict(message.headers).get("plazo-source-partition")
+    if source is not None:
+        return int(source)
+    assert message.partition is not None
+    return message.partition

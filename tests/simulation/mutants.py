@@ -246,7 +246,7 @@ PLANTED = (
         "a crash publishes no duplicate",
         600,
         132,
-        ((RELAY, "last = max((_sequence(each) for each in headers), default=0)", "last = 0"),),
+        ((RELAY, "published = tail.published_after(lane.published)", "published = 0"),),
     ),
     PlantedFault(
         "failed publication taken for done",
@@ -256,11 +256,11 @@ PLANTED = (
         (
             (
                 RELAY,
-                "        await append(self._producer, messages)\n",
+                "        await append(self._producer, messages, _smaller)\n",
                 "        from contextlib import suppress\n\n"
                 "        from worker.errors import PublishFailed\n\n"
                 "        with suppress(PublishFailed):\n"
-                "            await append(self._producer, messages)\n",
+                "            await append(self._producer, messages, _smaller)\n",
             ),
         ),
     ),
@@ -272,9 +272,9 @@ PLANTED = (
         (
             (
                 "worker/outbox/dead_letters.py",
-                "        try:\n            await append(self._producer, [self._message(row) for row in rows])",
-                '        await self._mark([row["id"] for row in rows])\n'
-                "        try:\n            await append(self._producer, [self._message(row) for row in rows])",
+                "                await append(self._producer, [self._message(row) for row in rows], _smaller)\n",
+                '                await self._mark([row["id"] for row in rows])\n'
+                "                await append(self._producer, [self._message(row) for row in rows], _smaller)\n",
             ),
         ),
     ),
@@ -500,6 +500,106 @@ PLANTED = (
                 INTAKE,
                 '            await tx.copy_packed("acts", binary_copy.ACT_COLUMNS, rows.packed_acts)\n        result',
                 "            pass\n        result",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "deadlines looked at every 40 s only",
+        "a verdict is late only while a guard holds it",
+        100,
+        0,
+        (
+            (
+                "worker/runtime/lane_tasks.py",
+                "            wait = min(wait, (at - self._clock.now()).total_seconds())\n",
+                "            wait = 40.0\n",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "notices of other workers looked at every 60 s only",
+        "an act in a foreign lane takes effect soon",
+        300,
+        23,
+        (("worker/runtime/membership.py", "_NOTICES = 1.0", "_NOTICES = 60.0"),),
+    ),
+    PlantedFault(
+        "a reminder is never sent",
+        "a silent seller is reminded",
+        200,
+        2,
+        (
+            (
+                DECIDE,
+                "    return (Decision(case.decided + 1, Kind.REMINDER, Reason.DEADLINE_APPROACHES),)",
+                "    return ()",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "the sweep of reminders never runs",
+        "a silent seller is reminded",
+        200,
+        2,
+        (
+            (
+                "worker/runtime/lane_tasks.py",
+                "            asyncio.create_task(self._remind()),\n",
+                "",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "each batch of decisions published twice",
+        "only a fault of the lane itself excuses a repeat",
+        100,
+        1,
+        (
+            (
+                RELAY,
+                "        await append(self._producer, messages, _smaller)\n",
+                "        await append(self._producer, messages, _smaller)\n"
+                "        if lane.sequence % 3 == 2:\n"
+                "            await append(self._producer, messages, _smaller)\n",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "the greatest sequence of the tail taken as published",
+        "every verdict is published",
+        100,
+        13,
+        (
+            (
+                "worker/outbox/tail.py",
+                "        while mark + 1 in self.ids:\n            mark += 1\n        return mark\n",
+                "        return max(mark, self.last)\n",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "the tail's ids not compared",
+        "no sequence with two meanings",
+        100,
+        22,
+        (
+            (
+                RELAY,
+                "        if other is not None:\n",
+                "        if False:\n",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "a decision that is too large holds the others",
+        "every verdict is published",
+        100,
+        2,
+        (
+            (
+                RELAY,
+                "await append(self._producer, messages, _smaller)",
+                "await append(self._producer, messages)",
             ),
         ),
     ),

@@ -1,6 +1,7 @@
 """What the world does to the worker in one run: orders, acts, and when each is published."""
 
 import json
+import os
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
@@ -39,6 +40,89 @@ class Rules:
             brake=1 + seed % 2 if seed % 5 == 3 else None,
             reminds=seed % 7 == 2,
         )
+
+
+# Words that the worker of today does not stand. PLAZO_SIMULATE="odd-times lost-commits" and so on
+# switches them on.
+SWITCHED_OFF = ("odd-times", "lost-commits", "clocks-ahead")
+
+
+@dataclass(frozen=True)
+class Former:
+    """What a worker of an older version left of a lane.
+
+    It decided ``decided`` orders, knew that the first ``marked`` are published, and the topic
+    holds those of ``published``: a hole may lie in between. ``others``: those that the topic has
+    under another id than the database.
+    """
+
+    decided: int
+    marked: int
+    published: tuple[int, ...]
+    others: tuple[int, ...]
+
+    @property
+    def whole(self) -> int:
+        """The last sequence before the first hole."""
+        return next(n for n in range(self.decided + 1) if n + 1 not in self.published)
+
+
+@dataclass(frozen=True)
+class Words:
+    """What else may happen. Drawn apart: the other draws of a seed stay what they were."""
+
+    largest_decision: int | None
+    formers: dict[int, Former]  # by lane
+    odd_times: tuple[int, ...]  # timestamps that some records get, in milliseconds
+    lost_commits: tuple[tuple[float, float], ...]  # when, and how many seconds are lost
+    clocks_ahead: tuple[float, float, float] | None  # from, until, seconds
+
+    @classmethod
+    def of(cls, seed: int, lanes: int) -> "Words":
+        rng = Random(seed ^ 0x5EED_0F_0DD5)
+        switched_on = os.environ.get("PLAZO_SIMULATE", "").split()
+        largest = rng.randint(460, 900) if rng.random() < 0.15 else None
+        formers = {}
+        other = seed % 23 == 22
+        if rng.random() < 0.15 or other:
+            for lane in range(lanes):
+                if rng.random() < 0.7:
+                    formers[lane] = cls._former(rng, other=other)
+        odd = rng.random() < 0.15
+        times = tuple(rng.choice(_ODD_TIMES) for _ in range(4)) if odd else ()
+        lost = (
+            tuple((rng.uniform(4, 40), rng.uniform(0.05, 6)) for _ in range(rng.randint(1, 2)))
+            if rng.random() < 0.1
+            else ()
+        )
+        since = rng.uniform(2, 25)
+        ahead = since, since + rng.uniform(1, 12), rng.uniform(3, 30)
+        both = ahead if rng.random() < 0.1 else None
+        return cls(
+            largest,
+            formers,
+            times if "odd-times" in switched_on else (),
+            tuple(sorted(lost)) if "lost-commits" in switched_on else (),
+            both if "clocks-ahead" in switched_on else None,
+        )
+
+    @staticmethod
+    def _former(rng: Random, *, other: bool) -> Former:
+        decided = rng.randint(2, 8)
+        marked = rng.randint(0, decided - 1)
+        first = rng.randint(marked, decided - 1)  # the last before the hole
+        behind = rng.randint(first + 2, decided + 1)
+        published = *range(1, first + 1), *range(behind, decided + 1)
+        others = (rng.choice(published),) if other and published else ()
+        return Former(decided, marked, published, others)
+
+
+# Before the epoch, at it, long ago, in ten years, in microseconds, the last instant of the year
+# 9999, the one after it, and the greatest that a record can hold.
+_ODD_TIMES = (
+    -1, 0, 946_684_800_000, 2_100_000_000_000, 1_795_000_000_000_000, 253_402_300_799_999,
+    253_402_300_800_000, 2**63 - 1,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

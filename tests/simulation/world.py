@@ -5,7 +5,7 @@ import gc
 import random
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -25,7 +25,7 @@ import worker.runtime.startup
 import worker.runtime.take_over
 import worker.runtime.worker
 from tests.end_to_end.oracle import Published
-from tests.simulation import check, scenario
+from tests.simulation import check, former, scenario
 from tests.simulation.database import IDLE_IN_TRANSACTION, SimDatabase, SimPostgres, Tx
 from tests.simulation.kafka import (
     BASE,
@@ -37,8 +37,9 @@ from tests.simulation.kafka import (
     SimProducer,
     Transaction,
 )
+from tests.simulation.lateness import Lateness
 from tests.simulation.loop import PROCESS, GatheringFuture, Process, SimLoop
-from tests.simulation.scenario import HEAL, WINDOW, Change, Rules, Scenario, Send
+from tests.simulation.scenario import HEAL, WINDOW, Change, Rules, Scenario, Send, Words
 from tests.simulation.statements import REMINDERS
 from worker.domain.acts import ORDER_CREATED
 from worker.domain.policy import Policies, Policy
@@ -48,6 +49,16 @@ SESSION_TIMEOUT = 4.0
 # Everything must be settled this long after the last fault was mended: a lane that reads a record
 # at a time, over links that take most of a second each way, needs 125 s for twelve orders.
 QUIET = 180.0
+# Longest that work may wait without a guard, and a lane without an owner long after a fault. Both
+# grow with the share of slow messages: a sweep of one order takes some thirty of them.
+LATEST, LATEST_PER_SLOW = 5.0, 800.0
+LONGEST_AWAY, LONGEST_AWAY_PER_SLOW = 30.0, 200.0
+# A process that wakes, or a message on its way, may still repeat what was published meanwhile.
+LINGERS = 10.0
+# A sweep that began before the clocks were set right has ended after so long.
+SETTLES = 3.0
+# Where a lane halts, the run ends so long after the last fault.
+STANDS = 60.0
 # So short that in the end everybody gets a verdict.
 BRAKE_WINDOW = timedelta(seconds=6)
 
@@ -73,13 +84,26 @@ class SimClock:
         self._process: Any = process
 
     def now(self) -> datetime:
-        return self._world.instant() + timedelta(seconds=self._process.ahead)
+        return self._world.instant() + timedelta(seconds=self._process.ahead + self._world.ahead)
 
     def monotonic(self) -> float:
         return self._world.loop.now
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(0.0, seconds))
+
+
+class WatchedLoop(SimLoop):
+    """Says how time passes: between two steps in time nothing changes."""
+
+    passed: Callable[[float, float], None]
+
+    def _step(self, until: float) -> bool:
+        before = self.now
+        more = super()._step(until)
+        if self.now > before:
+            self.passed(before, self.now)
+        return more
 
 
 class World:
@@ -94,7 +118,8 @@ class World:
         self.rng = Random(seed)
         random.seed(seed)  # the worker's backoff
         self.scenario: Scenario = scenario.make(self.rng, Rules.of(seed))
-        self.loop = SimLoop(self.rng)
+        self.words = Words.of(seed, self.scenario.widths[scenario.CREATED])
+        self.loop = WatchedLoop(self.rng)
         self.servers = Process("servers")
         self.loop.add(self.servers)
         self.settings = Settings.model_construct(
@@ -122,11 +147,29 @@ class World:
         self._cancelled = 0
         self.refused: dict[tuple[str, int, int], Entry] = {}
         self.changes: set[tuple[str, int, int]] = set()
+        # Lane, and the time in which it may publish something twice.
+        self._repeats: list[tuple[int, float, float]] = []
         self.workers: list[Any] = [None] * self.scenario.workers
         self.calm = True
         self._down_until = 0.0
         self._operations = self._commits = self._publishes = 0
+        # Of all clocks at once.
+        self.ahead = 0.0
+        # Lanes that had to halt, and did.
+        self.must_halt: set[int] = set()
+        self.halted: set[int] = set()
+        self._remembered: list[Any] = []
+        self._odd = Random(seed ^ 0x0DD_71E)
+        self.formers = {
+            lane: former.begin(self, lane, left) for lane, left in self.words.formers.items()
+        }
+        self.lateness = Lateness(self)
         self._plan()
+        self.lateness.allow(
+            LATEST + LATEST_PER_SLOW * self._slow,
+            LONGEST_AWAY + LONGEST_AWAY_PER_SLOW * self._slow,
+        )
+        self.loop.passed = self.lateness.passed
 
     # Time and the network.
 
@@ -135,7 +178,7 @@ class World:
         return BASE + timedelta(seconds=self.loop.now if seconds is None else seconds)
 
     def _database_now(self) -> datetime:
-        return self.instant() + timedelta(seconds=self.database_ahead)
+        return self.instant() + timedelta(seconds=self.database_ahead + self.ahead)
 
     def later(self, delay: float, callback: Any, *args: Any) -> Any:
         """Have the servers do something."""
@@ -227,8 +270,23 @@ class World:
             state = "committed" if plan.commits else "aborted"
             self.later(plan.ends, self.broker.end_transaction, transaction, state)
 
+        for at, lost in self.words.lost_commits:
+            self.later(at - lost, self._remember)
+            self.later(at, self._fail_over)
+        if self.words.clocks_ahead is not None:
+            since, until, seconds = self.words.clocks_ahead
+            self.later(since, self._set_all_clocks, seconds)
+            self.later(until, self._set_all_clocks, 0.0)
+
+    def largest(self, topic: str) -> int:
+        """The size of the largest value that a topic takes."""
+        if topic == scenario.DECISIONS:
+            return self.words.largest_decision or 1_000_000
+        return self.largest_letter
+
     def count(self, what: str) -> None:
         self.happened[what] = self.happened.get(what, 0) + 1
+        self.lateness.disturbed()
 
     @property
     def healed(self) -> bool:
@@ -238,8 +296,35 @@ class World:
         process = self.rng.choice(self.workers)
         if process is not None:
             process.ahead = self.rng.uniform(self._least, self._most)
+            self.lateness.clock_stepped()
             self.count("clock step")
             self.note(process, "fault", "clock", process.ahead)
+
+    def _set_all_clocks(self, ahead: float) -> None:
+        self.ahead = ahead
+        self.lateness.clock_stepped()
+        self.count("step of all clocks")
+        self.note(None, "fault", "all clocks", ahead)
+
+    def clocks_were_ahead(self, at: float) -> bool:
+        """Whether a verdict then may have come from clocks that were all ahead."""
+        if self.words.clocks_ahead is None:
+            return False
+        since, until, _ = self.words.clocks_ahead
+        return since <= at <= until + SETTLES
+
+    def _remember(self) -> None:
+        self._remembered.append(self.database.state())
+
+    def _fail_over(self) -> None:
+        self.count("failover")
+        self.note(None, "fault", "failover", None)
+        self.database.fail_over(self._remembered.pop())
+        self.lateness.failed_over()
+
+    def may_halt(self, lane: int) -> bool:
+        """Whether the topic contradicts the database: then a lane must not go on."""
+        return lane in self.must_halt or check.contradicted(self, lane)
 
     def _stall(self, log: Log, seconds: float) -> None:
         log.stalled_until = min(self.loop.now + seconds, HEAL)
@@ -269,6 +354,7 @@ class World:
         self.count("database outage")
         self.note(None, "fault", "database", seconds)
         self._down_until = self.loop.now + seconds
+        self.lateness.disturbed(self._down_until)
         for tx in list(self.database.open):
             self.database.end(tx, "aborted")
 
@@ -277,6 +363,7 @@ class World:
         self.count("kafka outage")
         self.note(None, "fault", "kafka", seconds)
         self.broker.down_until = self.loop.now + seconds
+        self.lateness.disturbed(self.broker.down_until)
         # What was acknowledged and what not is unknown to a client that is cut off.
 
     def _crash(self, process: Any) -> None:
@@ -306,6 +393,9 @@ class World:
         seconds = self.rng.choice([self.rng.uniform(0.05, 2), self.rng.uniform(3, 16)])
         self.note(process, "fault", "freeze", seconds)
         process.freezes += 1
+        membership = process.worker.membership
+        held = [*membership.runners, *(runner.number for runner in membership._leaving)]
+        self.may_repeat(held, self.loop.now + seconds)
         self.later(SESSION_TIMEOUT, self._session_over, process, process.freezes)
         self.later(IDLE_IN_TRANSACTION + 0.5, self._idle, process, process.freezes)
         self.later(min(seconds, HEAL - self.loop.now), self._thaw, process, process.freezes)
@@ -324,6 +414,7 @@ class World:
     def _thaw(self, process: Any, number: int) -> None:
         if process.frozen and process.freezes == number:
             process.frozen = False
+            self.lateness.disturbed()
             self.note(process, "fault", "thaw", None)
             consumer = process.worker.membership.consumer
             if consumer is not None:
@@ -339,6 +430,7 @@ class World:
         process.ahead = 0.0 if self.healed else self.rng.uniform(self._least, self._most)
         self.loop.add(process)
         self.workers[number] = process
+        self.lateness.disturbed()
         self.note(process, "start", None, None)
         process.context.run(self._work, process)
 
@@ -361,6 +453,18 @@ class World:
             process.alive = False
             self.note(process, "ended", None, None)
             self._gone(process, self.rng.uniform(0.1, 4))
+
+    # Repeats.
+
+    def may_repeat(self, lanes: Iterable[int], until: float) -> None:
+        """What these lanes publish from now on may come twice."""
+        self._repeats += [(lane, self.loop.now, until + LINGERS) for lane in lanes]
+
+    def is_excused(self, lane: int, stored_at: float) -> bool:
+        """Whether a repeat of this lane has an excuse then."""
+        return any(
+            lane == one and since <= stored_at <= until for one, since, until in self._repeats
+        )
 
     # Faults at the worker's own steps.
 
@@ -422,11 +526,17 @@ class World:
 
     def probe_fault(self, process: Process) -> bool:
         self._probes += 1
-        return self._probes in self._at_probe and not self.healed
+        return self._disturbs(self._probes in self._at_probe)
 
     def pull_fault(self, process: Process) -> bool:
         self._pulls += 1
-        return self._pulls in self._at_pull and not self.healed
+        return self._disturbs(self._pulls in self._at_pull)
+
+    def _disturbs(self, fault: bool) -> bool:
+        if fault and not self.healed:
+            self.lateness.disturbed()
+            return True
+        return False
 
     # What is published.
 
@@ -434,7 +544,12 @@ class World:
         transaction = None if send.transaction is None else self.transactions[send.transaction]
         log = self.broker.logs[send.topic, send.partition]
         now = min(send.at, self.loop.now)
-        offset = log.append(now, send.key, send.value, send.headers, transaction)
+        odd = None
+        # Not of what retention left: its time says how far back the log reaches.
+        if self.words.odd_times and send.at >= 0 and self._odd.random() < 0.3:
+            odd = self._odd.choice(self.words.odd_times)
+            self.count("odd timestamp")
+        offset = log.append(now, send.key, send.value, send.headers, transaction, odd)
         self.note(None, "send", f"{send.topic}/{send.partition}/{offset}", send.value)
         if transaction is not None and not self.scenario.transactions[send.transaction].commits:
             return
@@ -472,6 +587,8 @@ class World:
                 )
         self._brake(tx)
         self._reminders(tx)
+        self._reminded(tx)
+        self.lateness.committing(tx)
         for key, row in tx.writes.get("positions", {}).items():
             before = tx.database.tables["positions"].get(key)
             if before is not None and row["next_offset"] < before["next_offset"]:
@@ -480,8 +597,8 @@ class World:
     def _brake(self, tx: Tx) -> None:
         """No more auto-cancels in any window than the limit, and none that was not counted."""
         limit = self.scenario.rules.brake
-        if limit is None:
-            return
+        if limit is None or self.words.lost_commits or self.words.clocks_ahead:
+            return  # what is counted may be lost, or counted at another time
         counts = [row for row in tx.writes.get("brake_counts", {}).values() if row["cancels"]]
         self._taken += [(row["counted_at"], row["cancels"]) for row in counts]
         for row in counts:
@@ -500,7 +617,7 @@ class World:
         # The clock that it went by; it may have been set in between.
         owner: Any = tx.owner
         ahead = self._most if "clock step" in self.happened else owner.ahead
-        now = self.instant() + timedelta(seconds=ahead)
+        now = self.instant() + timedelta(seconds=ahead + self._most_ahead())
         planned = {**tx.database.tables["reminders"], **tx.writes.get("reminders", {})}
         for order_id, row in tx.writes.get("orders", {}).items():
             was = tx.database.tables["orders"].get(order_id)
@@ -510,6 +627,32 @@ class World:
                 at = row["due"] - before
                 if at > now and planned.get((row["lane"], at, order_id)) is None:
                     self.violations.append(f"{self.loop.now:.3f}: {order_id} has no reminder")
+
+    def _most_ahead(self) -> float:
+        return self.words.clocks_ahead[2] if self.words.clocks_ahead else 0.0
+
+    def _reminded(self, tx: Tx) -> None:
+        """Whoever puts a reminder away sends it, as long as the seller is silent."""
+        gone: dict[str, datetime] = {}
+        for key, row in tx.writes.get("reminders", {}).items():
+            if row is None:
+                _, at, order_id = key
+                gone[order_id] = max(at, gone.get(order_id, at))
+        sent = {
+            row["order_id"]
+            for row in tx.writes.get("decisions", {}).values()
+            if row["kind"] == check.REMINDER
+        }
+        owner: Any = tx.owner
+        ahead = self._most if "clock step" in self.happened else owner.ahead
+        for order_id in gone.keys() - sent:
+            row, order = tx.database.tables["orders"][order_id], self.scenario.orders[order_id]
+            moved = order.changes or row["due"] - gone[order_id] not in REMINDERS
+            over = self.instant() + timedelta(seconds=ahead + self._most_ahead()) > row["due"]
+            if row["finding"] is None and not (moved or over or check.acted(order)):
+                self.violations.append(
+                    f"{self.loop.now:.3f}: {order_id} is silent, and was not reminded"
+                )
 
     # The run.
 
@@ -521,7 +664,9 @@ class World:
             patience = QUIET if self.scenario.rules.brake is None else 2 * QUIET
             while self.loop.now < HEAL + patience:
                 self.loop.run(self.loop.now + 1.0)
-                if check.quiet(self):
+                # A lane that halts holds up the others, too.
+                stands = self.must_halt or self.halted
+                if (stands and self.loop.now > HEAL + STANDS) or check.quiet(self):
                     break
             else:
                 self.violations.append("never quiet: " + check.unquiet(self))
@@ -545,6 +690,7 @@ class World:
 
     def _heal(self) -> None:
         self.note(None, "heal", None, None)
+        self.lateness.clock_stepped()
         self._down_until = 0.0
         self.broker.down_until = 0.0
         self.database_ahead = 0.0
@@ -605,7 +751,9 @@ class _Log:
 
     def error(self, event: str, /, **fields: Any) -> None:
         world = self._note(event, fields)
-        if event == "lane_halted":
+        if event == "lane_halted" and world.may_halt(fields["lane"]):
+            world.halted.add(fields["lane"])
+        elif event == "lane_halted":
             world.violations.append(f"{world.loop.now:.3f}: {event} {fields}")
 
     def exception(self, event: str, /, **fields: Any) -> None:
