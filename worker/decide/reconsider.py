@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
-from worker.decide.judge import Judge
-from worker.decide.sweep import Sweep, SweepFrame, SweepResult
+from worker.decide.judge import Judge, Judged
+from worker.decide.sweep import RETRY, Sweep, SweepFrame, SweepResult
 from worker.domain.acts import ORDER_CREATED
 from worker.domain.policy import Facts, Policies
 from worker.lanes.timers import TimerChange, arm_reminders
-from worker.storage.transaction import columns, text_array
+from worker.storage.transaction import columns
 
 
 class Reconsider:
@@ -28,14 +29,23 @@ class Reconsider:
         """
         frame, lane = self._frame, self._frame.lane
         async with lane.lock, frame.open() as sweep:
-            notices = await sweep.tx.rows("next_notices", lane.number, frame.batch_size)
+            tx, now = sweep.tx, sweep.now
+            notices = await tx.rows("next_notices", lane.number, frame.batch_size, now)
             order_ids = list(dict.fromkeys(row["order_id"] for row in notices))
             await self._start_clocks(sweep, order_ids)
             judged = await self._judge.decided(sweep, order_ids)
-            done = [row["id"] for row in notices if row["order_id"] not in judged.faulty]
-            await sweep.tx.execute("delete_notices", done)
-        more = len(notices) >= frame.batch_size
+            await self._settle(sweep, notices, judged)
+        # An order with more new changes has left itself another notice.
+        more = len(notices) >= frame.batch_size or judged.unfinished
         return SweepResult.of(sweep, orders=len(judged.cases), more=more)
+
+    async def _settle(self, sweep: Sweep, notices: Sequence[Any], judged: Judged) -> None:
+        """Delete the notices, but for those whose orders have to come again later."""
+        done = [row["id"] for row in notices if row["order_id"] not in judged.faulty]
+        await sweep.tx.execute("delete_notices", done)
+        later = [row["id"] for row in notices if row["order_id"] in judged.faulty]
+        if later:
+            await sweep.tx.execute("postpone_notices", later, sweep.now + RETRY)
 
     async def _start_clocks(self, sweep: Sweep, order_ids: Sequence[str]) -> None:
         """Start the clocks of waiting orders whose start status has arrived.
@@ -46,21 +56,22 @@ class Reconsider:
         waiting = {row["order_id"]: row for row in await tx.rows("orders_without_clock", order_ids)}
         if not waiting:
             return
-        acts = await tx.rows("case_acts", text_array(waiting), list(self._policies.clocks))
+        policies = {
+            order_id: self._policies.choose(
+                Facts(row["seller_id"], row["fulfilment"], row["total"], row["currency"])
+            )
+            for order_id, row in waiting.items()
+        }
+        asked = [(order_id, policy.clock) for order_id, policy in policies.items()]
+        acts = await tx.rows("clock_starts", *columns(asked))
+        starts = {act["order_id"]: act["occurred_at"] for act in acts}
         terms = []
-        for order_id, row in waiting.items():
-            facts = Facts(row["seller_id"], row["fulfilment"], row["total"], row["currency"])
-            policy = self._policies.choose(facts)
-            starts = [
-                act["occurred_at"]
-                for act in acts
-                if act["order_id"] == order_id and act["status"] == policy.clock
-            ]
+        for order_id, policy in policies.items():
             if policy.clock == ORDER_CREATED:  # the policies have changed in between
-                starts = [row["entered_at"]]
-            if starts:
+                starts[order_id] = waiting[order_id]["entered_at"]
+            if order_id in starts:
                 with suppress(OverflowError):
-                    terms.append((order_id, *policy.terms(min(starts))))
+                    terms.append((order_id, *policy.terms(starts[order_id])))
         if not terms:
             return
         clocks = await tx.row("start_clocks", *columns(terms))
