@@ -23,6 +23,8 @@ POLICIES = {
     ("default", 1): {"dispute_type": "CS", "dispute_text": "late", "reminders": [*REMINDERS]}
 }
 
+# A person looks at a tripped brake and resets it.
+RESET_AFTER = timedelta(seconds=4)
 CHANGES = EXTENDED, HELD, RELEASED
 
 STATEMENTS: dict[str, "Callable[..., Statement]"] = {}
@@ -750,9 +752,26 @@ def update_decision_counts(tx: "Tx", order_ids: list[str], counts: list[int]) ->
 
 @_statement
 def lock_brake(tx: "Tx") -> "Statement":
-    """Nobody in this world takes it off."""
+    """Nobody in this world takes it off; a person resets it a while after it tripped."""
     yield "brake", True
-    return [Row(released=False, escalate=False)]
+    return [Row(released=False, escalate=False, tripped=_tripped(tx))]
+
+
+@_statement
+def trip_brake(tx: "Tx") -> "Statement":
+    row = tx.get("brake", True)
+    if row is not None and tx.now() < row["tripped_at"] + RESET_AFTER:
+        return 0
+    yield "brake", True
+    if _tripped(tx):
+        return 0
+    tx.put("brake", True, Row(tripped_at=tx.now()))
+    return 1
+
+
+def _tripped(tx: "Tx") -> bool:
+    row = tx.newest("brake", True)
+    return row is not None and tx.now() < row["tripped_at"] + RESET_AFTER
 
 
 @_reading

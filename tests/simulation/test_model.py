@@ -44,7 +44,7 @@ COUNTED = {"update_lane", "release_lane", "start_position", "delete_notices",
            "mark_dead_letters_published", "insert_dead_letters",
            "arm_deadlines", "insert_changes", "mark_changes_counted", "refuse_changes",
            "insert_brake_counts", "delete_brake_counts", "disarm_reminders", "leave_notices",
-           "postpone_notices",
+           "postpone_notices", "trip_brake",
            "update_decision_counts"}  # fmt: skip
 ORDERED = {"due_deadlines", "next_notices", "unpublished_decisions",
            "unpublished_dead_letters", "case_acts", "case_decisions", "brake_usage",
@@ -77,7 +77,8 @@ class Statements:
             "set_lock_timeout": tuple,
             "insert_notices": lambda: ([self.order()], self.lane(), self.orders()),
             "next_notices": lambda: (self.lane(), rng.randint(1, 3), START),
-            "postpone_notices": lambda: ([rng.randint(1, 9)], START + rng.choice([90_000 * HOUR, -HOUR])),
+            "postpone_notices": lambda: (
+                [rng.randint(1, 9)], START + rng.choice([90_000 * HOUR, -HOUR])),
             "leave_notices": lambda: (self.lane(), [self.order()]),
             "lanes_with_notices": lambda: (rng.sample([0, 1, 2], 2),),
             "orders_without_clock": lambda: (self.orders(),),
@@ -119,6 +120,7 @@ class Statements:
             "move_deadlines": lambda: (self.lane(), [self.order()], [self.moment()],
                                        [self.moment()], [self.moment()], [True]),
             "lock_brake": tuple,
+            "trip_brake": tuple,
             "brake_usage": lambda: (HOUR, rng.sample(["s1", "s2"], rng.randint(0, 2))),
             "insert_brake_counts": lambda: (self.lane(), ["s1", "s2"], [rng.randint(1, 3), 1],
                                             [1, 0]),
@@ -319,7 +321,7 @@ async def test_the_model_answers_as_postgres_does(
     later: list[tuple[Any, tuple[Any, ...]]] = []
     waited = failed = 0
     connection = await asyncpg.connect(database)
-    names = ", ".join(TABLES)
+    names = ", ".join(table for table in TABLES if table != "brake")  # it has its one row
     await connection.execute(
         "INSERT INTO policies (name, version, dispute_type, dispute_text, terms, reminders) "
         "VALUES ('default', 1, 'CS', 'late', '{}', $1)",
@@ -327,6 +329,7 @@ async def test_the_model_answers_as_postgres_does(
     )
     for _ in range(EXAMPLES):
         await connection.execute(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
+        await connection.execute("UPDATE brake SET tripped_at = NULL")
         model = SimPostgres(
             lambda delay, do, *args: None if delay else later.append((do, args)), lambda: START
         )
@@ -369,6 +372,8 @@ async def test_the_model_answers_as_postgres_does(
 
 async def _compare_tables(connection: Any, model: SimPostgres) -> None:
     for table, twins in model.tables.items():
+        if table == "brake":
+            continue  # the server trips it by its own clock
         # The server counts by its own clock.
         kept = [{k: v for k, v in row.items() if k != "counted_at"} for row in twins.values()]
         found = [dict(row) for row in await connection.fetch(f"SELECT * FROM {table}")]

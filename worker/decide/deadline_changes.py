@@ -46,7 +46,8 @@ class DeadlineChanges:
             self._refuse(case, new, RefusalClass.TOO_LATE, "the verdict has been issued")
             return case._replace(changes=tuple(c for c in case.changes if c.counted))
         first_due = order.first_due or order.due
-        valid, vain = [], []
+        valid: list[Change] = []
+        vain: list[Change] = []
         for change in case.changes:
             extends = change.kind != EXTENDED or (change.due or first_due) > first_due
             (valid if extends else vain).append(change)

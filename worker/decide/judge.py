@@ -25,7 +25,8 @@ class Judged:
     """The orders of a sweep: judged, held by the brake, or faulty because our own code failed."""
 
     cases: list[tuple[Case, Judgement]] = field(default_factory=list)
-    held: set[str] = field(default_factory=set)
+    # With the seller of each.
+    held: dict[str, str] = field(default_factory=dict)
     faulty: set[str] = field(default_factory=set)
     # Of some order, not all new changes were considered.
     unfinished: bool = False
@@ -54,12 +55,15 @@ class Judge:
         """
         return await self._judge(sweep, order_ids, proof, permit)
 
-    async def decided(self, sweep: Sweep, order_ids: Sequence[str]) -> Judged:
+    async def decided(
+        self, sweep: Sweep, order_ids: Sequence[str], permit: Permit | None
+    ) -> Judged:
         """Judge decided orders again; the others wait for their deadline.
 
-        A change of the deadline takes effect at once in both cases.
+        A change of the deadline takes effect at once in both cases. Without a ``permit`` there is
+        no brake.
         """
-        return await self._judge(sweep, order_ids)
+        return await self._judge(sweep, order_ids, permit=permit)
 
     async def _judge(
         self,
@@ -94,7 +98,7 @@ class Judge:
                 self._isolate(judged, sweep, order_id)
                 continue
             if permit and not permit.escalate and _is_held(judgement):
-                judged.held.add(order_id)
+                judged.held[order_id] = case.order.seller_id
             else:
                 found.append((case, judgement))
         for weighed, judgement in found:
