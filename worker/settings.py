@@ -179,13 +179,13 @@ class Settings(BaseSettings):
         None, ge=0, description="Most auto-cancels in the window per seller; empty is no limit."
     )
     brake_share: float = Field(
-        1.0,
+        0.5,
         ge=0,
         le=1,
         description="Most auto-cancels in the window, as a share of lapsed deadlines; 1 is off.",
     )
     brake_least: int = Field(
-        100, ge=1, description="Deadlines that must lapse in the window before the share applies."
+        200, ge=1, description="Deadlines that must lapse in the window before the share applies."
     )
     brake_silent_feed: Positive | None = Field(
         None,

@@ -74,6 +74,7 @@ async def _run(seconds: float, rate: int) -> tuple[list[Sample], int]:
             environment = {
                 "PLAZO_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
                 "PLAZO_DATABASE_URL": postgres.url,
+                "PLAZO_BRAKE_SHARE": "1",
                 "PLAZO_STOCK_WINDOW": f"PT{WINDOW.seconds}S",
                 "PLAZO_GRACE": f"PT{GRACE.seconds}S",
                 "PLAZO_LOG_LEVEL": "warning",

@@ -39,7 +39,11 @@ async def mass_lapse(site: Site, orders: int, rate: float) -> MassLapse:
     async with (
         site.database() as url,
         site.workers(
-            topics, url, stock_window=f"PT{window.total_seconds():.0f}S", grace="PT1S"
+            topics,
+            url,
+            stock_window=f"PT{window.total_seconds():.0f}S",
+            grace="PT1S",
+            brake_share="1",
         ) as (worker,),
     ):
         await worker.wait_ready()

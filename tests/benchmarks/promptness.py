@@ -19,7 +19,7 @@ from .verdicts import read, wait_for_verdicts
 
 GRACE = timedelta(seconds=1)
 WARM_UP = timedelta(seconds=5)  # for statements to be prepared, and the broker to be compiled
-SHORT = {"stock_window": "PT5S", "grace": "PT1S"}
+SHORT = {"brake_share": "1", "stock_window": "PT5S", "grace": "PT1S"}
 
 # The instant at which the commit was written; its flush to disk follows.
 COMMITTED = """

@@ -26,6 +26,7 @@ from worker.dev.postgres import EmbeddedPostgres
 WINDOW = timedelta(seconds=5)
 GRACE = timedelta(seconds=1)
 SETTINGS = {
+    "brake_share": "1",
     "stock_window": "PT5S",
     "grace": "PT1S",
     "max_record_bytes": str(MAX_RECORD_BYTES),

@@ -28,7 +28,7 @@ Statement = Generator[Key, None, Any]
 
 TABLES = (
     "lanes", "published", "positions", "orders", "acts", "deadlines", "notices", "decisions",
-    "dead_letters", "shields", "deadline_changes", "brake_counts", "reminders",
+    "dead_letters", "shields", "deadline_changes", "brake", "brake_counts", "reminders",
 )  # fmt: skip
 
 

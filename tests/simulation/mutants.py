@@ -341,7 +341,7 @@ PLANTED = (
         "no verdict before the deadline in force, nor while it is held",
         300,
         4,
-        ((JUDGE, "if changes.defers(case) or _is_early(", "if _is_early("),),
+        ((JUDGE, "if case is None or _is_early(", "if _is_early("),),
     ),
     PlantedFault(
         "deadlines disarmed after the verdicts",

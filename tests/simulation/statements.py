@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from worker.domain.acts import EXTENDED, HELD, RELEASED
 from worker.outbox.events import Event
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ REMINDERS = timedelta(seconds=6), timedelta(seconds=2)
 POLICIES = {
     ("default", 1): {"dispute_type": "CS", "dispute_text": "late", "reminders": [*REMINDERS]}
 }
+
+# A person looks at a tripped brake and resets it.
+RESET_AFTER = timedelta(seconds=4)
+CHANGES = EXTENDED, HELD, RELEASED
 
 STATEMENTS: dict[str, "Callable[..., Statement]"] = {}
 COPIES: dict[str, "Callable[..., Statement]"] = {}
@@ -237,7 +242,13 @@ def enter_orders(
     entered, made, armed = 0, 0, []
     for row in sorted(arriving, key=lambda row: row["order_id"]):
         row = row.but(
-            finding=None, outcome=None, decided_at=None, decisions=0, first_due=None, grace=None
+            finding=None,
+            outcome=None,
+            decided_at=None,
+            decisions=0,
+            first_due=None,
+            grace=None,
+            held=False,
         )
         if not (yield from _insert_missing(tx, "orders", row["order_id"], row)):
             continue
@@ -338,7 +349,8 @@ def insert_notices(tx: "Tx", order_ids: list[str], lane: int, changed: list[str]
         settled = row["finding"] is not None or row["due"] is None
         if row["lane"] != lane or settled or order_id in changed:
             number = tx.serial("notices")
-            tx.put("notices", number, Row(id=number, lane=row["lane"], order_id=order_id))
+            notice = Row(id=number, lane=row["lane"], order_id=order_id, retry_at=None)
+            tx.put("notices", number, notice)
             left.append(Row(lane=row["lane"]))
     return left
     yield
@@ -382,14 +394,23 @@ def start_clocks(
 
 
 @_reading
-def next_notices(tx: "Tx", lane: int, limit: int) -> list[Row]:
-    found = [row.only("id", "order_id") for row in tx.scan("notices") if row["lane"] == lane]
-    return found[:limit]
+def next_notices(tx: "Tx", lane: int, limit: int, now: Any) -> list[Row]:
+    rows = (row for row in tx.scan("notices") if row["lane"] == lane and _ripe(row, now))
+    return [row.only("id", "order_id") for row in rows][:limit]
+
+
+def _ripe(notice: Row, now: Any) -> bool:
+    return notice["retry_at"] is None or notice["retry_at"] <= now
+
+
+@_statement
+def postpone_notices(tx: "Tx", ids: list[int], to: Any) -> "Statement":
+    return (yield from _update(tx, "notices", ids, retry_at=to))
 
 
 @_reading
 def lanes_with_notices(tx: "Tx", lanes: list[int]) -> list[Row]:
-    found = {row["lane"] for row in tx.scan("notices")}
+    found = {row["lane"] for row in tx.scan("notices") if _ripe(row, tx.now())}
     return [Row(lane=lane) for lane in sorted(found.intersection(lanes))]
 
 
@@ -479,21 +500,71 @@ def case_orders(tx: "Tx", array: str, lane: int) -> list[Row]:
 
 
 @_reading
-def case_acts(tx: "Tx", array: str, statuses: list[str]) -> list[Row]:
-    order_ids = _texts(array)
-    found = [
-        row for row in tx.scan("acts") if row["order_id"] in order_ids and row["status"] in statuses
+def case_acts(tx: "Tx", array: str, statuses: list[str], most: int) -> list[Row]:
+    acts = _acts_of(tx, statuses)
+    found = [row for one in sorted(set(_texts(array))) for row in acts.get(one, ())[:most]]
+    return sorted(found, key=_by_meaning)
+
+
+@_reading
+def abridged_acts(
+    tx: "Tx", order_ids: list[str], dues: list[Any], statuses: list[str]
+) -> list[Row]:
+    acts = _acts_of(tx, statuses)
+    found: dict[Any, Row] = {}
+    for order_id, due in zip(order_ids, dues, strict=True):
+        kinds: dict[Any, list[Row]] = {}
+        for row in acts.get(order_id, ()):
+            kind = row["status"], row["stock_ok"], row["form_complete"], row["occurred_at"] <= due
+            kinds.setdefault(kind, []).append(row)
+        for rows in kinds.values():
+            rows.sort(key=lambda row: row["occurred_at"])
+            # Of equal ones, Postgres may give any.
+            for row in (rows[0], rows[-1]):
+                found[tuple(row.values())] = row
+    return sorted(found.values(), key=_by_meaning)
+
+
+@_reading
+def clock_starts(tx: "Tx", order_ids: list[str], statuses: list[str]) -> list[Row]:
+    acts = _acts_of(tx, statuses)
+    starts = {
+        order_id: min(
+            (r["occurred_at"] for r in acts.get(order_id, ()) if r["status"] == status),
+            default=None,
+        )
+        for order_id, status in zip(order_ids, statuses, strict=True)
+    }
+    return [Row(order_id=o, occurred_at=at) for o, at in starts.items() if at is not None]
+
+
+@_reading
+def count_evidence(tx: "Tx", order_id: str, statuses: list[str]) -> list[Row]:
+    changes = [
+        row
+        for row in tx.scan("deadline_changes")
+        if row["order_id"] == order_id and row["counted"] is not False
     ]
-    first: dict[Any, Row] = {}
-    for row in sorted(found, key=lambda r: (r["received_at"], r["topic"], r["partition"],
-                                            r["offset"])):  # fmt: skip
-        same = tuple(row[n] for n in ("order_id", "status", "occurred_at", "stock_ok",
-                                      "form_complete"))  # fmt: skip
-        first.setdefault(same, row)
-    # NULLs last, as Postgres sorts them.
-    ordered = sorted(first.items(), key=lambda one: tuple((v is None, v or 0) if not isinstance(
-        v, str) else (False, v) for v in one[0]))  # fmt: skip
-    return [row for _, row in ordered]
+    return [Row(acts=len(_acts_of(tx, statuses).get(order_id, ())), changes=len(changes))]
+
+
+def _acts_of(tx: "Tx", statuses: list[str]) -> dict[str, list[Row]]:
+    """By order, in the order of their arrival."""
+    found: dict[str, list[Row]] = {}
+    for row in tx.scan("acts"):
+        if row["status"] in statuses:
+            found.setdefault(row["order_id"], []).append(row.only(*_ACT[:-1]))
+    return found
+
+
+def _by_meaning(row: Row) -> Any:
+    """NULLs last, as Postgres sorts them."""
+    names = ("order_id", "status", "occurred_at", "stock_ok", "form_complete", "received_at",
+             "topic", "partition", "offset")  # fmt: skip
+    return tuple(
+        (row[n] is None, row[n] or 0) if n in ("stock_ok", "form_complete") else row[n]
+        for n in names
+    )
 
 
 # Deadlines that move.
@@ -523,16 +594,47 @@ def _change(
     )  # fmt: skip
 
 
-@_reading
-def case_changes(tx: "Tx", array: str) -> list[Row]:
-    order_ids = _texts(array)
-    names = ("order_id", "kind", "occurred_at", "received_at", "due", "topic", "partition",
-             "offset")  # fmt: skip
+_CHANGE = ("order_id", "kind", "occurred_at", "received_at", "due", "topic", "partition", "offset")
+
+
+def _changes_of(tx: "Tx", order_id: str) -> list[Row]:
     return [
-        row.only(*names).but(counted=row["counted"] is not None)
+        row.only(*_CHANGE).but(counted=row["counted"] is not None)
         for row in tx.scan("deadline_changes")
-        if row["order_id"] in order_ids and row["counted"] is not False
+        if row["order_id"] == order_id and row["counted"] is not False
     ]
+
+
+@_reading
+def case_changes(tx: "Tx", array: str, most: int) -> list[Row]:
+    return [row for one in sorted(set(_texts(array))) for row in _changes_of(tx, one)[:most]]
+
+
+@_reading
+def abridged_changes(tx: "Tx", order_ids: list[str], first_dues: list[Any], page: int) -> list[Row]:
+    found: dict[Any, Row] = {}
+    for order_id, first_due in zip(order_ids, first_dues, strict=True):
+        changes = _changes_of(tx, order_id)
+        chosen = [row for row in changes if not row["counted"]][:page]
+        latest: dict[Any, Row] = {}
+        for row in changes:
+            if row["counted"] or row["due"] is None or row["due"] > first_due:
+                kind = row["kind"], row["counted"]
+                rank = row["occurred_at"], row["due"] or row["occurred_at"]
+                if kind not in latest or rank > latest[kind][0]:
+                    latest[kind] = rank, row
+        chosen += [row for _, row in latest.values()]
+        found.update((tuple(row.values()), row) for row in chosen)
+    return list(found.values())
+
+
+@_statement
+def leave_notices(tx: "Tx", lane: int, order_ids: list[str]) -> "Statement":
+    for order_id in order_ids:
+        number = tx.serial("notices")
+        tx.put("notices", number, Row(id=number, lane=lane, order_id=order_id, retry_at=None))
+    return len(order_ids)
+    yield
 
 
 @_statement
@@ -553,10 +655,10 @@ def refuse_changes(tx: "Tx", lane: int, *columns: list[Any]) -> "Statement":
         (r["topic"], r["partition"], r["offset"], r["timestamp"]) for r in tx.scan("dead_letters")
     }
     number = 0
-    for order_id, topic, partition, offset, error, message in zip(*columns, strict=True):
+    for topic, partition, offset, error, message in zip(*columns, strict=True):
         for act in tx.scan("acts"):
             place = (act["topic"], act["partition"], act["offset"])
-            if act["order_id"] != order_id or place != (topic, partition, offset):
+            if act["status"] not in CHANGES or place != (topic, partition, offset):
                 continue
             if (*place, act["received_at"]) in there:
                 tx.serial("dead_letters")  # spent on the row that meets the other
@@ -565,7 +667,7 @@ def refuse_changes(tx: "Tx", lane: int, *columns: list[Any]) -> "Statement":
             kind = f"marketplace.{act['status']}.v1".encode()
             letter = (
                 lane, *place, act["received_at"], act["received_at"], error, message,
-                order_id.encode(), act["body"].encode(),
+                act["order_id"].encode(), act["body"].encode(),
                 [b"content-type", b"ce_specversion", b"ce_type"],
                 [b"application/json", b"1.0", kind], [],
             )  # fmt: skip
@@ -582,7 +684,7 @@ def move_deadlines(tx: "Tx", lane: int, *columns: list[Any]) -> "Statement":
         if row is not None and row["lane"] == lane:
             first = row["first_due"] or row["due"]
             yield from _update(tx, "orders", [order_id], first_due=first, due=due,
-                               fires_at=fires_at)  # fmt: skip
+                               fires_at=fires_at, held=held)  # fmt: skip
         if held or fired_at != fires_at:
             disarmed += yield from _delete(tx, "deadlines", [(lane, fired_at, order_id)])
         key = (lane, fires_at, order_id)
@@ -673,9 +775,26 @@ def update_decision_counts(tx: "Tx", order_ids: list[str], counts: list[int]) ->
 
 @_statement
 def lock_brake(tx: "Tx") -> "Statement":
-    """Nobody in this world takes it off."""
+    """Nobody in this world takes it off; a person resets it a while after it tripped."""
     yield "brake", True
-    return [Row(released=False, escalate=False)]
+    return [Row(released=False, escalate=False, tripped=_tripped(tx))]
+
+
+@_statement
+def trip_brake(tx: "Tx") -> "Statement":
+    row = tx.get("brake", True)
+    if row is not None and tx.now() < row["tripped_at"] + RESET_AFTER:
+        return 0
+    yield "brake", True
+    if _tripped(tx):
+        return 0
+    tx.put("brake", True, Row(tripped_at=tx.now()))
+    return 1
+
+
+def _tripped(tx: "Tx") -> bool:
+    row = tx.newest("brake", True)
+    return row is not None and tx.now() < row["tripped_at"] + RESET_AFTER
 
 
 @_reading
@@ -780,7 +899,13 @@ def copy_orders(tx: "Tx", columns: Iterable[str], rows: Iterable[Any]) -> "State
             Row(zip(columns, values, strict=True))
             .only(*_ORDER)
             .but(
-                finding=None, outcome=None, decided_at=None, decisions=0, first_due=None, grace=None
+                finding=None,
+                outcome=None,
+                decided_at=None,
+                decisions=0,
+                first_due=None,
+                grace=None,
+                held=False,
             )
         )
         yield from _insert(tx, "orders", row["order_id"], row)

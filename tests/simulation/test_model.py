@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from tests.simulation.database import TABLES, SimPostgres, Tx
 from tests.simulation.statements import COPIES, REMINDERS, STATEMENTS
+from worker.domain.acts import EXTENDED, HELD, RELEASED
 from worker.errors import DatabaseFault, KeyTaken
 from worker.observability.metrics import Metrics
 from worker.settings import Settings
@@ -35,12 +36,15 @@ ORDER_COLUMNS = ("order_id", "seller_id", "fulfilment", "entered_at", "due", "fi
                  "partition", "received_at")  # fmt: skip
 DECISION_COLUMNS = ("lane", "sequence", "order_id", "ordinal", "id", "kind", "reason", "revokes",
                     "decided_at", "value")  # fmt: skip
+# Of equal acts, Postgres may give any.
+ANY_EQUAL = ("order_id", "status", "occurred_at", "stock_ok", "form_complete")
 # Statements of which only the number of rows counts.
 COUNTED = {"update_lane", "release_lane", "start_position", "delete_notices",
            "disarm_deadlines", "postpone_deadlines", "update_outcomes", "mark_published",
            "mark_dead_letters_published", "insert_dead_letters",
            "arm_deadlines", "insert_changes", "mark_changes_counted", "refuse_changes",
-           "insert_brake_counts", "delete_brake_counts", "disarm_reminders",
+           "insert_brake_counts", "delete_brake_counts", "disarm_reminders", "leave_notices",
+           "postpone_notices", "trip_brake",
            "update_decision_counts"}  # fmt: skip
 ORDERED = {"due_deadlines", "next_notices", "unpublished_decisions",
            "unpublished_dead_letters", "case_acts", "case_decisions", "brake_usage",
@@ -74,7 +78,10 @@ class Statements:
             "end_frozen_sessions": tuple,
             "set_lock_timeout": tuple,
             "insert_notices": lambda: ([self.order()], self.lane(), self.orders()),
-            "next_notices": lambda: (self.lane(), rng.randint(1, 3)),
+            "next_notices": lambda: (self.lane(), rng.randint(1, 3), START),
+            "postpone_notices": lambda: (
+                [rng.randint(1, 9)], START + rng.choice([90_000 * HOUR, -HOUR])),
+            "leave_notices": lambda: (self.lane(), [self.order()]),
             "lanes_with_notices": lambda: (rng.sample([0, 1, 2], 2),),
             "orders_without_clock": lambda: (self.orders(),),
             "start_clocks": self.start_clock,
@@ -85,7 +92,10 @@ class Statements:
             "postpone_deadlines": lambda: (self.lane(), self.later(), [self.order()]),
             "update_outcomes": lambda: (text_array(self.orders()), "silent", "kept", 1, START),
             "case_orders": lambda: (text_array(self.orders()), self.lane()),
-            "case_acts": lambda: (text_array(self.orders()), ["canceled", "handling"]),
+            "case_acts": lambda: (text_array(self.orders()), ["canceled", "handling"], 99),
+            "abridged_acts": lambda: (*self.dues(), ["canceled", "handling"]),
+            "clock_starts": lambda: ([self.order()], [rng.choice(["handling", "other"])]),
+            "count_evidence": lambda: (self.order(), ["canceled", "handling"]),
             "case_refusals": lambda: (text_array(self.orders()),),
             "case_decisions": lambda: (self.orders(),),
             "unpublished_decisions": lambda: (self.lane(), rng.randint(0, 2), 2),
@@ -104,13 +114,15 @@ class Statements:
             "outages": tuple,
             "next_reminder": lambda: (self.lane(),),
             "insert_changes": self.change,
-            "case_changes": lambda: (text_array(self.orders()),),
+            "case_changes": lambda: (text_array(self.orders()), 99),
+            "abridged_changes": lambda: (*self.dues(), 99),
             "mark_changes_counted": lambda: (*self.places(), [rng.random() < 0.7]),
-            "refuse_changes": lambda: (self.lane(), *self.places(), ["too-late"], ["late"]),
+            "refuse_changes": lambda: (self.lane(), *self.places()[1:], ["too-late"], ["late"]),
             # Held only: an order has one deadline in a lane.
             "move_deadlines": lambda: (self.lane(), [self.order()], [self.moment()],
                                        [self.moment()], [self.moment()], [True]),
             "lock_brake": tuple,
+            "trip_brake": tuple,
             "brake_usage": lambda: (HOUR, rng.sample(["s1", "s2"], rng.randint(0, 2))),
             "insert_brake_counts": lambda: (self.lane(), ["s1", "s2"], [rng.randint(1, 3), 1],
                                             [1, 0]),
@@ -176,6 +188,10 @@ class Statements:
         now = self.later()
         return tuple([one] for one in (self.order(), now, now, "default", 2, "escalate"))
 
+    def dues(self) -> tuple[Any, ...]:
+        orders = self.orders()
+        return orders, [self.moment() for _ in orders]
+
     def letter(self) -> tuple[Any, ...]:
         rng = self.rng
         at = START + timedelta(seconds=rng.randint(0, 1))
@@ -186,12 +202,15 @@ class Statements:
         return [self.order()], ["t1"], [0], [self.rng.randint(0, 3)]
 
     def change(self) -> tuple[Any, ...]:
-        return (self.order(), "order.deadline-held", START, START, None, "a", "r", "t1", 0,
+        kind = self.rng.choice([EXTENDED, HELD, RELEASED])
+        due = self.moment() if kind == EXTENDED else None
+        # No two of one time: of those, Postgres may give any.
+        return (self.order(), kind, self.later(), START, due, "a", "r", "t1", 0,
                 self.rng.randint(0, 3))  # fmt: skip
 
     def acts(self) -> tuple[Any, ...]:
         rng = self.rng
-        status = rng.choice(["canceled", "handling", "other"])
+        status = rng.choice(["canceled", "handling", "other", HELD])
         row = (self.order(), status, self.moment(), self.moment(), rng.choice(["t1", "t2"]), 0,
                rng.randint(0, 9), rng.choice([None, True, False]),
                rng.choice([None, True, False]), "{}")  # fmt: skip
@@ -257,6 +276,8 @@ class _Both:
                 kept = (
                     [{key: row[key] for key in rows[0]} for row in expected] if rows else expected
                 )
+                if self.name == "abridged_acts":
+                    kept, rows = (_meanings(found) for found in (kept, rows))
                 expected = kept if self.name in ORDERED else sorted(kept, key=repr)
                 rows = rows if self.name in ORDERED else sorted(rows, key=repr)
             assert rows == expected, f"{self.statement}: {rows}, the model {expected}"
@@ -288,6 +309,10 @@ class _Both:
             return None, str(error.sqlstate)
 
 
+def _meanings(rows: list[dict[str, Any]]) -> list[Any]:
+    return sorted({tuple(repr(row[name]) for name in ANY_EQUAL) for row in rows})
+
+
 @pytest.fixture
 async def store(database: str) -> AsyncIterator[Database]:
     await migrate(database)
@@ -307,7 +332,7 @@ async def test_the_model_answers_as_postgres_does(
     later: list[tuple[Any, tuple[Any, ...]]] = []
     waited = failed = 0
     connection = await asyncpg.connect(database)
-    names = ", ".join(TABLES)
+    names = ", ".join(table for table in TABLES if table != "brake")  # it has its one row
     await connection.execute(
         "INSERT INTO policies (name, version, dispute_type, dispute_text, terms, reminders) "
         "VALUES ('default', 1, 'CS', 'late', '{}', $1)",
@@ -315,6 +340,7 @@ async def test_the_model_answers_as_postgres_does(
     )
     for _ in range(EXAMPLES):
         await connection.execute(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
+        await connection.execute("UPDATE brake SET tripped_at = NULL")
         model = SimPostgres(
             lambda delay, do, *args: None if delay else later.append((do, args)), lambda: START
         )
@@ -357,6 +383,8 @@ async def test_the_model_answers_as_postgres_does(
 
 async def _compare_tables(connection: Any, model: SimPostgres) -> None:
     for table, twins in model.tables.items():
+        if table == "brake":
+            continue  # the server trips it by its own clock
         # The server counts by its own clock.
         kept = [{k: v for k, v in row.items() if k != "counted_at"} for row in twins.values()]
         found = [dict(row) for row in await connection.fetch(f"SELECT * FROM {table}")]

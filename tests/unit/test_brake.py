@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from worker.decide.brake import BrakeRequest, Limits, Usage, choose
+from worker.decide.brake import BrakeRequest, Limits, Usage, choose, trips
 from worker.settings import Settings
 
 
@@ -58,6 +58,24 @@ def test_a_share_of_what_lapses(lapsed: int, cancels: int, others: int, let: int
     assert len(found) == let
 
 
+def test_one_sweep_too_many_trips_it() -> None:
+    few, many = sweep("a", "b"), sweep("a", "b", "c", "c")
+    assert not trips(limits(cancels=2), Usage(), few)
+    assert trips(limits(cancels=2), Usage(), many)
+    assert trips(limits(share=0.3), Usage(100, 33), few)
+    # A seller at its own limit holds up nobody else.
+    assert not trips(limits(cancels=9, seller_cancels=1), Usage(), many)
+
+
+def test_a_share_is_limited_unless_somebody_says_otherwise() -> None:
+    usual = Limits.of(Settings.model_construct())
+    assert usual is not None
+    half = sweep(*"a" * 100, others=100)
+    assert len(chosen(usual, Usage(), half)) == 100
+    assert len(chosen(usual, Usage(), sweep(*"a" * 199))) == 199  # too few for a share
+    assert len(chosen(usual, Usage(), sweep(*"a" * 200))) == 100
+
+
 def test_no_limit_is_no_brake() -> None:
-    assert Limits.of(Settings.model_construct()) is None
+    assert Limits.of(Settings(brake_share=1)) is None
     assert Limits.of(Settings(brake_cancels=0)) is not None

@@ -13,7 +13,6 @@ from worker.cli.output import console, fields, print_json
 from worker.cli.settings import load_settings
 
 if TYPE_CHECKING:
-    from worker.decide.brake import Limits
     from worker.settings import Settings
 
 app = typer.Typer(name="brake", no_args_is_help=True, help="The brake on mass cancellation.")
@@ -25,7 +24,7 @@ _For = Annotated[
 
 @app.command("status")
 def status(as_json: AsJson = False) -> None:
-    """Show the limits, their use, the held orders, and the setting of a person."""
+    """Show the limits, their use, whether they were exceeded, and the setting of a person."""
     settings = load_settings()
     _print(settings, finish(settings, _state(settings)), as_json=as_json)
 
@@ -44,7 +43,7 @@ def escalate(lasting: _For, by: By = None, as_json: AsJson = False) -> None:
 
 @app.command("reset")
 def reset(by: By = None, as_json: AsJson = False) -> None:
-    """Take back the setting: the limits hold again."""
+    """Take back the setting and release a tripped brake: the limits hold again."""
     _set("reset", None, by=by, as_json=as_json)
 
 
@@ -80,6 +79,7 @@ async def _state(settings: "Settings") -> dict[str, Any]:
 
 def _print(settings: "Settings", state: dict[str, Any], *, as_json: bool) -> None:
     from worker.decide.brake import Limits
+    from worker.operations.phrases import limits_in_words
 
     limits = Limits.of(settings)
     if as_json:
@@ -87,7 +87,8 @@ def _print(settings: "Settings", state: dict[str, Any], *, as_json: bool) -> Non
         return
     console().print(
         fields([
-            ("limits", _described(limits) if limits else "none are set: see PLAZO_BRAKE_…"),
+            ("limits", limits_in_words(limits) if limits else "none are set: see PLAZO_BRAKE_…"),
+            ("tripped at", state["tripped_at"]),
             ("lapsed in the window", state["lapsed"]),
             ("auto-cancels among them", state["cancels"]),
             ("released until", state["released_until"]),
@@ -96,16 +97,3 @@ def _print(settings: "Settings", state: dict[str, Any], *, as_json: bool) -> Non
             ("last set", state["set_at"]),
         ])
     )  # fmt: skip
-
-
-def _described(limits: "Limits") -> str:
-    parts = [f"in {limits.window}"]
-    if limits.cancels is not None:
-        parts.append(f"{limits.cancels} auto-cancels")
-    if limits.seller_cancels is not None:
-        parts.append(f"{limits.seller_cancels} of each seller")
-    if limits.share < 1:
-        parts.append(f"{limits.share:.0%} of what lapses, from {limits.least} orders on")
-    if limits.silent_feed is not None:
-        parts.append(f"none while the status feed is silent for {limits.silent_feed}")
-    return ", ".join(parts)

@@ -58,7 +58,9 @@ def dev(
         raise typer.BadParameter(f"at least {_SHORTEST.seconds}s", param_hint="--for")
     given = parse_duration(window, "--window") if window else None
     chosen = given or (window_for(time) if events is None else RECORDED_WINDOW)
-    settings = settings.model_copy(update={"stock_window": chosen, "grace": GRACE})
+    # Its sellers are silent on purpose. A limit that somebody set stays.
+    brake = {} if "brake_share" in settings.model_fields_set else {"brake_share": 1.0}
+    settings = settings.model_copy(update={"stock_window": chosen, "grace": GRACE, **brake})
     raise typer.Exit(_run(settings, time, rate, events))
 
 

@@ -9,13 +9,16 @@ its window has passed.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from worker.observability.guards import Guards
 from worker.observability.labels import Guard
+from worker.observability.logs import logger
 from worker.settings import Settings
 from worker.storage.database import Database
+
+log = logger(__name__)
 
 _HELD = (Guard.MASS_CANCEL, Guard.SILENT_FEED)
 
@@ -74,6 +77,15 @@ class Usage:
     by_seller: Counter[str] = field(default_factory=Counter)
 
 
+def trips(limits: Limits, used: Usage, request: BrakeRequest) -> bool:
+    """Whether the sweep would cancel more than the limits over all sellers allow.
+
+    A seller at its own limit holds up its own orders, and nobody else's.
+    """
+    unlimited = replace(limits, cancels=None, share=1.0)
+    return len(choose(unlimited, used, request)) > len(choose(limits, used, request))
+
+
 def choose(limits: Limits, used: Usage, request: BrakeRequest) -> list[tuple[str, str]]:
     """The orders of a sweep that the limits allow, the longest overdue first."""
     room = len(request.silent)
@@ -108,7 +120,7 @@ class Brake:
         self._topics = orders_topic, acts_topic
         self._database = database
         self._guards = guards
-        self._holding: dict[int, tuple[Guard, int]] = {}
+        self._holding: dict[tuple[int, bool], tuple[Guard, int]] = {}
 
     @classmethod
     def of(cls, settings: Settings, database: Database, guards: Guards) -> "Brake | None":
@@ -116,8 +128,14 @@ class Brake:
         limits = Limits.of(settings)
         return cls(limits, *settings.input_topics, database, guards) if limits else None
 
-    async def permit(self, lane: int, request: BrakeRequest) -> Permit:
+    async def permit(
+        self, lane: int, request: BrakeRequest, *, corrections: bool = False
+    ) -> Permit:
         """Reserve the auto-cancels of a sweep within the limits; they count from here on.
+
+        The first sweep that would exceed a limit trips the brake. From then on it lets nothing
+        through until a person resets it: what looks like a fault must not go on, hour by hour.
+        ``corrections`` are of orders decided before, which have lapsed already.
 
         Raises:
             DatabaseUnavailable: try again later; a reservation stays in force.
@@ -133,12 +151,17 @@ class Brake:
                 chosen = list(request.silent)
             elif silent:
                 guard, chosen = Guard.SILENT_FEED, []
+            elif state["tripped"]:
+                chosen = []
             else:
                 sellers = sorted({seller for _, seller in request.silent})
                 rows = await tx.rows("brake_usage", limits.window, sellers)
                 used = Usage(rows[0]["lapsed"], rows[0]["cancels"])
                 used.by_seller.update({r["seller_id"]: r["cancels"] for r in rows[1:]})
                 chosen = choose(limits, used, request)
+                if trips(limits, used, request):
+                    await tx.execute("trip_brake")
+                    log.error("brake_tripped", lane=lane, auto_cancels=used.cancels + len(chosen))
             cancels = Counter(seller for _, seller in chosen)
             # Held orders come again, and count as lapsed once they are let through.
             held = len(request.silent) - len(chosen)
@@ -146,32 +169,40 @@ class Brake:
             lapsed = Counter(request.lapsed)
             if not escalate:
                 lapsed -= Counter(seller for _, seller in request.silent) - cancels
-            if lapsed:
-                sellers = sorted(lapsed)
+            if lapsed or cancels:
+                sellers = sorted(lapsed | cancels)
                 columns = sellers, [lapsed[s] for s in sellers], [cancels[s] for s in sellers]
                 await tx.execute("insert_brake_counts", lane, *columns)
                 await tx.execute("delete_brake_counts", limits.window)
-        self._show(lane, guard, 0 if escalate else held)
+        self._show((lane, corrections), guard, 0 if escalate else held)
         return Permit(frozenset(order_id for order_id, _ in chosen), escalate)
 
     def forget(self, lane: int) -> None:
         """Drop a lane that this worker no longer owns from the gauges."""
-        self._show(lane, Guard.MASS_CANCEL, 0)
+        for corrections in (False, True):
+            self._show((lane, corrections), Guard.MASS_CANCEL, 0)
+
+    def forget_corrections(self, lane: int) -> None:
+        """Drop the corrections of a lane from the gauges: it holds none any more."""
+        self._show((lane, True), Guard.MASS_CANCEL, 0)
 
     async def _feed_is_silent(self) -> bool:
-        """Whether the newest status change is older than the newest order by too much."""
+        """Whether the newest status change is older than the newest order by too much.
+
+        A feed that never brought any is silent: it may be the wrong topic, or dead.
+        """
         if self._limits.silent_feed is None:
             return False
         (row,) = await self._database.rows("newest_records", *self._topics)
         if row["ordered"] is None or row["changed"] is None:
-            return False
+            return row["ordered"] is not None
         silence: int = row["ordered"] - row["changed"]
         return silence > self._limits.silent_feed.total_seconds() * 1000
 
-    def _show(self, lane: int, guard: Guard, held: int) -> None:
-        self._holding.pop(lane, None)
+    def _show(self, of: tuple[int, bool], guard: Guard, held: int) -> None:
+        self._holding.pop(of, None)
         if held:
-            self._holding[lane] = guard, held
+            self._holding[of] = guard, held
         for one in _HELD:
-            orders = [number for held_by, number in self._holding.values() if held_by == one]
-            self._guards.hold(one, len(orders), sum(orders))
+            holding = {of: n for of, (held_by, n) in self._holding.items() if held_by == one}
+            self._guards.hold(one, len({lane for lane, _ in holding}), sum(holding.values()))

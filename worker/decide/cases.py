@@ -1,59 +1,125 @@
 """Loads the cases of orders from the rows of six tables."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from worker.domain.acts import DECISIVE, Act, Change, Place, RefusedRecord
 from worker.domain.case import Case, Finding, Kind, Order, PriorDecision, Reason
 from worker.domain.policy import AtLapse, Dispute
+from worker.observability.logs import logger
 from worker.storage.transaction import Transaction, text_array
+
+log = logger(__name__)
+
+
+# An order with fewer acts is judged by all of them, one with more by those that the rule can tell
+# apart.
+MOST_ACTS = 100
+# The same for changes of its deadline, and how many new ones a sweep judges of orders with more.
+MOST_CHANGES = 100
+_PAGE = 1_000
+_LEAST_PAGE = 10
+
+
+class Cases(NamedTuple):
+    """The cases of orders, in the order asked, and the orders whose rows our code cannot read."""
+
+    readable: list[Case]
+    faulty: set[str]
 
 
 async def load_cases(
     tx: Transaction, lane: int, order_ids: Sequence[str], clocks: Iterable[str] = ()
-) -> list[Case]:
-    """The cases of orders, in the order asked; only of orders of this lane whose clock runs.
+) -> Cases:
+    """The cases of orders; only of orders of this lane whose clock runs.
 
-    ``clocks`` are the statuses that start a clock.
+    ``clocks`` are the statuses that start a clock. What an order costs is bounded, however many
+    acts and changes it has.
 
     The caller's transaction has passed the fence: nothing can change an order of this lane between
     the reading and the verdict.
     """
     if not order_ids:
-        return []
+        return Cases([], set())
     asked = text_array(order_ids)
     orders = {r["order_id"]: r for r in await tx.rows("case_orders", asked, lane)}
-    acts: defaultdict[str, list[Act]] = defaultdict(list)
-    for row in await tx.rows("case_acts", asked, [*DECISIVE, *clocks]):
-        acts[row["order_id"]].append(_act(row))
-    refusals: defaultdict[str, list[RefusedRecord]] = defaultdict(list)
-    for row in await tx.rows("case_refusals", asked):
-        refusals[row["order_id"]].append(_refusal(row))
-    changes: defaultdict[str, list[Change]] = defaultdict(list)
-    for row in await tx.rows("case_changes", asked):
-        changes[row["order_id"]].append(_change(row))
+    acts, many_acts = await _load_acts(tx, asked, orders, [*DECISIVE, *clocks])
+    refusals = _by_order(await tx.rows("case_refusals", asked))
+    changes, many_changes, more_changes = await _load_changes(tx, asked, orders)
     decided = [order_id for order_id, row in orders.items() if row["decisions"]]
-    given: defaultdict[str, dict[int, PriorDecision]] = defaultdict(dict)
-    for row in await tx.rows("case_decisions", decided) if decided else ():
-        if row["revokes"] is not None:
-            given[row["order_id"]].pop(row["revokes"], None)
-        else:
-            given[row["order_id"]][row["ordinal"]] = _prior_decision(row)
-    return [
-        Case(
-            order=_order(row),
-            acts=tuple(acts.get(order_id, ())),
-            refusals=tuple(refusals.get(order_id, ())),
-            finding=Finding(row["finding"]) if row["finding"] else None,
-            decided=row["decisions"],
-            standing=tuple(given[order_id].values()) if order_id in given else (),
-            changes=tuple(changes.get(order_id, ())),
-        )
-        for order_id in order_ids
-        if (row := orders.get(order_id)) is not None
-    ]
+    decisions = _by_order(await tx.rows("case_decisions", decided) if decided else ())
+    cases, faulty = [], set()
+    for order_id in order_ids:
+        row = orders.get(order_id)
+        if row is None:
+            continue
+        try:
+            cases.append(
+                Case(
+                    order=_order(row),
+                    acts=_acts(acts.get(order_id, ())),
+                    refusals=tuple(map(_refusal, refusals.get(order_id, ()))),
+                    finding=Finding(row["finding"]) if row["finding"] else None,
+                    decided=row["decisions"],
+                    standing=_standing(decisions.get(order_id, ())),
+                    changes=tuple(map(_change, changes.get(order_id, ()))),
+                    many_acts=order_id in many_acts,
+                    many_changes=order_id in many_changes,
+                    more_changes=order_id in more_changes,
+                )
+            )
+        except Exception:
+            # Such as a reason that a later version wrote. It must not hold the others.
+            faulty.add(order_id)
+            log.exception("order_not_loaded", lane=lane, order=order_id)
+    return Cases(cases, faulty)
+
+
+async def count_omitted(tx: Transaction, case: Case, clocks: Iterable[str] = ()) -> Case:
+    """The case with the number of acts and changes that it leaves out."""
+    if not case.many_acts and not case.many_changes:
+        return case
+    row = await tx.row("count_evidence", case.order.order_id, [*DECISIVE, *clocks])
+    assert row is not None
+    omitted = row["acts"] - len(case.acts) if case.many_acts else 0
+    omitted += row["changes"] - len(case.changes) if case.many_changes else 0
+    return case._replace(omitted=max(0, omitted))
+
+
+async def _load_acts(
+    tx: Transaction, asked: str, orders: Mapping[str, Any], statuses: list[str]
+) -> tuple[dict[str, list[Any]], set[str]]:
+    acts = _by_order(await tx.rows("case_acts", asked, statuses, MOST_ACTS))
+    many = {o for o, rows in acts.items() if len(rows) >= MOST_ACTS and o in orders}
+    if many:
+        dues = [orders[order_id]["due"] for order_id in many]
+        found = await tx.rows("abridged_acts", [*many], dues, statuses)
+        acts.update(_by_order(found))
+    return acts, many
+
+
+async def _load_changes(
+    tx: Transaction, asked: str, orders: Mapping[str, Any]
+) -> tuple[dict[str, list[Any]], set[str], set[str]]:
+    """The rows, the orders with many of them, and those with more new ones than were read."""
+    changes = _by_order(await tx.rows("case_changes", asked, MOST_CHANGES))
+    many = {o for o, rows in changes.items() if len(rows) >= MOST_CHANGES and o in orders}
+    more: set[str] = set()
+    if many:
+        page = max(_LEAST_PAGE, _PAGE // len(many))
+        dues = [orders[order_id]["first_due"] or orders[order_id]["due"] for order_id in many]
+        found = _by_order(await tx.rows("abridged_changes", [*many], dues, page))
+        changes.update(found)
+        more = {o for o, rows in found.items() if sum(not r["counted"] for r in rows) >= page}
+    return changes, many, more
+
+
+def _by_order(rows: Iterable[Any]) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for row in rows:
+        found.setdefault(row["order_id"], []).append(row)
+    return found
 
 
 _AT_LAPSE = {one.value: one for one in AtLapse}
@@ -86,6 +152,18 @@ def _dispute(kind: str | None, text: str) -> Dispute:
     return Dispute() if kind is None else Dispute(kind, text)
 
 
+def _acts(rows: Iterable[Any]) -> tuple[Act, ...]:
+    """Without repeats, which change nothing. They follow each other, the first received first."""
+    acts: list[Act] = []
+    last = None
+    for row in rows:
+        same = row["status"], row["occurred_at"], row["stock_ok"], row["form_complete"]
+        if same != last:
+            acts.append(_act(row))
+            last = same
+    return tuple(acts)
+
+
 def _act(row: Any) -> Act:
     return Act(
         status=row["status"],
@@ -110,6 +188,16 @@ def _change(row: Any) -> Change:
         due=row["due"],
         counted=row["counted"],
     )
+
+
+def _standing(rows: Iterable[Any]) -> tuple[PriorDecision, ...]:
+    given: dict[int, PriorDecision] = {}
+    for row in rows:
+        if row["revokes"] is not None:
+            given.pop(row["revokes"], None)
+        else:
+            given[row["ordinal"]] = _prior_decision(row)
+    return tuple(given.values())
 
 
 def _prior_decision(row: Any) -> PriorDecision:

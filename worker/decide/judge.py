@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from worker.decide.brake import Permit
-from worker.decide.cases import load_cases
+from worker.decide.cases import count_omitted, load_cases
 from worker.decide.deadline_changes import DeadlineChanges
 from worker.decide.sweep import Sweep
 from worker.domain.case import Case, Judgement, Kind, Reason
@@ -25,8 +25,11 @@ class Judged:
     """The orders of a sweep: judged, held by the brake, or faulty because our own code failed."""
 
     cases: list[tuple[Case, Judgement]] = field(default_factory=list)
-    held: set[str] = field(default_factory=set)
+    # With the seller of each.
+    held: dict[str, str] = field(default_factory=dict)
     faulty: set[str] = field(default_factory=set)
+    # Of some order, not all new changes were considered.
+    unfinished: bool = False
 
 
 class Judge:
@@ -52,12 +55,15 @@ class Judge:
         """
         return await self._judge(sweep, order_ids, proof, permit)
 
-    async def decided(self, sweep: Sweep, order_ids: Sequence[str]) -> Judged:
+    async def decided(
+        self, sweep: Sweep, order_ids: Sequence[str], permit: Permit | None
+    ) -> Judged:
         """Judge decided orders again; the others wait for their deadline.
 
-        A change of the deadline takes effect at once in both cases.
+        A change of the deadline takes effect at once in both cases. Without a ``permit`` there is
+        no brake.
         """
-        return await self._judge(sweep, order_ids)
+        return await self._judge(sweep, order_ids, permit=permit)
 
     async def _judge(
         self,
@@ -72,10 +78,13 @@ class Judge:
         published: list[Event] = []
         reading = await self._scope.reading(sweep.tx, sweep.lane)
         changes = await DeadlineChanges.load(sweep.tx)
-        for case in await load_cases(sweep.tx, sweep.lane, order_ids, self._clocks):
-            order_id = case.order.order_id
+        cases, judged.faulty = await load_cases(sweep.tx, sweep.lane, order_ids, self._clocks)
+        found: list[tuple[Case, Judgement]] = []
+        for loaded in cases:
+            order_id = loaded.order.order_id
             try:
-                if changes.defers(case) or _is_early(case, proof):
+                case = changes.consider(loaded)
+                if case is None or _is_early(case, proof):
                     continue
                 judgement = decide(
                     case,
@@ -84,24 +93,36 @@ class Judge:
                     # The only deadline of a decided order is that of its confirmation.
                     unconfirmed=proof is not None and case.finding is not None,
                 )
-                if permit and not permit.escalate and _is_held(judgement):
-                    judged.held.add(order_id)
-                    continue
-                new = list(events(case, judgement.decisions, reading, sweep.now))
             except Exception:
                 # An order that our own code cannot judge must not hold the others.
-                judged.faulty.add(order_id)
-                log.exception("order_not_judged", lane=sweep.lane, order=order_id)
+                self._isolate(judged, sweep, order_id)
+                continue
+            if permit and not permit.escalate and _is_held(judgement):
+                judged.held[order_id] = case.order.seller_id
+            else:
+                found.append((case, judgement))
+        for weighed, judgement in found:
+            case = weighed
+            if judgement.decisions:
+                case = await count_omitted(sweep.tx, case, self._clocks)
+            try:
+                published += list(events(case, judgement.decisions, reading, sweep.now))
+            except Exception:
+                self._isolate(judged, sweep, case.order.order_id)
             else:
                 judged.cases.append((case, judgement))
-                published += new
         await sweep.publish(published)
         for settlement, orders in _settlements(judged.cases).items():
             await sweep.tx.execute("update_outcomes", text_array(orders), *settlement, sweep.now)
         sweep.timers += await changes.store(sweep.tx, sweep.lane, sweep.now)
         sweep.refused_changes += changes.refused
+        judged.unfinished = changes.unfinished
         await self._await_confirmation(sweep, published)
         return judged
+
+    def _isolate(self, judged: Judged, sweep: Sweep, order_id: str) -> None:
+        judged.faulty.add(order_id)
+        log.exception("order_not_judged", lane=sweep.lane, order=order_id)
 
     async def _await_confirmation(self, sweep: Sweep, published: Sequence[Event]) -> None:
         """Arm the deadline by which each auto-cancel must be confirmed."""

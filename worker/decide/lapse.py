@@ -8,15 +8,10 @@ from datetime import datetime, timedelta
 from worker.decide.brake import Brake, BrakeRequest, Permit
 from worker.decide.cases import load_cases
 from worker.decide.judge import Judge, Judged
-from worker.decide.sweep import SweepFrame, SweepResult
+from worker.decide.sweep import HELD, RETRY, SweepFrame, SweepResult
 from worker.domain.case import Outcome
 from worker.domain.decide import decide
 from worker.freshness.evidence import EvidenceScope, Proof
-
-# An order that our own code failed on waits this long for its next attempt.
-_RETRY = timedelta(minutes=1)
-# Wait of an order that the brake holds: the orders after it may not be held.
-_HELD = timedelta(seconds=5)
 
 
 class Lapse:
@@ -63,7 +58,7 @@ class Lapse:
                     last = due[-1]["fires_at"], due[-1]["order_id"]
                     sweep.open_deadlines -= await tx.execute("disarm_deadlines", lane.number, *last)
                 judged = await self._judge.lapsed(sweep, list(fires_at), proof, permit)
-                for orders, wait in ((judged.faulty, _RETRY), (judged.held, _HELD)):
+                for orders, wait in ((judged.faulty, RETRY), (judged.held, HELD)):
                     if orders:
                         later = frame.clock.now() + wait
                         sweep.open_deadlines += await tx.execute(
@@ -87,7 +82,7 @@ class Lapse:
             await lane.fence(tx)
             due = await tx.rows("due_deadlines", lane.number, proof.at, self._frame.batch_size)
             reading = await self._scope.reading(tx, lane.number)
-            cases = await load_cases(tx, lane.number, [row["order_id"] for row in due])
+            cases, _ = await load_cases(tx, lane.number, [row["order_id"] for row in due])
         lapsed: Counter[str] = Counter()
         silent = []
         for case in cases:

@@ -5,8 +5,11 @@ from worker.decide.deadline_changes import DeadlineChanges
 from worker.decide.sweep import SweepFrame, SweepResult
 from worker.domain.decide import remind
 from worker.freshness.evidence import EvidenceScope, Proof
+from worker.observability.logs import logger
 from worker.outbox.events import Event, events
 from worker.storage.transaction import columns
+
+log = logger(__name__)
 
 
 class Reminders:
@@ -35,12 +38,19 @@ class Reminders:
                 changes = await DeadlineChanges.load(tx)
                 published: list[Event] = []
                 counts: list[tuple[str, int]] = []
-                for case in await load_cases(tx, lane.number, list(reminds_at)):
-                    order = case.order
-                    if case.finding is not None or changes.defers(case) or sweep.now > order.due:
+                cases, _ = await load_cases(tx, lane.number, list(reminds_at))
+                for loaded in cases:
+                    order = loaded.order
+                    try:
+                        case = changes.consider(loaded)
+                        if case is None or case.finding is not None or sweep.now > order.due:
+                            continue
+                        decisions = remind(case, reminds_at[order.order_id])
+                        published += list(events(case, decisions, reading, sweep.now))
+                    except Exception:
+                        # No reminder, then; the sweep at the deadline tries again.
+                        log.exception("order_not_judged", lane=lane.number, order=order.order_id)
                         continue
-                    decisions = remind(case, reminds_at[order.order_id])
-                    published += events(case, decisions, reading, sweep.now)
                     counts += [(order.order_id, decision.ordinal) for decision in decisions]
                 await sweep.publish(published)
                 if counts:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from worker.clock import Clock
 from worker.lanes.lane import Lane
@@ -22,6 +22,11 @@ from worker.outbox.events import Event
 from worker.storage.transaction import Transaction
 
 log = logger(__name__)
+
+# An order that our own code failed on waits this long for its next attempt.
+RETRY = timedelta(minutes=1)
+# Wait of an order that the brake holds: the orders after it may not be held.
+HELD = timedelta(seconds=5)
 
 DECISION_COLUMNS = ("lane", "sequence", *Event._fields)
 

@@ -96,6 +96,10 @@ class Case(NamedTuple):
     ``changes`` are the deadline changes that count or were not considered yet. ``finding`` is that
     of the last decision, ``None`` before the first verdict. ``decided`` counts all decisions made
     for the order; ``standing`` holds those not revoked, oldest first.
+
+    Of an order with very many acts or changes, the case holds those that a verdict can rest on:
+    ``many_acts``, ``many_changes``. ``omitted`` is the number of those left out, once it is needed.
+    ``more_changes``: others that no sweep has judged yet are left for the next one.
     """
 
     order: Order
@@ -105,6 +109,10 @@ class Case(NamedTuple):
     decided: int = 0
     standing: tuple[PriorDecision, ...] = ()
     changes: tuple[Change, ...] = ()
+    many_acts: bool = False
+    many_changes: bool = False
+    more_changes: bool = False
+    omitted: int = 0
 
 
 class Decision(NamedTuple):

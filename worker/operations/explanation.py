@@ -58,7 +58,9 @@ async def load(
         decisions = await tx.rows("explain_decisions", order_id)
         mode = await tx.row("mode")
         entered = order is not None and order["lane"] is not None
-        found = await load_cases(tx, order["lane"], [order_id]) if order and entered else []
+        found = (
+            (await load_cases(tx, order["lane"], [order_id])).readable if order and entered else []
+        )
         since = [
             row["covered_since"]
             for row in await tx.rows("positions")

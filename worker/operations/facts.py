@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Awaitable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from worker.errors import DatabaseFault, KafkaUnavailable
@@ -114,10 +114,12 @@ async def _read_rows(database: Database, facts: DatabaseFacts) -> None:
         facts.dead_letters = await tx.rows("check_dead_letters")
         notices = await tx.row("check_notices")
         placed = await tx.row("lanes_elsewhere")
+        brake = await tx.row("brake_state", timedelta(hours=1))
         numbers = [row["lane"] for row in facts.lanes]
         overdue = await tx.row("count_overdue", numbers, datetime.now(UTC))
     assert notices is not None
     assert overdue is not None
     facts.elsewhere = placed["lanes"] if placed else None
+    facts.brake_tripped_at = brake["tripped_at"] if brake else None
     facts.notices = notices["notices"]
     facts.overdue, facts.oldest_overdue = overdue["overdue"], overdue["oldest"]

@@ -1,5 +1,6 @@
 """The phrases of an explanation: one for each finding, outcome and reason."""
 
+from worker.decide.brake import Limits
 from worker.domain.case import Finding, Outcome, Reason
 
 SO_FAR = {
@@ -41,3 +42,17 @@ BECAUSE = {
     Reason.DEADLINE_APPROACHES: "the deadline came near and nothing had been done",
     Reason.LATE_EVIDENCE: "an act in time arrived only after the verdict",
 }
+
+
+def limits_in_words(limits: Limits) -> str:
+    """The limits of the brake, for people."""
+    parts = [f"in {limits.window}"]
+    if limits.cancels is not None:
+        parts.append(f"{limits.cancels} auto-cancels")
+    if limits.seller_cancels is not None:
+        parts.append(f"{limits.seller_cancels} of each seller")
+    if limits.share < 1:
+        parts.append(f"{limits.share:.0%} of what lapses, from {limits.least} orders on")
+    if limits.silent_feed is not None:
+        parts.append(f"none while the status feed is silent for {limits.silent_feed}")
+    return ", ".join(parts)

@@ -103,12 +103,12 @@ def _revoked(prior: PriorDecision) -> dict[str, Any]:
 
 
 def _evidence(case: Case, reading: Reading) -> dict[str, Any]:
-    acts = _acts(case)
-    omitted = {}
+    acts, omitted = _acts(case), case.omitted
     if len(acts) > MOST_ACTS:
-        omitted["omitted"] = len(acts) - MOST_ACTS
+        omitted += len(acts) - MOST_ACTS
         acts = acts[: MOST_ACTS // 2] + acts[-MOST_ACTS // 2 :]
-    return {"acts": acts, **omitted, "read_to": orjson.Fragment(reading.read_to)}
+    left_out = {"omitted": omitted} if omitted else {}
+    return {"acts": acts, **left_out, "read_to": orjson.Fragment(reading.read_to)}
 
 
 def _acts(case: Case) -> list[dict[str, Any]]:

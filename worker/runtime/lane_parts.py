@@ -47,7 +47,7 @@ class LaneParts:
                 services.traces,
             ),
             lapse=Lapse(frame, judge, services.scope, services.brake, settings.outage_after),
-            reconsider=Reconsider(frame, judge, services.policies),
+            reconsider=Reconsider(frame, judge, services.policies, services.brake),
             reminders=Reminders(frame, services.scope),
             relay=Relay(
                 lane,

@@ -106,6 +106,7 @@ function tiles(state, stored) {
   const late = overdue.oldest ? between(overdue.oldest, stored.at) : 0;
   const braked = state.guards.orders_held_by_the_brake;
   const now = Date.parse(stored.at);
+  const tripped = Boolean(brake.tripped_at);
   const released = brake.released_until && Date.parse(brake.released_until) > now;
   const escalates = brake.escalate_until && Date.parse(brake.escalate_until) > now;
   const applied = rate("applied", stored.at, sum("offsets"));
@@ -122,10 +123,10 @@ function tiles(state, stored) {
     tile("Lag", lagKnown ? count(sum("lag")) : "unknown", lagKnown ? "records, all lanes" : "Kafka does not answer",
       lagKnown ? "good" : "bad"),
     tile("Outbox", count(unpublished), "verdicts not yet published", unpublished > 1000 ? "warn" : "good"),
-    tile("Brake", braked ? count(braked) : released ? "released" : brake.limited ? "ready" : "no limits",
+    tile("Brake", braked ? count(braked) : released ? "released" : tripped ? "tripped" : brake.limited ? "ready" : "no limits",
       braked ? `auto-cancels held${escalates ? ", escalating" : ""}` :
-        `${count(brake.cancels)} auto-cancels of ${count(brake.lapsed)} lapsed in its window`,
-      braked || released || escalates ? "warn" : brake.limited ? "good" : "plain"),
+        `${tripped ? "holds until it is reset, " : ""}${count(brake.cancels)} auto-cancels of ${count(brake.lapsed)} lapsed in its window`,
+      braked || released || escalates || tripped ? "warn" : brake.limited ? "good" : "plain"),
     tile("Dead letters", count(letters.open) + (letters.open >= letters.of_latest ? "+" : ""),
       letters.open ? "open" : "none is open", letters.open ? "warn" : "good"),
     tile("Open deadlines", count(sum("open_deadlines")), unowned ? `${unowned} lanes have no worker` : `${lanes.length} lanes`,

@@ -61,3 +61,5 @@ class DatabaseFacts:
     oldest_overdue: datetime | None = None
     # Lanes that a version before this one placed in another database.
     elsewhere: str | None = None
+    # Since when the brake holds everything.
+    brake_tripped_at: datetime | None = None

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from worker.operations.checks.brake import brake_check
 from worker.operations.checks.clocks import clock_checks
 from worker.operations.checks.database import content_checks, schema_checks
 from worker.operations.checks.lanes import lane_checks, worker_checks
@@ -37,6 +38,7 @@ def checks(
     else:
         yield Check("postgres", Status.OK, "it answers")
         yield from schema_checks(database)
+    yield brake_check(settings, database)
     yield from clock_checks(settings, kafka, database)
     if not isinstance(database, str) and serves(database.schema):
         yield from lane_checks(settings, kafka, database)

@@ -1,6 +1,9 @@
--- Without repeats, which change nothing: an order with a million of them stays small.
-SELECT DISTINCT ON (order_id, status, occurred_at, stock_ok, form_complete)
-    order_id, status, occurred_at, received_at, topic, partition, "offset", stock_ok, form_complete
-FROM acts WHERE order_id = ANY ($1::text::text[]) AND status = ANY ($2::text[])
+-- At most $3 acts of each order. One that has as many or more is abridged: abridged_acts.sql.
+SELECT a.* FROM unnest($1::text::text[]) AS named (order_id)
+CROSS JOIN LATERAL (
+    SELECT order_id, status, occurred_at, received_at, topic, partition, "offset", stock_ok,
+        form_complete
+    FROM acts WHERE acts.order_id = named.order_id AND status = ANY ($2::text[]) LIMIT $3
+) AS a
 ORDER BY order_id, status, occurred_at, stock_ok, form_complete, received_at, topic, partition,
     "offset"

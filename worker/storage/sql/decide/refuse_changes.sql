@@ -1,5 +1,6 @@
 -- Dead letters of changes that took no effect, made from their acts. The headers are made again, so
--- that a replay can be decoded. They shield no order: nothing in them is evidence.
+-- that a replay can be decoded. They shield no order: nothing in them is evidence. An act is found by
+-- its place in the index acts_of_changes, and never among all acts of its order.
 INSERT INTO dead_letters (lane, topic, partition, "offset", timestamp, received_at, error, message,
     key, value, header_names, header_values)
 SELECT $1, a.topic, a.partition, a."offset", a.received_at, a.received_at, r.error, r.message,
@@ -9,8 +10,8 @@ SELECT $1, a.topic, a.partition, a."offset", a.received_at, a.received_at, r.err
     ARRAY[convert_to(CASE WHEN strpos(a.body, '"specversion"') > 0 THEN 'application/cloudevents+json'
             ELSE 'application/json' END, 'UTF8'),
         convert_to('1.0', 'UTF8'), convert_to('marketplace.' || a.status || '.v1', 'UTF8')]
-FROM unnest($2::text[], $3::text[], $4::int[], $5::bigint[], $6::text[], $7::text[])
-    AS r (order_id, topic, partition, "offset", error, message)
-JOIN acts a ON a.order_id = r.order_id AND a.topic = r.topic AND a.partition = r.partition
-    AND a."offset" = r."offset"
+FROM unnest($2::text[], $3::int[], $4::bigint[], $5::text[], $6::text[])
+    AS r (topic, partition, "offset", error, message)
+JOIN acts a ON a.topic = r.topic AND a.partition = r.partition AND a."offset" = r."offset"
+    AND a.status IN ('order.deadline-extended', 'order.deadline-held', 'order.deadline-released')
 ON CONFLICT DO NOTHING

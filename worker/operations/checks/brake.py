@@ -1,0 +1,24 @@
+"""Check of the brake on mass cancellation: its limits, and whether it holds."""
+
+from worker.decide.brake import Limits
+from worker.operations.checks.model import Check, DatabaseFacts, Status
+from worker.operations.phrases import limits_in_words
+from worker.settings import Settings
+
+
+def brake_check(settings: Settings, database: DatabaseFacts | str) -> Check:
+    """Whether mass cancellation has a limit, and was not stopped by it."""
+    limits = Limits.of(settings)
+    if limits is None:
+        return Check(
+            "brake", Status.WARNING, "no limit is set: a silent status feed cancels every order",
+            "set PLAZO_BRAKE_SHARE, PLAZO_BRAKE_CANCELS or PLAZO_BRAKE_SILENT_FEED",
+        )  # fmt: skip
+    found = limits_in_words(limits)
+    if not isinstance(database, str) and database.brake_tripped_at is not None:
+        return Check(
+            "brake", Status.WARNING,
+            f"tripped at {database.brake_tripped_at}, it holds every auto-cancel; limits {found}",
+            "see `plazo brake status`; then release, escalate or reset it",
+        )  # fmt: skip
+    return Check("brake", Status.OK, found)
