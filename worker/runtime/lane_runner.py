@@ -73,6 +73,12 @@ class LaneRunner:
         if self._tasks is not None:
             self._tasks.notice()
 
+    def lost(self) -> None:
+        """Report that the lane has a newer epoch: a command has changed its state."""
+        # A lane without records or verdicts has no transaction that would meet the fence.
+        if self._tasks is not None:
+            self._tasks.lost()
+
     async def stop(self, within: float) -> None:
         """Finish the current transaction, publish all committed events, release the lane.
 

@@ -69,10 +69,15 @@ class LaneTasks:
         self._rearmed = asyncio.Event(), asyncio.Event()
         self._noticed = asyncio.Event()
         self._noticed.set()
+        self._lost = asyncio.Event()
 
     def notice(self) -> None:
         """Report that orders of this lane must be judged again."""
         self._noticed.set()
+
+    def lost(self) -> None:
+        """Report that the lane has a newer epoch: all tasks end with :class:`Fenced`."""
+        self._lost.set()
 
     async def run(self, consumer: Consumer, assignment: int, reached: dict[Partition, int]) -> None:
         """Work until stopped; then publish all committed events.
@@ -105,6 +110,7 @@ class LaneTasks:
         publishing = {
             asyncio.create_task(self._publish("relay", self._relay.run)),
             asyncio.create_task(self._publish("dead letters", self._dead_letters.run)),
+            asyncio.create_task(self._until_lost()),
         }
         try:
             # Reading and deciding end by themselves when the lane is stopped. Only then does the
@@ -141,6 +147,10 @@ class LaneTasks:
                 self._dead_letters.committed()
             if not reader.behind:
                 await self._clock.sleep(_TICK - self._clock.monotonic() % _TICK)
+
+    async def _until_lost(self) -> None:
+        await self._lost.wait()
+        raise self._lane.fenced()
 
     async def _recognise(self) -> bool:
         """Wait until the logs are known to be those that were read."""

@@ -94,6 +94,7 @@ class Monitor:
             async with self._services.database.session() as session:
                 overdue = await session.row("count_overdue", lanes, now)
                 held = await session.row("count_held_orders", lanes)
+                epochs = await session.rows("lane_epochs", lanes)
                 if (after := self._services.settings.outage_after) is not None:
                     for outage in await session.rows("record_heartbeat", after):
                         log.warning("outage", began=outage["began"], ended=outage["ended"])
@@ -101,6 +102,10 @@ class Monitor:
             self._health.set_not_ready(Readiness.DATABASE, str(error))
             return
         self._health.set_ready(Readiness.DATABASE)
+        stored = {row["lane"]: row["epoch"] for row in epochs}
+        for runner in runners:
+            if runner.lane is not None and stored.get(runner.number, 0) > runner.lane.epoch:
+                runner.lost()
         assert overdue is not None
         assert held is not None
         self._metrics.deadlines_on_hold.set(held["orders"])

@@ -1,0 +1,1 @@
+SELECT lane, epoch FROM lanes WHERE lane = ANY ($1::int[])
