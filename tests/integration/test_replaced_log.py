@@ -1,11 +1,15 @@
 """A topic that is replaced under a frozen worker, and has grown past its position when it wakes."""
 
+import asyncio
+import json
 from collections.abc import Callable
+from typing import Any
 
+import asyncpg
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from tests.support.market import Market
+from tests.support.market import Market, now
 from tests.support.parts import Kafka
 from tests.support.processes import WorkerProcess
 from tests.support.topics import Topics
@@ -33,6 +37,7 @@ async def test_evidence_below_the_position_of_a_frozen_worker_is_not_passed_over
         *[market.act(f"more-{n}", "invoiced") for n in range(40)],
         partition=0,
     )
+    await asyncio.sleep(4)
     worker.sigcont()
     await eventually(lambda: "lane_halted" in worker.output, 40, "it halts")
     assert "is not the record that was read there" in worker.output
@@ -61,3 +66,55 @@ async def _read(worker: WorkerProcess) -> bool:
     metrics = await worker.metrics()
     read = sum(v for k, v in metrics.items() if k.startswith("plazo_records_total"))
     return read == 21
+
+
+async def test_records_that_are_read_again_meet_their_own_dead_letters(
+    new_worker: NewWorker, topics: Topics, market: Market, database: str
+) -> None:
+    acts = topics.order_status_changed
+    worker = await new_worker(topics, stock_window="PT1H").start().wait_ready()
+    await market.publish(market.order("a"), (acts, "a", b"?"), partition=0)
+    await market.publish(
+        (acts, "a", {
+            "order_id": "a", "occurred_at": now().isoformat(), "author": "ana", "reason": "flood",
+        }),
+        partition=0, ce_type="marketplace.order.deadline-held.v1",
+    )  # fmt: skip
+    await eventually(market.dead_letters)
+
+    async def plazo(*words: str) -> WorkerProcess:
+        command = new_worker(topics, arguments=words)
+        await command.start().wait()
+        return command
+
+    async def read() -> bool:
+        query = "SELECT next_offset FROM positions WHERE topic = $1 AND partition = 0"
+        return await _rows(database, query, acts) == [(2,)]
+
+    await eventually(read, 20)
+    assert (await plazo("dead-letters", "discard", "1", "--yes", "--by", "ana")).exit_code == 0
+    ahead = await plazo("positions", "rewind", acts, "--partition", "0", "--to", "3")
+    assert ahead.exit_code == 1
+    assert f"{acts}/0 goes from 0 to 2, without 3" in ahead.output
+    planned = await plazo("positions", "rewind", acts, "--partition", "0", "--dry-run", "--json")
+    assert json.loads(planned.output)["positions"] == [{"partition": 0, "before": 2, "after": 0}]
+    assert await read()
+    assert (await plazo("positions", "rewind", acts, "--by", "ana")).exit_code == 0
+    await eventually(read, 40, "all is read again")
+    assert "UniqueViolation" not in worker.output
+    query = "SELECT settled, order_id FROM dead_letters d JOIN shields s ON s.dead_letter = d.id"
+    assert await _rows(database, query) == [(None, "a")]
+    assert await _rows(database, "SELECT count(*) FROM deadline_changes") == [(1,)]
+    covered = "SELECT count(*) FROM positions WHERE topic = $1 AND covered_since IS NOT NULL"
+    assert await _rows(database, covered, acts) == [(3,)]
+    done = "SELECT author, arguments->>'topic' FROM actions WHERE command = 'positions rewind'"
+    assert await _rows(database, done) == [("ana", acts)]
+    await worker.wait_ready()
+
+
+async def _rows(database: str, query: str, *arguments: object) -> list[tuple[Any, ...]]:
+    connection = await asyncpg.connect(database)
+    try:
+        return [tuple(row) for row in await connection.fetch(query, *arguments)]
+    finally:
+        await connection.close()

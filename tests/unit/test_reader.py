@@ -27,6 +27,7 @@ class Log:
         self.refused: list[bytes | None] = []
         self.decode_fails: Exception | None = None
         self.apply_fails: Exception | None = None
+        self.refuse_fails: Exception | None = None
         self._at = 0
         self.connection = "a"
         self.now = 100.0
@@ -84,6 +85,8 @@ class Log:
         return SimpleNamespace()
 
     async def refuse(self, batch: Batch, record: Record, _error: RowRejected) -> Any:
+        if self.refuse_fails:
+            raise self.refuse_fails
         self.lane.positions.update(batch.after)
         self.refused.append(record.value)
         return SimpleNamespace()
@@ -155,6 +158,13 @@ async def test_a_row_that_postgres_refuses_is_still_a_dead_letter() -> None:
     await read_all(log)
     assert log.refused == [b"bad"]
     assert log.applied == [b"good"] * 500
+
+
+async def test_an_exception_on_refusing_is_traced_to_its_record() -> None:
+    log = Log([b"good"] * 3 + [b"bad"])
+    log.apply_fails, log.refuse_fails = RowRejected("DataError", "22000"), OverflowError()
+    with pytest.raises(RecordFailed, match="OverflowError at orders/0@3"):
+        await read_all(log)
 
 
 async def test_the_position_moves_up_to_the_record_that_fails() -> None:

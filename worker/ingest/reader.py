@@ -142,13 +142,7 @@ class Reader:
             if not await self._log_is_known():
                 return Batch(), None
             try:
-                rows = intake.new_rows()
-                self._decode(rows, first)
-                return batch, await self._apply(batch, rows)
-            except RowRejected as error:
-                if batch.count != 1:
-                    raise
-                return batch, await intake.refuse(batch, first[0], error)
+                return batch, await self._apply_few(batch, first)
             except _OwnFault as fault:
                 if batch.count != 1:
                     raise
@@ -165,6 +159,17 @@ class Reader:
                 return Batch(), None
             batch += more
             return batch, await self._apply(batch, rows)
+
+    async def _apply_few(self, batch: Batch, records: Sequence[Record]) -> BatchResult:
+        try:
+            rows = self._intake.new_rows()
+            self._decode(rows, records)
+            return await self._apply(batch, rows)
+        except RowRejected as error:
+            if batch.count != 1:
+                raise
+            with _own_code():
+                return await self._intake.refuse(batch, records[0], error)
 
     def _sources_now(self) -> dict[Partition, object]:
         return {partition: self._consumer.source(partition) for partition in self._lane.positions}
