@@ -144,7 +144,8 @@ class Settings(BaseSettings):
     )
     max_clock_skew: Annotated[Duration, Field(ge=timedelta(0))] = Field(
         timedelta(minutes=5),
-        description="Records with event times further ahead of the clock are refused.",
+        description="Records with event times further ahead of the clocks of worker and Postgres "
+        "are refused. If the two differ by more, the worker is not ready.",
     )
     max_record_bytes: int = Field(
         1_000_000, ge=1_000, le=100_000_000, description="Larger records are refused unread."

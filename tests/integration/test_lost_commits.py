@@ -72,6 +72,15 @@ async def test_the_fence_notices_lost_commits(
         await lane.verify()
 
 
+async def test_the_relay_looks_before_it_publishes(lane: Lane, database: str) -> None:
+    await lane.look(0)
+    with pytest.raises(StateLost, match="last sequence is 0, to publish is 1"):
+        await lane.look(1)
+    await run(database, "UPDATE lanes SET owner = 'another'")
+    with pytest.raises(Fenced):
+        await lane.look(0)
+
+
 async def test_an_epoch_that_was_given_twice_is_fenced(lane: Lane, database: str) -> None:
     await run(database, "UPDATE lanes SET owner = 'another'")
     with pytest.raises(Fenced):

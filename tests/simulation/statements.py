@@ -124,6 +124,13 @@ def lock_lane(tx: "Tx", lane: int, epoch: int, owner: str, *left_at: list[Any]) 
     return [row.only("sequence", "open_deadlines").but(kept=kept)]
 
 
+@_reading
+def look_at_lane(tx: "Tx", lane: int, epoch: int, owner: str) -> list[Row]:
+    row = tx.get("lanes", lane)
+    ours = row is not None and (row["epoch"], row["owner"]) == (epoch, owner)
+    return [row.only("sequence")] if ours else []
+
+
 def _kept(tx: "Tx", left_at: Sequence[list[Any]]) -> int:
     """How many positions are where they were left."""
     rows = [(tx.get("positions", (t, p)), at) for t, p, at in zip(*left_at, strict=True)]

@@ -62,6 +62,7 @@ class Statements:
             "lock_lane": lambda: (self.lane(), *self.owner(), *self.left_at()),
             "update_lane": lambda: (self.lane(), rng.randint(0, 5), rng.randint(0, 5)),
             "release_lane": lambda: (self.lane(), *self.owner()),
+            "look_at_lane": lambda: (self.lane(), *self.owner()),
             "lanes_as_stored": lambda: (rng.sample([0, 1, 2], 2),),
             "lane_positions": lambda: (self.lane(), rng.sample(["t1", "t2"], rng.randint(0, 2))),
             "positions": tuple,

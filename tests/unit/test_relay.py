@@ -16,7 +16,7 @@ import pytest
 from schemas import events as names
 from tests.support.waiting import eventually
 from worker.clock import SystemClock
-from worker.errors import Halted
+from worker.errors import Halted, StateLost
 from worker.kafka.producer import Message, TooLarge
 from worker.observability.metrics import Metrics
 from worker.outbox.dead_letters import DeadLetterOutbox
@@ -42,7 +42,10 @@ class Topic:
     def __init__(self, *, letters: int = 0, limit: int = 10**9) -> None:
         self.letters = list(range(letters))
         self.limit = limit
-        self.lane: Any = SimpleNamespace(number=0, sequence=0, published=0, database=self)
+        self.lane: Any = SimpleNamespace(
+            number=0, sequence=0, published=0, database=self, look=self.look
+        )
+        self.lost: Exception | None = None
         self.records: list[Message] = []
         self.stored: dict[int, UUID] = {}
 
@@ -64,6 +67,10 @@ class Topic:
 
     async def widths(self, topics: Sequence[str]) -> dict[str, int]:
         return dict.fromkeys(topics, 1)
+
+    async def look(self, _sequence: int) -> None:
+        if self.lost:
+            raise self.lost
 
     async def tail(self, _topic: str, _partition: int, count: int) -> list[Any]:
         return [message.headers for message in self.records[-count:]]
@@ -195,9 +202,14 @@ class Decided:
     """Store, probe and publisher of a lane whose sweeps have committed so many verdicts."""
 
     def __init__(self, sequence: int) -> None:
-        self.lane: Any = SimpleNamespace(number=0, sequence=sequence, published=0, database=self)
+        self.lane: Any = SimpleNamespace(
+            number=0, sequence=sequence, published=0, database=self, look=self.look
+        )
         self.read: list[int] = []
         self.sent: list[int] = []
+
+    async def look(self, _sequence: int) -> None:
+        pass
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator["Decided"]:
@@ -261,3 +273,11 @@ async def test_what_is_handed_over_is_bounded() -> None:
         await running
     assert parts.sent == list(range(1, 5_001))
     assert parts.read == list(range(2_001, 5_001))
+
+
+async def test_nothing_is_published_by_a_lane_that_was_fenced_or_lost_its_state() -> None:
+    topic = Topic()
+    topic.lane.sequence, topic.lost = 1, StateLost("lost")
+    with pytest.raises(StateLost):
+        await asyncio.wait_for(topic.relay().run(), 10)
+    assert topic.records == []

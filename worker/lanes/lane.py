@@ -111,6 +111,17 @@ class Lane:
         self.doubted.clear()
         await self.stored_sequence()
 
+    async def look(self, sequence: int) -> None:
+        """Check that decisions up to this sequence are ours to publish, without a lock.
+
+        Raises: as :meth:`fence`.
+        """
+        async with self.database.session() as session:
+            row = await session.row("look_at_lane", self.number, self.epoch, self.owner)
+            self._same_server(session, row)
+        if row["sequence"] < sequence:
+            raise self._lost(f"its last sequence is {row['sequence']}, to publish is {sequence}")
+
     async def release(self) -> None:
         """Give up the ownership: the next owner need not wait for us."""
         async with self.lock, self.database.session() as session:
@@ -141,23 +152,23 @@ class Lane:
         Raises:
             Fenced, StateLost: as :meth:`fence`.
         """
+        self._same_server(tx, row)
+        if row["sequence"] != self.sequence:
+            raise self._lost(f"its last sequence is {row['sequence']}, ours {self.sequence}")
+        if row["kept"] != kept or (moved and row["moved"] != moved):
+            raise self._lost("a stored position is not where it was left")
+        return row["sequence"], row["open_deadlines"]
+
+    def _same_server(self, tx: Transaction, row: Any) -> None:
         if row is None:
             self._metrics.fenced.inc()
             raise Fenced(f"lane {self.number}: another worker has taken it over")
         if not tx.incarnation == self.database.incarnation == self.incarnation:
             # What it lost may lie in rows that nobody compares, such as acts of other lanes.
             raise StateLost(f"lane {self.number}: the database failed over or restarted")
-        if row["sequence"] != self.sequence:
-            raise StateLost(
-                f"lane {self.number}: the database lost commits of this lane: its last sequence is "
-                f"{row['sequence']}, ours {self.sequence}"
-            )
-        if row["kept"] != kept or (moved and row["moved"] != moved):
-            raise StateLost(
-                f"lane {self.number}: the database lost commits of this lane: a stored position is "
-                "not where it was left"
-            )
-        return row["sequence"], row["open_deadlines"]
+
+    def _lost(self, what: str) -> StateLost:
+        return StateLost(f"lane {self.number}: the database lost commits of this lane: {what}")
 
     def rearm(self, change: TimerChange) -> bool:
         """Update the timers after an addition; returns whether one of them moved forward."""

@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from worker.errors import DatabaseFault, KafkaUnavailable
+from worker.errors import DatabaseFault, KafkaUnavailable, SessionNotKept
 from worker.kafka.admin import KafkaAdmin, NotAnswered, Skew
 from worker.kafka.offsets import OffsetReader
 from worker.observability.metrics import Metrics
@@ -86,7 +86,7 @@ async def _database(settings: Settings) -> DatabaseFacts | str:
     try:
         await database.open(any_schema=True)
         return await _database_facts(database)
-    except DatabaseFault as error:
+    except (DatabaseFault, SessionNotKept) as error:
         return str(error)
     finally:
         await database.close()
@@ -99,6 +99,7 @@ async def _database_facts(database: Database) -> DatabaseFacts:
     after = time.time()
     skew = Skew(now.timestamp() - (before + after) / 2, (after - before) / 2)
     facts = DatabaseFacts(now, skew, await database.schema())
+    facts.risky = await database.risky_settings()
     if serves(facts.schema):
         await _read_rows(database, facts)
     return facts

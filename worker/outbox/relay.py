@@ -95,6 +95,7 @@ class Relay:
             PublishFailed, TooLarge, KafkaUnavailable, DatabaseUnavailable, TopicsNotFit: run
                 again, from a new tail.
             Halted: the topic is ahead of the database, or holds other decisions.
+            Fenced, StateLost: take the lane again.
         """
         await self._find_tail()
         self.tail_known.set()
@@ -160,6 +161,9 @@ class Relay:
         self.oldest = next(iter(events.values())).decided_at.timestamp()
         spans = await self._spans(self._traces, events) if self._traces else {}
         messages = [self._message(n, event, spans.get(n)) for n, event in events.items()]
+        # A worker that froze here, or whose database failed over, would append sequences that have
+        # another meaning by now.
+        await lane.look(max(events))
         await append(self._producer, messages, _smaller)
         for span in spans.values():
             span.end()

@@ -13,6 +13,7 @@ _LATE = timedelta(seconds=60)
 def schema_checks(database: DatabaseFacts) -> Iterator[Check]:
     """Whether this version can work with the database."""
     yield _schema(database)
+    yield _durability(database)
     if database.elsewhere is not None:
         yield Check(
             "one database", Status.FAULT,
@@ -34,6 +35,15 @@ def _schema(database: DatabaseFacts) -> Check:
     return Check(
         "schema", Status.FAULT, f"it is {database.schema}, this version needs {HEAD}",
         "run `plazo migrate`",
+    )  # fmt: skip
+
+
+def _durability(database: DatabaseFacts) -> Check:
+    if not database.risky:
+        return Check("durability", Status.OK, "what is committed is on disk")
+    return Check(
+        "durability", Status.WARNING, f"off: {', '.join(database.risky)}",
+        "turn it on: a crash may lose verdicts that were published, and then their lanes halt",
     )  # fmt: skip
 
 

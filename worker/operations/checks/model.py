@@ -59,6 +59,8 @@ class DatabaseFacts:
     notices: int = 0
     overdue: int = 0
     oldest_overdue: datetime | None = None
+    # Settings of the server that are off, though a crash may lose commits that way.
+    risky: Sequence[str] = ()
     # Lanes that a version before this one placed in another database.
     elsewhere: str | None = None
     # Since when the brake holds everything.
