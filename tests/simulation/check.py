@@ -1,7 +1,7 @@
 """The judge: holds what stands in the logs and tables against what was published.
 
 Nothing of the worker is imported. What an order may come to is the business of
-tests/end_to_end/oracle.py.
+tests/end_to_end/oracle.py. How long work may wait is that of lateness.py.
 """
 
 import json

@@ -410,7 +410,8 @@ class SimOffsetReader:
         for partition in partitions:
             log = self._logs()[partition]
             records = (entry.record for entry in log.entries if entry.record)
-            # As the real reader asks: for the first record at or after the epoch.
+            # As the real reader: it asks for the first record at or after the epoch, and fails at
+            # a time beyond the year 9999.
             first = next((record for record in records if record.timestamp >= 0), None)
             at = datetime.fromtimestamp(first.timestamp / 1000, UTC) if first else None
             bounds[partition] = Bounds(log.begin, log.end, at)

@@ -76,7 +76,7 @@ PLANTED = (
         "fence removed",
         "a transaction of an older epoch fails whole",
         100,
-        1,
+        9,
         (
             (
                 STATEMENTS,
@@ -113,7 +113,7 @@ PLANTED = (
         "position committed before the effect",
         "each record takes effect once",
         200,
-        0,
+        1,
         (
             (
                 INTAKE,
@@ -143,7 +143,7 @@ PLANTED = (
         "last stable offset instead of high watermark",
         "no false cancel",
         600,
-        3,
+        24,
         (
             (
                 "tests/simulation/kafka.py",
@@ -223,7 +223,7 @@ PLANTED = (
         "sequence moved outside the transaction",
         "sequences are dense",
         200,
-        36,
+        44,
         (
             (
                 SWEEP,
@@ -238,7 +238,7 @@ PLANTED = (
         "tail not read",
         "a crash publishes no duplicate",
         600,
-        132,
+        34,
         ((RELAY, "published = tail.published_after(lane.published)", "published = 0"),),
     ),
     PlantedFault(
@@ -261,7 +261,7 @@ PLANTED = (
         "dead letters marked before they are published",
         "nothing is lost",
         1000,
-        20,
+        31,
         (
             (
                 "worker/outbox/dead_letters.py",
@@ -282,7 +282,7 @@ PLANTED = (
         "notices taken that came meanwhile",
         "an act in a foreign lane takes effect",
         1000,
-        41,
+        29,
         (
             (
                 STATEMENTS,
@@ -388,7 +388,7 @@ PLANTED = (
         "the latest of several starts counts",
         "of the starts that are known the earliest counts",
         1500,
-        121,
+        41,
         (
             (
                 "worker/decide/reconsider.py",
@@ -401,7 +401,7 @@ PLANTED = (
         "two sweeps at the brake at once",
         "the limits hold over all workers",
         4000,
-        388,
+        928,
         ((STATEMENTS, 'yield "brake", True', 'yield "brake", tx'),),
     ),
     PlantedFault(
@@ -454,7 +454,7 @@ PLANTED = (
         "reminded of a deadline that has moved",
         "a new deadline has reminders of its own",
         1500,
-        674,
+        898,
         ((DECIDE, " or order.due - at not in order.reminders:", ":"),),
     ),
     PlantedFault(
@@ -515,6 +515,13 @@ PLANTED = (
         300,
         23,
         (("worker/runtime/membership.py", "_NOTICES = 1.0", "_NOTICES = 60.0"),),
+    ),
+    PlantedFault(
+        "positions of other workers looked at every 20 s only",
+        "a guard holds verdicts no longer than what it names",
+        300,
+        None,
+        ((FRESHNESS, "_POLL = 0.05", "_POLL = 20.0"),),
     ),
     PlantedFault(
         "a reminder is never sent",
