@@ -476,6 +476,7 @@ class SimProducer:
             world.later(world.latency(), arrive)
             await acknowledged
             return
+        world.lateness.not_published()
         if fault in ("all", "some", "late"):
             world.may_repeat({_lane(m) for m in messages}, world.loop.now + LATEST_ARRIVAL)
         if fault == "some":

@@ -474,7 +474,7 @@ PLANTED = (
         "a refused batch is not read again",
         "no record is lost",
         300,
-        21,
+        72,
         (
             (
                 READER,
@@ -520,8 +520,21 @@ PLANTED = (
         "positions of other workers looked at every 20 s only",
         "a guard holds verdicts no longer than what it names",
         300,
-        None,
+        9,
         ((FRESHNESS, "_POLL = 0.05", "_POLL = 20.0"),),
+    ),
+    PlantedFault(
+        "decisions published 30 s later",
+        "a verdict is late only while a guard holds it",
+        100,
+        4,
+        (
+            (
+                RELAY,
+                "            await self._committed.wait()\n",
+                "            await self._committed.wait()\n            await self._clock.sleep(30.0)\n",
+            ),
+        ),
     ),
     PlantedFault(
         "a reminder is never sent",
