@@ -2,7 +2,8 @@
 
 Deadlines, reminders and notices are the work. Each waits from the moment it is due by the true
 clock, or from the commit that planned it if that is later. The commit that removes it ends the
-wait. A decision waits from its commit until it stands in its topic. Time counts unless something of this list justifies it:
+wait. A decision waits from its commit until it stands in its topic. Time counts unless something
+of this list justifies it:
 
 - the lane has no owner at work: crash, freeze, rebalance, outage, take-over;
 - a guard of the owner holds the lane, and what the guard names is so;
