@@ -414,7 +414,8 @@ class SimOffsetReader:
         for partition in partitions:
             log = self._logs()[partition]
             records = (entry.record for entry in log.entries if entry.record)
-            # As the real reader asks: for the first record at or after the epoch.
+            # As the real reader: it asks for the first record at or after the epoch, and fails at
+            # a time beyond the year 9999.
             first = next((record for record in records if record.timestamp >= 0), None)
             at = datetime.fromtimestamp(first.timestamp / 1000, UTC) if first else None
             bounds[partition] = Bounds(log.begin, log.end, at)
@@ -479,6 +480,7 @@ class SimProducer:
             world.later(world.latency(), arrive)
             await acknowledged
             return
+        world.lateness.not_published()
         if fault in ("all", "some", "late"):
             world.may_repeat({_lane(m) for m in messages}, world.loop.now + LATEST_ARRIVAL)
         if fault == "some":

@@ -2,12 +2,14 @@
 
 Deadlines, reminders and notices are the work. Each waits from the moment it is due by the true
 clock, or from the commit that planned it if that is later. The commit that removes it ends the
-wait. Time counts unless something of this list justifies it:
+wait. A decision waits from its commit until it stands in its topic. Time counts unless something
+of this list justifies it:
 
 - the lane has no owner at work: crash, freeze, rebalance, outage, take-over;
 - a guard of the owner holds the lane, and what the guard names is so;
 - a clock is behind: the worker's own, or that of the database;
-- a transaction of a process that is gone or hangs holds a row.
+- a transaction of a process that is gone or hangs holds a row;
+- of a decision: Kafka is away, or a publication failed shortly before.
 """
 
 from dataclasses import dataclass, field
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
     from tests.simulation.database import Tx
     from tests.simulation.world import World
 
-WORK = {"deadlines": "fires_at", "reminders": "remind_at", "notices": None}
+WORK = {"deadlines": "fires_at", "reminders": "remind_at", "notices": None, "decisions": None}
+# A relay that failed waits no longer than this, and what it sent may arrive as late.
+_RELAPSE = 8.0
 # The lane is not at work. A fault explains that, but for a while only.
 AWAY = ("no owner", "not assigned", "take-over", "tail unknown")
 # A worker sleeps no longer than this before it looks at its clock again.
@@ -59,6 +63,7 @@ class Lateness:
         self._most = self._most_away = 0.0
         self._waits: dict[tuple[str, Any], Wait] = {}
         self._stepped = -_NAP
+        self._unpublished = -_RELAPSE
         self.longest = self.longest_away = 0.0
         # The end of the last fault.
         self._disturbed = 0.0
@@ -75,6 +80,14 @@ class Lateness:
         """A clock was set."""
         self._stepped = self._world.loop.now
 
+    def not_published(self) -> None:
+        """A publication fails."""
+        self._unpublished = self._world.loop.now
+
+    def published(self, lane: int, sequence: int) -> None:
+        """A decision stands in its topic."""
+        self._waits.pop(("decisions", (lane, sequence)), None)
+
     def committing(self, tx: "Tx") -> None:
         """A transaction commits: it plans work, or takes it away."""
         for table in WORK:
@@ -87,7 +100,7 @@ class Lateness:
     def failed_over(self) -> None:
         """The database has other rows now."""
         self._waits.clear()
-        for table in WORK:
+        for table in ("deadlines", "reminders", "notices"):
             for key, row in self._world.database.tables[table].items():
                 self._begin(table, key, row)
 
@@ -142,7 +155,10 @@ class Lateness:
                 return "clock behind"
             if now < self._stepped + _NAP:
                 return "clock set"
-        if self._is_held(process.worker.services, wait.lane):
+        if wait.table == "decisions":
+            if world.broker.down or now < self._unpublished + _RELAPSE:
+                return "not published"
+        elif self._is_held(process.worker.services, wait.lane):
             return "guard"
         return "row locked" if self._is_locked_out(process) else ""
 

@@ -80,7 +80,7 @@ PLANTED = (
         "fence removed",
         "a transaction of an older epoch fails whole",
         100,
-        1,
+        9,
         (
             (
                 STATEMENTS,
@@ -119,7 +119,7 @@ PLANTED = (
         "position committed before the effect",
         "each record takes effect once",
         200,
-        0,
+        1,
         (
             (
                 INTAKE,
@@ -150,7 +150,7 @@ PLANTED = (
         "last stable offset instead of high watermark",
         "no false cancel",
         600,
-        3,
+        24,
         (
             (
                 "tests/simulation/kafka.py",
@@ -230,7 +230,7 @@ PLANTED = (
         "sequence moved outside the transaction",
         "sequences are dense",
         200,
-        36,
+        44,
         (
             (
                 SWEEP,
@@ -245,7 +245,7 @@ PLANTED = (
         "tail not read",
         "a crash publishes no duplicate",
         600,
-        132,
+        34,
         ((RELAY, "published = tail.published_after(lane.published)", "published = 0"),),
     ),
     PlantedFault(
@@ -268,7 +268,7 @@ PLANTED = (
         "dead letters marked before they are published",
         "nothing is lost",
         1000,
-        20,
+        31,
         (
             (
                 "worker/outbox/dead_letters.py",
@@ -289,7 +289,7 @@ PLANTED = (
         "notices taken that came meanwhile",
         "an act in a foreign lane takes effect",
         1000,
-        41,
+        29,
         (
             (
                 STATEMENTS,
@@ -395,7 +395,7 @@ PLANTED = (
         "the latest of several starts counts",
         "of the starts that are known the earliest counts",
         1500,
-        121,
+        41,
         (
             (
                 "worker/decide/reconsider.py",
@@ -408,7 +408,7 @@ PLANTED = (
         "two sweeps at the brake at once",
         "the limits hold over all workers",
         4000,
-        388,
+        928,
         ((STATEMENTS, 'yield "brake", True', 'yield "brake", tx'),),
     ),
     PlantedFault(
@@ -461,7 +461,7 @@ PLANTED = (
         "reminded of a deadline that has moved",
         "a new deadline has reminders of its own",
         1500,
-        674,
+        898,
         ((DECIDE, " or order.due - at not in order.reminders:", ":"),),
     ),
     PlantedFault(
@@ -481,7 +481,7 @@ PLANTED = (
         "a refused batch is not read again",
         "no record is lost",
         300,
-        21,
+        72,
         (
             (
                 READER,
@@ -522,6 +522,26 @@ PLANTED = (
         300,
         23,
         (("worker/runtime/membership.py", "_NOTICES = 1.0", "_NOTICES = 60.0"),),
+    ),
+    PlantedFault(
+        "positions of other workers looked at every 20 s only",
+        "a guard holds verdicts no longer than what it names",
+        300,
+        9,
+        ((FRESHNESS, "_POLL = 0.05", "_POLL = 20.0"),),
+    ),
+    PlantedFault(
+        "decisions published 30 s later",
+        "a verdict is late only while a guard holds it",
+        100,
+        4,
+        (
+            (
+                RELAY,
+                "            await self._committed.wait()\n",
+                "            await self._committed.wait()\n            await self._clock.sleep(30.0)\n",
+            ),
+        ),
     ),
     PlantedFault(
         "a reminder is never sent",

@@ -42,8 +42,8 @@ class Rules:
         )
 
 
-# Words that the worker of today does not stand. PLAZO_SIMULATE="odd-times lost-commits" and so on
-# switches them on.
+# Words that break the worker as it is: see the README. Remove a word here once it is mended. Until
+# then PLAZO_SIMULATE="odd-times lost-commits" switches words on.
 SWITCHED_OFF = ("odd-times", "lost-commits", "clocks-ahead")
 
 
@@ -81,6 +81,7 @@ class Words:
     def of(cls, seed: int, lanes: int) -> "Words":
         rng = Random(seed ^ 0x5EED_0F_0DD5)
         switched_on = os.environ.get("PLAZO_SIMULATE", "").split()
+        off = {word for word in SWITCHED_OFF if word not in switched_on}
         largest = rng.randint(460, 900) if rng.random() < 0.15 else None
         formers = {}
         other = seed % 23 == 22
@@ -101,9 +102,9 @@ class Words:
         return cls(
             largest,
             formers,
-            times if "odd-times" in switched_on else (),
-            tuple(sorted(lost)) if "lost-commits" in switched_on else (),
-            both if "clocks-ahead" in switched_on else None,
+            () if "odd-times" in off else times,
+            () if "lost-commits" in off else tuple(sorted(lost)),
+            None if "clocks-ahead" in off else both,
         )
 
     @staticmethod

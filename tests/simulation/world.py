@@ -571,6 +571,9 @@ class World:
 
     def appended(self, process: Process, log: Log, offset: int) -> None:
         self.note(process, "published", f"{log.topic}/{log.partition}/{offset}", None)
+        record = log.entries[-1].record
+        if log.topic == scenario.DECISIONS and record is not None:
+            self.lateness.published(log.partition, int(dict(record.headers)["ce_sequence"]))
 
     def _committing(self, tx: Tx) -> None:
         """What must hold for every transaction of a lane that commits."""
