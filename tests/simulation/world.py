@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
+import worker.decide.brake
 import worker.decide.judge
 import worker.decide.sweep
 import worker.freshness.prover
@@ -771,6 +772,8 @@ class _Log:
 
 
 _LOG, _NOTHING = _Log(), _Nothing()
+# A tripped brake is an error for operators, and no fault of the worker.
+_QUIET = _NOTHING
 
 
 def _load_policies(settings: Settings) -> Policies:
@@ -816,6 +819,7 @@ def simulated() -> Iterator[None]:
         worker.runtime.lane_runner: {"log": _LOG},
         worker.runtime.lane_tasks: {"log": _LOG},
         worker.runtime.take_over: {"log": _LOG},
+        worker.decide.brake: {"log": _QUIET},
         worker.decide.judge: {"log": _LOG},
         worker.decide.sweep: {"log": _LOG},
         worker.freshness.prover: {"log": _LOG},

@@ -119,6 +119,7 @@ class Lane:
         async with self.database.session() as session:
             row = await session.row("look_at_lane", self.number, self.epoch, self.owner)
             self._same_server(session, row)
+        assert row is not None
         if row["sequence"] < sequence:
             raise self._lost(f"its last sequence is {row['sequence']}, to publish is {sequence}")
 
