@@ -38,6 +38,7 @@ from worker.errors import (
     PolicyInvalid,
     PublishFailed,
     SchemaNotCurrent,
+    SessionNotKept,
     SeveralDatabases,
 )
 
@@ -58,6 +59,7 @@ for _group in (lanes, positions, shadow, policy, contract, brake, topics, dead_l
 _STATUS: dict[type[PlazoError], int] = {
     PolicyInvalid: 2,
     SeveralDatabases: 2,
+    SessionNotKept: 2,
     ModeConflict: 3,
     PolicyConflict: 3,
     SchemaNotCurrent: 3,

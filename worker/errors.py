@@ -46,10 +46,6 @@ class SchemaNotCurrent(PlazoError):
     """The schema of the database does not match this version."""
 
 
-class SessionNotKept(PlazoError):
-    """The database does not work with the settings that a session of ours needs."""
-
-
 class TopicsNotFit(PlazoError):
     """Topics are missing, or their partitions do not fit together."""
 
@@ -96,6 +92,14 @@ class DatabaseFault(PlazoError):
 
 class DatabaseUnavailable(DatabaseFault):
     """Try again later. The transaction may have been committed or not."""
+
+
+class SessionNotKept(DatabaseUnavailable):
+    """The database does not work with the settings that a session of ours needs."""
+
+    def __init__(self, message: str) -> None:
+        PlazoError.__init__(self, message)
+        self.sqlstate = "-"
 
 
 class KeyTaken(DatabaseUnavailable):

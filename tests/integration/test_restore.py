@@ -14,7 +14,7 @@ from tests.support.topics import Topics
 from tests.support.waiting import eventually
 from worker.dev.postgres import _wheel_programs
 
-PAGE = Path(__file__).parents[2] / "deploy" / "postgres" / "backup.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "back-up.md"
 NewWorker = Callable[..., WorkerProcess]
 CANCEL = "auto-cancel stock-not-validated"
 

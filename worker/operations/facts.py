@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from worker.errors import DatabaseFault, KafkaUnavailable, SessionNotKept
+from worker.errors import DatabaseFault, KafkaUnavailable
 from worker.kafka.admin import KafkaAdmin, NotAnswered, Skew
 from worker.kafka.offsets import OffsetReader
 from worker.observability.metrics import Metrics
@@ -86,7 +86,7 @@ async def _database(settings: Settings) -> DatabaseFacts | str:
     try:
         await database.open(any_schema=True)
         return await _database_facts(database)
-    except (DatabaseFault, SessionNotKept) as error:
+    except DatabaseFault as error:
         return str(error)
     finally:
         await database.close()

@@ -1,7 +1,13 @@
 """The start of a worker: waits until Postgres and Kafka are available and suitable."""
 
 from worker.backoff import Backoff
-from worker.errors import DatabaseUnavailable, KafkaUnavailable, PlazoError, TopicsNotFit
+from worker.errors import (
+    DatabaseUnavailable,
+    KafkaUnavailable,
+    PlazoError,
+    SessionNotKept,
+    TopicsNotFit,
+)
 from worker.kafka.offsets import OffsetReader
 from worker.observability.health import Health
 from worker.observability.labels import Readiness
@@ -40,6 +46,8 @@ class Startup:
                 if risky := await services.database.risky_settings():
                     # Our own sessions commit synchronously; nothing helps against the others.
                     log.warning("database_may_lose_commits", off=risky)
+            except SessionNotKept:
+                raise
             except DatabaseUnavailable as error:
                 await self._wait(Readiness.DATABASE, error, backoff)
             else:
