@@ -46,7 +46,7 @@ async def test_every_command_and_statement_works(
         "NAME": "ana", "ORDER": "a", "ID": str(number), "TOPIC": topics.order_status_changed,
     }  # fmt: skip
     for words in commands:
-        if "skip" in words and "OFFSET" not in names:
+        if "skip" in words.split() and "OFFSET" not in names:
             names |= await _fail(market, database, topics)
         for name, value in names.items():
             words = words.replace(name, value)

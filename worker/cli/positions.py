@@ -61,6 +61,6 @@ def rewind(
     if as_json:
         print_json({"dry_run": dry_run, "topic": topic, "positions": rewound})
         return
-    title = f"{'Would be set' if dry_run else 'Set'} back in {topic}"
-    heads = ("partition", "from", "to")
-    console().print(table(title, heads, ([*one.values()] for one in rewound)))
+    title = "Would be set back" if dry_run else "Set back"
+    heads = ("topic", "partition", "from", "to")
+    console().print(table(title, heads, ([topic, *one.values()] for one in rewound)))
