@@ -128,8 +128,9 @@ async def test_logs_that_do_not_reach_back_escalate(
     part = TopicPartition(topics.order_status_changed, 0)
     await admin.delete_records({part: RecordsToDelete(before_offset=1)})
     await admin.close()
+    # What is lost may be as young as the moment at which the loss is found.
+    await hasty(new_worker, topics).start().wait_ready()
     await market.publish(market.order("new"))
-    hasty(new_worker, topics).start()
     await market.told("old escalation evidence-incomplete", f"new {SILENT}")
 
 
