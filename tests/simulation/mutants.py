@@ -304,8 +304,8 @@ PLANTED = (
     PlantedFault(
         "a repeated order enters again",
         "each verdict once",
-        200,
-        122,
+        600,
+        307,
         (
             (
                 STATEMENTS,
