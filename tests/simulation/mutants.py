@@ -311,8 +311,8 @@ PLANTED = (
     PlantedFault(
         "a repeated order enters again",
         "each verdict once",
-        200,
-        122,
+        600,
+        307,
         (
             (
                 STATEMENTS,
