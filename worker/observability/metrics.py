@@ -129,9 +129,9 @@ class Metrics:
         "plazo_orders_waiting_for_clock",
         "Orders that wait for the status that starts their clock. At most 10000.",
     )
-    orders_without_created: Gauge = row(
+    stub_orders: Gauge = row(
         Gauge,
-        "plazo_orders_without_created",
+        "plazo_stub_orders",
         "Orders of any lane with acts and no order-created yet. At most 10000.",
     )
     held_orders: Family[Gauge, Guard] = row(

@@ -104,7 +104,7 @@ class Monitor:
         assert held is not None
         assert waiting is not None
         self._metrics.orders_waiting_for_clock.set(waiting["waiting"])
-        self._metrics.orders_without_created.set(waiting["stubs"])
+        self._metrics.stub_orders.set(waiting["stubs"])
         self._metrics.deadlines_on_hold.set(held["orders"])
         self._metrics.overdue.set(overdue["overdue"])
         age = (now - overdue["oldest"]).total_seconds() if overdue["oldest"] else 0.0
