@@ -87,7 +87,7 @@ async def test_it_shows_lanes_verdicts_and_dead_letters(
     await expect(verdict.locator("td").last).to_have_text("yes")
     await expect(page.locator("#letters tbody tr")).to_have_count(1)
     tiles = page.locator("#tiles")
-    for text in ("Overdue verdicts", "Guards", "Outbox", "Brake", "no limits", "Dead letters"):
+    for text in ("Overdue verdicts", "Guards", "Outbox", "Brake", "ready", "Dead letters"):
         await expect(tiles).to_contain_text(text)
     assert await page.title() == "Plazo"  # what a record says did not run
     assert wrong == []

@@ -106,5 +106,60 @@ async def test_nobody_is_cancelled_while_the_status_feed_is_silent(
     await market.told(f"before {CANCEL}", f"during {CANCEL}")
 
 
+async def test_once_tripped_it_stays_until_a_person_resets_it(
+    new_worker: NewWorker, topics: Topics, market: Market, database: str, tmp_path: Path
+) -> None:
+    """The window passes, and lets nothing through."""
+    limited = HASTY | {"brake_cancels": "1", "brake_window": "PT3S"}
+    worker = await new_worker(topics, **limited).start().wait_ready()
+    await market.publish(market.order("first"), market.order("second"))
+    await eventually(lambda: _is(worker, "mass-cancel", 1), 30)
+    tripped = now()
+
+    async def window_is_over() -> bool:
+        return now() - tripped > timedelta(seconds=10)
+
+    await eventually(window_is_over, 20)
+    assert len(await market.decisions()) == 1
+    assert (await brake(database, tmp_path, "status"))["tripped_at"] is not None
+    assert (await brake(database, tmp_path, "reset", "--by", "anna"))["tripped_at"] is None
+    await market.told(f"first {CANCEL}", f"second {CANCEL}")
+
+
+async def test_a_correction_waits_for_it_too(
+    new_worker: NewWorker, topics: Topics, market: Market, database: str, tmp_path: Path
+) -> None:
+    """A dispute feed that was late must not cancel what the limits would hold."""
+    worker = await new_worker(topics, brake_cancels="0", **HASTY).start().wait_ready()
+    entered = now()
+    names = [f"disputed-{n}" for n in range(3)]
+    await market.publish(*(market.order(name, entered) for name in names))
+    await market.publish(*(market.act(name, "dispute-opened", entered) for name in names))
+    escalated = [f"{name} escalation dispute-open" for name in names]
+    await market.told(*escalated)
+    resolved = entered + timedelta(microseconds=1)
+    await market.publish(*(market.act(name, "dispute-resolved", resolved) for name in names))
+    await eventually(lambda: _is(worker, "mass-cancel", 3), 30)
+    assert len(await market.decisions()) == 3
+    await brake(database, tmp_path, "release", "--for", "1h")
+    await market.told(
+        *escalated,
+        *(f"{name} decision-revoked late-evidence" for name in names),
+        *(f"{name} {CANCEL}" for name in names),
+        timeout=30,
+    )
+    await eventually(none_held([worker]), 20)
+
+
+async def test_a_feed_that_never_spoke_is_silent(
+    new_worker: NewWorker, topics: Topics, market: Market
+) -> None:
+    worker = await new_worker(topics, brake_silent_feed="PT1H", **HASTY).start().wait_ready()
+    await market.publish(market.order("unheard"))
+    await eventually(lambda: _is(worker, "silent-feed", 1), 30)
+    await market.publish(market.act("other", "start-handling"))
+    await market.told(f"unheard {CANCEL}")
+
+
 async def _is(worker: WorkerProcess, reason: str, number: int) -> bool:
     return await held(worker, reason) == number

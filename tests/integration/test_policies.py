@@ -152,3 +152,52 @@ async def test_a_file_with_a_fault_stops_the_start(
     worker = new_worker(topics, policy_file=path).start()
     assert await worker.wait(20) == 2
     assert "policies.yaml:11: policies.1.window: not an ISO 8601 duration" in worker.output
+
+
+WAITING = FILE.replace("ready-for-handling", "order-created")
+
+
+async def test_no_order_loses_its_clock_when_files_change(
+    new_worker: NewWorker, topics: Topics, market: Market, database: str, tmp_path: Path
+) -> None:
+    """A worker whose file gives the status no meaning reads it; the next one starts the clock."""
+    path = policy_file(tmp_path, FILE.replace("window: PT2S", "window: PT20S"))
+    worker = await new_worker(topics, policy_file=path).start().wait_ready()
+    await market.publish(unpaid(market, "rolled"))
+    await eventually(lambda: entered(database), 20)
+    assert await worker.sigterm() == 0
+
+    # The order waits, and this file has no clock: it starts when the order entered.
+    before = WAITING.replace("version: 1", "version: 2").replace("PT2S", "PT3S")
+    worker = (
+        await new_worker(topics, policy_file=policy_file(tmp_path, before)).start().wait_ready()
+    )
+    (told,) = await market.told("rolled auto-cancel stock-not-validated")
+    assert due(told) == datetime.fromisoformat(told.value["entered_at"]) + timedelta(seconds=3)
+
+
+async def test_a_status_of_another_file_starts_a_clock(
+    new_worker: NewWorker, topics: Topics, market: Market, database: str, tmp_path: Path
+) -> None:
+    """The order waits for a status that is none of the rule's and none of the worker's file."""
+    worker = await new_worker(topics, policy_file=policy_file(tmp_path)).start().wait_ready()
+    await market.publish(unpaid(market, "waits"))
+    await eventually(lambda: entered(database), 20)
+
+    async def counted() -> bool:
+        return (await worker.metrics())["plazo_orders_waiting_for_clock"] == 1
+
+    await eventually(counted, 10)
+    await market.publish(market.act("waits", "paid-in-full"))
+
+    async def noticed() -> bool:
+        connection = await asyncpg.connect(database)
+        try:
+            # Taken and found to start no clock here, so it is gone again.
+            return bool(await connection.fetchval(
+                "SELECT last_value > 1 FROM pg_sequences "
+                "WHERE sequencename = 'notices_id_seq'"))  # fmt: skip
+        finally:
+            await connection.close()
+
+    await eventually(noticed, 10)

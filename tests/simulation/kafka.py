@@ -17,7 +17,7 @@ from worker.kafka.assignor import LaneAssignor
 from worker.kafka.consumer import NotAssigned, PositionLost, RecordSink
 from worker.kafka.offsets import Bounds
 from worker.kafka.producer import Message, TooLarge
-from worker.records import Batch, Mark, Partition, Record
+from worker.records import Batch, Mark, Partition, Record, timestamp_of
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -414,10 +414,9 @@ class SimOffsetReader:
         for partition in partitions:
             log = self._logs()[partition]
             records = (entry.record for entry in log.entries if entry.record)
-            # As the real reader: it asks for the first record at or after the epoch, and fails at
-            # a time beyond the year 9999.
+            # As the real reader: it asks for the first record at or after the epoch.
             first = next((record for record in records if record.timestamp >= 0), None)
-            at = datetime.fromtimestamp(first.timestamp / 1000, UTC) if first else None
+            at = timestamp_of(first.timestamp) if first else None
             bounds[partition] = Bounds(log.begin, log.end, at)
         await self.world.travel()
         return bounds

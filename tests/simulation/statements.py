@@ -363,6 +363,28 @@ def insert_notices(tx: "Tx", order_ids: list[str], lane: int, changed: list[str]
     yield
 
 
+@_statement
+def notice_mentioned(tx: "Tx", order_ids: list[str]) -> "Statement":
+    left = []
+    for order_id in sorted(set(order_ids)):
+        row = tx.get("orders", order_id)
+        if _waits(row):
+            left.append(Row(lane=row["lane"]))
+            yield from leave_notices(tx, row["lane"], [order_id])
+    return left
+
+
+@_statement
+def notice_waiting(tx: "Tx", lane: int, after: str, limit: int) -> "Statement":
+    waiting = [
+        row["order_id"]
+        for row in tx.scan("orders")
+        if row["lane"] == lane and row["due"] is None and row["order_id"] > after
+    ][:limit]
+    yield from leave_notices(tx, lane, waiting)
+    return [Row(orders=len(waiting), last=max(waiting, default=None))]
+
+
 def _watched(row: Row) -> bool:
     return row["finding"] is not None or row["due"] is None
 

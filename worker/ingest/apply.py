@@ -174,6 +174,8 @@ class Intake:
                 notices = await tx.rows(
                     "insert_notices", list(to_notice), self._lane.number, list(rows.changed)
                 )
+            if mentioned := rows.mentioned - to_notice:
+                notices += await tx.rows("notice_mentioned", list(mentioned))
             if rows.dead_letters:
                 await tx.execute_each("insert_dead_letters", rows.dead_letters)
             open_deadlines += timers.armed

@@ -49,6 +49,8 @@ class Rows:
     packed_acts: list[bytes] = field(default_factory=list)
     # Orders with an act or change that may decide them or start their clock.
     touched: set[str] = field(default_factory=set)
+    # Orders with other acts: these may start a clock by the policies of another worker.
+    mentioned: set[str] = field(default_factory=set)
     # New orders whose clock has not started.
     without_clock: set[str] = field(default_factory=set)
     # Changes of deadlines, and their orders.
@@ -211,8 +213,7 @@ def _add_status(
 ) -> None:
     _add_act(rows, record, event.order_id, event.status, event.occurred_at, event.stock_ok,
          event.form_complete)  # fmt: skip
-    if event.status in decisive:
-        rows.touched.add(event.order_id)
+    (rows.touched if event.status in decisive else rows.mentioned).add(event.order_id)
 
 
 def _add_change(rows: Rows, record: Record, event: DeadlineExtended, kind: str) -> None:

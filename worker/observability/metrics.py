@@ -124,6 +124,16 @@ class Metrics:
         "plazo_deadlines_on_hold",
         "Orders whose verdict is on hold by an event until its release.",
     )
+    orders_waiting_for_clock: Gauge = row(
+        Gauge,
+        "plazo_orders_waiting_for_clock",
+        "Orders that wait for the status that starts their clock. At most 10000.",
+    )
+    stub_orders: Gauge = row(
+        Gauge,
+        "plazo_stub_orders",
+        "Orders of any lane with acts and no order-created yet. At most 10000.",
+    )
     held_orders: Family[Gauge, Guard] = row(
         Gauge,
         "plazo_held_orders",

@@ -97,6 +97,7 @@ class Monitor:
             async with self._services.database.session() as session:
                 overdue = await session.row("count_overdue", lanes, now)
                 held = await session.row("count_held_orders", lanes)
+                waiting = await session.row("count_waiting", lanes)
                 if (after := self._services.settings.outage_after) is not None:
                     for outage in await session.rows("record_heartbeat", after):
                         log.warning("outage", began=outage["began"], ended=outage["ended"])
@@ -107,6 +108,9 @@ class Monitor:
         self._clock_skew(runners)
         assert overdue is not None
         assert held is not None
+        assert waiting is not None
+        self._metrics.orders_waiting_for_clock.set(waiting["waiting"])
+        self._metrics.stub_orders.set(waiting["stubs"])
         self._metrics.deadlines_on_hold.set(held["orders"])
         self._metrics.overdue.set(overdue["overdue"])
         age = (now - overdue["oldest"]).total_seconds() if overdue["oldest"] else 0.0

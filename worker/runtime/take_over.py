@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from worker.decide.waiting import notice_waiting
 from worker.errors import Halted
 from worker.kafka.offsets import Bounds
 from worker.lanes.lane import Lane
@@ -38,6 +39,7 @@ async def take_over(services: Services, number: int, partitions: Sequence[Partit
             if lost and position is not None:
                 services.metrics.records_lost.labels(partition[0]).inc(lost)
             await lane.start_position(partition, begin, since)
+    await notice_waiting(lane)
     log.info("lane_taken", lane=number, epoch=lane.epoch)
     return lane
 

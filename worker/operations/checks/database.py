@@ -62,6 +62,8 @@ def _outbox(database: DatabaseFacts) -> Check:
 def _deadlines(database: DatabaseFacts) -> Check:
     opened = sum(row["open_deadlines"] for row in database.lanes)
     found = f"{count(opened, 'order')} undecided, {database.overdue} overdue"
+    if database.waiting:
+        found += f", {count(database.waiting, 'order')} waiting for their clock"
     if database.notices:
         found += f", {count(database.notices, 'order')} to be looked at again"
     oldest = database.oldest_overdue

@@ -63,5 +63,7 @@ class DatabaseFacts:
     risky: Sequence[str] = ()
     # Lanes that a version before this one placed in another database.
     elsewhere: str | None = None
+    # Orders that wait for their clock.
+    waiting: int = 0
     # Since when the brake holds everything.
     brake_tripped_at: datetime | None = None
