@@ -398,9 +398,9 @@ PLANTED = (
         41,
         (
             (
-                "worker/decide/reconsider.py",
-                "policy.terms(min(starts))",
-                "policy.terms(max(starts))",
+                STATEMENTS,
+                '        order_id: min(\n            (r["occurred_at"]',
+                '        order_id: max(\n            (r["occurred_at"]',
             ),
         ),
     ),
@@ -409,7 +409,13 @@ PLANTED = (
         "the limits hold over all workers",
         4000,
         928,
-        ((STATEMENTS, 'yield "brake", True', 'yield "brake", tx'),),
+        (
+            (
+                STATEMENTS,
+                'yield "brake", True\n    return [Row(released',
+                'yield "brake", tx\n    return [Row(released',
+            ),
+        ),
     ),
     PlantedFault(
         "the brake asked, and not heeded",

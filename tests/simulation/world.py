@@ -15,6 +15,7 @@ from typing import Any
 import worker.decide.brake
 import worker.decide.judge
 import worker.decide.sweep
+import worker.decide.waiting
 import worker.freshness.prover
 import worker.ingest.apply
 import worker.ingest.reader
@@ -821,6 +822,7 @@ def simulated() -> Iterator[None]:
         worker.runtime.take_over: {"log": _LOG},
         worker.decide.brake: {"log": _QUIET},
         worker.decide.judge: {"log": _LOG},
+        worker.decide.waiting: {"log": _LOG},
         worker.decide.sweep: {"log": _LOG},
         worker.freshness.prover: {"log": _LOG},
         asyncio.tasks: {"_GatheringFuture": GatheringFuture},
