@@ -108,7 +108,7 @@ PLANTED = (
         "outcome unknown, retried blindly, positions not compared",
         "each record takes effect once",
         200,
-        11,
+        46,
         (_RETRY, *_NO_COMPARE),
     ),
     PlantedFault(
@@ -137,7 +137,7 @@ PLANTED = (
         "proof replaced by a time-out",
         "no false cancel",
         200,
-        3,
+        45,
         (
             (
                 FRESHNESS,
@@ -176,7 +176,7 @@ PLANTED = (
         "the worker's clock alone",
         "no verdict before due + grace",
         100,
-        6,
+        8,
         ((FRESHNESS, "at = min(ours, theirs)", "at = ours"),),
     ),
     PlantedFault(
@@ -230,7 +230,7 @@ PLANTED = (
         "sequence moved outside the transaction",
         "sequences are dense",
         200,
-        44,
+        29,
         (
             (
                 SWEEP,
@@ -268,7 +268,7 @@ PLANTED = (
         "dead letters marked before they are published",
         "nothing is lost",
         1000,
-        31,
+        109,
         (
             (
                 "worker/outbox/dead_letters.py",
@@ -282,14 +282,14 @@ PLANTED = (
         "hand-over forgotten",
         "an act in a foreign lane takes effect",
         100,
-        1,
+        5,
         ((INTAKE, "if to_notice := to_notice | rows.without_clock | rows.changed:", "if False:"),),
     ),
     PlantedFault(
         "notices taken that came meanwhile",
         "an act in a foreign lane takes effect",
         1000,
-        29,
+        54,
         (
             (
                 STATEMENTS,
@@ -305,7 +305,7 @@ PLANTED = (
         "what was read told from another snapshot",
         "an auto-cancel tells truly what it had read",
         4000,
-        943,
+        421,
         ((SWEEP, "transaction(one_snapshot=True)", "transaction()"),),
     ),
     PlantedFault(
@@ -375,14 +375,14 @@ PLANTED = (
         "an order that waits not looked at when it enters",
         "a clock starts by what came before its order",
         300,
-        9,
+        17,
         ((INTAKE, "to_notice | rows.without_clock | rows.changed", "to_notice | rows.changed"),),
     ),
     PlantedFault(
         "an order that waits not looked at for later acts",
         "a clock starts by what comes after its order",
         300,
-        1,
+        9,
         (
             (
                 STATEMENTS,
@@ -408,7 +408,7 @@ PLANTED = (
         "two sweeps at the brake at once",
         "the limits hold over all workers",
         4000,
-        928,
+        158,
         (
             (
                 STATEMENTS,
@@ -447,7 +447,7 @@ PLANTED = (
         "a reminder not put away",
         "each reminder comes once",
         200,
-        2,
+        16,
         (
             (
                 "worker/decide/reminders.py",
@@ -474,7 +474,7 @@ PLANTED = (
         "an interrupted pull takes effect",
         "each record takes effect once",
         3000,
-        None,
+        98,
         (
             (
                 READER,
@@ -500,7 +500,7 @@ PLANTED = (
         "packed acts forgotten when a key is taken",
         "each record takes effect once",
         300,
-        78,
+        94,
         (
             (
                 INTAKE,
@@ -533,14 +533,14 @@ PLANTED = (
         "positions of other workers looked at every 20 s only",
         "a guard holds verdicts no longer than what it names",
         300,
-        9,
+        93,
         ((FRESHNESS, "_POLL = 0.05", "_POLL = 20.0"),),
     ),
     PlantedFault(
         "decisions published 30 s later",
         "a verdict is late only while a guard holds it",
         100,
-        4,
+        0,
         (
             (
                 RELAY,
@@ -566,7 +566,7 @@ PLANTED = (
         "the sweep of reminders never runs",
         "a silent seller is reminded",
         200,
-        2,
+        16,
         (
             (
                 "worker/runtime/lane_tasks.py",
@@ -579,7 +579,7 @@ PLANTED = (
         "each batch of decisions published twice",
         "only a fault of the lane itself excuses a repeat",
         100,
-        1,
+        5,
         (
             (
                 RELAY,
@@ -620,7 +620,7 @@ PLANTED = (
         "a decision that is too large holds the others",
         "every verdict is published",
         100,
-        2,
+        16,
         (
             (
                 RELAY,
