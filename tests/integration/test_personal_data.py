@@ -48,7 +48,7 @@ async def test_no_output_shows_personal_data(
     await connection.execute("ALTER TABLE acts ADD CONSTRAINT no CHECK (order_id <> 'e') NOT VALID")
     await market.publish(market.order("f"), market.act("f", "canceled", **FORM))
     await market.publish(market.act("e", "canceled", **FORM))
-    await eventually(lambda: "lane_waits" in worker.output, 30, "the error was met")
+    await eventually(lambda: "lane_failing" in worker.output, 30, "the error was met")
     shown.append((await worker.get("/readyz"))[1])
     await connection.execute("ALTER TABLE acts DROP CONSTRAINT no")
     # And one that Postgres raises as an exception with the row in its text.

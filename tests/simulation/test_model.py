@@ -102,6 +102,7 @@ class Statements:
             "case_refusals": lambda: (text_array(self.orders()),),
             "case_decisions": lambda: (self.orders(),),
             "unpublished_decisions": lambda: (self.lane(), rng.randint(0, 2), 2),
+            "decision_ids": lambda: (self.lane(), [1, 2, 3]),
             "mark_published": lambda: (self.lane(), rng.randint(1, 5)),
             "insert_dead_letters": self.letter,
             "unpublished_dead_letters": lambda: (self.lane(), 3),

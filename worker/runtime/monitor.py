@@ -18,6 +18,8 @@ log = logger(__name__)
 
 _INTERVAL = 2.0
 _LOOP_INTERVAL = 0.5
+# A difference between two clocks in seconds that the way to Postgres cannot explain.
+_MEASURABLE = 1.0
 
 
 class Monitor:
@@ -170,7 +172,8 @@ class Monitor:
             self._health.set_not_ready(Readiness.WORKER, "not in the consumer group yet")
             return
         skew = self._services.clocks.skew
-        if abs(skew) > self._services.settings.max_clock_skew.total_seconds():
+        limit = self._services.settings.max_clock_skew.total_seconds()
+        if abs(skew) > max(limit, _MEASURABLE):
             way = "ahead of" if skew > 0 else "behind"
             reason = f"the clock of Postgres is {abs(skew):.0f} s {way} ours"
             self._health.set_not_ready(Readiness.WORKER, reason)
