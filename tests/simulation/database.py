@@ -232,7 +232,8 @@ class SimTransaction:
     def __init__(self, store: "SimDatabase", tx: Tx | None) -> None:
         self._store = store
         self._tx = tx
-        self.incarnation = ""
+        # A connection ends with the server that it reached.
+        self.incarnation = store.incarnation = store.server
 
     async def rows(self, name: str, *arguments: object) -> list[Any]:
         return await self._store.ask(self._tx, name, arguments)
@@ -266,6 +267,11 @@ class SimDatabase:
         self._world: World = self._process.world  # type: ignore[attr-defined]
         self._database = self._world.database
         self.incarnation = ""
+
+    @property
+    def server(self) -> str:
+        """The server that answers now: another one after each failover."""
+        return str(self._world.happened.get("failover", 0))
 
     async def open(self, *, any_schema: bool = False) -> None:
         await self._world.travel()

@@ -173,6 +173,13 @@ PLANTED = (
         ),
     ),
     PlantedFault(
+        "a proof whose time lies ahead is used",
+        "no false cancel",
+        1000,
+        667,
+        (("worker/freshness/evidence.py", "if self.at > now:", "if False:"),),
+    ),
+    PlantedFault(
         "the worker's clock alone",
         "no verdict before due + grace",
         100,

@@ -112,17 +112,19 @@ async def test_a_dropped_proof_is_made_again() -> None:
     async with _serving(positions) as (prover, clock), asyncio.timeout(5):
         at = clock.now()
         proof = await prover.proven(0, at)
-        proof.check(positions)
+        proof.check(positions, clock.now())
+        with pytest.raises(ProofOutlived, match="the proof is of"):
+            proof.check(positions, proof.at - timedelta(seconds=1))  # its clock was set right
         positions["acts", 1] = 19  # a failover lost the last one
         with pytest.raises(ProofOutlived, match=r"\('acts', 1\)"):
-            proof.check(positions)
+            proof.check(positions, clock.now())
         prover.drop(proof)
         waiting = asyncio.create_task(prover.proven(0, at))
         await eventually(lambda: prover.behind == [("acts", 1, 1)], interval=0.001)
         assert not waiting.done()
         positions["acts", 1] = 20
         prover.progressed()
-        (await waiting).check(positions)
+        (await waiting).check(positions, clock.now())
 
 
 async def test_a_log_that_went_back_voids_its_proof() -> None:

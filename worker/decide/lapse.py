@@ -50,7 +50,8 @@ class Lapse:
             permit = await self._permit(self._brake, proof) if self._brake else None
             async with frame.open() as sweep:
                 tx = sweep.tx
-                proof.check((await self._scope.reading(tx, lane.number)).positions)
+                reading = await self._scope.reading(tx, lane.number)
+                proof.check(reading.positions, sweep.now)
                 due = await tx.rows("due_deadlines", lane.number, proof.at, frame.batch_size)
                 fires_at = {row["order_id"]: row["fires_at"] for row in due}
                 if due:

@@ -27,12 +27,17 @@ class Proof:
     at: datetime
     ends: Mapping[Partition, int] = field(default_factory=dict)
 
-    def check(self, positions: Mapping[Partition, int]) -> None:
-        """Hold the proof against the positions that a verdict would rest on.
+    def check(self, positions: Mapping[Partition, int], now: datetime) -> None:
+        """Hold the proof against the stored positions of a transaction that decides now.
+
+        A clock that was ahead at the probe may have been set right since: then the proof's time is
+        still to come, and so may be evidence.
 
         Raises:
-            ProofOutlived: they fall short of it.
+            ProofOutlived: they fall short of it, or its time lies ahead.
         """
+        if self.at > now:
+            raise ProofOutlived(f"the proof is of {self.at:%H:%M:%S}, and it is {now:%H:%M:%S} now")
         if short := sorted(p for p, end in self.ends.items() if positions.get(p, -1) < end):
             raise ProofOutlived(f"the database has not read {short[:5]} up to the proof any more")
 
