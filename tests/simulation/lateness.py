@@ -167,7 +167,9 @@ class Lateness:
 
     def _is_held(self, services: Any, lane: int) -> bool:
         """Whether a guard holds the lane, and rightly."""
-        prover = services.prover
+        prover, brake = services.prover, services.brake
+        if brake is not None and any(lane == held for held, _ in brake._holding):
+            return True  # corrections, which need no proof
         if not any(lane == waiting for waiting, _ in prover._waiting.values()):
             return False
         held = services.guards.lanes

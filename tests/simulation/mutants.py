@@ -108,7 +108,7 @@ PLANTED = (
         "outcome unknown, retried blindly, positions not compared",
         "each record takes effect once",
         200,
-        46,
+        55,
         (_RETRY, *_NO_COMPARE),
     ),
     PlantedFault(
