@@ -312,7 +312,7 @@ PLANTED = (
         "what was read told from another snapshot",
         "an auto-cancel tells truly what it had read",
         4000,
-        421,
+        943,
         ((SWEEP, "transaction(one_snapshot=True)", "transaction()"),),
     ),
     PlantedFault(
