@@ -27,6 +27,7 @@ from .world import MAX_RECORD_BYTES, World
 WINDOW = timedelta(seconds=5)
 GRACE = timedelta(seconds=1)
 SETTINGS = {
+    "brake_share": "1",  # half of these sellers and more are silent on purpose
     "stock_window": "PT5S",
     "grace": "PT1S",
     "max_record_bytes": str(MAX_RECORD_BYTES),
