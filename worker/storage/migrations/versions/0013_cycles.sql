@@ -1,0 +1,47 @@
+-- The start of the clock in force, where it is not the order's entry: a clock of its own, or an
+-- order that is alive again after it was cancelled.
+ALTER TABLE orders ADD COLUMN started_at timestamptz;
+-- The reason why silence alone does not cancel the order, such as entered-late; usually NULL.
+ALTER TABLE orders ADD COLUMN doubt text;
+-- The facts of the order for policies, beside its columns; usually NULL.
+ALTER TABLE orders ADD COLUMN labels jsonb;
+-- Whether no table knew the status when the act was read.
+ALTER TABLE acts ADD COLUMN unknown boolean;
+-- Few acts match.
+-- squawk-ignore require-concurrent-index-creation
+CREATE INDEX acts_unknown ON acts (order_id, occurred_at) WHERE unknown;
+-- Each order-created that tells an order otherwise than its row.
+CREATE TABLE order_versions (
+    order_id text COLLATE "C" NOT NULL,
+    received_at timestamptz NOT NULL,
+    topic text NOT NULL,
+    partition int NOT NULL,
+    "offset" bigint NOT NULL,
+    seller_id text,
+    fulfilment text,
+    entered_at timestamptz NOT NULL,
+    total numeric,
+    currency text,
+    labels jsonb,
+    due timestamptz,
+    PRIMARY KEY (order_id, topic, partition, "offset")
+);
+-- Statuses that no table knows, as they were written, with their first and last place.
+CREATE TABLE unknown_statuses (
+    status text COLLATE "C" NOT NULL,
+    topic text NOT NULL,
+    first_partition int NOT NULL,
+    first_offset bigint NOT NULL,
+    first_at timestamptz NOT NULL,
+    last_partition int NOT NULL,
+    last_offset bigint NOT NULL,
+    last_at timestamptz NOT NULL,
+    records bigint NOT NULL,
+    PRIMARY KEY (status, topic)
+);
+-- A refused status change whose order is not known: it may concern any order of its partition.
+ALTER TABLE dead_letters ADD COLUMN astray boolean;
+-- squawk-ignore require-concurrent-index-creation
+CREATE INDEX dead_letters_astray ON dead_letters (lane, "timestamp") WHERE astray;
+-- When this installation began: the first start of a worker. NULL where it ran before this version.
+ALTER TABLE installation ADD COLUMN adopted_at timestamptz;
