@@ -26,6 +26,13 @@ EscalationReason = Literal[
     "handled-after-deadline",
     "late-dispute",
     "cancel-unconfirmed",
+    "unknown-status",
+    "entered-late",
+    "facts-missing",
+    "conflicting-orders",
+    "contradictory-acts",
+    "hold-expired",
+    "before-adoption",
 ]
 RevocationReason = Literal["late-evidence"]
 ReminderReason = Literal["deadline-approaches"]
@@ -88,7 +95,7 @@ class Revoked(_Output):
 class _Decision(_Output):
     order_id: Name
     seller_id: Name
-    fulfilment: Literal["courier", "dropshipping"]
+    fulfilment: Name
     entered_at: Time
     due: Time = Field(description="The last instant that counts as in time.")
     decided_at: Time

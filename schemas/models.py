@@ -4,7 +4,7 @@ Unknown fields are ignored, so that publishers may add theirs; a field known her
 field that a JSON object holds twice the last one counts. Optional fields may also be ``null``.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -83,6 +83,14 @@ class OrderStatusChanged(_Input):
     occurred_at: Time
     validation: Validation | None = None
     dispute: Dispute | None = None
+    # Kept as they come.
+    lines: list[Any] | None = None
+    partial: bool | None = None
+
+    @property
+    def cancels_in_part(self) -> bool:
+        """Whether a cancellation is one of some lines only."""
+        return bool(self.partial or self.lines)
 
     @property
     def stock_ok(self) -> bool | None:
