@@ -236,12 +236,16 @@ def _add_foreign(
     policies: Policies,
     lane: int,
 ) -> None:
-    if events and isinstance(events[0], OrderCreated):
-        _add_order(rows, record, events[0], policies, lane)
-        return
+    # An order may come with acts; its record counts once, as that of an order.
+    entered = False
     for event in events:
-        _add_status(rows, record, cast("OrderStatusChanged", event), decisive)
-    rows.count(record.topic, Effect.STATUS if events else Effect.IGNORED)
+        if isinstance(event, OrderCreated):
+            _add_order(rows, record, event, policies, lane)
+            entered = True
+        else:
+            _add_status(rows, record, cast("OrderStatusChanged", event), decisive)
+    if not entered:
+        rows.count(record.topic, Effect.STATUS if events else Effect.IGNORED)
 
 
 def _add_act(
