@@ -80,6 +80,8 @@ def _named_in(body: bytes, *, parse: bool, nested: bool = False) -> Iterator[str
 
     ``nested`` bodies come from ``data_base64`` or from gzip; inside, neither is undone again.
     """
+    if body.startswith(FRAME) and body[FRAMED_AT : FRAMED_AT + 1] == b"{":
+        body = body[FRAMED_AT:]
     encoding = json.detect_encoding(body)
     # Bytes that are not UTF-8 become surrogates, so that _is_order_id() drops the name.
     text = body.decode(encoding, "surrogateescape" if encoding.startswith("utf-8") else "replace")
@@ -89,12 +91,15 @@ def _named_in(body: bytes, *, parse: bool, nested: bool = False) -> Iterator[str
         yield from named
     else:
         # The JSON is broken, or it stands inside a string of other JSON.
+        found = False
         for broken in (text, text.replace('\\"', '"')):
-            yield from map(_unescaped, _ID_IN_TEXT.finditer(broken))
+            for match in _ID_IN_TEXT.finditer(broken):
+                found = True
+                yield _unescaped(match)
             encoded += _BASE64_IN_TEXT.findall(broken)
         if body.startswith(GZIP) and not nested:
             yield from _named_in(_inflated(body), parse=parse, nested=True)
-        elif _BINARY.search(body, 0, _BINARY_BYTES):
+        elif not found and _BINARY.search(body, 0, _BINARY_BYTES):
             yield from _in_binary(body[:_BINARY_BYTES])
     if not nested:
         for data in list(dict.fromkeys(encoded))[:MAX_ORDER_IDS]:
@@ -109,12 +114,11 @@ def _in_binary(body: bytes) -> Iterator[str]:
         # Avro doubles a length. From 128 on, both go on in a second byte.
         number = first if first < 128 else first - 128 + 128 * second
         start = at + (1 if first < 128 else 2)
-        for length in (number // 2 if number % 2 == 0 else 0, number):
+        for length in (number, number // 2 if number % 2 == 0 else 0):
             word = body[start : start + length]
             if len(word) == length and _WORD.fullmatch(word):
                 yield word.decode()
                 at = start + length - 1
-                break
         at += 1
 
 
