@@ -26,6 +26,13 @@ EscalationReason = Literal[
     "handled-after-deadline",
     "late-dispute",
     "cancel-unconfirmed",
+    "unknown-status",
+    "entered-late",
+    "facts-missing",
+    "conflicting-orders",
+    "contradictory-acts",
+    "hold-expired",
+    "before-adoption",
 ]
 RevocationReason = Literal["late-evidence"]
 ReminderReason = Literal["deadline-approaches"]

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .statuses import STATUSES, Meaning, normalise
+from .statuses import STATUSES
 from .types import Currency, Money, Name, Text, Time, Trimmed
 
 
@@ -120,20 +120,14 @@ class OrderStatusChanged(_Input):
     dispute: Dispute | None = None
 
     @property
+    def cancels_in_part(self) -> bool:
+        """Whether a cancellation is one of some lines only."""
+        return bool(self.partial or (isinstance(self.lines, list) and self.lines))
+
+    @property
     def stock_ok(self) -> bool | None:
         """What the validation says of the stock, None where there is none."""
         return None if self.validation is None else self.validation.stock_ok
-
-    @property
-    def cancels_in_part(self) -> bool:
-        """Whether it cancels some lines only.
-
-        A status that the table does not know counts as a cancellation here: the policy file may
-        give it that meaning.
-        """
-        if not (self.partial or (isinstance(self.lines, list) and self.lines)):
-            return False
-        return STATUSES.get(normalise(self.status), Meaning.CANCELED) == Meaning.CANCELED
 
     @property
     def form_complete(self) -> bool | None:

@@ -21,6 +21,7 @@ class Meaning(StrEnum):
     # as it: an upstream that loses the first event must not cost the seller the order.
     HANDLING = "handling"
     CANCELED = "canceled"
+    CANCELED_IN_PART = "canceled-in-part"
     DISPUTE_OPENED = "dispute-opened"
     DISPUTE_RESOLVED = "dispute-resolved"
     # The order is with the seller: a cancelled one is alive again.
@@ -41,8 +42,7 @@ STATUSES: Final[Mapping[str, Meaning]] = {
             "invoiced", "verifying-invoice", "invoice-after-cancellation-deny",
             "waiting-debit", "waiting-debit-payment", "ready-for-shipping", "shipping", "shipped",
             "partially-shipped", "in-transit", "out-for-delivery", "to-collect", "picked-up",
-            "delivered", "partially-delivered", "fulfilled", "partially-fulfilled", "returned",
-            "partially-returned",
+            "delivered", "partially-delivered", "fulfilled", "partially-fulfilled",
         ),
         Meaning.CANCELED: (
             "canceled", "cancel", "canceling", "canceled-by-seller", "canceled-by-customer",
@@ -54,8 +54,10 @@ STATUSES: Final[Mapping[str, Meaning]] = {
         Meaning.UNCLEAR: (
             "request-cancel", "window-to-change-seller", "received", "closed", "completed",
             "waiting-refund", "waiting-refund-payment", "refunded", "incident-open",
-            "incident-closed",
+            "incident-closed", "returned", "partially-returned",
         ),
+        # Some lines only: the rest must still be validated.
+        Meaning.CANCELED_IN_PART: ("canceled-in-part", "partially-canceled"),
         Meaning.NOTHING: (
             "order-created", "order-placed", "order-completed", "order-accepted",
             "order-create-error", "order-creation-error", "on-order-completed",

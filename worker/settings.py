@@ -143,6 +143,14 @@ class Settings(BaseSettings):
         description="An auto-cancel escalates if no `canceled` arrives for its order within this "
         "time; empty is off.",
     )
+    max_extension: Positive = Field(
+        timedelta(days=30),
+        description="Longest extension of a deadline beyond the first; a longer one is refused.",
+    )
+    max_hold: Positive = Field(
+        timedelta(days=30),
+        description="Longest hold of a verdict; then a silent order escalates.",
+    )
     outage_after: Positive | None = Field(
         None,
         description="After an outage of all workers longer than this, orders whose deadline lapsed "

@@ -220,7 +220,11 @@ def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
         grace=timedelta(seconds=world.scenario.grace),
         logs_reach_back=all(entered >= instant for instant in since),
     )
-    if any(world.clocks_were_ahead(_seconds(event.stored_at)) for event in events):
+    if any(
+        world.clocks_were_ahead(_seconds(at))
+        for event in events
+        for at in (event.stored_at, event.decided_at)
+    ):
         return  # by every clock it was time
     yield from _unconfirmed(world, order, events)
     reminded = [event for event in events if event.kind == REMINDER]
@@ -239,7 +243,7 @@ def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
     fixed = [one for one in possible if row is not None and one.due == row["due"]]
     if fixed:
         yield from _course(world, order, fixed[0], events)
-    else:
+    elif not (row and row["decided_at"] and world.clocks_were_ahead(_seconds(row["decided_at"]))):
         yield f"{who}: due at {row and row['due']}, not at one of {sorted(dues)}"
     yield from _released(order, terms, events)
 

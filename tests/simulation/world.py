@@ -312,8 +312,9 @@ class World:
         """Whether a verdict then may have come from clocks that were all ahead."""
         if self.words.clocks_ahead is None:
             return False
-        since, until, _ = self.words.clocks_ahead
-        return since <= at <= until + SETTLES
+        since, until, seconds = self.words.clocks_ahead
+        # By these clocks it was later.
+        return since <= at <= until + max(seconds, SETTLES)
 
     def _remember(self) -> None:
         self._remembered.append(self.database.state())

@@ -143,14 +143,15 @@ def _changes(changes: Sequence[Any], personal: bool) -> Any:
 
 
 def _meaning(act: Mapping[str, Any]) -> str | None:
-    from worker.domain.acts import DECISIVE, ORDER_CREATED
+    from worker.domain.acts import ORDER_CREATED
+    from worker.operations.explanation import tells
 
     parts = []
     if act["stock_ok"] is not None:
         parts.append("stock validated" if act["stock_ok"] else "stock reported wrong")
     if act["form_complete"] is not None:
         parts.append("form complete" if act["form_complete"] else "form incomplete")
-    if act["status"] not in DECISIVE and act["status"] != ORDER_CREATED:
+    if not tells(act["status"]) and act["status"] != ORDER_CREATED:
         parts.append("decides nothing")
     return ", ".join(parts) or None
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
 
+from schemas.statuses import Vocabulary
 from worker.domain.acts import ORDER_CREATED
 from worker.domain.calendar import SEARCHED, Calendar
 
@@ -16,6 +17,7 @@ class AtLapse(StrEnum):
 
     AUTO_CANCEL = "auto-cancel"
     ESCALATE = "escalate"  # a person decides
+    NONE = "none"  # no verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class Policy:
     version: int = 0
     # The status that starts the clock.
     clock: str = ORDER_CREATED
+    # The statuses that stop it until it starts again.
+    stops: frozenset[str] = frozenset()
     calendar: Calendar | None = None
     cut_off: CutOff | None = None
     dispute: Dispute = field(default=Dispute())
@@ -149,6 +153,7 @@ class Policies:
     """The rules in their order: the first match counts, and the last rule matches all."""
 
     rules: tuple[Rule, ...]
+    vocabulary: Vocabulary = field(default_factory=Vocabulary)
 
     @classmethod
     def of(cls, policy: Policy) -> "Policies":
@@ -158,6 +163,18 @@ class Policies:
     def choose(self, facts: Facts) -> Policy:
         """The policy of an order."""
         return next(rule.policy for rule in self.rules if rule.match.refuses(facts) is None)
+
+    def lacks(self, facts: Facts) -> bool:
+        """Whether a rule before that of the order needs a fact that the order does not tell."""
+        return False
+
+    def named(self, name: str, version: int) -> Policy | None:
+        """The policy of this name and version."""
+        return self._by_name.get((name, version))
+
+    @cached_property
+    def _by_name(self) -> dict[tuple[str, int], Policy]:
+        return {(rule.policy.name, rule.policy.version): rule.policy for rule in self.rules}
 
     @cached_property
     def only(self) -> Policy | None:
@@ -181,3 +198,13 @@ class Policies:
     def clocks(self) -> frozenset[str]:
         """The statuses that start a clock, except order-created."""
         return frozenset(rule.policy.clock for rule in self.rules) - {ORDER_CREATED}
+
+    @cached_property
+    def stops(self) -> frozenset[str]:
+        """The statuses that stop a clock."""
+        return frozenset().union(*(rule.policy.stops for rule in self.rules))
+
+    @cached_property
+    def telling(self) -> frozenset[str]:
+        """The statuses that can affect a verdict or a clock."""
+        return self.vocabulary.telling | self.clocks | self.stops

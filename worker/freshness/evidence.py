@@ -47,11 +47,13 @@ class Reading:
     """The progress of each input at a verdict, and the time from which its evidence is complete.
 
     ``positions`` are the next offsets to read. ``evidence_since`` is the time from which the logs
-    of acts are known to be complete; ``None``: from their beginning.
+    of acts are known to be complete; ``None``: from their beginning. ``adopted_at`` is the start
+    of this installation; ``None``: before every order.
     """
 
     positions: Mapping[Partition, int]
     evidence_since: datetime | None
+    adopted_at: datetime | None = None
 
     @cached_property
     def read_to(self) -> str:

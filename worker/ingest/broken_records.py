@@ -17,9 +17,7 @@ from worker.records import LONGEST_KEY, Record
 # A record is about one order. One that names more is broken, and the list must not grow with it.
 MAX_ORDER_IDS: Final = 64
 
-_ID_NAMES = (
-    "order_id", "orderId", "OrderId", "sellerOrderId", "marketplaceOrderId", "marketPlaceOrderId",
-)  # fmt: skip
+_ID_NAMES = ("order_id", "orderId", "OrderId")
 _ID_IN_TEXT = re.compile(
     rf'"(?:{"|".join(_ID_NAMES)})"\s*:\s*(?:"((?:[^"\\]|\\.){{1,1200}})"|([0-9]{{1,200}}))'
 )

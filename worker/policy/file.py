@@ -21,14 +21,16 @@ from pydantic import (
     model_validator,
 )
 
+from schemas.statuses import STATUSES, Meaning
 from schemas.types import Name, Text
-from worker.domain.acts import DECISIVE, ORDER_CREATED
+from worker.domain.acts import ORDER_CREATED
 from worker.domain.calendar import Calendar, Hours
 from worker.domain.policy import AtLapse, CutOff, Dispute, Match, Policies, Policy, Rule
 from worker.errors import PolicyInvalid
 from worker.settings import Duration
 
 _FORM = Dispute()
+_DECISIVE = frozenset(Meaning) - {Meaning.NOTHING, Meaning.READY}
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 # Every deadline must be reachable from starts in these years, so that no order is the first to
 # meet a fault.
@@ -326,7 +328,7 @@ class _Policy(_Part):
                 )
         if len(set(self.reminders or ())) < len(self.reminders or ()):
             raise ValueError("two reminders at the same time")
-        if self.clock in DECISIVE:
+        if STATUSES.get(self.clock) in _DECISIVE:
             raise ValueError(f"{self.clock} settles an order: no clock starts with it")
         return self
 

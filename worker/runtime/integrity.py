@@ -14,7 +14,7 @@ from worker.errors import DatabaseFault
 from worker.lanes.lane import Lane
 from worker.storage.database import Database
 
-_INTERVAL = 10.0
+_INTERVAL = 3.0
 
 
 class Integrity:

@@ -6,7 +6,8 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.domain.acts import HANDLING, Act, RefusedRecord
+from schemas.statuses import Meaning
+from worker.domain.acts import Act, RefusedRecord
 from worker.domain.case import Finding
 
 from .words import (

@@ -1,4 +1,4 @@
--- Gives orders another deadline. An order on hold has no row in deadlines until its release.
+-- Gives orders another deadline. That of an order on hold is the end of the longest hold.
 WITH moved AS (
     SELECT * FROM unnest($2::text[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[],
         $6::boolean[]) AS m (order_id, due, fires_at, fired_at, held)
@@ -10,11 +10,11 @@ WITH moved AS (
 ), disarmed AS (
     DELETE FROM deadlines d USING moved m
     WHERE d.lane = $1 AND d.fires_at = m.fired_at AND d.order_id = m.order_id
-        AND (m.held OR m.fired_at <> m.fires_at)
+        AND m.fired_at <> m.fires_at
     RETURNING 1
 ), armed AS (
     INSERT INTO deadlines (lane, fires_at, order_id)
-    SELECT $1::int, fires_at, order_id FROM moved WHERE NOT held
+    SELECT $1::int, fires_at, order_id FROM moved
     ON CONFLICT DO NOTHING
     RETURNING fires_at
 )
