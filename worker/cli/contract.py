@@ -32,14 +32,16 @@ def check(
     Statuses that no table knows are reported with the nearest one that is known.
     """
     from schemas.models import OrderStatusChanged
-    from schemas.statuses import STATUSES, nearest, normalise
+    from schemas.statuses import nearest, normalise
     from worker.dev.recording import records
     from worker.ingest.decoder import Decoder
     from worker.policy import registry
     from worker.records import Record, Refusal
 
     settings = load_settings()
-    decoder = Decoder.of(settings, registry.load_policies(settings).longest)
+    policies = registry.load_policies(settings)
+    known = policies.vocabulary.known
+    decoder = Decoder.of(settings, policies.longest)
     now = datetime.now(UTC)
     read: Counter[str] = Counter()
     refused: list[dict[str, Any]] = []
@@ -56,8 +58,8 @@ def check(
             continue
         read[line.topic] += 1
         for event in found if isinstance(found, tuple) else (found,):
-            if isinstance(event, OrderStatusChanged) and normalise(event.status) not in STATUSES:
-                like = nearest(event.status, STATUSES)
+            if isinstance(event, OrderStatusChanged) and normalise(event.status) not in known:
+                like = nearest(event.status, known)
                 first = {"status": event.status, "records": 0, "line": line.number, "nearest": like}
                 unknown.setdefault(event.status, first)["records"] += 1
     if as_json:
