@@ -6,8 +6,9 @@ Statuses are compared as :func:`normalise` writes them. The policy file may add 
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from enum import StrEnum
 from functools import cached_property, lru_cache
 from typing import Final
@@ -116,3 +117,8 @@ class Vocabulary:
         """The meaning of a normalised status."""
         unknown = Meaning.NOTHING if self.ignore_unknown else Meaning.UNKNOWN
         return self.known.get(status, unknown)
+
+
+def nearest(status: str, known: Iterable[str]) -> str | None:
+    """The known status that an unknown one is most like, ``None`` if it is like none."""
+    return next(iter(get_close_matches(normalise(status), known, 1)), None)
