@@ -29,6 +29,8 @@ class Meaning(StrEnum):
     # Something happens to the order, and its stock is neither confirmed nor refused. Nor is it
     # silence.
     UNCLEAR = "unclear"
+    # The seller cannot see the order yet: its clock stands still.
+    STAGED = "staged"
     NOTHING = "nothing"
     # No table knows the word.
     UNKNOWN = "unknown"
@@ -58,6 +60,7 @@ STATUSES: Final[Mapping[str, Meaning]] = {
         ),
         # Some lines only: the rest must still be validated.
         Meaning.CANCELED_IN_PART: ("canceled-in-part", "partially-canceled"),
+        Meaning.STAGED: ("staging",),
         Meaning.NOTHING: (
             "order-created", "order-placed", "order-completed", "order-accepted",
             "order-create-error", "order-creation-error", "on-order-completed",
@@ -67,7 +70,7 @@ STATUSES: Final[Mapping[str, Meaning]] = {
             "waiting-ffmt-authorization", "authorize-fulfillment", "release-to-fulfillment",
             "waiting-for-fulfillment", "waiting-seller-handling", "waiting-for-seller-decision",
             "waiting-for-seller-confirmation", "window-to-cancel", "cancellation-requested",
-            "cancellation-request-denied", "cancellation-request-denied-ffm", "staging",
+            "cancellation-request-denied", "cancellation-request-denied-ffm",
         ),
     }.items()
     for status in statuses

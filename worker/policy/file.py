@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import isodate
@@ -264,7 +264,7 @@ class _Total(_Part):
 
 class _When(_Part):
     seller: Annotated[frozenset[Name], BeforeValidator(_list), Field(min_length=1)] | None = None
-    fulfilment: Literal["courier", "dropshipping"] | None = None
+    fulfilment: Name | None = None
     currency: Name | None = None
     total: _Total | None = None
 
