@@ -524,8 +524,14 @@ def update_outcomes(
 def case_orders(tx: "Tx", array: str, lane: int) -> list[Row]:
     rows = (tx.get("orders", order_id) for order_id in sorted(set(_texts(array))))
     none = dict.fromkeys(("dispute_type", "dispute_text", "reminders"))
+    retold = {row["order_id"] for row in tx.scan("order_versions")}
+    stubs = {row["order_id"].lower() for row in tx.scan("orders") if row["lane"] is None}
     return [
-        row.but(**POLICIES.get((row["policy"], row["policy_version"]), none))
+        row.but(
+            **POLICIES.get((row["policy"], row["policy_version"]), none),
+            retold=row["order_id"] in retold,
+            has_namesake=row["order_id"].lower() in stubs,
+        )
         for row in rows
         if row is not None and row["lane"] == lane and row["due"] is not None
     ]
@@ -563,20 +569,14 @@ def abridged_acts(
 
 
 @_reading
-def case_versions(tx: "Tx", array: str, most: int) -> list[Row]:
+def case_versions(tx: "Tx", order_ids: list[str], most: int) -> list[Row]:
     found = []
-    for order_id in sorted(set(_texts(array))):
+    for order_id in sorted(set(order_ids)):
         told = [row for row in tx.scan("order_versions") if row["order_id"] == order_id]
         told.sort(key=lambda row: (row["received_at"], row["topic"], row["partition"],
                                    row["offset"]))  # fmt: skip
         found += told[:most]
     return found
-
-
-@_reading
-def case_namesakes(tx: "Tx", order_ids: list[str]) -> list[Row]:
-    stubs = {row["order_id"].lower() for row in tx.scan("orders") if row["lane"] is None}
-    return [Row(order_id=one) for one in sorted(set(order_ids)) if one.lower() in stubs]
 
 
 @_reading
@@ -828,9 +828,13 @@ def case_decisions(tx: "Tx", order_ids: list[str]) -> list[Row]:
     ]
     found.sort(key=lambda row: (row["order_id"], row["ordinal"]))
     names = ("order_id", "ordinal", "id", "kind", "reason", "revokes", "sequence", "decided_at")
+    values = [json.loads(row["value"]) for row in found]
     return [
-        row.only(*names).but(due=datetime.fromisoformat(json.loads(row["value"])["due"]))
-        for row in found
+        row.only(*names).but(
+            due=datetime.fromisoformat(value["due"]),
+            read_to=json.dumps(value["evidence"]["read_to"]),
+        )
+        for row, value in zip(found, values, strict=True)
     ]
 
 

@@ -1,5 +1,6 @@
 """Loads the cases of orders from the rows of seven tables."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -56,9 +57,8 @@ async def load_cases(
     acts, many_acts = await _load_acts(tx, asked, orders, policies)
     refusals = _by_order(await tx.rows("case_refusals", asked))
     changes, many_changes, more_changes = await _load_changes(tx, asked, orders)
-    versions = _by_order(await tx.rows("case_versions", asked, MOST_VERSIONS))
-    silent = [o for o, row in orders.items() if o not in acts and row["finding"] is None]
-    namesakes = {r["order_id"] for r in await tx.rows("case_namesakes", silent)} if silent else ()
+    retold = [order_id for order_id, row in orders.items() if row["retold"]]
+    versions = _by_order(await tx.rows("case_versions", retold, MOST_VERSIONS)) if retold else {}
     decided = [order_id for order_id, row in orders.items() if row["decisions"]]
     decisions = _by_order(await tx.rows("case_decisions", decided) if decided else ())
     cases, faulty, facts = [], set(), {}
@@ -83,7 +83,7 @@ async def load_cases(
                     many_changes=order_id in many_changes,
                     more_changes=order_id in more_changes,
                     auto_cancels=tuple(one for one in given if one.kind == Kind.AUTO_CANCEL),
-                    has_namesake=order_id in namesakes,
+                    has_namesake=row["has_namesake"] and not known.get(order_id),
                     versions=_versions(row, versions.get(order_id, ()), policies),
                 )
             )
@@ -271,6 +271,7 @@ def _decisions(rows: Sequence[Any]) -> list[PriorDecision]:
             sequence=row["sequence"],
             decided_at=row["decided_at"],
             due=row["due"],
+            read_to=json.loads(row["read_to"]),
             revoked=row["ordinal"] in revoked,
         )
         for row in rows

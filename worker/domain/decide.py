@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from schemas.statuses import Meaning
-from worker.domain.acts import IMPLIES_HANDLING, OBSCURE, Act
+from worker.domain.acts import IMPLIES_HANDLING, OBSCURE, Act, Place
 from worker.domain.case import (
     Case,
     Decision,
@@ -170,11 +170,11 @@ def _counts(case: Case, act: Act) -> bool:
         # A cancellation from before the order entered is none of it.
         return act.occurred_at >= case.order.entered_at
     # What downstream was told cannot rest on a word that nobody understands.
-    return act.meaning not in OBSCURE or not _after_auto_cancel(case, act.received_at)
+    return act.meaning not in OBSCURE or not _after_auto_cancel(case, act.place)
 
 
-def _after_auto_cancel(case: Case, received_at: datetime) -> bool:
-    return any(given.decided_at < received_at for given in case.auto_cancels)
+def _after_auto_cancel(case: Case, place: Place) -> bool:
+    return any(not given.knew(place) for given in case.auto_cancels)
 
 
 def _cancelled(case: Case, cancels: list[Act]) -> Finding:
@@ -197,7 +197,7 @@ def _two_sellers(case: Case) -> bool:
     return any(
         version.seller_id and version.seller_id != case.order.seller_id
         for version in case.versions
-        if not _after_auto_cancel(case, version.received_at)
+        if not _after_auto_cancel(case, version.place)
     )
 
 
@@ -283,7 +283,7 @@ def _follow_ups(
         if Reason.UNKNOWN_STATUS not in issued and any(
             act.meaning in OBSCURE
             and act.occurred_at <= case.order.due
-            and _after_auto_cancel(case, act.received_at)
+            and _after_auto_cancel(case, act.place)
             for act in case.acts
         ):
             yield Reason.UNKNOWN_STATUS

@@ -1,5 +1,5 @@
 -- At most $2 of the order-created records that tell an order otherwise, the first ones.
-SELECT v.* FROM unnest($1::text::text[]) AS named (order_id)
+SELECT v.* FROM unnest($1::text[]) AS named (order_id)
 CROSS JOIN LATERAL (
     SELECT order_id, received_at, topic, partition, "offset", seller_id, fulfilment, entered_at,
         total, currency, labels, due
