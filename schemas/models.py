@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .types import Currency, Money, Name, Text, Time
+from .types import Currency, Labels, Money, Name, Text, Time
 
 
 class _Input(BaseModel):
@@ -38,6 +38,12 @@ class OrderCreated(_Input):
     currency: Currency | None = None
     # One bad line is enough: a list of a million faults would hold up the lane.
     lines: Annotated[tuple[Line, ...], Field(fail_fast=True)] | None = None
+    labels: Labels | None = Field(
+        None, description="Facts of the order for policies, such as `test` or `pre-order`."
+    )
+    due: Time | None = Field(
+        None, description="The deadline, for policies that take it from the order."
+    )
 
 
 class Validation(_Input):
