@@ -130,3 +130,8 @@ class DecisionRevoked(_Decision):
 
     reason: RevocationReason
     revokes: Revoked
+    order_cancelled: bool = Field(
+        False,
+        description="Whether a cancellation of the order is known: then it stays cancelled, and "
+        "only the decision is undone.",
+    )

@@ -95,7 +95,7 @@ async def test_each_situation_ends_as_an_operator_would_want(
         told.setdefault(decision.order, []).append(f"{decision.kind}:{decision.reason}")
     letters = {(letter.key or b"").decode() for letter in await market.dead_letters()}
     wrong = [fault for one in chosen for fault in _faults(one, told, letters)]
-    assert not wrong, "\n".join(wrong)
+    assert not wrong, "\n".join([*wrong, f"dead letters: {sorted(letters)}"])
     assert await worker.sigterm() == 0
 
 

@@ -58,6 +58,8 @@ def _screen(order_id: str, history: "OrderHistory", personal: bool) -> "Group":
         parts += [fields(_order_fields(order, history.now)), ""]
     if history.acts:
         parts.append(_time_line(history, personal))
+    if history.versions:
+        parts.append(_versions(order, history.versions))
     if history.changes:
         parts.append(_changes(history.changes, personal))
     if history.refusals:
@@ -96,6 +98,7 @@ def _order_fields(order: Mapping[str, Any], now: datetime) -> list[tuple[str, ob
         ("mode", order["fulfilment"]),
         ("total", total),
         ("entered (UTC)", order["entered_at"]),
+        *([("clock started", order["started_at"])] if order["started_at"] else []),
         *([("due at first", order["first_due"])] if order["first_due"] else []),
         ("due", from_now(order["due"], now)),
         ("verdict from", order["fires_at"]),
@@ -127,6 +130,21 @@ def _time_line(history: "OrderHistory", personal: bool) -> Any:
         rows.append([*row, act["body"]] if personal else row)
     title = "Acts" if len(rows) < MOST else f"Acts (the first {MOST})"
     return table(title, [*columns, "body"] if personal else columns, rows)
+
+
+def _versions(order: Mapping[str, Any] | None, versions: Sequence[Any]) -> Any:
+    """The order as its row tells it, above each order-created that tells it otherwise."""
+    columns = ("received", "place", "seller", "mode", "entered (UTC)", "total")
+    told = [*([order] if order is not None else []), *versions]
+    return table(
+        "Order-created records that tell the order differently",
+        columns,
+        (
+            (row["received_at"], _place(row), row["seller_id"], row["fulfilment"],
+             row["entered_at"], f"{row['total'] or '-'} {row['currency'] or ''}".strip())
+            for row in told
+        ),
+    )  # fmt: skip
 
 
 def _changes(changes: Sequence[Any], personal: bool) -> Any:

@@ -57,6 +57,8 @@ async def load_cases(
     refusals = _by_order(await tx.rows("case_refusals", asked))
     changes, many_changes, more_changes = await _load_changes(tx, asked, orders)
     versions = _by_order(await tx.rows("case_versions", asked, MOST_VERSIONS))
+    silent = [o for o, row in orders.items() if o not in acts and row["finding"] is None]
+    namesakes = {r["order_id"] for r in await tx.rows("case_namesakes", silent)} if silent else ()
     decided = [order_id for order_id, row in orders.items() if row["decisions"]]
     decisions = _by_order(await tx.rows("case_decisions", decided) if decided else ())
     cases, faulty, facts = [], set(), {}
@@ -81,6 +83,7 @@ async def load_cases(
                     many_changes=order_id in many_changes,
                     more_changes=order_id in more_changes,
                     auto_cancels=tuple(one for one in given if one.kind == Kind.AUTO_CANCEL),
+                    has_namesake=order_id in namesakes,
                     versions=_versions(row, versions.get(order_id, ()), policies),
                 )
             )

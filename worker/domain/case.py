@@ -131,7 +131,8 @@ class Case(NamedTuple):
     made for the order. ``standing`` holds those not revoked, oldest first, and ``auto_cancels`` all
     auto-cancels ever issued. ``cancelled_before``: an auto-cancel of an earlier cycle is in force.
     ``versions`` tell the order otherwise than ``order``. ``hold_expired``: the order is on hold for
-    longer than a hold may last.
+    longer than a hold may last. ``has_namesake``: acts are known under an id that differs from the
+    order's in case only.
 
     Of an order with very many acts or changes, the case holds those that a verdict can rest on:
     ``many_acts``, ``many_changes``. ``omitted`` is the number of those left out, once it is needed.
@@ -153,6 +154,7 @@ class Case(NamedTuple):
     cancelled_before: bool = False
     versions: tuple[Version, ...] = ()
     hold_expired: bool = False
+    has_namesake: bool = False
 
 
 class Limits(NamedTuple):

@@ -240,7 +240,7 @@ def _doubts(
 ) -> Iterator[tuple[Outcome, Reason | None]]:
     """The reasons not to cancel a silent order, the gravest first."""
     order = case.order
-    if case.refusals:
+    if case.refusals or case.has_namesake:
         yield Outcome.ESCALATED, Reason.UNREADABLE_EVIDENCE
     if limits.astray_at is not None and limits.astray_at >= order.entered_at:
         yield Outcome.ESCALATED, Reason.UNREADABLE_EVIDENCE

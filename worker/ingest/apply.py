@@ -82,12 +82,13 @@ class Intake:
         dead_letter_limit: DeadLetterLimit,
         traces: Traces | None = None,
         *,
+        orders_topic: str = "",
         least_window: timedelta | None = None,
     ) -> None:
         self._lane = lane
         self._decoder = decoder
         self._policies = policies
-        self._entry = Entry(policies, least_window)
+        self._entry = Entry(policies, orders_topic, least_window)
         self._clock = clock
         self._clocks = clocks
         self._metrics = metrics
@@ -306,7 +307,8 @@ class Intake:
     def _count(self, rows: Rows, entered: int, started: float) -> None:
         for (topic, outcome), number in Counter(rows.outcomes).items():
             # Only the database knows that an order repeats one of an earlier batch.
-            repeats = number - entered if outcome == Effect.CREATED else 0
+            # Orders of refused records were entered beside those.
+            repeats = max(0, number - entered) if outcome == Effect.CREATED else 0
             self._metrics.records.labels(topic, Effect.REPEAT).inc(repeats)
             self._metrics.records.labels(topic, outcome).inc(number - repeats)
         for error, number in rows.refusals.items():

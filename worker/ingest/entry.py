@@ -20,7 +20,10 @@ class Entry:
     ``None`` is never.
     """
 
-    def __init__(self, policies: Policies, least_window: timedelta | None = None) -> None:
+    def __init__(
+        self, policies: Policies, orders_topic: str = "", least_window: timedelta | None = None
+    ) -> None:
+        self.orders_topic = orders_topic
         self._policies = policies
         self._least_window = least_window
         self._known = policies.vocabulary.known

@@ -32,6 +32,7 @@ class OrderHistory:
     acts: Sequence[Any]
     refusals: Sequence[Any]
     changes: Sequence[Any]
+    versions: Sequence[Any]
     decisions: Sequence[Any]
     case: Case | None
     evidence_since: datetime | None
@@ -59,6 +60,7 @@ async def load(
         acts = await tx.rows("explain_acts", order_id, MOST, bodies)
         refusals = await tx.rows("explain_refusals", order_id, MOST)
         changes = await tx.rows("explain_changes", order_id, MOST)
+        versions = await tx.rows("explain_versions", order_id, MOST)
         decisions = await tx.rows("explain_decisions", order_id)
         mode = await tx.row("mode")
         entered = order is not None and order["lane"] is not None
@@ -74,6 +76,7 @@ async def load(
         acts,
         refusals,
         changes,
+        versions,
         decisions,
         case,
         max(since, default=None),
@@ -175,7 +178,7 @@ def document(order_id: str, history: OrderHistory, personal: bool) -> dict[str, 
         "order": {
             name: order[name]
             for name in (
-                "seller_id", "fulfilment", "entered_at", "first_due", "due", "fires_at", "policy",
+                "seller_id", "fulfilment", "entered_at", "started_at", "first_due", "due", "fires_at", "policy",
                 "policy_version", "at_lapse",
                 "total", "currency", "lane", "owner", "topic", "partition", "offset",
                 "received_at", "finding", "outcome", "decided_at",
@@ -201,6 +204,7 @@ def document(order_id: str, history: OrderHistory, personal: bool) -> dict[str, 
             }
             for change in map(dict, history.changes)
         ],
+        "told_differently": [dict(row) for row in history.versions],
         "verdicts": [
             {
                 **{name: row[name] for name in row if name != "value"},

@@ -9,6 +9,7 @@ from uuid import UUID
 import orjson
 
 from schemas.events import RESPONSIBLE
+from schemas.statuses import Meaning
 from worker.domain.case import Case, Decision, Kind, PriorDecision, Reason
 from worker.freshness.evidence import Reading
 from worker.storage.uuid import DriverUUID
@@ -90,6 +91,7 @@ def _head(case: Case, decision: Decision, now: datetime) -> dict[str, Any]:
         }
     if decision.revokes is not None:
         head["revokes"] = _revoked(decision.revokes)
+        head["order_cancelled"] = any(act.meaning == Meaning.CANCELED for act in case.acts)
     return head
 
 

@@ -48,6 +48,7 @@ class LaneParts:
                 metrics,
                 DeadLetterLimit.of(settings),
                 services.traces,
+                orders_topic=settings.order_created_topic,
             ),
             lapse=Lapse(frame, judge, services.scope, services.brake, settings.outage_after),
             reconsider=Reconsider(frame, judge, services.policies, services.brake),
