@@ -13,6 +13,7 @@ from worker.cli.context import finish, open_database
 from worker.cli.options import AsJson
 from worker.cli.output import cell, console, fail, fields, print_json, table
 from worker.cli.settings import load_settings
+from worker.cli.simulate import simulate
 from worker.operations.format import utc
 
 if TYPE_CHECKING:
@@ -81,6 +82,9 @@ def _print_rule(rule: "Rule", now: datetime) -> None:
 
 def _local(moment: datetime) -> str:
     return moment.strftime("%a %d %b %Y %H:%M:%S").removesuffix(":00")
+
+
+app.command("simulate")(simulate)
 
 
 @app.command("show")
