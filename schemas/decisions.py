@@ -95,7 +95,9 @@ class Revoked(_Output):
 class _Decision(_Output):
     order_id: Name
     seller_id: Name
-    fulfilment: Name
+    fulfilment: Annotated[
+        Name, Field(json_schema_extra={"x-extensible-enum": ["courier", "dropshipping"]})
+    ]
     entered_at: Time
     due: Time = Field(description="The last instant that counts as in time.")
     decided_at: Time

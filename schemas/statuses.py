@@ -6,8 +6,9 @@ Statuses are compared as :func:`normalise` writes them. The policy file may add 
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from enum import StrEnum
 from functools import cached_property, lru_cache
 from typing import Final
@@ -28,6 +29,8 @@ class Meaning(StrEnum):
     # Something happens to the order, and its stock is neither confirmed nor refused. Nor is it
     # silence.
     UNCLEAR = "unclear"
+    # The seller cannot see the order yet: its clock stands still.
+    STAGED = "staged"
     NOTHING = "nothing"
     # No table knows the word.
     UNKNOWN = "unknown"
@@ -57,6 +60,7 @@ STATUSES: Final[Mapping[str, Meaning]] = {
         ),
         # Some lines only: the rest must still be validated.
         Meaning.CANCELED_IN_PART: ("canceled-in-part", "partially-canceled"),
+        Meaning.STAGED: ("staging",),
         Meaning.NOTHING: (
             "order-created", "order-placed", "order-completed", "order-accepted",
             "order-create-error", "order-creation-error", "on-order-completed",
@@ -66,7 +70,7 @@ STATUSES: Final[Mapping[str, Meaning]] = {
             "waiting-ffmt-authorization", "authorize-fulfillment", "release-to-fulfillment",
             "waiting-for-fulfillment", "waiting-seller-handling", "waiting-for-seller-decision",
             "waiting-for-seller-confirmation", "window-to-cancel", "cancellation-requested",
-            "cancellation-request-denied", "cancellation-request-denied-ffm", "staging",
+            "cancellation-request-denied", "cancellation-request-denied-ffm",
         ),
     }.items()
     for status in statuses
@@ -116,3 +120,8 @@ class Vocabulary:
         """The meaning of a normalised status."""
         unknown = Meaning.NOTHING if self.ignore_unknown else Meaning.UNKNOWN
         return self.known.get(status, unknown)
+
+
+def nearest(status: str, known: Iterable[str]) -> str | None:
+    """The known status that an unknown one is most like, ``None`` if it is like none."""
+    return next(iter(get_close_matches(normalise(status), known, 1)), None)

@@ -8,7 +8,7 @@ which may hold personal data.
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-from pydantic import Field, GetPydanticSchema
+from pydantic import Field, GetPydanticSchema, StringConstraints
 from pydantic_core import PydanticCustomError, core_schema
 
 # Error types, beside pydantic's own.
@@ -149,6 +149,16 @@ Text = Annotated[str, Field(max_length=10_000, pattern=NO_NUL)]
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NUL)]
 """An identifier or a status: short, and compared as it stands."""
+
+Trimmed = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=NO_NUL),
+    Field(
+        # A JSON Schema cannot trim: it has to say that blanks alone are nothing.
+        json_schema_extra={"pattern": r"^[^\x00]*[^\x00\s][^\x00]*$"},
+    ),
+]
+"""As a name, without the blanks around it."""
 
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["PEN"])]
 """ISO 4217."""

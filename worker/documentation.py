@@ -27,6 +27,7 @@ _COUNTS_AS = {
     Meaning.DISPUTE_RESOLVED: "the end of an open dispute",
     Meaning.READY: "ready for the seller; a cancelled order is alive again",
     Meaning.UNCLEAR: "unclear: if there is nothing else, a person decides",
+    Meaning.STAGED: "not with the seller yet: the clock stands still",
     Meaning.NOTHING: "nothing",
 }
 

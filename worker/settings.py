@@ -108,6 +108,12 @@ class Settings(BaseSettings):
         "plazo",
         description="Format of its records: `plazo`, `vtex-feed`, `vtex-hook` or `mirakl-acts`.",
     )
+    vtex_affiliates: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9, ]*$",
+        description="For VTEX: the affiliates under which sellers know the marketplace, "
+        "`SLR,…`. An order id that begins with one is read without it.",
+    )
     decisions_topic: str = Field(
         "marketplace.stock-deadline-decisions", min_length=1, description="Output: decisions."
     )
@@ -281,6 +287,11 @@ class Settings(BaseSettings):
         return {t: f for t, f in zip(self.input_topics, formats, strict=True) if f != "plazo"}
 
     @property
+    def affiliates(self) -> frozenset[str]:
+        """The names in ``vtex_affiliates``."""
+        return frozenset(self.vtex_affiliates.replace(",", " ").split())
+
+    @property
     def output_topic(self) -> str:
         """The topic for decisions: live or shadow."""
         return self.shadow_topic if self.mode == "shadow" else self.decisions_topic
@@ -292,6 +303,15 @@ class Settings(BaseSettings):
         ]  # fmt: skip
         if len(set(topics)) < len(topics):
             raise ValueError("the topics must differ")
+        return self
+
+    @model_validator(mode="after")
+    def _one_key_for_each_order(self) -> Self:
+        if self.affiliates and self.proof == "lane":
+            raise ValueError(
+                "PLAZO_PROOF must be `all` with PLAZO_VTEX_AFFILIATES: the records of an order "
+                "may have two keys, and so two lanes"
+            )
         return self
 
     @model_validator(mode="after")

@@ -41,7 +41,11 @@ _POLICIES: Mapping[str, Sequence[dict[str, Any]]] = {
 _SETTINGS: Mapping[str, Mapping[str, str]] = {
     "confirm": {"confirm_within": "PT5S"},
     "brake": {"brake_cancels": "5", "brake_window": "PT4S"},
-    "vtex": {"order_created_format": "vtex-order", "order_status_changed_format": "vtex-feed"},
+    "vtex": {
+        "order_created_format": "vtex-order",
+        "order_status_changed_format": "vtex-feed",
+        "vtex_affiliates": "SLR",
+    },
     "mirakl": {
         "order_created_format": "mirakl-order",
         "order_status_changed_format": "mirakl-acts",

@@ -26,8 +26,13 @@ IMPLIES_HANDLING = frozenset({Meaning.HANDLING, Meaning.DISPUTE_OPENED, Meaning.
 OBSCURE = frozenset({Meaning.UNCLEAR, Meaning.UNKNOWN})
 
 # Meaning breaks ties in event time, never the order of arrival: a dispute that was opened and
-# resolved in the same microsecond is resolved.
-_RANK = {Meaning.DISPUTE_OPENED: 1, Meaning.DISPUTE_RESOLVED: 2, Meaning.CANCELED: 3}
+# resolved in the same microsecond is resolved, and a clock that stops and starts runs.
+_RANK = {
+    Meaning.READY: 1,
+    Meaning.DISPUTE_OPENED: 2,
+    Meaning.DISPUTE_RESOLVED: 3,
+    Meaning.CANCELED: 4,
+}
 
 
 class Place(NamedTuple):

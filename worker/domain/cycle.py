@@ -96,7 +96,7 @@ class _Watch:
                 self._cancelled_at = act.occurred_at
         elif act.meaning in IMPLIES_HANDLING:
             self._handled = True
-        elif act.status in self._stops:
+        elif act.status in self._stops or act.meaning == Meaning.STAGED:
             if not self._handled:
                 self.started_at = None
         elif self.started_at is None and self._starts(act):

@@ -271,12 +271,16 @@ def _add_change(rows: Rows, record: Record, event: DeadlineExtended, kind: str) 
 def _add_foreign(
     rows: Rows, record: Record, events: tuple[Event, ...], entry: Entry, lane: int
 ) -> None:
-    if events and isinstance(events[0], OrderCreated):
-        _add_order(rows, record, events[0], entry, lane)
-        return
+    # An order may come with acts; its record counts once, as that of an order.
+    entered = False
     for event in events:
-        _add_status(rows, record, cast("OrderStatusChanged", event), entry)
-    rows.count(record.topic, Effect.STATUS if events else Effect.IGNORED)
+        if isinstance(event, OrderCreated):
+            _add_order(rows, record, event, entry, lane)
+            entered = True
+        else:
+            _add_status(rows, record, cast("OrderStatusChanged", event), entry)
+    if not entered:
+        rows.count(record.topic, Effect.STATUS if events else Effect.IGNORED)
 
 
 def _add_act(

@@ -20,9 +20,10 @@ _LONGEST = 200
 def salvage(record: Record, refusal: Refusal, latest: datetime) -> OrderCreated | None:
     """The order of a refused order-created, as far as it can be read.
 
-    ``None`` if it names no order or several, or tells no time at ``latest`` or before.
+    ``None`` if it names no order, or tells no time at ``latest`` or before. Of several ids, the first
+    is that of the order.
     """
-    if len(refusal.order_ids) != 1 or not record.value:
+    if not refusal.order_ids or not record.value:
         return None
     try:
         body = json.loads(record.value)

@@ -4,8 +4,8 @@ WITH moved AS (
         $6::boolean[]) AS m (order_id, due, fires_at, fired_at, held)
 ), updated AS (
     UPDATE orders AS o
-    SET first_due = coalesce(o.first_due, o.due), due = m.due, fires_at = m.fires_at,
-        held = m.held
+    SET first_due = coalesce(o.first_due, o.due), grace = coalesce(o.grace, o.fires_at - o.due),
+        due = m.due, fires_at = m.fires_at, held = m.held
     FROM moved m WHERE o.order_id = m.order_id AND o.lane = $1
 ), disarmed AS (
     DELETE FROM deadlines d USING moved m

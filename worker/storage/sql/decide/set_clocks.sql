@@ -7,7 +7,7 @@ WITH clocks AS (
             doubt, seller_id)
 ), set AS (
     UPDATE orders AS o SET started_at = c.started_at, due = c.due, fires_at = c.fires_at,
-        first_due = NULL, held = false, policy = c.policy, policy_version = c.policy_version,
+        first_due = NULL, grace = NULL, held = false, policy = c.policy, policy_version = c.policy_version,
         at_lapse = c.at_lapse, doubt = c.doubt, seller_id = c.seller_id
     FROM clocks c WHERE o.order_id = c.order_id AND o.lane = $1
     RETURNING o.lane, o.fires_at, o.order_id
