@@ -257,6 +257,11 @@ class Policies:
         return max(rule.policy.grace + _longest(rule.policy) for rule in self.rules)
 
     @cached_property
+    def sellers(self) -> frozenset[str]:
+        """The sellers that any rule names, as :func:`fold` writes them."""
+        return frozenset().union(*(rule.match.sellers or () for rule in self.rules))
+
+    @cached_property
     def reminds(self) -> bool:
         """Whether any policy has reminders."""
         return any(rule.policy.reminders for rule in self.rules)
