@@ -70,7 +70,7 @@ def samples() -> dict[str, Any]:
         ),
     }
     at = DUE - ORDER.reminders[0]
-    (reminder,) = events(silent, remind(silent, at), READING, at)
+    (reminder,) = events(silent, remind(silent, at, {at}), READING, at)
     made["deadline-reminder"] = reminder
     return {name: json.loads(event.value) for name, event in made.items()}
 

@@ -841,22 +841,27 @@ def case_decisions(tx: "Tx", order_ids: list[str]) -> list[Row]:
 # Reminders.
 
 
-@_statement
-def arm_reminders(tx: "Tx", order_ids: list[str], lane: int, now: Any) -> "Statement":
-    armed = []
+@_reading
+def reminded_orders(tx: "Tx", order_ids: list[str], lane: int) -> list[Row]:
+    found = []
     for order_id in sorted(set(order_ids)):
         row = tx.get("orders", order_id)
-        if row is None or row["lane"] != lane or row["finding"] is not None:
+        if row is None or row["lane"] != lane or row["finding"] is not None or row["due"] is None:
             continue
-        policy = POLICIES.get((row["policy"], row["policy_version"]), {"reminders": []})
-        for before in policy["reminders"]:
-            at = row["due"] - before
-            if at > now:
-                reminder = Row(lane=lane, remind_at=at, order_id=order_id)
-                key = lane, at, order_id
-                if (yield from _insert_missing(tx, "reminders", key, reminder)):
-                    armed.append(at)
-    return [Row(next=min(armed, default=None))]
+        policy = POLICIES.get((row["policy"], row["policy_version"]))
+        if policy is not None:
+            order = row.only("order_id", "due", "policy", "policy_version")
+            found.append(order.but(reminders=policy["reminders"]))
+    return found
+
+
+@_statement
+def arm_reminders(tx: "Tx", lane: int, instants: list[Any], ids: list[str]) -> "Statement":
+    armed = 0
+    for key in sorted((lane, at, order_id) for at, order_id in zip(instants, ids, strict=True)):
+        reminder = Row(lane=key[0], remind_at=key[1], order_id=key[2])
+        armed += yield from _insert_missing(tx, "reminders", key, reminder)
+    return armed
 
 
 @_reading

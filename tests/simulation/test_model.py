@@ -43,7 +43,8 @@ COUNTED = {"update_lane", "release_lane", "start_position", "delete_notices",
            "disarm_deadlines", "postpone_deadlines", "update_outcomes", "mark_published",
            "mark_dead_letters_published", "insert_dead_letters",
            "arm_deadlines", "insert_changes", "mark_changes_counted", "refuse_changes",
-           "insert_brake_counts", "delete_brake_counts", "disarm_reminders", "leave_notices",
+           "insert_brake_counts", "delete_brake_counts", "arm_reminders", "disarm_reminders",
+           "leave_notices",
            "postpone_notices", "trip_brake",
            "update_decision_counts"}  # fmt: skip
 ORDERED = {"due_deadlines", "next_notices", "unpublished_decisions",
@@ -131,7 +132,9 @@ class Statements:
             "insert_brake_counts": lambda: (self.lane(), ["s1", "s2"], [rng.randint(1, 3), 1],
                                             [1, 0]),
             "delete_brake_counts": lambda: (HOUR,),
-            "arm_reminders": lambda: (self.orders(), self.lane(), START - HOUR),
+            "reminded_orders": lambda: (self.orders(), self.lane()),
+            "arm_reminders": lambda: (
+                self.lane(), [self.moment() - rng.choice(REMINDERS)], [self.order()]),
             "due_reminders": lambda: (self.lane(), self.moment(), rng.randint(1, 3)),
             "disarm_reminders": lambda: (
                 self.lane(), [self.moment() - rng.choice(REMINDERS)], [self.order()]),

@@ -305,7 +305,7 @@ class Deadlines:
         assert found is not None
         first = None
         if reminded and self.policies.reminds:
-            first = await arm_reminders(tx, lane, reminded, self.now)
+            first = await arm_reminders(tx, lane, reminded, self.now, self.policies)
         return TimerChange(found["armed"] - found["disarmed"], found["first_fires_at"], first)
 
 

@@ -5,7 +5,7 @@ never their order of arrival, so it is idempotent: a repeat changes nothing. A c
 of the cycle in force, see :mod:`worker.domain.cycle`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 
 from schemas.statuses import Meaning
@@ -125,14 +125,13 @@ class _Emitter:
         self.decisions.append(Decision(ordinal, kind, reason, revokes))
 
 
-def remind(case: Case, at: datetime) -> tuple[Decision, ...]:
+def remind(case: Case, at: datetime, planned: Collection[datetime]) -> tuple[Decision, ...]:
     """The reminder planned for this time, if it still makes sense.
 
-    A decided order needs none, nor does one with any act in time or any refused record. An order
-    whose deadline has moved has other reminders.
+    ``planned`` are the reminders of the deadline in force: one that has moved has others. A decided
+    order needs none, nor does one with any act in time or any refused record.
     """
-    order = case.order
-    if case.finding is not None or case.refusals or order.due - at not in order.reminders:
+    if case.finding is not None or case.refusals or at not in planned:
         return ()
     if find(case) != Finding.SILENT:
         return ()

@@ -18,7 +18,7 @@ def load_policies(settings: Settings) -> Policies:
     """
     if settings.policy_file is None:
         return Policies.of(Policy("default", settings.stock_window, settings.grace))
-    return load(settings.policy_file, settings.grace)
+    return load(settings.policy_file, settings.grace, settings.stock_window)
 
 
 async def store_policies(database: Database, policies: Policies) -> None:

@@ -88,7 +88,7 @@ def test_the_selection_is_judged_as_all_acts_are(acts: Sequence[Any], decided: b
     assert find(few) == find(case)
     for unconfirmed in (False, True):
         assert decide(few, unconfirmed=unconfirmed) == decide(case, unconfirmed=unconfirmed)
-    assert remind(few, DUE) == remind(case, DUE)
+    assert remind(few, DUE, {DUE}) == remind(case, DUE, {DUE})
     # At most the first and the last of each kind on either side.
     assert len(chosen) <= len(STATUSES) * 9 * 4
 

@@ -92,9 +92,12 @@ def act(status: str, at: float = 1) -> Act:
     return Act(status, when, when, Place("t", 0, 1))
 
 
+PLANNED = {DUE - 6 * HOUR, DUE - HOUR}
+
+
 @pytest.mark.parametrize("before", [6, 1])
 def test_a_silent_seller_is_reminded(before: int) -> None:
-    (sent,) = remind(case(act("ready-for-handling"), decided=1), DUE - before * HOUR)
+    (sent,) = remind(case(act("ready-for-handling"), decided=1), DUE - before * HOUR, PLANNED)
     assert (sent.ordinal, sent.kind, sent.reason) == (2, "deadline-reminder", "deadline-approaches")
 
 
@@ -109,8 +112,8 @@ def test_a_silent_seller_is_reminded(before: int) -> None:
     ],
 )
 def test_whoever_did_something_is_not_reminded(known: Case) -> None:
-    assert remind(known, DUE - HOUR) == ()
+    assert remind(known, DUE - HOUR, PLANNED) == ()
 
 
 def test_a_reminder_of_a_deadline_that_has_moved_is_not_sent() -> None:
-    assert remind(case(), DUE - 2 * HOUR) == ()
+    assert remind(case(), DUE - 2 * HOUR, PLANNED) == ()
