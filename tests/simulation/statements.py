@@ -33,8 +33,8 @@ COPIES: dict[str, "Callable[..., Statement]"] = {}
 
 _ORDER = (
     "order_id", "lane", "seller_id", "fulfilment", "entered_at", "due", "fires_at", "policy",
-    "policy_version", "at_lapse", "doubt", "total", "currency", "topic", "partition", "offset",
-    "received_at",
+    "policy_version", "at_lapse", "doubt", "labels", "told_due", "total", "currency", "topic",
+    "partition", "offset", "received_at",
 )  # fmt: skip
 
 
@@ -45,7 +45,7 @@ _ACT = (
 # What an order has beside the columns that it enters with.
 _NEW = {
     "finding": None, "outcome": None, "decided_at": None, "decisions": 0, "first_due": None,
-    "grace": None, "held": False, "started_at": None, "labels": None,
+    "grace": None, "held": False, "started_at": None,
 }  # fmt: skip
 
 
@@ -245,7 +245,7 @@ def enter_orders(
     tx: "Tx", lane: int, topic: str, partition: int, now: Any,
     stubs: list[str], *columns: list[Any],
 ) -> "Statement":  # fmt: skip
-    columns, touched, acts = columns[:13], columns[13], columns[14:]
+    columns, touched, acts = columns[:15], columns[15], columns[16:]
     rows = (tx.get("orders", order_id) for order_id in sorted(set(touched)))
     met = [row for row in rows if row is not None]
     watched = [row["order_id"] for row in met if row["lane"] != lane or _watched(row)]
@@ -321,11 +321,12 @@ def _arriving(
             order_id=order_id, lane=lane, seller_id=seller, fulfilment=fulfilment,
             entered_at=entered_at, due=due, fires_at=fires_at, policy=policy,
             policy_version=version, at_lapse=at_lapse, doubt=doubt,
-            total=total, currency=currency, topic=topic, partition=partition, offset=offset,
+            labels=labels, told_due=told, total=total, currency=currency, topic=topic,
+            partition=partition, offset=offset,
             received_at=now,
         )
         for order_id, seller, fulfilment, entered_at, due, fires_at, policy, version, at_lapse,
-        doubt, total, currency, offset
+        doubt, labels, told, total, currency, offset
         in zip(*columns, strict=True)
     ]  # fmt: skip
 
@@ -394,7 +395,8 @@ def _waits(row: Row | None) -> bool:
 
 @_reading
 def waiting_orders(tx: "Tx", order_ids: list[str]) -> list[Row]:
-    names = ("order_id", "seller_id", "fulfilment", "total", "currency", "labels", "entered_at",
+    names = ("order_id", "seller_id", "fulfilment", "total", "currency", "labels", "told_due",
+             "entered_at",
              "due")  # fmt: skip
     rows = (tx.get("orders", order_id) for order_id in sorted(set(order_ids)))
     return [row.only(*names) for row in rows if row is not None and _waits(row)]
@@ -595,7 +597,8 @@ def case_lines(tx: "Tx", order_ids: list[str], statuses: list[str]) -> list[Row]
 
 @_reading
 def told_orders(tx: "Tx", order_ids: list[str]) -> list[Row]:
-    names = "order_id", "seller_id", "fulfilment", "entered_at", "total", "currency"
+    names = ("order_id", "seller_id", "fulfilment", "entered_at", "labels", "told_due", "total",
+             "currency")  # fmt: skip
     rows = (tx.get("orders", order_id) for order_id in sorted(set(order_ids)))
     found = [row.only(*names) for row in rows if row is not None and row["lane"] is not None]
     return [row.but(total=row["total"] and Decimal(row["total"])) for row in found]
@@ -605,14 +608,14 @@ def told_orders(tx: "Tx", order_ids: list[str]) -> list[Row]:
 def insert_versions(tx: "Tx", *columns: Any) -> "Statement":
     *columns, received_at = columns
     number = 0
-    for order_id, seller, fulfilment, entered_at, total, currency, *place in zip(
+    for order_id, seller, fulfilment, entered_at, labels, told, total, currency, *place in zip(
         *columns, strict=True
     ):
         topic, partition, offset = place
         row = Row(order_id=order_id, received_at=received_at, topic=topic, partition=partition,
                   offset=offset, seller_id=seller, fulfilment=fulfilment, entered_at=entered_at,
-                  total=total and Decimal(total), currency=currency, labels=None,
-                  due=None)  # fmt: skip
+                  total=total and Decimal(total), currency=currency, labels=labels,
+                  told_due=told)  # fmt: skip
         number += yield from _insert_missing(tx, "order_versions", (order_id, *place), row)
     return number
 

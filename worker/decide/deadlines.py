@@ -168,7 +168,7 @@ class Deadlines:
     ) -> ClockChange:
         terms: Terms = (None, None, None, 0, None)
         if cycle.started_at is not None:
-            terms = policy.terms(cycle.started_at)
+            terms = policy.terms(cycle.started_at, facts.due)
         doubt = Reason.FACTS_MISSING.value if self.policies.lacks(facts) else None
         change = ClockChange(order_id, cycle.started_at, *terms, fired_at, doubt, facts.seller_id)
         self._clocks.append(change)

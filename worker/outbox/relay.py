@@ -18,7 +18,7 @@ import orjson
 
 from schemas import events as names
 from worker.clock import Clock
-from worker.errors import Halted, TopicsNotFit
+from worker.errors import Halted, StateLost, TopicsNotFit
 from worker.kafka.offsets import OffsetReader
 from worker.kafka.producer import Message, Producer, append
 from worker.lanes.lane import Lane
@@ -158,6 +158,8 @@ class Relay:
             self.oldest = None
             return False
         events = self._next_handed_over() or await self._next_stored()
+        if not events:
+            raise StateLost(f"lane {lane.number}: decisions are gone before they were published")
         self.oldest = next(iter(events.values())).decided_at.timestamp()
         spans = await self._spans(self._traces, events) if self._traces else {}
         messages = [self._message(n, event, spans.get(n)) for n, event in events.items()]
