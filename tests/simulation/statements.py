@@ -769,7 +769,9 @@ def move_deadlines(tx: "Tx", lane: int, *columns: list[Any]) -> "Statement":
         row = tx.get("orders", order_id)
         if row is not None and row["lane"] == lane:
             first = row["first_due"] or row["due"]
-            grace = row["fires_at"] - row["due"] if row["grace"] is None else row["grace"]
+            grace = row["grace"]
+            if grace is None and row["due"] is not None:
+                grace = row["fires_at"] - row["due"]
             yield from _update(tx, "orders", [order_id], first_due=first, grace=grace, due=due,
                                fires_at=fires_at, held=held)  # fmt: skip
         if fired_at != fires_at:
