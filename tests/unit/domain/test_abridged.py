@@ -24,7 +24,8 @@ DUE = START + timedelta(seconds=5)
 STATUSES = [*sorted(DECISIVE), "ready-for-handling"]
 ORDER = Order("o", "s", "courier", START, DUE, "p", AtLapse.AUTO_CANCEL, Place("t", 0, 0), START,
               fires_at=DUE)  # fmt: skip
-CANCELLED = PriorDecision(1, "id", Kind.AUTO_CANCEL, Reason.STOCK_NOT_VALIDATED, 1)
+CANCELLED = PriorDecision(1, "id", Kind.AUTO_CANCEL, Reason.STOCK_NOT_VALIDATED, 1, DUE, DUE,
+                          {"t": [0]})  # fmt: skip
 
 
 class Table:
