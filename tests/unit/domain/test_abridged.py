@@ -9,10 +9,10 @@ from typing import Any
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from worker.decide.deadline_changes import DeadlineChanges
 
 from tests.simulation.statements import STATEMENTS, Row
 from worker.decide.cases import _acts, _change
-from worker.decide.deadline_changes import DeadlineChanges
 from worker.domain.acts import DECISIVE, EXTENDED, HELD, RELEASED, Act, Change, Place
 from worker.domain.case import Case, Finding, Kind, Order, PriorDecision, Reason
 from worker.domain.deadline import schedule
