@@ -177,7 +177,26 @@ PLANTED = (
         "no false cancel",
         1000,
         667,
-        (("worker/freshness/evidence.py", "if self.at > now:", "if False:"),),
+        (
+            (
+                "worker/freshness/evidence.py",
+                "if (by := self.by(clock.now(), clock.monotonic())) < self.at:",
+                "if False:",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "a proof whose time lay ahead counts once that time has come",
+        "no false cancel",
+        2000,
+        1192,
+        (
+            (
+                "worker/freshness/evidence.py",
+                "return min(self.at, now - timedelta(seconds=monotonic - self.probed))",
+                "return min(self.at, now)",
+            ),
+        ),
     ),
     PlantedFault(
         "the worker's clock alone",
