@@ -173,6 +173,13 @@ PLANTED = (
         ),
     ),
     PlantedFault(
+        "decisions that a failover lost are looked for in vain",
+        "a lane finds out by itself that its state was lost",
+        600,
+        567,
+        ((RELAY, "        if not events:\n", "        if False:\n"),),
+    ),
+    PlantedFault(
         "a proof whose time lies ahead is used",
         "no false cancel",
         1000,
