@@ -180,6 +180,13 @@ PLANTED = (
         ((RELAY, "        if not events:\n", "        if False:\n"),),
     ),
     PlantedFault(
+        "notices of one order are taken one by one",
+        "a late verdict has a guard",
+        100,
+        29,
+        ((STATEMENTS, "    first = ripe[: 10 * limit]\n", "    first = ripe[:limit]\n"),),
+    ),
+    PlantedFault(
         "a proof whose time lies ahead is used",
         "no false cancel",
         1000,
