@@ -428,8 +428,10 @@ def set_clocks(tx: "Tx", lane: int, *columns: list[Any]) -> "Statement":
 
 @_reading
 def next_notices(tx: "Tx", lane: int, limit: int, now: Any) -> list[Row]:
-    rows = (row for row in tx.scan("notices") if row["lane"] == lane and _ripe(row, now))
-    return [row.only("id", "order_id") for row in rows][:limit]
+    ripe = [row for row in tx.scan("notices") if row["lane"] == lane and _ripe(row, now)]
+    first = ripe[: 10 * limit]
+    orders = [*dict.fromkeys(row["order_id"] for row in first)][:limit]
+    return [row.only("id", "order_id") for row in first if row["order_id"] in orders]
 
 
 def _ripe(notice: Row, now: Any) -> bool:

@@ -18,7 +18,7 @@ import orjson
 
 from schemas import events as names
 from worker.clock import Clock
-from worker.errors import Halted, StateLost, TopicsNotFit
+from worker.errors import Halted, TopicsNotFit
 from worker.kafka.offsets import OffsetReader
 from worker.kafka.producer import Message, Producer, append
 from worker.lanes.lane import Lane
@@ -94,7 +94,8 @@ class Relay:
         Raises:
             PublishFailed, TooLarge, KafkaUnavailable, DatabaseUnavailable, TopicsNotFit: run
                 again, from a new tail.
-            Halted: the topic is ahead of the database, or holds other decisions.
+            Halted: the topic is ahead of the database, or holds other decisions; or decisions are
+                missing from their table.
             Fenced, StateLost: take the lane again.
         """
         await self._find_tail()
@@ -159,7 +160,11 @@ class Relay:
             return False
         events = self._next_handed_over() or await self._next_stored()
         if not events:
-            raise StateLost(f"lane {lane.number}: decisions are gone before they were published")
+            await lane.look(lane.sequence)  # the database lost them with later commits, usually
+            raise Halted(
+                f"lane {lane.number}: decisions {lane.published + 1} to {lane.sequence} are not "
+                "in the database, and not known as published"
+            )
         self.oldest = next(iter(events.values())).decided_at.timestamp()
         spans = await self._spans(self._traces, events) if self._traces else {}
         messages = [self._message(n, event, spans.get(n)) for n, event in events.items()]
