@@ -187,7 +187,10 @@ class Intake:
             if mentioned or ready:
                 notices += await tx.rows("notice_mentioned", list(mentioned), list(ready))
             if rows.dead_letters:
-                await tx.execute_each("insert_dead_letters", rows.dead_letters)
+                letters = [
+                    (*each, each[1] != self._entry.orders_topic) for each in rows.dead_letters
+                ]
+                await tx.execute_each("insert_dead_letters", letters)
             open_deadlines += timers.armed
             if timers.armed > counted:
                 await tx.execute("update_lane", self._lane.number, sequence, open_deadlines)
