@@ -29,6 +29,7 @@ def content_checks(database: DatabaseFacts) -> Iterator[Check]:
     yield _outbox(database)
     yield _deadlines(database)
     yield _dead_letters(database)
+    yield _orphans(database)
 
 
 def _schema(database: DatabaseFacts) -> Check:
@@ -94,4 +95,16 @@ def _dead_letters(database: DatabaseFacts) -> Check:
     return Check(
         "dead letters", Status.WARNING, f"{total} not settled: {kinds}",
         "see `plazo dead-letters list`; mend the publisher or upgrade, then replay or discard",
+    )  # fmt: skip
+
+
+def _orphans(database: DatabaseFacts) -> Check:
+    if not database.orphans and not database.astray:
+        return Check("orphans", Status.OK, "no act without an order for long")
+    found = f"{count(database.orphans, 'order')} with acts and no order-created for an hour"
+    if database.astray:
+        found += f"; {count(database.astray, 'refused act')} of no known order"
+    return Check(
+        "orphans", Status.WARNING, found,
+        "see `plazo orphans`; compare the ids that the two topics use",
     )  # fmt: skip
