@@ -207,13 +207,30 @@ def lanes_as_stored(tx: "Tx", lanes: list[int]) -> list[Row]:
 
 @_reading
 def positions(tx: "Tx") -> list[Row]:
-    names = "topic", "partition", "next_offset", "last_timestamp", "covered_since"
-    return [row.only(*names) for row in tx.scan("positions")]
+    names = (
+        "topic", "partition", "next_offset", "last_timestamp", "covered_since", "begins_at",
+    )  # fmt: skip
+    return [row.only(*names).but(adopted_at=None) for row in tx.scan("positions")]
+
+
+@_reading
+def astray_since(tx: "Tx", lane: int) -> list[Row]:
+    known = {
+        row["dead_letter"]
+        for row in tx.scan("shields")
+        if (order := tx.get("orders", row["order_id"])) and order["lane"] is not None
+    }
+    times = [
+        row["timestamp"]
+        for row in tx.scan("dead_letters")
+        if row["lane"] == lane and row["astray"] and row["id"] not in known
+    ]
+    return [Row(at=max(times))] if times else []
 
 
 @_statement
 def start_position(
-    tx: "Tx", topic: str, partition: int, next_offset: int, covered_since: Any
+    tx: "Tx", topic: str, partition: int, next_offset: int, covered_since: Any, begins_at: Any
 ) -> "Statement":
     key = (topic, partition)
     yield "positions", key
@@ -221,9 +238,13 @@ def start_position(
     if before is not None and before["covered_since"] is not None:
         known = before["covered_since"]
         covered_since = known if covered_since is None else max(known, covered_since)
+    if others := [row["begins_at"] for row in tx.scan("positions") if row["topic"] == topic]:
+        begins_at = min((at for at in others if at is not None), default=None)
+    if before is not None:
+        begins_at = before["begins_at"]
     tx.put("positions", key, Row(topic=topic, partition=partition, next_offset=next_offset,
-                                 covered_since=covered_since, last_offset=None,
-                                 last_timestamp=None))  # fmt: skip
+                                 covered_since=covered_since, begins_at=begins_at,
+                                 last_offset=None, last_timestamp=None))  # fmt: skip
     return 1
 
 
@@ -757,7 +778,7 @@ def refuse_changes(tx: "Tx", lane: int, *columns: list[Any]) -> "Statement":
                 lane, *place, act["received_at"], act["received_at"], error, message,
                 act["order_id"].encode(), act["body"].encode(),
                 [b"content-type", b"ce_specversion", b"ce_type"],
-                [b"application/json", b"1.0", kind], [],
+                [b"application/json", b"1.0", kind], [], False,
             )  # fmt: skip
             yield from insert_dead_letters(tx, *letter)
             number += 1
@@ -804,7 +825,7 @@ def refuse_acts(tx: "Tx", lane: int, *columns: Any) -> "Statement":
             there.add((*place, act["received_at"]))
             letter = (
                 lane, *place, act["received_at"], act["received_at"], error, message,
-                order_id.encode(), act["body"].encode(), [], [], [order_id],
+                order_id.encode(), act["body"].encode(), [], [], [order_id], False,
             )  # fmt: skip
             number += yield from insert_dead_letters(tx, *letter)
     return number
@@ -971,7 +992,11 @@ def unpublished_decisions(tx: "Tx", lane: int, after: int, limit: int) -> list[R
 def insert_dead_letters(
     tx: "Tx", lane: int, topic: str, partition: int, offset: int, timestamp: Any, received_at: Any,
     error: str, message: str, key: Any, value: Any, names: Any, values: Any, named: list[str],
+    tells_act: bool,
 ) -> "Statement":  # fmt: skip
+    orders = [tx.get("orders", order_id) for order_id in named]
+    known = any(order is not None and order["lane"] is not None for order in orders)
+    astray = True if tells_act and not known else None
     place = (topic, partition, offset, timestamp)
     number = tx.serial("dead_letters")
     yield "dead_letters_by_place", place
@@ -983,12 +1008,15 @@ def insert_dead_letters(
     if there:
         (number,) = there
         yield "dead_letters", number
-        tx.put("dead_letters", number, tx.newest("dead_letters", number))
+        letter = tx.newest("dead_letters", number)
+        assert letter is not None
+        tx.put("dead_letters", number, letter.but(astray=astray))
     else:
         tx.put("dead_letters", number, Row(
             id=number, lane=lane, topic=topic, partition=partition, offset=offset,
             timestamp=timestamp, received_at=received_at, error=error, message=message, key=key,
             value=value, header_names=names, header_values=values, published=False,
+            astray=astray,
         ))  # fmt: skip
     shielded = 0
     for order_id in named:

@@ -70,7 +70,9 @@ class Statements:
             "lane_positions": lambda: (self.lane(), rng.sample(["t1", "t2"], rng.randint(0, 2))),
             "positions": tuple,
             "start_position": lambda: (
-                "t1", self.lane(), rng.randint(0, 3), rng.choice([None, START])),
+                "t1", self.lane(), rng.randint(0, 3), rng.choice([None, START]),
+                rng.choice([None, START])),
+            "astray_since": lambda: (self.lane(),),
             "begin_batch": lambda: (self.lane(), *self.owner(), ["t1"], [self.lane()],
                                     [rng.randint(0, 3)], [rng.randint(4, 6)],
                                     *rng.choice([([None], [None]), ([2], [1700])]),
@@ -221,7 +223,7 @@ class Statements:
         rng = self.rng
         at = START + timedelta(seconds=rng.randint(0, 1))
         return (self.lane(), "t1", 0, rng.randint(0, 9), at, START, "not-json", "value",
-                b"k", None, [b"h"], [b"v"], self.orders())  # fmt: skip
+                b"k", None, [b"h"], [b"v"], self.orders(), rng.random() < 0.5)  # fmt: skip
 
     def places(self) -> tuple[Any, ...]:
         return [self.order()], ["t1"], [0], [self.rng.randint(0, 3)]

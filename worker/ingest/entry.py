@@ -27,16 +27,18 @@ class Entry:
         self._policies = policies
         self._least_window = least_window
         self._known = policies.vocabulary.known
-        self._unknown = policies.vocabulary.meaning("")
         # The statuses that start or stop a clock.
         self.clocks = policies.clocks | policies.stops
 
     def meaning(self, status: str) -> Meaning:
-        """The meaning of a normalised status; a clock is never unknown."""
+        """The meaning of a normalised status; a clock is never unknown.
+
+        An unknown one is, even where verdicts ignore it: it must leave a trace.
+        """
         found = self._known.get(status)
         if found is not None:
             return found
-        return Meaning.NOTHING if status in self.clocks else self._unknown
+        return Meaning.NOTHING if status in self.clocks else Meaning.UNKNOWN
 
     def terms(self, event: OrderCreated, record: Record, now: datetime) -> tuple[Terms, str | None]:
         """The terms of an order that is read ``now``, and the doubt that forbids an auto-cancel.
