@@ -8,6 +8,7 @@ from worker.errors import DatabaseUnavailable, KafkaUnavailable
 from worker.observability.health import Health
 from worker.observability.labels import Guard, Readiness
 from worker.observability.logs import logger
+from worker.observability.loop_delay import INTERVAL, LoopDelay
 from worker.records import Partition
 from worker.runtime.lane_runner import LaneRunner
 from worker.runtime.membership import Membership
@@ -17,7 +18,6 @@ from worker.runtime.watchdog import Watchdog, standing
 log = logger(__name__)
 
 _INTERVAL = 2.0
-_LOOP_INTERVAL = 0.5
 # A difference between two clocks in seconds that the way to Postgres cannot explain.
 _MEASURABLE = 1.0
 
@@ -32,6 +32,7 @@ class Monitor:
         self._health = health
         self._membership = membership
         self._watchdog = Watchdog(membership, services.clock)
+        self._loop_delay = LoopDelay(self._metrics)
         # The ends of the logs at the last observation; None while Kafka does not answer.
         self.log_ends: dict[Partition, int] | None = None
         self._waits: dict[Partition, tuple[int, float]] = {}
@@ -48,15 +49,15 @@ class Monitor:
     async def _observe_loop(self) -> None:
         while True:
             before = self._clock.monotonic()
-            await self._clock.sleep(_LOOP_INTERVAL)
-            late = self._clock.monotonic() - before - _LOOP_INTERVAL
-            self._metrics.observe_loop_lag(max(0.0, late))
-            self._metrics.loop_tasks.set(len(asyncio.all_tasks()))
+            await self._clock.sleep(INTERVAL)
+            now = self._clock.monotonic()
+            self._loop_delay.slept(now - before, now)
 
     async def _observe(self) -> None:
         while True:
             self._health.beat()
             runners = list(self._membership.runners.values())
+            self._metrics.loop_tasks.set(len(asyncio.all_tasks()))
             self._services.database.observe()
             # Readiness together with the gauges, and before the queries that may block: a reader
             # that sees a halted lane must not find the worker ready.
