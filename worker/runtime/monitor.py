@@ -1,8 +1,9 @@
 """Monitors the worker: gauges, readiness, and the heartbeat in the database."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from worker.errors import DatabaseUnavailable, KafkaUnavailable
 from worker.observability.health import Health
@@ -63,7 +64,6 @@ class Monitor:
             # that sees a halted lane must not find the worker ready.
             self._lanes(runners)
             self._readiness(runners)
-            self._outbox(runners)
             await self._database(runners)
             await self._kafka(runners)
             await self._clock.sleep(_INTERVAL)
@@ -78,17 +78,16 @@ class Monitor:
             if runner.lane is not None:
                 self._metrics.open_deadlines.labels(runner.number).set(runner.lane.open_deadlines)
 
-    def _outbox(self, runners: list[LaneRunner]) -> None:
-        oldest = None
-        for runner in runners:
-            if runner.lane is None or runner.relay is None:
-                continue
-            pending = runner.lane.sequence - runner.lane.published
-            self._metrics.outbox_pending.labels(runner.number).set(pending)
-            if pending and runner.relay.oldest is not None:
-                oldest = min(oldest or runner.relay.oldest, runner.relay.oldest)
-        now = self._clock.now().timestamp()
-        self._metrics.outbox_age.set(0 if oldest is None else max(0.0, now - oldest))
+    def _outbox(self, backlog: Sequence[Mapping[str, Any]]) -> None:
+        """Show the backlog as the tables tell it: a relay that is down shows it, too."""
+        oldest = [row["oldest"] for row in backlog if row["oldest"] is not None]
+        for row in backlog:
+            if row["lane"] not in self._membership.runners:
+                continue  # released meanwhile: its new owner shows it
+            self._metrics.outbox_pending.labels(row["lane"]).set(row["pending"])
+        now = self._clock.now()
+        age = (now - min(oldest)).total_seconds() if oldest else 0.0
+        self._metrics.outbox_age.set(max(0.0, age))
 
     async def _database(self, runners: list[LaneRunner]) -> None:
         lanes = [runner.number for runner in runners]
@@ -101,6 +100,7 @@ class Monitor:
                 overdue = await session.row("count_overdue", lanes, now)
                 held = await session.row("count_held_orders", lanes)
                 waiting = await session.row("count_waiting", lanes)
+                backlog = await session.rows("outbox_backlog", lanes)
                 if (after := self._services.settings.outage_after) is not None:
                     for outage in await session.rows("record_heartbeat", after):
                         log.warning("outage", began=outage["began"], ended=outage["ended"])
@@ -109,6 +109,7 @@ class Monitor:
             return
         self._health.set_ready(Readiness.DATABASE)
         self._clock_skew(runners)
+        self._outbox(backlog)
         assert overdue is not None
         assert held is not None
         assert waiting is not None
