@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 DECISIVE = (
-    "start-handling", "handling", "ready-for-invoicing", "invoice", "invoiced", "canceled",
-    "dispute-opened", "dispute-resolved",
+    "aceptado", "listo", "start-handling", "handling", "ready-for-invoicing", "invoice",
+    "invoiced", "canceled", "dispute-opened", "dispute-resolved",
 )  # fmt: skip
 REMINDER = "deadline-reminder"
 UNCONFIRMED = "escalation cancel-unconfirmed"
@@ -452,7 +452,7 @@ def _event(world: "World", order: Order, terms: Terms, facts: Any, event: Event)
     named = Counter(act["status"] for act in acts)
     read = tuple(one for one in facts if was_read(one.topic, one.partition, one.offset))
     for one in read:
-        status = "refused" if isinstance(one.fact, Unreadable) else one.fact.status
+        status = _status(one)
         if not named[status]:
             yield f"{who}: says it read {_told(one)}, and rests not on it"
     if event.says == AUTO_CANCEL:
@@ -466,9 +466,16 @@ def _seconds(moment: datetime) -> float:
     return (moment - BASE).total_seconds()
 
 
+def _status(one: Published) -> str:
+    """The status of the act in an event's evidence."""
+    if isinstance(one.fact, Act):
+        return one.fact.status
+    return "refused" if isinstance(one.fact, Unreadable) else "order-created"
+
+
 def _told(one: Published) -> str:
     place = f"{one.topic}/{one.partition}/{one.offset}"
-    return f"{place} {getattr(one.fact, 'status', 'unreadable')}"
+    return f"{place} {_status(one)}"
 
 
 def _dead_letters(world: "World") -> Iterator[str]:
