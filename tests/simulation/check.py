@@ -259,10 +259,17 @@ def _alive_again(world: "World", order: Order, first: Terms, events: list[Event]
     """The terms of each cycle that a cancelled order may have begun."""
     ours = [event.due for event in events if event.says == AUTO_CANCEL]
     ready = world.scenario.rules.clock or "ready-for-handling"
-    return [
+    again = [
         replace(first, window=at - first.entered_at + timedelta(seconds=WINDOW), opened_at=at)
         for at in opened(first.entered_at, order.facts, ready, ours)
     ]
+    extended = [
+        replace(one, window=timedelta(seconds=change.due - order.entered))
+        for one in again
+        for change in order.changes
+        if change.due is not None
+    ]
+    return again + extended
 
 
 def _earlier(order: Order, possible: list[Terms], events: list[Event]) -> Iterator[str]:

@@ -336,7 +336,8 @@ class _Maker:
         elif course == 6:
             act("start-handling", some, some + rng.expovariate(1.0))
             act("canceled", some + rng.uniform(-2, 2), some + 2 + rng.expovariate(1.0))
-        elif course == 7:  # told again for another seller
+        elif course == 7 and any(send.order == order.order_id for send in self.sends):
+            # Told again, for another seller.
             sent = max(0.05, order.entered) + rng.choice([rng.uniform(0, 10), rng.uniform(0, 25)])
             self._created(order, home, min(sent, HEAL - 2), seller="s-2")
         elif course == 8:  # a cancellation from before the order
