@@ -55,6 +55,7 @@ JUDGE = "worker/decide/judge.py"
 LANE = "worker/lanes/lane.py"
 RELAY, FRESHNESS = "worker/outbox/relay.py", "worker/freshness/prover.py"
 DECIDE, STATEMENTS = "worker/domain/decide.py", "tests/simulation/statements.py"
+CYCLE, ROWS = "worker/domain/cycle.py", "worker/ingest/rows.py"
 
 _RETRY = (
     INTAKE,
@@ -711,6 +712,118 @@ NOT_CAUGHT_YET = (
                 "worker/ingest/rows.py",
                 "        return [o for o in self.touched if o not in self.orders and o not in known]\n",
                 "        return []\n",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "a cancelled order that lives on is not watched again",
+        "no missed deadline",
+        300,
+        None,
+        (
+            (
+                CYCLE,
+                "        elif self._opens(act) and act.occurred_at > self._cancelled_at:\n",
+                "        elif False:\n",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "the execution of our auto-cancel revokes it",
+        "each verdict once",
+        300,
+        None,
+        (
+            (
+                CYCLE,
+                "    return act.meaning == Meaning.CANCELED and any(\n",
+                "    return False and any(\n",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "late evidence does not undo the end of a cycle",
+        "no false cancel",
+        600,
+        None,
+        (
+            (
+                CYCLE,
+                "        if not self._handled and self._cancelled_at is None:\n",
+                "        if self._cancelled_at is None:\n",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "unknown statuses say nothing",
+        "no false cancel",
+        300,
+        None,
+        (
+            (
+                DECIDE,
+                "        return Finding.OBSCURE if obscure else Finding.SILENT\n",
+                "        return Finding.SILENT\n",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "handling after a cancellation is no contradiction",
+        "the rule",
+        300,
+        None,
+        ((DECIDE, "    if _handled_after(case, first):\n", "    if False:\n"),),
+    ),
+    PlantedFault(
+        "an order of two sellers is one of the first",
+        "the rule",
+        300,
+        None,
+        ((DECIDE, "    if _two_sellers(case):\n", "    if False:\n"),),
+    ),
+    PlantedFault(
+        "statuses are compared to the letter",
+        "no false cancel",
+        300,
+        None,
+        ((ROWS, "    status = normalise(event.status)\n", "    status = event.status\n"),),
+    ),
+    PlantedFault(
+        "a cancelled line cancels its order",
+        "no missed deadline",
+        300,
+        None,
+        (
+            (
+                ROWS,
+                "    if meaning is Meaning.CANCELED and event.cancels_in_part:\n",
+                "    if False:\n",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "an order that is ready again leaves no notice",
+        "no missed deadline",
+        600,
+        None,
+        (
+            (
+                INTAKE,
+                "            mentioned, ready = rows.mentioned - to_notice, rows.ready - to_notice\n",
+                "            mentioned, ready = rows.mentioned - to_notice, set[str]()\n",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "another version of an order is a repeat",
+        "the rule",
+        300,
+        None,
+        (
+            (
+                INTAKE,
+                "            retold = await enter_versions(tx, rows, repeats)\n",
+                "            retold = set[str]()\n",
             ),
         ),
     ),
