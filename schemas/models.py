@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from .statuses import STATUSES
-from .types import Currency, Money, Name, Text, Time, Trimmed
+from .types import Currency, Labels, Money, Name, Text, Time, Trimmed
 
 
 class _Input(BaseModel):
@@ -41,6 +41,12 @@ class OrderCreated(_Input):
     # No rule reads them, so no line costs an order its deadline.
     lines: Annotated[Any, Field(description="Any JSON, kept as it comes.", examples=[_LINES])] = (
         None
+    )
+    labels: Labels | None = Field(
+        None, description="Facts of the order for policies, such as `test` or `pre-order`."
+    )
+    due: Time | None = Field(
+        None, description="The deadline, for policies that take it from the order."
     )
 
 

@@ -15,6 +15,11 @@ from pydantic_core import PydanticCustomError, core_schema
 TIME_FORMAT: Final = "time_format"
 TIME_OUT_OF_RANGE: Final = "time_out_of_range"
 MONEY_OUT_OF_RANGE: Final = "money_out_of_range"
+LABELS: Final = "labels"
+
+LABEL_NAME_LENGTH: Final = 100
+LABEL_VALUE_LENGTH: Final = 200
+_MOST_LABELS = 50
 
 # Patterns mean the same to pydantic-core (Rust), to ECMA 262 and to Python: `\d` does not.
 # Postgres cannot store NUL in text. Lone surrogates never get here: the JSON parser refuses them.
@@ -86,6 +91,20 @@ _MONEY_TEXT = core_schema.chain_schema(
     ]
 )
 
+# One error for all: the location of any other would hold the name of a label.
+_LABELS = core_schema.custom_error_schema(
+    core_schema.dict_schema(
+        core_schema.str_schema(
+            min_length=1, max_length=LABEL_NAME_LENGTH, pattern=NO_NUL, strict=True
+        ),
+        core_schema.str_schema(max_length=LABEL_VALUE_LENGTH, pattern=NO_NUL, strict=True),
+        max_length=_MOST_LABELS,
+        strict=True,
+    ),
+    LABELS,
+    custom_error_message="Input should be an object of at most 50 short texts",
+)
+
 Time = Annotated[
     datetime,
     _schema(
@@ -105,6 +124,25 @@ Money = Annotated[
     _schema(_MONEY_TEXT, {"type": "string", "pattern": MONEY, "examples": ["120.00"]}),
 ]
 """A non-negative amount as a decimal string. Nothing here counts with it, so text it stays."""
+
+Labels = Annotated[
+    dict[str, str],
+    _schema(
+        _LABELS,
+        {
+            "type": "object",
+            "maxProperties": _MOST_LABELS,
+            "propertyNames": {"minLength": 1, "maxLength": LABEL_NAME_LENGTH, "pattern": NO_NUL},
+            "additionalProperties": {
+                "type": "string",
+                "maxLength": LABEL_VALUE_LENGTH,
+                "pattern": NO_NUL,
+            },
+            "examples": [{"test": "true"}],
+        },
+    ),
+]
+"""Further facts of an order: short texts by their names."""
 
 Text = Annotated[str, Field(max_length=10_000, pattern=NO_NUL)]
 """What a person wrote."""

@@ -248,7 +248,8 @@ def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
         before = [event for event in events if event.due != fixed[0].due]
         yield from _earlier(order, [*possible, *alive, terms], before)
         now = [event for event in events if event.due == fixed[0].due]
-        yield from _course(world, order, fixed[0], now)
+        # The start of a cycle may be that of the clock before: either explanation will do.
+        yield from min((list(_course(world, order, one, now)) for one in fixed), key=len)
     elif not (row and row["decided_at"] and world.clocks_were_ahead(_seconds(row["decided_at"]))):
         yield f"{who}: due at {row and row['due']}, not at one of {sorted(dues)}"
     yield from _released(order, terms, events)
@@ -303,10 +304,16 @@ def _unconfirmed(world: "World", order: Order, events: list[Event]) -> Iterator[
     within = world.scenario.confirm_within
     stands, _, _ = standing(events)
     cancelled = [event for event in events if event.says == AUTO_CANCEL]
+    clock = world.scenario.rules.clock or "ready-for-handling"
+    entered = BASE + timedelta(seconds=order.entered)
+    again = opened(entered, order.facts, clock, [event.due for event in cancelled])
     confirmed = [
         one.stored_at
         for one in order.facts
-        if isinstance(one.fact, Act) and one.fact.status == "canceled"
+        if isinstance(one.fact, Act)
+        and one.fact.status == "canceled"
+        # A cancellation of an earlier cycle confirms nothing.
+        and not any(one.fact.occurred_at < at < event.due for at in again for event in cancelled)
     ]
     for event in events:
         if event.says != UNCONFIRMED:

@@ -33,8 +33,8 @@ COPIES: dict[str, "Callable[..., Statement]"] = {}
 
 _ORDER = (
     "order_id", "lane", "seller_id", "fulfilment", "entered_at", "due", "fires_at", "policy",
-    "policy_version", "at_lapse", "doubt", "total", "currency", "topic", "partition", "offset",
-    "received_at",
+    "policy_version", "at_lapse", "doubt", "labels", "told_due", "total", "currency", "topic",
+    "partition", "offset", "received_at",
 )  # fmt: skip
 
 
@@ -45,7 +45,7 @@ _ACT = (
 # What an order has beside the columns that it enters with.
 _NEW = {
     "finding": None, "outcome": None, "decided_at": None, "decisions": 0, "first_due": None,
-    "grace": None, "held": False, "started_at": None, "labels": None,
+    "grace": None, "held": False, "started_at": None,
 }  # fmt: skip
 
 
@@ -266,7 +266,7 @@ def enter_orders(
     tx: "Tx", lane: int, topic: str, partition: int, now: Any,
     stubs: list[str], *columns: list[Any],
 ) -> "Statement":  # fmt: skip
-    columns, touched, acts = columns[:13], columns[13], columns[14:]
+    columns, touched, acts = columns[:15], columns[15], columns[16:]
     rows = (tx.get("orders", order_id) for order_id in sorted(set(touched)))
     met = [row for row in rows if row is not None]
     watched = [row["order_id"] for row in met if row["lane"] != lane or _watched(row)]
@@ -342,11 +342,12 @@ def _arriving(
             order_id=order_id, lane=lane, seller_id=seller, fulfilment=fulfilment,
             entered_at=entered_at, due=due, fires_at=fires_at, policy=policy,
             policy_version=version, at_lapse=at_lapse, doubt=doubt,
-            total=total, currency=currency, topic=topic, partition=partition, offset=offset,
+            labels=labels, told_due=told, total=total, currency=currency, topic=topic,
+            partition=partition, offset=offset,
             received_at=now,
         )
         for order_id, seller, fulfilment, entered_at, due, fires_at, policy, version, at_lapse,
-        doubt, total, currency, offset
+        doubt, labels, told, total, currency, offset
         in zip(*columns, strict=True)
     ]  # fmt: skip
 
@@ -415,7 +416,8 @@ def _waits(row: Row | None) -> bool:
 
 @_reading
 def waiting_orders(tx: "Tx", order_ids: list[str]) -> list[Row]:
-    names = ("order_id", "seller_id", "fulfilment", "total", "currency", "labels", "entered_at",
+    names = ("order_id", "seller_id", "fulfilment", "total", "currency", "labels", "told_due",
+             "entered_at",
              "due")  # fmt: skip
     rows = (tx.get("orders", order_id) for order_id in sorted(set(order_ids)))
     return [row.only(*names) for row in rows if row is not None and _waits(row)]
@@ -447,8 +449,10 @@ def set_clocks(tx: "Tx", lane: int, *columns: list[Any]) -> "Statement":
 
 @_reading
 def next_notices(tx: "Tx", lane: int, limit: int, now: Any) -> list[Row]:
-    rows = (row for row in tx.scan("notices") if row["lane"] == lane and _ripe(row, now))
-    return [row.only("id", "order_id") for row in rows][:limit]
+    ripe = [row for row in tx.scan("notices") if row["lane"] == lane and _ripe(row, now)]
+    first = ripe[: 10 * limit]
+    orders = [*dict.fromkeys(row["order_id"] for row in first)][:limit]
+    return [row.only("id", "order_id") for row in first if row["order_id"] in orders]
 
 
 def _ripe(notice: Row, now: Any) -> bool:
@@ -545,8 +549,14 @@ def update_outcomes(
 def case_orders(tx: "Tx", array: str, lane: int) -> list[Row]:
     rows = (tx.get("orders", order_id) for order_id in sorted(set(_texts(array))))
     none = dict.fromkeys(("dispute_type", "dispute_text", "reminders"))
+    retold = {row["order_id"] for row in tx.scan("order_versions")}
+    stubs = {row["order_id"].lower() for row in tx.scan("orders") if row["lane"] is None}
     return [
-        row.but(**POLICIES.get((row["policy"], row["policy_version"]), none))
+        row.but(
+            **POLICIES.get((row["policy"], row["policy_version"]), none),
+            retold=row["order_id"] in retold,
+            has_namesake=row["order_id"].lower() in stubs,
+        )
         for row in rows
         if row is not None and row["lane"] == lane and row["due"] is not None
     ]
@@ -584,20 +594,14 @@ def abridged_acts(
 
 
 @_reading
-def case_versions(tx: "Tx", array: str, most: int) -> list[Row]:
+def case_versions(tx: "Tx", order_ids: list[str], most: int) -> list[Row]:
     found = []
-    for order_id in sorted(set(_texts(array))):
+    for order_id in sorted(set(order_ids)):
         told = [row for row in tx.scan("order_versions") if row["order_id"] == order_id]
         told.sort(key=lambda row: (row["received_at"], row["topic"], row["partition"],
                                    row["offset"]))  # fmt: skip
         found += told[:most]
     return found
-
-
-@_reading
-def case_namesakes(tx: "Tx", order_ids: list[str]) -> list[Row]:
-    stubs = {row["order_id"].lower() for row in tx.scan("orders") if row["lane"] is None}
-    return [Row(order_id=one) for one in sorted(set(order_ids)) if one.lower() in stubs]
 
 
 @_reading
@@ -616,7 +620,8 @@ def case_lines(tx: "Tx", order_ids: list[str], statuses: list[str]) -> list[Row]
 
 @_reading
 def told_orders(tx: "Tx", order_ids: list[str]) -> list[Row]:
-    names = "order_id", "seller_id", "fulfilment", "entered_at", "total", "currency"
+    names = ("order_id", "seller_id", "fulfilment", "entered_at", "labels", "told_due", "total",
+             "currency")  # fmt: skip
     rows = (tx.get("orders", order_id) for order_id in sorted(set(order_ids)))
     found = [row.only(*names) for row in rows if row is not None and row["lane"] is not None]
     return [row.but(total=row["total"] and Decimal(row["total"])) for row in found]
@@ -626,14 +631,14 @@ def told_orders(tx: "Tx", order_ids: list[str]) -> list[Row]:
 def insert_versions(tx: "Tx", *columns: Any) -> "Statement":
     *columns, received_at = columns
     number = 0
-    for order_id, seller, fulfilment, entered_at, total, currency, *place in zip(
+    for order_id, seller, fulfilment, entered_at, labels, told, total, currency, *place in zip(
         *columns, strict=True
     ):
         topic, partition, offset = place
         row = Row(order_id=order_id, received_at=received_at, topic=topic, partition=partition,
                   offset=offset, seller_id=seller, fulfilment=fulfilment, entered_at=entered_at,
-                  total=total and Decimal(total), currency=currency, labels=None,
-                  due=None)  # fmt: skip
+                  total=total and Decimal(total), currency=currency, labels=labels,
+                  told_due=told)  # fmt: skip
         number += yield from _insert_missing(tx, "order_versions", (order_id, *place), row)
     return number
 
@@ -787,7 +792,9 @@ def move_deadlines(tx: "Tx", lane: int, *columns: list[Any]) -> "Statement":
         row = tx.get("orders", order_id)
         if row is not None and row["lane"] == lane:
             first = row["first_due"] or row["due"]
-            grace = row["fires_at"] - row["due"] if row["grace"] is None else row["grace"]
+            grace = row["grace"]
+            if grace is None and row["due"] is not None:
+                grace = row["fires_at"] - row["due"]
             yield from _update(tx, "orders", [order_id], first_due=first, grace=grace, due=due,
                                fires_at=fires_at, held=held)  # fmt: skip
         if fired_at != fires_at:
@@ -849,31 +856,40 @@ def case_decisions(tx: "Tx", order_ids: list[str]) -> list[Row]:
     ]
     found.sort(key=lambda row: (row["order_id"], row["ordinal"]))
     names = ("order_id", "ordinal", "id", "kind", "reason", "revokes", "sequence", "decided_at")
+    values = [json.loads(row["value"]) for row in found]
     return [
-        row.only(*names).but(due=datetime.fromisoformat(json.loads(row["value"])["due"]))
-        for row in found
+        row.only(*names).but(
+            due=datetime.fromisoformat(value["due"]),
+            read_to=json.dumps(value["evidence"]["read_to"]),
+        )
+        for row, value in zip(found, values, strict=True)
     ]
 
 
 # Reminders.
 
 
-@_statement
-def arm_reminders(tx: "Tx", order_ids: list[str], lane: int, now: Any) -> "Statement":
-    armed = []
+@_reading
+def reminded_orders(tx: "Tx", order_ids: list[str], lane: int) -> list[Row]:
+    found = []
     for order_id in sorted(set(order_ids)):
         row = tx.get("orders", order_id)
-        if row is None or row["lane"] != lane or row["finding"] is not None:
+        if row is None or row["lane"] != lane or row["finding"] is not None or row["due"] is None:
             continue
-        policy = POLICIES.get((row["policy"], row["policy_version"]), {"reminders": []})
-        for before in policy["reminders"]:
-            at = row["due"] - before
-            if at > now:
-                reminder = Row(lane=lane, remind_at=at, order_id=order_id)
-                key = lane, at, order_id
-                if (yield from _insert_missing(tx, "reminders", key, reminder)):
-                    armed.append(at)
-    return [Row(next=min(armed, default=None))]
+        policy = POLICIES.get((row["policy"], row["policy_version"]))
+        if policy is not None:
+            order = row.only("order_id", "due", "policy", "policy_version")
+            found.append(order.but(reminders=policy["reminders"]))
+    return found
+
+
+@_statement
+def arm_reminders(tx: "Tx", lane: int, instants: list[Any], ids: list[str]) -> "Statement":
+    armed = 0
+    for key in sorted((lane, at, order_id) for at, order_id in zip(instants, ids, strict=True)):
+        reminder = Row(lane=key[0], remind_at=key[1], order_id=key[2])
+        armed += yield from _insert_missing(tx, "reminders", key, reminder)
+    return armed
 
 
 @_reading

@@ -1,5 +1,6 @@
 """Loads the cases of orders from the rows of seven tables."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -9,7 +10,7 @@ from schemas.statuses import Meaning
 from worker.decide.lines import complete_cancellations
 from worker.domain.acts import Act, Change, Place, RefusedRecord
 from worker.domain.case import Case, Finding, Kind, Order, PriorDecision, Reason, Version
-from worker.domain.policy import AtLapse, Dispute, Facts, Policies
+from worker.domain.policy import AtLapse, Dispute, Facts, Policies, told_due
 from worker.observability.logs import logger
 from worker.storage.transaction import Transaction, text_array
 
@@ -56,9 +57,8 @@ async def load_cases(
     acts, many_acts = await _load_acts(tx, asked, orders, policies)
     refusals = _by_order(await tx.rows("case_refusals", asked))
     changes, many_changes, more_changes = await _load_changes(tx, asked, orders)
-    versions = _by_order(await tx.rows("case_versions", asked, MOST_VERSIONS))
-    silent = [o for o, row in orders.items() if o not in acts and row["finding"] is None]
-    namesakes = {r["order_id"] for r in await tx.rows("case_namesakes", silent)} if silent else ()
+    retold = [order_id for order_id, row in orders.items() if row["retold"]]
+    versions = _by_order(await tx.rows("case_versions", retold, MOST_VERSIONS)) if retold else {}
     decided = [order_id for order_id, row in orders.items() if row["decisions"]]
     decisions = _by_order(await tx.rows("case_decisions", decided) if decided else ())
     cases, faulty, facts = [], set(), {}
@@ -83,7 +83,7 @@ async def load_cases(
                     many_changes=order_id in many_changes,
                     more_changes=order_id in more_changes,
                     auto_cancels=tuple(one for one in given if one.kind == Kind.AUTO_CANCEL),
-                    has_namesake=order_id in namesakes,
+                    has_namesake=row["has_namesake"] and not known.get(order_id),
                     versions=_versions(row, versions.get(order_id, ()), policies),
                 )
             )
@@ -108,7 +108,9 @@ async def load_waiting(
 
 def facts_of(row: Mapping[str, Any]) -> Facts:
     """The facts of an order by which its policy is chosen."""
-    return Facts(row["seller_id"], row["fulfilment"], row["total"], row["currency"])
+    labels = json.loads(row["labels"]) if row["labels"] else {}
+    told = told_due(row["entered_at"], row["told_due"])
+    return Facts(row["seller_id"], row["fulfilment"], row["total"], row["currency"], labels, told)
 
 
 async def count_omitted(tx: Transaction, case: Case, policies: Policies) -> Case:
@@ -227,7 +229,8 @@ def _versions(row: Any, told: Iterable[Any], policies: Policies) -> tuple[Versio
     versions = []
     for other in told:
         known = {key: other[key] if other[key] is not None else row[key] for key in _FACTS}
-        policy = policies.choose(facts_of(known))
+        facts = facts_of(known | {"entered_at": other["entered_at"]})
+        policy = policies.choose(facts)
         versions.append(
             Version(
                 place=_place(other),
@@ -235,13 +238,13 @@ def _versions(row: Any, told: Iterable[Any], policies: Policies) -> tuple[Versio
                 seller_id=other["seller_id"],
                 entered_at=other["entered_at"],
                 policy=policy,
-                due=policy.due(other["entered_at"]),
+                due=policy.due(other["entered_at"], facts.due),
             )
         )
     return tuple(versions)
 
 
-_FACTS = ("seller_id", "fulfilment", "total", "currency", "labels")
+_FACTS = ("seller_id", "fulfilment", "total", "currency", "labels", "told_due")
 
 
 def _refusal(row: Any) -> RefusedRecord:
@@ -271,6 +274,7 @@ def _decisions(rows: Sequence[Any]) -> list[PriorDecision]:
             sequence=row["sequence"],
             decided_at=row["decided_at"],
             due=row["due"],
+            read_to=json.loads(row["read_to"]),
             revoked=row["ordinal"] in revoked,
         )
         for row in rows

@@ -1,8 +1,12 @@
 """Reminds silent sellers before the deadline of an order."""
 
+from collections.abc import Collection
+from datetime import datetime
+
 from worker.decide.cases import load_cases
 from worker.decide.judge import Judge
 from worker.decide.sweep import SweepFrame, SweepResult
+from worker.domain.case import Order
 from worker.domain.decide import remind
 from worker.domain.policy import Policies
 from worker.freshness.evidence import EvidenceScope, Proof
@@ -39,7 +43,7 @@ class Reminders:
                 # Of several missed reminders, the last is enough.
                 reminds_at = {row["order_id"]: row["remind_at"] for row in due}
                 reading = await self._scope.reading(tx, lane.number)
-                proof.check(reading.positions, sweep.now)
+                proof.check(reading.positions, frame.clock)
                 deadlines = await self._judge.deadlines(sweep)
                 published: list[Event] = []
                 counts: list[tuple[str, int]] = []
@@ -52,7 +56,9 @@ class Reminders:
                         case, moved = deadlines.settle(loaded, facts[order.order_id])
                         if moved or case.finding is not None or sweep.now > order.due:
                             continue
-                        decisions = remind(case, reminds_at[order.order_id])
+                        decisions = remind(
+                            case, reminds_at[order.order_id], self._planned(case.order)
+                        )
                         published += list(events(case, decisions, reading, sweep.now))
                     except Exception:
                         # No reminder, then; the sweep at the deadline tries again.
@@ -71,3 +77,8 @@ class Reminders:
             assert next_reminder is not None
             lane.next_reminds_at = next_reminder[0]
         return SweepResult.of(sweep, orders=0, more=len(due) >= frame.batch_size)
+
+    def _planned(self, order: Order) -> Collection[datetime]:
+        return self._policies.reminds_at(
+            order.policy, order.policy_version, order.due, order.reminders
+        )

@@ -1,5 +1,6 @@
 """The case of one order: all facts that a verdict considers."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -100,7 +101,10 @@ class Order(NamedTuple):
 
 
 class PriorDecision(NamedTuple):
-    """A decision made for this order, ``due`` being the deadline of its verdict."""
+    """A decision made for this order, ``due`` being the deadline of its verdict.
+
+    ``read_to`` are the next offsets that had not been read, by topic and partition.
+    """
 
     ordinal: int
     id: str
@@ -109,7 +113,16 @@ class PriorDecision(NamedTuple):
     sequence: int
     decided_at: datetime
     due: datetime
+    read_to: Mapping[str, Sequence[int]]
     revoked: bool = False
+
+    def knew(self, place: Place) -> bool:
+        """Whether a record had taken effect when the decision was made.
+
+        Times cannot tell: a worker may freeze between reading a record and storing it.
+        """
+        offsets = self.read_to.get(place.topic, ())
+        return place.partition < len(offsets) and place.offset < offsets[place.partition]
 
 
 class Version(NamedTuple):

@@ -31,7 +31,7 @@ class Cycle(NamedTuple):
 
     def issued(self, decision: PriorDecision) -> bool:
         """Whether a decision was made in this cycle."""
-        return self.opened is None or decision.decided_at >= self.opened.received_at
+        return self.opened is None or decision.knew(self.opened.place)
 
 
 def confirms(act: Act, auto_cancels: Iterable[PriorDecision]) -> bool:
@@ -41,8 +41,7 @@ def confirms(act: Act, auto_cancels: Iterable[PriorDecision]) -> bool:
     verdict.
     """
     return act.meaning == Meaning.CANCELED and any(
-        act.received_at > given.decided_at and act.occurred_at <= given.due
-        for given in auto_cancels
+        act.occurred_at <= given.due and not given.knew(act.place) for given in auto_cancels
     )
 
 
@@ -81,12 +80,12 @@ class _Watch:
         self.early: Act | None = None
         self._handled = False
         self._cancelled_at: datetime | None = None
-        # Of our own auto-cancel: nothing that was known at the verdict makes the order alive again.
-        self._decided_at: datetime | None = None
+        # Nothing that our auto-cancel knew makes the order alive again.
+        self._ours: PriorDecision | None = None
 
     def cancelled_by_us(self, given: PriorDecision) -> None:
         if not self._handled and self._cancelled_at is None:
-            self._cancelled_at, self._decided_at = given.due, given.decided_at
+            self._cancelled_at, self._ours = given.due, given
 
     def see(self, act: Act) -> None:
         if self._cancelled_at is not None:
@@ -109,7 +108,7 @@ class _Watch:
             self._cancelled_at = max(self._cancelled_at, act.occurred_at)
         elif self._opens(act) and act.occurred_at > self._cancelled_at:
             self.started_at, self.opened, self.early = act.occurred_at, act, None
-            self._handled, self._cancelled_at, self._decided_at = False, None, None
+            self._handled, self._cancelled_at, self._ours = False, None, None
 
     def _starts(self, act: Act) -> bool:
         return act.status == self._clock or (
@@ -117,7 +116,7 @@ class _Watch:
         )
 
     def _opens(self, act: Act) -> bool:
-        if self._decided_at is not None and act.received_at <= self._decided_at:
+        if self._ours is not None and self._ours.knew(act.place):
             return False
         return act.meaning == Meaning.READY or act.status in (self._clock, ORDER_CREATED)
 

@@ -5,11 +5,11 @@ never their order of arrival, so it is idempotent: a repeat changes nothing. A c
 of the cycle in force, see :mod:`worker.domain.cycle`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 
 from schemas.statuses import Meaning
-from worker.domain.acts import IMPLIES_HANDLING, OBSCURE, Act
+from worker.domain.acts import IMPLIES_HANDLING, OBSCURE, Act, Place
 from worker.domain.case import (
     Case,
     Decision,
@@ -125,14 +125,13 @@ class _Emitter:
         self.decisions.append(Decision(ordinal, kind, reason, revokes))
 
 
-def remind(case: Case, at: datetime) -> tuple[Decision, ...]:
+def remind(case: Case, at: datetime, planned: Collection[datetime]) -> tuple[Decision, ...]:
     """The reminder planned for this time, if it still makes sense.
 
-    A decided order needs none, nor does one with any act in time or any refused record. An order
-    whose deadline has moved has other reminders.
+    ``planned`` are the reminders of the deadline in force: one that has moved has others. A decided
+    order needs none, nor does one with any act in time or any refused record.
     """
-    order = case.order
-    if case.finding is not None or case.refusals or order.due - at not in order.reminders:
+    if case.finding is not None or case.refusals or at not in planned:
         return ()
     if find(case) != Finding.SILENT:
         return ()
@@ -152,11 +151,10 @@ def find(case: Case) -> Finding:
         return Finding.DISPUTED
     if _two_sellers(case):
         return Finding.CONFLICTING
-    handling = [act for act in acts if act.meaning in IMPLIES_HANDLING]
-    if not handling:
+    if not any(act.meaning in IMPLIES_HANDLING for act in acts):
         obscure = any(act.meaning in OBSCURE for act in acts)
         return Finding.OBSCURE if obscure else Finding.SILENT
-    reported = [act for act in handling if act.stock_ok is not None]
+    reported = [act for act in acts if act.meaning == Meaning.HANDLING and act.stock_ok is not None]
     if reported and _wrong(reported[-1], reported) and not _disputed_since(reported[-1], disputes):
         return Finding.WITHOUT_STOCK
     return Finding.VALIDATED
@@ -170,11 +168,11 @@ def _counts(case: Case, act: Act) -> bool:
         # A cancellation from before the order entered is none of it.
         return act.occurred_at >= case.order.entered_at
     # What downstream was told cannot rest on a word that nobody understands.
-    return act.meaning not in OBSCURE or not _after_auto_cancel(case, act.received_at)
+    return act.meaning not in OBSCURE or not _after_auto_cancel(case, act.place)
 
 
-def _after_auto_cancel(case: Case, received_at: datetime) -> bool:
-    return any(given.decided_at < received_at for given in case.auto_cancels)
+def _after_auto_cancel(case: Case, place: Place) -> bool:
+    return any(not given.knew(place) for given in case.auto_cancels)
 
 
 def _cancelled(case: Case, cancels: list[Act]) -> Finding:
@@ -197,7 +195,7 @@ def _two_sellers(case: Case) -> bool:
     return any(
         version.seller_id and version.seller_id != case.order.seller_id
         for version in case.versions
-        if not _after_auto_cancel(case, version.received_at)
+        if not _after_auto_cancel(case, version.place)
     )
 
 
@@ -283,7 +281,7 @@ def _follow_ups(
         if Reason.UNKNOWN_STATUS not in issued and any(
             act.meaning in OBSCURE
             and act.occurred_at <= case.order.due
-            and _after_auto_cancel(case, act.received_at)
+            and _after_auto_cancel(case, act.place)
             for act in case.acts
         ):
             yield Reason.UNKNOWN_STATUS

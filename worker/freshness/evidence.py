@@ -1,13 +1,14 @@
 """The proof of freshness, the reading that a verdict rests on, and the inputs that count."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
 from pydantic_core import to_json
 
+from worker.clock import Clock
 from worker.errors import PlazoError
 from worker.records import Partition
 from worker.settings import Settings
@@ -22,23 +23,30 @@ class ProofOutlived(PlazoError):
 class Proof:
     """Every record that was in the logs at ``at`` has taken effect.
 
-    ``ends`` are the ends of the logs at that time.
+    ``ends`` are the ends of the logs at that time, and ``probed`` is the monotonic time, in
+    seconds, at which they were asked for.
     """
 
     at: datetime
-    ends: Mapping[Partition, int] = field(default_factory=dict)
+    ends: Mapping[Partition, int]
+    probed: float
 
-    def check(self, positions: Mapping[Partition, int], now: datetime) -> None:
+    def by(self, now: datetime, monotonic: float) -> datetime:
+        """The time of the probe by a clock that shows ``now``; never later than ``at``.
+
+        A clock that was ahead at the probe may have been set right since. Then ``at`` lay in the
+        future, and evidence came after the probe, even if by now the clock shows ``at`` again.
+        """
+        return min(self.at, now - timedelta(seconds=monotonic - self.probed))
+
+    def check(self, positions: Mapping[Partition, int], clock: Clock) -> None:
         """Hold the proof against the stored positions of a transaction that decides now.
 
-        A clock that was ahead at the probe may have been set right since: then the proof's time is
-        still to come, and so may be evidence.
-
         Raises:
-            ProofOutlived: they fall short of it, or its time lies ahead.
+            ProofOutlived: they fall short of it, or the clock was set back since the probe.
         """
-        if self.at > now:
-            raise ProofOutlived(f"the proof is of {self.at:%H:%M:%S}, and it is {now:%H:%M:%S} now")
+        if (by := self.by(clock.now(), clock.monotonic())) < self.at:
+            raise ProofOutlived(f"the clock was set back by {self.at - by} since the probe")
         if short := sorted(p for p, end in self.ends.items() if positions.get(p, -1) < end):
             raise ProofOutlived(f"the database has not read {short[:5]} up to the proof any more")
 

@@ -296,7 +296,9 @@ class Intake:
     async def _arm_reminders(self, tx: Transaction, order_ids: Sequence[str]) -> datetime | None:
         if not order_ids or not self._policies.reminds:
             return None
-        return await arm_reminders(tx, self._lane.number, order_ids, self._clock.now())
+        return await arm_reminders(
+            tx, self._lane.number, order_ids, self._clock.now(), self._policies
+        )
 
     async def _begin(self, tx: Transaction, batch: Batch) -> tuple[int, int]:
         """Pass the fence, as :meth:`Lane.fence`, and move the positions to the end of the batch."""

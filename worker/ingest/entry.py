@@ -7,7 +7,7 @@ from schemas.models import OrderCreated
 from schemas.statuses import Meaning
 from worker.domain.acts import ORDER_CREATED
 from worker.domain.case import Reason
-from worker.domain.policy import Facts, Policies, Terms
+from worker.domain.policy import Facts, Policies, Terms, told_due
 from worker.records import Record, timestamp_of
 
 _NO_CLOCK: Terms = (None, None, None, 0, None)
@@ -46,15 +46,16 @@ class Entry:
         Raises:
             OverflowError: as :meth:`Policy.due`.
         """
-        policy, doubt = self._policies.only, None
+        policy, doubt, told = self._policies.only, None, None
         if policy is None:
             facts = facts_of(event)
+            told = facts.due
             policy = self._policies.choose(facts)
             if self._policies.lacks(facts):
                 doubt = Reason.FACTS_MISSING.value
         if policy.clock != ORDER_CREATED:
             return _NO_CLOCK, doubt
-        terms = policy.terms(event.entered_at)
+        terms = policy.terms(event.entered_at, told)
         if self._least_window is not None:
             # When it came into the log: a worker that was away makes no order late.
             arrived = min(timestamp_of(record.timestamp), now)
@@ -67,4 +68,5 @@ class Entry:
 def facts_of(event: OrderCreated) -> Facts:
     """The facts of an order by which its policy is chosen."""
     total = None if event.total is None else Decimal(event.total)
-    return Facts(event.seller_id, event.fulfilment, total, event.currency)
+    told = told_due(event.entered_at, event.due)
+    return Facts(event.seller_id, event.fulfilment, total, event.currency, event.labels or {}, told)

@@ -20,8 +20,8 @@ _LONGEST = 200
 def salvage(record: Record, refusal: Refusal, latest: datetime) -> OrderCreated | None:
     """The order of a refused order-created, as far as it can be read.
 
-    ``None`` if it names no order, or tells no time at ``latest`` or before. Of several ids, the first
-    is that of the order.
+    ``None`` if it names no order, or tells no time at ``latest`` or before. Of several ids, the
+    first is that of the order.
     """
     if not refusal.order_ids or not record.value:
         return None
@@ -42,6 +42,8 @@ def salvage(record: Record, refusal: Refusal, latest: datetime) -> OrderCreated 
         total=None,
         currency=None,
         lines=None,
+        labels=None,
+        due=None,
     )
 
 

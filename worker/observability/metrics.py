@@ -256,12 +256,14 @@ class Metrics:
         Counter, "plazo_restarts_total", "Parts of the worker restarted after a fault.", part=Part
     )
     loop_lag: Gauge = row(
-        Gauge, "plazo_loop_lag_seconds", "Delay with which the event loop last woke a sleeper."
+        Gauge,
+        "plazo_loop_lag_seconds",
+        "Longest delay of the event loop within the last one to two minutes.",
     )
     loop_delay: Histogram = row(
         Histogram,
         "plazo_loop_delay_seconds",
-        "Delay of the event loop as a distribution: spikes between two scrapes show here.",
+        "Delay with which the event loop wakes a sleeper, each 20 ms: the slices that hold it.",
         buckets=_SHORT,
     )
     loop_tasks: Gauge = row(
@@ -294,11 +296,6 @@ class Metrics:
                 "schema": revision,
             }
         )
-
-    def observe_loop_lag(self, seconds: float) -> None:
-        """Record the delay of a sleeper."""
-        self.loop_lag.set(seconds)
-        self.loop_delay.observe(seconds)
 
     def forget_lane(self, lane: int, topics: Sequence[str]) -> None:
         """Drop the gauges of a lane no longer owned: its new owner shows them now."""

@@ -181,7 +181,8 @@ def document(order_id: str, history: OrderHistory, personal: bool) -> dict[str, 
         "order": {
             name: order[name]
             for name in (
-                "seller_id", "fulfilment", "entered_at", "started_at", "first_due", "due", "fires_at", "policy",
+                "seller_id", "fulfilment", "entered_at", "started_at", "first_due", "due",
+                "fires_at", "policy",
                 "policy_version", "at_lapse",
                 "total", "currency", "lane", "owner", "topic", "partition", "offset",
                 "received_at", "finding", "outcome", "decided_at",

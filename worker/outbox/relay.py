@@ -75,7 +75,6 @@ class Relay:
         self._type = _shadow_type if settings.mode == "shadow" else _type
         # No verdict may be issued before the tail is read: it could take a sequence in use.
         self.tail_known = asyncio.Event()
-        self.oldest: float | None = None  # epoch seconds of the oldest unpublished decision
 
     def committed(self, events: Mapping[int, Event]) -> None:
         """Decisions were committed, by their sequence."""
@@ -94,7 +93,8 @@ class Relay:
         Raises:
             PublishFailed, TooLarge, KafkaUnavailable, DatabaseUnavailable, TopicsNotFit: run
                 again, from a new tail.
-            Halted: the topic is ahead of the database, or holds other decisions.
+            Halted: the topic is ahead of the database, or holds other decisions; or decisions are
+                missing from their table.
             Fenced, StateLost: take the lane again.
         """
         await self._find_tail()
@@ -155,10 +155,14 @@ class Relay:
         """Publish one batch of decisions; returns whether there was one."""
         lane = self._lane
         if lane.published >= lane.sequence:
-            self.oldest = None
             return False
         events = self._next_handed_over() or await self._next_stored()
-        self.oldest = next(iter(events.values())).decided_at.timestamp()
+        if not events:
+            await lane.look(lane.sequence)  # the database lost them with later commits, usually
+            raise Halted(
+                f"lane {lane.number}: decisions {lane.published + 1} to {lane.sequence} are not "
+                "in the database, and not known as published"
+            )
         spans = await self._spans(self._traces, events) if self._traces else {}
         messages = [self._message(n, event, spans.get(n)) for n, event in events.items()]
         # A worker that froze here, or whose database failed over, would append sequences that have

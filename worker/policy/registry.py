@@ -20,7 +20,7 @@ def load_policies(settings: Settings) -> Policies:
     if settings.policy_file is None:
         policies = Policies.of(Policy("default", settings.stock_window, settings.grace))
     else:
-        policies = load(settings.policy_file, settings.grace)
+        policies = load(settings.policy_file, settings.grace, settings.stock_window)
     ignore_unknown = settings.unknown_status == "ignore"
     return replace(policies, vocabulary=replace(policies.vocabulary, ignore_unknown=ignore_unknown))
 

@@ -29,6 +29,8 @@ DISPUTE_OPEN = "escalation dispute-open"
 UNREADABLE = "escalation unreadable-evidence"
 INCOMPLETE = "escalation evidence-incomplete"
 A_PERSON_DECIDES = "escalation policy"
+CONTRADICTORY = "escalation contradictory-acts"
+UNKNOWN_STATUS = "escalation unknown-status"
 
 _offsets = count()
 
@@ -127,6 +129,7 @@ class Story:
                 sequence=decision.ordinal,
                 decided_at=self.now,
                 due=self.case.order.due,
+                read_to={"status": [next(_offsets)] * 2, "created": [next(_offsets)]},
             )
             standing.append(given)
             if given.kind == Kind.AUTO_CANCEL:
@@ -147,7 +150,7 @@ class Story:
         assert self.case.finding is not None, "the deadline has not lapsed yet"
         self.now += timedelta(hours=1)
         self._learn(
-            one._replace(received_at=max(one.received_at, self.now - TICK)) for one in arrived
+            one._replace(place=one.place._replace(offset=next(_offsets))) for one in arrived
         )
         return self.lapses()
 

@@ -47,6 +47,21 @@ class KafkaFacts:
 
 
 @dataclass(slots=True)
+class NameFacts:
+    """Facts about the names of sellers and orders, from a part of the orders.
+
+    ``unseen`` are sellers that the policy file names and no order has. Names that are ``alike``
+    differ only in case or blanks. ``fault``: the policy file breaks its rules.
+    """
+
+    orders: int = 0
+    unseen: Sequence[str] = ()
+    sellers_alike: Sequence[str] = ()
+    ids_alike: Sequence[str] = ()
+    fault: str = ""
+
+
+@dataclass(slots=True)
 class DatabaseFacts:
     """Facts from Postgres; rows only if the schema fits."""
 
@@ -74,3 +89,4 @@ class DatabaseFacts:
     waiting: int = 0
     # Since when the brake holds everything.
     brake_tripped_at: datetime | None = None
+    names: NameFacts = field(default_factory=NameFacts)

@@ -4,7 +4,7 @@ ALTER TABLE orders ADD COLUMN started_at timestamptz;
 -- The reason why silence alone does not cancel the order, such as entered-late; usually NULL.
 ALTER TABLE orders ADD COLUMN doubt text;
 -- The facts of the order for policies, beside its columns; usually NULL.
-ALTER TABLE orders ADD COLUMN labels jsonb;
+ALTER TABLE orders ADD COLUMN labels jsonb, ADD COLUMN told_due timestamptz;
 -- Whether no table knew the status when the act was read.
 ALTER TABLE acts ADD COLUMN unknown boolean;
 -- Few acts match.
@@ -23,7 +23,7 @@ CREATE TABLE order_versions (
     total numeric,
     currency text,
     labels jsonb,
-    due timestamptz,
+    told_due timestamptz,
     PRIMARY KEY (order_id, topic, partition, "offset")
 );
 -- Statuses that no table knows, as they were written, with their first and last place.
