@@ -13,6 +13,7 @@ from worker.cli import (
     brake,
     contract,
     dead_letters,
+    deadlines,
     lanes,
     policy,
     positions,
@@ -56,7 +57,7 @@ for _command in (
     statuses,
 ):  # fmt: skip
     app.command()(_command)
-for _group in (lanes, positions, shadow, policy, contract, brake, topics, dead_letters):
+for _group in (lanes, positions, shadow, policy, contract, brake, topics, dead_letters, deadlines):
     app.add_typer(_group.app)
 
 _STATUS: dict[type[PlazoError], int] = {

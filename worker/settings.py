@@ -101,6 +101,12 @@ class Settings(BaseSettings):
     order_status_changed_topic: str = Field(
         "marketplace.order-status-changed", min_length=1, description="Input: status changes."
     )
+    deadline_changes_topic: str | None = Field(
+        None,
+        min_length=1,
+        description="Input: extensions, holds and releases, and then nowhere else; empty: they "
+        "come with the status changes. A topic of its own lets an ACL tell who may extend.",
+    )
     order_created_format: Literal["plazo", "vtex-order", "mirakl-order"] = Field(
         "plazo", description="Format of its records: `plazo`, `vtex-order` or `mirakl-order`."
     )
@@ -194,11 +200,11 @@ class Settings(BaseSettings):
         "behind them are refused without their bytes.",
     )
     dead_letter_limit: float = Field(
-        1.0,
+        0.5,
         ge=0,
         le=1,
-        description="Maximum share of dead letters among the last records of a partition; above it "
-        "the lane halts. 1 is off, 0 allows none.",
+        description="Most dead letters among the last records of a partition, as a share of their "
+        "window; above it the lane halts. 1 is off, 0 allows none.",
     )
     dead_letter_window: int = Field(
         1_000,
@@ -298,15 +304,24 @@ class Settings(BaseSettings):
         return init_settings, env_settings, dotenv_settings, file_secret_settings
 
     @property
-    def input_topics(self) -> tuple[str, str]:
-        """The topics that the worker reads; each may hold evidence."""
-        return self.order_created_topic, self.order_status_changed_topic
+    def input_topics(self) -> tuple[str, ...]:
+        """The topics that the worker reads; each may hold evidence. The first brings orders."""
+        changes = (self.deadline_changes_topic,) if self.deadline_changes_topic else ()
+        return self.order_created_topic, self.order_status_changed_topic, *changes
+
+    @property
+    def changes_topic(self) -> str:
+        """The topic that brings extensions, holds and releases."""
+        return self.deadline_changes_topic or self.order_status_changed_topic
 
     @property
     def foreign_formats(self) -> dict[str, str]:
         """Formats of the inputs that do not use ours, by topic."""
-        formats = self.order_created_format, self.order_status_changed_format
-        return {t: f for t, f in zip(self.input_topics, formats, strict=True) if f != "plazo"}
+        formats = {
+            self.order_created_topic: self.order_created_format,
+            self.order_status_changed_topic: self.order_status_changed_format,
+        }
+        return {topic: name for topic, name in formats.items() if name != "plazo"}
 
     @property
     def affiliates(self) -> frozenset[str]:

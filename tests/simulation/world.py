@@ -138,6 +138,7 @@ class World:
             brake_window=BRAKE_WINDOW,
             before_adoption="decide",
             astray_refusals="ignore",  # the oracle does not know them
+            dead_letter_limit=1.0,
         )
         self.database = SimPostgres(self.later, self._database_now)
         self.database.committing = self._committing

@@ -29,6 +29,23 @@ def parse_duration(text: str, option: str) -> timedelta:
     return found
 
 
+def parse_time(text: str, option: str) -> datetime:
+    """A time with its time zone, or a duration before now.
+
+    Raises:
+        typer.BadParameter: neither.
+    """
+    if "-" not in text:
+        return datetime.now(UTC) - parse_duration(text, option)
+    with suppress(ValueError):
+        at = datetime.fromisoformat(text)
+        if at.tzinfo is not None:
+            return at.astimezone(UTC)
+    raise typer.BadParameter(
+        "not a time such as 2026-01-31T08:00Z, nor a duration such as 7d", param_hint=option
+    )
+
+
 def parse_start(text: str, option: str) -> datetime:
     """A time with its time zone, or a duration before now.
 

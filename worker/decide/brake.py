@@ -126,7 +126,8 @@ class Brake:
     def of(cls, settings: Settings, database: Database, guards: Guards) -> "Brake | None":
         """The brake in the settings; ``None`` if they set no limit."""
         limits = Limits.of(settings)
-        return cls(limits, *settings.input_topics, database, guards) if limits else None
+        topics = settings.order_created_topic, settings.order_status_changed_topic
+        return cls(limits, *topics, database, guards) if limits else None
 
     async def permit(
         self, lane: int, request: BrakeRequest, *, corrections: bool = False

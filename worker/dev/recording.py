@@ -124,13 +124,13 @@ def _line(number: int, line: dict[str, Any], settings: Settings, topic: str | No
 
 
 def _topic(given: object, value: object, settings: Settings) -> str:
-    created, changed = settings.input_topics
+    created, changed, *_ = settings.input_topics
     if given is None:
         found = _topic_by_fields(value, settings) if isinstance(value, dict) else None
         if found is None:
             raise _BadLine("no topic, and no fields to find it by; name it by --topic")
         return found
-    known = {created: created, changed: changed}
+    known = {topic: topic for topic in settings.input_topics}
     known |= {"order-created": created, "order-status-changed": changed}
     if not isinstance(given, str) or given not in known:
         raise _BadLine(f"topic: none of {', '.join(known)}")
@@ -138,7 +138,7 @@ def _topic(given: object, value: object, settings: Settings) -> str:
 
 
 def _topic_by_fields(value: dict[str, Any], settings: Settings) -> str | None:
-    created, changed = settings.input_topics
+    created, changed, *_ = settings.input_topics
     foreign = adapters(settings)
     # In structured mode the event is inside the envelope.
     body = value["data"] if isinstance(value.get("data"), dict) else value

@@ -142,7 +142,7 @@ class View:
         table = Table(box=None, expand=True, pad_edge=False)
         for name in ("lane", "created", "status", "open", "unsent"):
             table.add_column(name, justify="right", no_wrap=True)
-        created, changed = self._settings.input_topics
+        created, changed, *_ = self._settings.input_topics
         for lane in range(self._lanes):
             number = str(lane)
 

@@ -81,13 +81,16 @@ class EvidenceScope:
     """The input topics; with ``narrow`` a lane answers for its own partitions only."""
 
     topics: tuple[str, ...]
-    # Retention on the log of orders loses orders, but no evidence of a known order.
+    # The log of acts. Retention on that of orders loses orders, but no evidence of a known order.
     evidence_topic: str
     narrow: bool
     # A log from its first offset on is complete, and no order is older than the installation.
     complete: bool = False
     # Refused acts whose order is not known count for no order.
     ignore_astray: bool = False
+    # The log of extensions and holds, if it is another. They are made for Plazo: before that log
+    # began there were none in it.
+    changes_topic: str | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> "EvidenceScope":
@@ -98,6 +101,7 @@ class EvidenceScope:
             settings.proof == "lane",
             settings.before_adoption == "decide",
             settings.astray_refusals == "ignore",
+            settings.deadline_changes_topic,
         )
 
     def covers(self, lane: int, partition: Partition) -> bool:
@@ -115,14 +119,14 @@ class EvidenceScope:
         )
 
     def _since(self, rows: Iterable[Any], lane: int) -> datetime | None:
-        acts = [row for row in rows if row["topic"] == self.evidence_topic]
         since = [
             row["covered_since"]
-            for row in acts
+            for row in rows
             if row["covered_since"] is not None
+            and row["topic"] in (self.evidence_topic, self.changes_topic)
             and self.covers(lane, (row["topic"], row["partition"]))
         ]
-        begins = [row["begins_at"] for row in acts]
+        begins = [row["begins_at"] for row in rows if row["topic"] == self.evidence_topic]
         if begins and not self.complete and None not in begins:
             since.append(min(begins))
         return max(since, default=None)

@@ -98,8 +98,8 @@ _ANYTHING: Any = _Anything()
 
 
 _ORDERS = ((events.ORDER_CREATED, OrderCreated),)
-_STATUSES = (
-    (events.ORDER_STATUS_CHANGED, OrderStatusChanged),
+_STATUSES = ((events.ORDER_STATUS_CHANGED, OrderStatusChanged),)
+_CHANGES = (
     (events.DEADLINE_EXTENDED, DeadlineExtended),
     (events.DEADLINE_HELD, DeadlineHeld),
     (events.DEADLINE_RELEASED, DeadlineReleased),
@@ -107,11 +107,12 @@ _STATUSES = (
 
 
 class Decoder:
-    """Decodes the records of the two input topics.
+    """Decodes the records of the input topics.
 
     ``longest_wait`` is the longest window plus grace of any policy: an order with a deadline beyond
     the calendar is refused here, while the refusal can still name the field. A topic in
     ``adapters`` carries another system's format. ``aliases`` gives the other ids of an order.
+    Changes of deadlines come with the status changes, or from ``deadline_changes_topic`` only.
     """
 
     def __init__(
@@ -123,16 +124,22 @@ class Decoder:
         longest_wait: timedelta,
         adapters: Mapping[str, Adapter] | None = None,
         aliases: Callable[[str], Iterable[str]] | None = None,
+        deadline_changes_topic: str | None = None,
     ) -> None:
+        carries: dict[str, Any] = {
+            order_created_topic: _ORDERS,
+            order_status_changed_topic: _STATUSES,
+        }
+        if deadline_changes_topic is None:
+            carries[order_status_changed_topic] += _CHANGES
+        else:
+            carries[deadline_changes_topic] = _CHANGES
         self._event_types: dict[str, _EventTypes] = {
             topic: tuple(
                 _EventType(name, name.encode(), model.__pydantic_validator__.validate_json)
                 for name, model in carried
             )
-            for topic, carried in (
-                (order_created_topic, _ORDERS),
-                (order_status_changed_topic, _STATUSES),
-            )
+            for topic, carried in carries.items()
         }
         # By topic, headers that were checked already, the latest first.
         self._envelopes: dict[str, list[tuple[_Headers, _Envelope]]] = {
@@ -155,6 +162,7 @@ class Decoder:
             longest_wait,
             formats.adapters(settings),
             formats.aliases(settings),
+            settings.deadline_changes_topic,
         )
 
     def decode(self, record: Record, now: datetime) -> Event | tuple[Event, ...] | Refusal:
@@ -287,6 +295,16 @@ def _refuse_not_inflated(record: Record) -> None:
         _refuse(RefusalClass.OVERSIZE, "batch: inflates to more than PLAZO_MAX_BATCH_BYTES")
 
 
+def _refuse_type(field: str, kind: str) -> NoReturn:
+    if kind in (name for name, _ in _CHANGES):
+        _refuse(
+            RefusalClass.UNKNOWN_TYPE,
+            f"{field}: a change of a deadline; this topic carries none, see "
+            "PLAZO_DEADLINE_CHANGES_TOPIC",
+        )
+    _refuse(RefusalClass.UNKNOWN_TYPE, f"{field}: not a type of this topic")
+
+
 def _refuse_headers() -> NoReturn:
     _refuse(RefusalClass.ENVELOPE, f"headers: more than {_MAX_HEADERS}")
 
@@ -345,7 +363,7 @@ def _check_headers(headers: _Headers, event_types: _EventTypes) -> _Envelope:
         if kind is not None:
             event_types = tuple(one for one in event_types if one.type_header == kind)
         if not event_types:
-            _refuse(RefusalClass.UNKNOWN_TYPE, f"{events.CE_TYPE}: not a type of this topic")
+            _refuse_type(events.CE_TYPE, (kind or b"").decode("latin-1"))
         if kind is None and not structured:
             _refuse(RefusalClass.ENVELOPE, f"{events.CE_TYPE}: missing")
     return structured, event_types
@@ -381,7 +399,7 @@ def _structured_data(value: bytes, event_types: _EventTypes) -> tuple[bytes, _Ev
         _refuse(RefusalClass.ENVELOPE, "type: missing")
     event_type = next((one for one in event_types if one.type == envelope["type"]), None)
     if event_type is None:
-        _refuse(RefusalClass.UNKNOWN_TYPE, "type: not a type of this topic")
+        _refuse_type("type", envelope["type"])
     content_type = envelope.get("datacontenttype") or events.CONTENT_TYPE
     if not isinstance(content_type, str) or _media_type(content_type.encode()) != _JSON:
         _refuse(RefusalClass.ENVELOPE, "datacontenttype: not application/json")

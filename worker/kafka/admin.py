@@ -23,9 +23,10 @@ from aiokafka.errors import (
 from aiokafka.partitioner import murmur2
 
 from worker.errors import KafkaUnavailable, PlazoError, TopicsNotFit
+from worker.kafka.aiokafka_patch import as_record
 from worker.kafka.client import client_options
 from worker.kafka.describe_quorum import DescribeQuorum
-from worker.records import Partition
+from worker.records import Partition, Record
 from worker.settings import Settings
 
 _T = TypeVar("_T")
@@ -65,6 +66,8 @@ class Sample(NamedTuple):
 
     key: bytes | None
     headers: tuple[tuple[str, bytes], ...]
+    # What the caller wanted to know of the record, in seconds.
+    delay: float | None = None
 
 
 def partition_by_murmur2(key: bytes, partitions: int) -> int:
@@ -206,11 +209,16 @@ class KafkaAdmin:
         change = {topic: NewPartitions(partitions)}
         await self._ask(lambda client: client.create_partitions(change))
 
-    async def tails(self, topics: Mapping[str, int], count: int) -> dict[Partition, list[Sample]]:
+    async def tails(
+        self,
+        topics: Mapping[str, int],
+        count: int,
+        delay_of: Callable[[Record], float | None] = lambda _: None,
+    ) -> dict[Partition, list[Sample]]:
         """Return the last ``count`` records of each partition, oldest first.
 
         ``topics`` gives the number of partitions of each topic. Reading stops after ten seconds, so
-        there may be fewer of large records.
+        there may be fewer of large records. ``delay_of`` is asked for the delay of each.
 
         Raises:
             KafkaUnavailable
@@ -227,7 +235,7 @@ class KafkaAdmin:
         try:
             async with asyncio.timeout(_TIMEOUT + _SAMPLING):
                 await reader.start()
-                return await _read_tails(reader, partitions, count)
+                return await _read_tails(reader, partitions, count, delay_of)
         except (KafkaError, OSError, TimeoutError, ValueError) as error:
             raise KafkaUnavailable(f"{type(error).__name__} on reading samples") from None
         finally:
@@ -249,7 +257,10 @@ class KafkaAdmin:
 
 
 async def _read_tails(
-    reader: Any, partitions: list[TopicPartition], count: int
+    reader: Any,
+    partitions: list[TopicPartition],
+    count: int,
+    delay_of: Callable[[Record], float | None],
 ) -> dict[Partition, list[Sample]]:
     samples: dict[Partition, list[Sample]] = {(tp.topic, tp.partition): [] for tp in partitions}
     begins = await reader.beginning_offsets(partitions)
@@ -265,7 +276,9 @@ async def _read_tails(
             while open_:
                 for tp, records in (await reader.getmany(*open_, timeout_ms=500)).items():
                     samples[tp.topic, tp.partition] += [
-                        Sample(r.key, r.headers) for r in records if r.offset < ends[tp]
+                        Sample(r.key, r.headers, delay_of(as_record(r)))
+                        for r in records
+                        if r.offset < ends[tp]
                     ]
                 # Not by records: a transaction marker at the end moves the position without one.
                 open_ = {tp for tp in open_ if await reader.position(tp) < ends[tp]}

@@ -1,11 +1,13 @@
 """Gathers the facts for `plazo check` from Kafka and Postgres."""
 
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+from schemas.models import OrderStatusChanged
 from worker.errors import DatabaseFault, KafkaUnavailable, PolicyInvalid
+from worker.ingest.decoder import Decoder
 from worker.kafka.admin import KafkaAdmin, NotAnswered, Skew
 from worker.kafka.offsets import OffsetReader
 from worker.observability.metrics import Metrics
@@ -13,6 +15,7 @@ from worker.operations.checks.lanes import last_sequence
 from worker.operations.checks.model import DatabaseFacts, KafkaFacts, NameFacts
 from worker.operations.checks.topics import CONFIGS
 from worker.policy.registry import load_policies
+from worker.records import Record, timestamp_of
 from worker.settings import Settings
 from worker.storage.database import Database
 from worker.storage.migrations import serves
@@ -55,7 +58,7 @@ async def _kafka(settings: Settings) -> KafkaFacts | str:
         # A partition without a leader would keep us waiting, and is a fault of its own.
         widths = {t: s.partitions for t, s in facts.topics.items() if not s.leaderless}
         inputs = {topic: widths[topic] for topic in settings.input_topics if topic in widths}
-        facts.samples = await admin.tails(inputs, _SAMPLES)
+        facts.samples = await admin.tails(inputs, _SAMPLES, _delay_of(settings))
         if (decisions := settings.output_topic) in widths:
             tails = await admin.tails({decisions: widths[decisions]}, _DECISIONS)
             facts.published = {n: last_sequence(samples) for (_, n), samples in tails.items()}
@@ -64,6 +67,22 @@ async def _kafka(settings: Settings) -> KafkaFacts | str:
         return str(error)
     finally:
         await admin.close()
+
+
+def _delay_of(settings: Settings) -> Callable[[Record], float | None]:
+    """How long after its act a record was published, in seconds; others have no delay."""
+    decoder = Decoder.of(settings, settings.stock_window + settings.grace)
+    # No act of a sample lies too far ahead to be looked at.
+    latest = datetime.max.replace(tzinfo=UTC) - settings.max_clock_skew
+
+    def delay(record: Record) -> float | None:
+        found = decoder.decode(record, latest)
+        for event in found if isinstance(found, tuple) else (found,):
+            if isinstance(event, OrderStatusChanged):
+                return (timestamp_of(record.timestamp) - event.occurred_at).total_seconds()
+        return None
+
+    return delay
 
 
 async def _with_bounds(settings: Settings, facts: KafkaFacts) -> KafkaFacts | str:

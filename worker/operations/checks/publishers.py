@@ -1,15 +1,48 @@
-"""The check of the publishers' partitioner."""
+"""The checks of the publishers: their partitioner, and the delay of their records."""
 
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
 
 from worker.kafka.admin import partition_by_murmur2
 from worker.operations.checks.model import Check, KafkaFacts, Status
+from worker.operations.format import span
 from worker.settings import Settings
 
 
 def publisher_checks(settings: Settings, kafka: KafkaFacts) -> Iterator[Check]:
+    """Whether recent records are in the right partition, and acts are published in time."""
+    yield from _partitioners(settings, kafka)
+    topic = settings.order_status_changed_topic
+    delays = sorted(
+        sample.delay
+        for (name, _), samples in kafka.samples.items()
+        for sample in samples
+        if name == topic and sample.delay is not None
+    )
+    yield _delay(f"delay of {topic}", settings.grace, delays)
+
+
+def _delay(name: str, grace: timedelta, delays: Sequence[float]) -> Check:
+    if not delays:
+        return Check(name, Status.NOT_MEASURED, "no acts to look at")
+    p99 = timedelta(seconds=delays[len(delays) * 99 // 100])
+    early = "before" if p99 < timedelta(0) else "after"
+    found = (
+        f"99 % of the last {len(delays)} acts are published at most {span(p99)} {early} their "
+        f"time; the grace is {span(grace)}"
+    )
+    if p99 <= grace:
+        return Check(name, Status.OK, found)
+    return Check(
+        name, Status.WARNING, f"{found}: such acts may come after the verdict, and revoke it",
+        "mend the publisher or its clock, or raise PLAZO_GRACE; a whole number of hours is a local "
+        "time labelled Z",
+    )  # fmt: skip
+
+
+def _partitioners(settings: Settings, kafka: KafkaFacts) -> Iterator[Check]:
     """Whether the keys of recent records are in the partitions that murmur2 gives them."""
     for topic in settings.input_topics:
         state = kafka.topics.get(topic)

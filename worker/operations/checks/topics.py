@@ -37,7 +37,7 @@ def _topics(settings: Settings, kafka: KafkaFacts) -> Iterator[Check]:
 
 
 def _widths(settings: Settings, kafka: KafkaFacts) -> Iterator[Check]:
-    orders, statuses = (kafka.topics.get(topic) for topic in settings.input_topics)
+    orders, statuses, *_ = (kafka.topics.get(topic) for topic in settings.input_topics)
     decisions = kafka.topics.get(settings.output_topic)
     if orders and decisions and decisions.partitions < orders.partitions:
         yield Check(
