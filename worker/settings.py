@@ -151,6 +151,28 @@ class Settings(BaseSettings):
         timedelta(days=30),
         description="Longest hold of a verdict; then a silent order escalates.",
     )
+    before_adoption: Literal["keep", "escalate", "decide"] = Field(
+        "keep",
+        description="Orders whose deadline was over when this installation began: `keep` gives "
+        "no verdict, `escalate` tells a person, `decide` judges them as others. With `decide` a "
+        "log that begins at its first offset is complete, and no order enters late: for replays "
+        "and demonstrations.",
+    )
+    least_window: Annotated[Duration, Field(ge=timedelta(0), le=timedelta(days=365))] = Field(
+        timedelta(0),
+        description="An order whose order-created arrives with less than this left of its window "
+        "escalates instead of being cancelled.",
+    )
+    unknown_status: Literal["escalate", "ignore"] = Field(
+        "escalate",
+        description="A silent order with a status that no table knows: `escalate` or `ignore`. "
+        "Such statuses are counted and listed in both cases.",
+    )
+    astray_refusals: Literal["escalate", "ignore"] = Field(
+        "escalate",
+        description="A refused status change that names no known order: `escalate` the silent "
+        "orders of its partition until it is settled, or `ignore`.",
+    )
     outage_after: Positive | None = Field(
         None,
         description="After an outage of all workers longer than this, orders whose deadline lapsed "

@@ -289,7 +289,7 @@ def _said_in_time(terms: Terms, known: list[Act | Unreadable]) -> str:
                 open_dispute, bad_since = True, None
             elif act.status == "dispute-resolved":
                 open_dispute = False
-            if act.stock_ok is not None:
+            if act.status in HANDLING and act.stock_ok is not None:
                 bad_since = None if act.stock_ok else act.occurred_at
     if open_dispute:
         return "disputed"

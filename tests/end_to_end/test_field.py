@@ -78,7 +78,10 @@ async def test_each_situation_ends_as_an_operator_would_want(
     tmp_path: Path,
 ) -> None:
     await migrate(database)
-    settings = {"stock_window": "PT10S", "grace": "PT1S", **_SETTINGS.get(group, {})}
+    settings = {
+        "stock_window": "PT10S", "grace": "PT1S", "before_adoption": "keep",
+        **_SETTINGS.get(group, {}),
+    }  # fmt: skip
     if group in _POLICIES:
         policy_file = tmp_path / "policies.yaml"
         policy_file.write_text(json.dumps({"version": 1, "policies": _POLICIES[group]}))

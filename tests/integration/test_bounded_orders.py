@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import asyncpg
 import pytest
 from pydantic import SecretStr
+from worker.decide.deadline_changes import DeadlineChanges
 
 from worker.decide.cases import count_omitted, load_cases
-from worker.decide.deadline_changes import DeadlineChanges
 from worker.domain.case import Outcome
 from worker.domain.decide import decide
 from worker.observability.metrics import Metrics
@@ -91,3 +91,19 @@ async def test_an_order_that_our_code_cannot_read_holds_no_other(
         cases, faulty = await load_cases(tx, 0, ["changes", "acts"])
     assert [case.order.order_id for case in cases] == ["acts"]
     assert faulty == {"changes"}
+
+
+async def test_one_look_answers_all_notices_of_an_order(store: Database, database: str) -> None:
+    """The order behind sixteen of them waits for two sweeps."""
+    connection = await asyncpg.connect(database)
+    await connection.execute(
+        "INSERT INTO notices (lane, order_id) SELECT 0, 'acts' FROM generate_series(1, 15);"
+        "INSERT INTO notices (lane, order_id) VALUES (0, 'changes'), (0, 'acts'), (1, 'changes')"
+    )
+    await connection.close()
+    seen = []
+    async with store.transaction() as tx:
+        while found := await tx.rows("next_notices", 0, 1, datetime.now(UTC)):
+            seen.append([row["order_id"] for row in found])
+            await tx.execute("delete_notices", [row["id"] for row in found])
+    assert seen == [["acts"] * 10, ["acts"] * 6, ["changes"]]

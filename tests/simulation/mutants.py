@@ -65,6 +65,7 @@ _NO_COMPARE = (
     (LANE, 'if row["sequence"] != self.sequence:', "if False:"),
     (LANE, 'if row["kept"] != kept or (moved and row["moved"] != moved):', "if False:"),
 )
+_PROBE_BY_OURS = (FRESHNESS, "at = min(ours, theirs)", "at = ours")
 _DISARM = """\
                 if due:
                     # First of all: later steps may arm others, and before the last of these.
@@ -80,7 +81,7 @@ PLANTED = (
         "fence removed",
         "a transaction of an older epoch fails whole",
         100,
-        9,
+        15,
         (
             (
                 STATEMENTS,
@@ -119,7 +120,7 @@ PLANTED = (
         "position committed before the effect",
         "each record takes effect once",
         200,
-        1,
+        4,
         (
             (
                 INTAKE,
@@ -173,18 +174,58 @@ PLANTED = (
         ),
     ),
     PlantedFault(
+        "decisions that a failover lost are looked for in vain",
+        "a lane finds out by itself that its state was lost",
+        600,
+        567,
+        ((RELAY, "        if not events:\n", "        if False:\n"),),
+    ),
+    PlantedFault(
+        "notices of one order are taken one by one",
+        "a late verdict has a guard",
+        100,
+        29,
+        ((STATEMENTS, "    first = ripe[: 10 * limit]\n", "    first = ripe[:limit]\n"),),
+    ),
+    PlantedFault(
         "a proof whose time lies ahead is used",
         "no false cancel",
         1000,
         667,
-        (("worker/freshness/evidence.py", "if self.at > now:", "if False:"),),
+        (
+            (
+                "worker/freshness/evidence.py",
+                "if (by := self.by(clock.now(), clock.monotonic())) < self.at:",
+                "if False:",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "a proof whose time lay ahead counts once that time has come",
+        "no false cancel",
+        2000,
+        1192,
+        (
+            (
+                "worker/freshness/evidence.py",
+                "return min(self.at, now - timedelta(seconds=monotonic - self.probed))",
+                "return min(self.at, now)",
+            ),
+        ),
     ),
     PlantedFault(
         "the worker's clock alone",
         "no verdict before due + grace",
         100,
         8,
-        ((FRESHNESS, "at = min(ours, theirs)", "at = ours"),),
+        (_PROBE_BY_OURS, (FRESHNESS, "self._clocks.earliest(), self", "self._clock.now(), self")),
+    ),
+    PlantedFault(
+        "the worker's clock alone at the probe",
+        "held by the clocks at the use of the proof",
+        0,
+        8,
+        (_PROBE_BY_OURS,),
     ),
     PlantedFault(
         "grace ignored",
@@ -203,7 +244,7 @@ PLANTED = (
         "< for <= at due",
         "24:00:00 counts as in time",
         100,
-        5,
+        6,
         ((DECIDE, "act.occurred_at <= case.order.due", "act.occurred_at < case.order.due"),),
     ),
     PlantedFault(
@@ -237,7 +278,7 @@ PLANTED = (
         "sequence moved outside the transaction",
         "sequences are dense",
         200,
-        29,
+        76,
         (
             (
                 SWEEP,
@@ -259,7 +300,7 @@ PLANTED = (
         "failed publication taken for done",
         "every verdict is published",
         400,
-        4,
+        11,
         (
             (
                 RELAY,
@@ -289,7 +330,7 @@ PLANTED = (
         "hand-over forgotten",
         "an act in a foreign lane takes effect",
         100,
-        5,
+        1,
         ((INTAKE, "if to_notice := to_notice | rows.without_clock | rows.changed:", "if False:"),),
     ),
     PlantedFault(
@@ -375,7 +416,7 @@ PLANTED = (
         "no look at an order whose deadline was changed",
         "a released verdict falls",
         300,
-        76,
+        159,
         ((INTAKE, "self._lane.number, list(rows.changed)", "self._lane.number, []"),),
     ),
     PlantedFault(
@@ -389,7 +430,7 @@ PLANTED = (
         "an order that waits not looked at for later acts",
         "a clock starts by what comes after its order",
         300,
-        9,
+        1,
         (
             (
                 STATEMENTS,
@@ -507,7 +548,7 @@ PLANTED = (
         "packed acts forgotten when a key is taken",
         "each record takes effect once",
         300,
-        94,
+        78,
         (
             (
                 INTAKE,
@@ -520,7 +561,7 @@ PLANTED = (
         "deadlines looked at every 40 s only",
         "a verdict is late only while a guard holds it",
         100,
-        0,
+        4,
         (
             (
                 "worker/runtime/lane_tasks.py",
@@ -547,7 +588,7 @@ PLANTED = (
         "decisions published 30 s later",
         "a verdict is late only while a guard holds it",
         100,
-        0,
+        4,
         (
             (
                 RELAY,
@@ -586,7 +627,7 @@ PLANTED = (
         "each batch of decisions published twice",
         "only a fault of the lane itself excuses a repeat",
         100,
-        5,
+        2,
         (
             (
                 RELAY,
@@ -817,7 +858,10 @@ def renew(trial: Trial) -> None:
     file = Path(__file__)
     place = rf'(PlantedFault\(\s*"{re.escape(trial.fault.name)}",\s*"[^"]*",\s*\d+,\s*)\w+'
     text = file.read_text(encoding="utf-8")
-    file.write_text(re.sub(place, rf"\g<1>{trial.seed}", text), encoding="utf-8")
+    # In one step: the process of another fault may import this file just now.
+    renewed = file.with_suffix(".renewed")
+    renewed.write_text(re.sub(place, rf"\g<1>{trial.seed}", text), encoding="utf-8")
+    renewed.replace(file)
 
 
 def main() -> int:

@@ -32,7 +32,7 @@ _READ: dict[str, Callable[[bytes], Any]] = {
     "occurred_at": _instant, "received_at": _instant, "entered_at": _instant, "due": _instant,
     "fires_at": _instant, "stock_ok": lambda data: data == b"\1",
     "form_complete": lambda data: data == b"\1", "unknown": lambda data: data == b"\1",
-    "total": _numeric,
+    "total": _numeric, "told_due": _instant, "labels": lambda data: data[1:].decode(),
 }  # fmt: skip
 
 

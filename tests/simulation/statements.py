@@ -33,8 +33,8 @@ COPIES: dict[str, "Callable[..., Statement]"] = {}
 
 _ORDER = (
     "order_id", "lane", "seller_id", "fulfilment", "entered_at", "due", "fires_at", "policy",
-    "policy_version", "at_lapse", "doubt", "total", "currency", "topic", "partition", "offset",
-    "received_at",
+    "policy_version", "at_lapse", "doubt", "labels", "told_due", "total", "currency", "topic",
+    "partition", "offset", "received_at",
 )  # fmt: skip
 
 
@@ -45,7 +45,7 @@ _ACT = (
 # What an order has beside the columns that it enters with.
 _NEW = {
     "finding": None, "outcome": None, "decided_at": None, "decisions": 0, "first_due": None,
-    "grace": None, "held": False, "started_at": None, "labels": None,
+    "grace": None, "held": False, "started_at": None,
 }  # fmt: skip
 
 
@@ -207,13 +207,30 @@ def lanes_as_stored(tx: "Tx", lanes: list[int]) -> list[Row]:
 
 @_reading
 def positions(tx: "Tx") -> list[Row]:
-    names = "topic", "partition", "next_offset", "last_timestamp", "covered_since"
-    return [row.only(*names) for row in tx.scan("positions")]
+    names = (
+        "topic", "partition", "next_offset", "last_timestamp", "covered_since", "begins_at",
+    )  # fmt: skip
+    return [row.only(*names).but(adopted_at=None) for row in tx.scan("positions")]
+
+
+@_reading
+def astray_since(tx: "Tx", lane: int) -> list[Row]:
+    known = {
+        row["dead_letter"]
+        for row in tx.scan("shields")
+        if (order := tx.get("orders", row["order_id"])) and order["lane"] is not None
+    }
+    times = [
+        row["timestamp"]
+        for row in tx.scan("dead_letters")
+        if row["lane"] == lane and row["astray"] and row["id"] not in known
+    ]
+    return [Row(at=max(times))] if times else []
 
 
 @_statement
 def start_position(
-    tx: "Tx", topic: str, partition: int, next_offset: int, covered_since: Any
+    tx: "Tx", topic: str, partition: int, next_offset: int, covered_since: Any, begins_at: Any
 ) -> "Statement":
     key = (topic, partition)
     yield "positions", key
@@ -221,9 +238,13 @@ def start_position(
     if before is not None and before["covered_since"] is not None:
         known = before["covered_since"]
         covered_since = known if covered_since is None else max(known, covered_since)
+    if others := [row["begins_at"] for row in tx.scan("positions") if row["topic"] == topic]:
+        begins_at = min((at for at in others if at is not None), default=None)
+    if before is not None:
+        begins_at = before["begins_at"]
     tx.put("positions", key, Row(topic=topic, partition=partition, next_offset=next_offset,
-                                 covered_since=covered_since, last_offset=None,
-                                 last_timestamp=None))  # fmt: skip
+                                 covered_since=covered_since, begins_at=begins_at,
+                                 last_offset=None, last_timestamp=None))  # fmt: skip
     return 1
 
 
@@ -245,7 +266,7 @@ def enter_orders(
     tx: "Tx", lane: int, topic: str, partition: int, now: Any,
     stubs: list[str], *columns: list[Any],
 ) -> "Statement":  # fmt: skip
-    columns, touched, acts = columns[:13], columns[13], columns[14:]
+    columns, touched, acts = columns[:15], columns[15], columns[16:]
     rows = (tx.get("orders", order_id) for order_id in sorted(set(touched)))
     met = [row for row in rows if row is not None]
     watched = [row["order_id"] for row in met if row["lane"] != lane or _watched(row)]
@@ -321,11 +342,12 @@ def _arriving(
             order_id=order_id, lane=lane, seller_id=seller, fulfilment=fulfilment,
             entered_at=entered_at, due=due, fires_at=fires_at, policy=policy,
             policy_version=version, at_lapse=at_lapse, doubt=doubt,
-            total=total, currency=currency, topic=topic, partition=partition, offset=offset,
+            labels=labels, told_due=told, total=total, currency=currency, topic=topic,
+            partition=partition, offset=offset,
             received_at=now,
         )
         for order_id, seller, fulfilment, entered_at, due, fires_at, policy, version, at_lapse,
-        doubt, total, currency, offset
+        doubt, labels, told, total, currency, offset
         in zip(*columns, strict=True)
     ]  # fmt: skip
 
@@ -394,7 +416,8 @@ def _waits(row: Row | None) -> bool:
 
 @_reading
 def waiting_orders(tx: "Tx", order_ids: list[str]) -> list[Row]:
-    names = ("order_id", "seller_id", "fulfilment", "total", "currency", "labels", "entered_at",
+    names = ("order_id", "seller_id", "fulfilment", "total", "currency", "labels", "told_due",
+             "entered_at",
              "due")  # fmt: skip
     rows = (tx.get("orders", order_id) for order_id in sorted(set(order_ids)))
     return [row.only(*names) for row in rows if row is not None and _waits(row)]
@@ -426,8 +449,10 @@ def set_clocks(tx: "Tx", lane: int, *columns: list[Any]) -> "Statement":
 
 @_reading
 def next_notices(tx: "Tx", lane: int, limit: int, now: Any) -> list[Row]:
-    rows = (row for row in tx.scan("notices") if row["lane"] == lane and _ripe(row, now))
-    return [row.only("id", "order_id") for row in rows][:limit]
+    ripe = [row for row in tx.scan("notices") if row["lane"] == lane and _ripe(row, now)]
+    first = ripe[: 10 * limit]
+    orders = [*dict.fromkeys(row["order_id"] for row in first)][:limit]
+    return [row.only("id", "order_id") for row in first if row["order_id"] in orders]
 
 
 def _ripe(notice: Row, now: Any) -> bool:
@@ -595,7 +620,8 @@ def case_lines(tx: "Tx", order_ids: list[str], statuses: list[str]) -> list[Row]
 
 @_reading
 def told_orders(tx: "Tx", order_ids: list[str]) -> list[Row]:
-    names = "order_id", "seller_id", "fulfilment", "entered_at", "total", "currency"
+    names = ("order_id", "seller_id", "fulfilment", "entered_at", "labels", "told_due", "total",
+             "currency")  # fmt: skip
     rows = (tx.get("orders", order_id) for order_id in sorted(set(order_ids)))
     found = [row.only(*names) for row in rows if row is not None and row["lane"] is not None]
     return [row.but(total=row["total"] and Decimal(row["total"])) for row in found]
@@ -605,14 +631,14 @@ def told_orders(tx: "Tx", order_ids: list[str]) -> list[Row]:
 def insert_versions(tx: "Tx", *columns: Any) -> "Statement":
     *columns, received_at = columns
     number = 0
-    for order_id, seller, fulfilment, entered_at, total, currency, *place in zip(
+    for order_id, seller, fulfilment, entered_at, labels, told, total, currency, *place in zip(
         *columns, strict=True
     ):
         topic, partition, offset = place
         row = Row(order_id=order_id, received_at=received_at, topic=topic, partition=partition,
                   offset=offset, seller_id=seller, fulfilment=fulfilment, entered_at=entered_at,
-                  total=total and Decimal(total), currency=currency, labels=None,
-                  due=None)  # fmt: skip
+                  total=total and Decimal(total), currency=currency, labels=labels,
+                  told_due=told)  # fmt: skip
         number += yield from _insert_missing(tx, "order_versions", (order_id, *place), row)
     return number
 
@@ -752,7 +778,7 @@ def refuse_changes(tx: "Tx", lane: int, *columns: list[Any]) -> "Statement":
                 lane, *place, act["received_at"], act["received_at"], error, message,
                 act["order_id"].encode(), act["body"].encode(),
                 [b"content-type", b"ce_specversion", b"ce_type"],
-                [b"application/json", b"1.0", kind], [],
+                [b"application/json", b"1.0", kind], [], False,
             )  # fmt: skip
             yield from insert_dead_letters(tx, *letter)
             number += 1
@@ -766,7 +792,9 @@ def move_deadlines(tx: "Tx", lane: int, *columns: list[Any]) -> "Statement":
         row = tx.get("orders", order_id)
         if row is not None and row["lane"] == lane:
             first = row["first_due"] or row["due"]
-            grace = row["fires_at"] - row["due"] if row["grace"] is None else row["grace"]
+            grace = row["grace"]
+            if grace is None and row["due"] is not None:
+                grace = row["fires_at"] - row["due"]
             yield from _update(tx, "orders", [order_id], first_due=first, grace=grace, due=due,
                                fires_at=fires_at, held=held)  # fmt: skip
         if fired_at != fires_at:
@@ -797,7 +825,7 @@ def refuse_acts(tx: "Tx", lane: int, *columns: Any) -> "Statement":
             there.add((*place, act["received_at"]))
             letter = (
                 lane, *place, act["received_at"], act["received_at"], error, message,
-                order_id.encode(), act["body"].encode(), [], [], [order_id],
+                order_id.encode(), act["body"].encode(), [], [], [order_id], False,
             )  # fmt: skip
             number += yield from insert_dead_letters(tx, *letter)
     return number
@@ -964,7 +992,11 @@ def unpublished_decisions(tx: "Tx", lane: int, after: int, limit: int) -> list[R
 def insert_dead_letters(
     tx: "Tx", lane: int, topic: str, partition: int, offset: int, timestamp: Any, received_at: Any,
     error: str, message: str, key: Any, value: Any, names: Any, values: Any, named: list[str],
+    tells_act: bool,
 ) -> "Statement":  # fmt: skip
+    orders = [tx.get("orders", order_id) for order_id in named]
+    known = any(order is not None and order["lane"] is not None for order in orders)
+    astray = True if tells_act and not known else None
     place = (topic, partition, offset, timestamp)
     number = tx.serial("dead_letters")
     yield "dead_letters_by_place", place
@@ -976,12 +1008,15 @@ def insert_dead_letters(
     if there:
         (number,) = there
         yield "dead_letters", number
-        tx.put("dead_letters", number, tx.newest("dead_letters", number))
+        letter = tx.newest("dead_letters", number)
+        assert letter is not None
+        tx.put("dead_letters", number, letter.but(astray=astray))
     else:
         tx.put("dead_letters", number, Row(
             id=number, lane=lane, topic=topic, partition=partition, offset=offset,
             timestamp=timestamp, received_at=received_at, error=error, message=message, key=key,
             value=value, header_names=names, header_values=values, published=False,
+            astray=astray,
         ))  # fmt: skip
     shielded = 0
     for order_id in named:

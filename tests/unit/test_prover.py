@@ -26,12 +26,13 @@ class _Probe:
 
 
 class _Database:
-    def __init__(self, positions: Ends) -> None:
+    def __init__(self, positions: Ends, clock: "_Clock") -> None:
         self.positions = positions
+        self.clock = clock
         self.wrong = timedelta(0)
 
     async def now(self) -> datetime:
-        return datetime.now(UTC) + self.wrong
+        return self.clock.true() + self.wrong
 
     async def rows(self, _name: str) -> list[dict[str, Any]]:
         return [
@@ -41,14 +42,19 @@ class _Database:
 
 
 class _Clock(SystemClock):
-    ahead = 0.0
+    """``passed`` more seconds than really did; ``wrong`` by so much."""
+
+    passed = 0.0
     wrong = timedelta(0)
 
+    def true(self) -> datetime:
+        return super().now() + timedelta(seconds=self.passed)
+
     def now(self) -> datetime:
-        return super().now() + self.wrong
+        return self.true() + self.wrong
 
     def monotonic(self) -> float:
-        return super().monotonic() + self.ahead
+        return super().monotonic() + self.passed
 
 
 class _Prover(Prover):
@@ -59,7 +65,7 @@ class _Prover(Prover):
 @asynccontextmanager
 async def _serving(positions: Ends) -> AsyncIterator[tuple[_Prover, _Clock]]:
     clock = _Clock()
-    database: Any = _Database(positions)
+    database: Any = _Database(positions, clock)
     scope = EvidenceScope(("acts",), "acts", narrow=False)
     metrics = Metrics(Settings())
     guards = Guards(metrics)
@@ -78,7 +84,7 @@ async def test_a_proof_is_late_once_lanes_have_waited_for_it() -> None:
         waiting = asyncio.create_task(prover.proven(0, datetime.now(UTC)))
         await eventually(lambda: prover.held_by, interval=0.001)
         assert prover.late() == []
-        clock.ahead = 2 * _LATE
+        clock.passed = 2 * _LATE
         (late,) = prover.late()
         assert late.missing({("acts", 0): 8, ("acts", 1): 17}) == 2 + 3
         assert late.missing({("acts", 0): 12}) == 0
@@ -107,24 +113,43 @@ async def test_a_proof_from_the_future_does_not_outlive_the_correction_of_the_cl
         assert again.at <= clock.now()
 
 
+async def test_a_proof_from_the_future_stays_void_when_its_time_has_come() -> None:
+    """Nobody asked between the correction and that time, and evidence came meanwhile."""
+    async with _serving(dict(_ENDS)) as (prover, clock), asyncio.timeout(5):
+        clock.wrong = prover.database.wrong = timedelta(minutes=5)
+        ahead = await prover.proven(0, clock.now())
+        clock.wrong = prover.database.wrong = timedelta(0)
+        clock.passed = 360
+        with pytest.raises(ProofOutlived, match="the clock was set back by 0:0"):
+            ahead.check(_ENDS, clock)
+        again = await prover.proven(0, ahead.at)
+        assert again.probed > ahead.probed + 300
+
+
+async def test_a_proof_lives_on_while_no_clock_is_set() -> None:
+    async with _serving(dict(_ENDS)) as (prover, clock), asyncio.timeout(5):
+        proof = await prover.proven(0, at := clock.now())
+        clock.passed = 3600
+        assert await prover.proven(0, at) is proof
+        proof.check(_ENDS, clock)
+
+
 async def test_a_dropped_proof_is_made_again() -> None:
     positions = dict(_ENDS)
     async with _serving(positions) as (prover, clock), asyncio.timeout(5):
         at = clock.now()
         proof = await prover.proven(0, at)
-        proof.check(positions, clock.now())
-        with pytest.raises(ProofOutlived, match="the proof is of"):
-            proof.check(positions, proof.at - timedelta(seconds=1))  # its clock was set right
+        proof.check(positions, clock)
         positions["acts", 1] = 19  # a failover lost the last one
         with pytest.raises(ProofOutlived, match=r"\('acts', 1\)"):
-            proof.check(positions, clock.now())
+            proof.check(positions, clock)
         prover.drop(proof)
         waiting = asyncio.create_task(prover.proven(0, at))
         await eventually(lambda: prover.behind == [("acts", 1, 1)], interval=0.001)
         assert not waiting.done()
         positions["acts", 1] = 20
         prover.progressed()
-        (await waiting).check(positions, clock.now())
+        (await waiting).check(positions, clock)
 
 
 async def test_a_log_that_went_back_voids_its_proof() -> None:

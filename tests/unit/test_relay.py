@@ -275,6 +275,22 @@ async def test_what_is_handed_over_is_bounded() -> None:
     assert parts.read == list(range(2_001, 5_001))
 
 
+async def test_a_lane_whose_decisions_are_lost_is_taken_over_again() -> None:
+    topic = Topic()
+    topic.lane.sequence, topic.lost = 1, StateLost("lost")
+    topic.rows = AsyncMock(return_value=[])  # type: ignore[method-assign]
+    with pytest.raises(StateLost):
+        await asyncio.wait_for(topic.relay().run(), 10)
+
+
+async def test_a_lane_halts_whose_decisions_are_missing_for_no_known_reason() -> None:
+    topic = Topic()
+    topic.lane.sequence, topic.lane.published = 3, 1
+    topic.rows = AsyncMock(return_value=[])  # type: ignore[method-assign]
+    with pytest.raises(Halted, match="decisions 2 to 3 are not in the database"):
+        await asyncio.wait_for(topic.relay().run(), 10)
+
+
 async def test_nothing_is_published_by_a_lane_that_was_fenced_or_lost_its_state() -> None:
     topic = Topic()
     topic.lane.sequence, topic.lost = 1, StateLost("lost")

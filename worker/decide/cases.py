@@ -10,7 +10,7 @@ from schemas.statuses import Meaning
 from worker.decide.lines import complete_cancellations
 from worker.domain.acts import Act, Change, Place, RefusedRecord
 from worker.domain.case import Case, Finding, Kind, Order, PriorDecision, Reason, Version
-from worker.domain.policy import AtLapse, Dispute, Facts, Policies
+from worker.domain.policy import AtLapse, Dispute, Facts, Policies, told_due
 from worker.observability.logs import logger
 from worker.storage.transaction import Transaction, text_array
 
@@ -108,7 +108,9 @@ async def load_waiting(
 
 def facts_of(row: Mapping[str, Any]) -> Facts:
     """The facts of an order by which its policy is chosen."""
-    return Facts(row["seller_id"], row["fulfilment"], row["total"], row["currency"])
+    labels = json.loads(row["labels"]) if row["labels"] else {}
+    told = told_due(row["entered_at"], row["told_due"])
+    return Facts(row["seller_id"], row["fulfilment"], row["total"], row["currency"], labels, told)
 
 
 async def count_omitted(tx: Transaction, case: Case, policies: Policies) -> Case:
@@ -227,7 +229,8 @@ def _versions(row: Any, told: Iterable[Any], policies: Policies) -> tuple[Versio
     versions = []
     for other in told:
         known = {key: other[key] if other[key] is not None else row[key] for key in _FACTS}
-        policy = policies.choose(facts_of(known))
+        facts = facts_of(known | {"entered_at": other["entered_at"]})
+        policy = policies.choose(facts)
         versions.append(
             Version(
                 place=_place(other),
@@ -235,13 +238,13 @@ def _versions(row: Any, told: Iterable[Any], policies: Policies) -> tuple[Versio
                 seller_id=other["seller_id"],
                 entered_at=other["entered_at"],
                 policy=policy,
-                due=policy.due(other["entered_at"]),
+                due=policy.due(other["entered_at"], facts.due),
             )
         )
     return tuple(versions)
 
 
-_FACTS = ("seller_id", "fulfilment", "total", "currency", "labels")
+_FACTS = ("seller_id", "fulfilment", "total", "currency", "labels", "told_due")
 
 
 def _refusal(row: Any) -> RefusedRecord:

@@ -6,7 +6,7 @@ Each change of a deadline either counts, or becomes a dead letter for its publis
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from schemas.events import RefusalClass
 from worker.domain.acts import EXTENDED, ORDER_CREATED, Act, Change
@@ -168,7 +168,7 @@ class Deadlines:
     ) -> ClockChange:
         terms: Terms = (None, None, None, 0, None)
         if cycle.started_at is not None:
-            terms = policy.terms(cycle.started_at)
+            terms = policy.terms(cycle.started_at, facts.due)
         doubt = Reason.FACTS_MISSING.value if self.policies.lacks(facts) else None
         change = ClockChange(order_id, cycle.started_at, *terms, fired_at, doubt, facts.seller_id)
         self._clocks.append(change)
@@ -280,8 +280,9 @@ class Deadlines:
     async def _store_clocks(self, tx: Transaction, lane: int) -> TimerChange:
         if not self._clocks:
             return TimerChange()
+        found = await tx.row("set_clocks", lane, *columns(self._clocks))
         started = [change.order_id for change in self._clocks if change.due]
-        return await self._store(tx, lane, "set_clocks", self._clocks, started)
+        return await self._timers(tx, lane, found, started)
 
     async def _store_moves(self, tx: Transaction, lane: int) -> TimerChange:
         if not self._moved:
@@ -290,23 +291,18 @@ class Deadlines:
             (case.order.order_id, planned.due, fires_at, case.order.fires_at, planned.held)
             for case, planned, fires_at in self._moved
         ]
+        found = await tx.row("move_deadlines", lane, *columns(rows))
         reminded = [case.order.order_id for case, _, _ in self._moved if case.order.reminders]
-        return await self._store(tx, lane, "move_deadlines", rows, reminded)
+        return await self._timers(tx, lane, found, reminded)
 
-    async def _store(
-        self,
-        tx: Transaction,
-        lane: int,
-        statement: str,
-        rows: Sequence[tuple[object, ...]],
-        reminded: Sequence[str],
+    async def _timers(
+        self, tx: Transaction, lane: int, found: Any, reminded: Sequence[str]
     ) -> TimerChange:
-        found = await tx.row(statement, lane, *columns(rows))
-        assert found is not None
         first = None
         if reminded and self.policies.reminds:
             first = await arm_reminders(tx, lane, reminded, self.now, self.policies)
-        return TimerChange(found["armed"] - found["disarmed"], found["first_fires_at"], first)
+        armed = found["armed"] - found["disarmed"]
+        return TimerChange(armed, found["first_fires_at"], first)
 
 
 def _another_cycle(case: Case, cycle: Cycle) -> bool:

@@ -57,7 +57,12 @@ class Judge:
 
     def limits(self, reading: Reading) -> Limits:
         """The limits of what is known at a reading."""
-        return Limits(reading.evidence_since, reading.adopted_at, self._escalate_before_adoption)
+        return Limits(
+            reading.evidence_since,
+            reading.adopted_at,
+            self._escalate_before_adoption,
+            reading.astray_at,
+        )
 
     async def deadlines(self, sweep: Sweep) -> Deadlines:
         """The deadlines that a sweep settles."""

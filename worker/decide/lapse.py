@@ -47,7 +47,7 @@ class Lapse:
             async with frame.open() as sweep:
                 tx = sweep.tx
                 reading = await self._scope.reading(tx, lane.number)
-                proof.check(reading.positions, sweep.now)
+                proof.check(reading.positions, frame.clock)
                 due = await tx.rows("due_deadlines", lane.number, proof.at, frame.batch_size)
                 fires_at = {row["order_id"]: row["fires_at"] for row in due}
                 if due:

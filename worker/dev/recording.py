@@ -23,6 +23,7 @@ from pydantic import ValidationError
 
 from schemas import events as names
 from schemas.models import OrderCreated, OrderStatusChanged
+from schemas.statuses import STATUSES, Meaning, normalise
 from worker.dev.ledger import UNREADABLE, Entry, Fact, Message
 from worker.errors import PlazoError
 from worker.ingest.formats import Adapter, adapters
@@ -190,7 +191,7 @@ def _meanings(
             if isinstance(event, OrderCreated) and event.entered_at <= latest:
                 return ((event.order_id, Entry(event.entered_at)),)
             if isinstance(event, OrderStatusChanged) and event.occurred_at <= latest:
-                fact = Fact(event.status, event.occurred_at, event.stock_ok)
+                fact = Fact(_canonical(event.status), event.occurred_at, event.stock_ok)
                 return ((event.order_id, fact),)
     # Unreadable: it shields each order that it names.
     named = dict.fromkeys([key] if key else [])
@@ -219,3 +220,18 @@ def _data(value: bytes, headers: Mapping[str, str], kind: str) -> bytes:
     if found != kind or not str(version).startswith("1."):
         raise ValueError(kind)
     return inner
+
+
+# The word by which the audit knows a meaning.
+_WORDS = {
+    Meaning.HANDLING: "start-handling",
+    Meaning.CANCELED: "canceled",
+    Meaning.READY: "ready-for-handling",
+    Meaning.NOTHING: "staging",
+}
+
+
+def _canonical(status: str) -> str:
+    """A status in the words of the audit."""
+    word = normalise(status)
+    return _WORDS.get(STATUSES.get(word, Meaning.UNKNOWN), word)

@@ -151,11 +151,10 @@ def find(case: Case) -> Finding:
         return Finding.DISPUTED
     if _two_sellers(case):
         return Finding.CONFLICTING
-    handling = [act for act in acts if act.meaning in IMPLIES_HANDLING]
-    if not handling:
+    if not any(act.meaning in IMPLIES_HANDLING for act in acts):
         obscure = any(act.meaning in OBSCURE for act in acts)
         return Finding.OBSCURE if obscure else Finding.SILENT
-    reported = [act for act in handling if act.stock_ok is not None]
+    reported = [act for act in acts if act.meaning == Meaning.HANDLING and act.stock_ok is not None]
     if reported and _wrong(reported[-1], reported) and not _disputed_since(reported[-1], disputes):
         return Finding.WITHOUT_STOCK
     return Finding.VALIDATED

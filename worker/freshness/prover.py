@@ -8,7 +8,7 @@ verdict sees committed records only. No time-out ever replaces the proof.
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -57,8 +57,8 @@ class PendingProof:
 
     at: datetime
     ends: Ends
-    probed: float  # monotonic seconds
-    started: float
+    probed: float  # monotonic seconds; later than ``started`` once probed again
+    started: float  # monotonic seconds, not before the clocks showed ``at``
 
     def missing(self, positions: Mapping[Partition, int]) -> int:
         """Number of records of these partitions that it still needs."""
@@ -187,7 +187,7 @@ class Prover:
         for key, queue in list(self._pending.items()):
             while queue and _reached(queue[0].ends, positions):
                 pending = queue.pop(0)
-                self._proofs[key] = Proof(pending.at, pending.ends)
+                self._proofs[key] = Proof(pending.at, pending.ends, pending.started)
                 self._metrics.proof_seconds.observe(self._clock.monotonic() - pending.started)
                 reached = True
             if not queue:
@@ -237,6 +237,7 @@ class Prover:
         ours, theirs = self._clock.now(), await self._database.now()
         at = min(ours, theirs)
         self._clocks.measured(ours, theirs)
+        now = self._clock.monotonic()
         known = await self._positions()
         ends = await self._probe.ends()
         if missing := known.keys() - ends.keys():
@@ -273,12 +274,19 @@ class Prover:
         return not queue or (len(queue) < _MOST and now - queue[-1].started > _APART)
 
     def _valid(self, scope: int | None) -> Proof | None:
-        """The proof, unless its time lies ahead: then a clock ran ahead at its probe."""
+        """The proof, of the time of its probe by the clocks as they are now.
+
+        It is set back and not dropped: clocks that drift apart would void each proof that takes
+        long.
+        """
         proof = self._proofs.get(scope)
-        if proof is not None and proof.at > self._clocks.earliest():
-            log.warning("proof_dropped", at=proof.at)
-            self.drop(proof)
+        if proof is None:
             return None
+        by = proof.by(self._clocks.earliest(), self._clock.monotonic())
+        if (back := (proof.at - by).total_seconds()) > 0:
+            if back > _SAME:
+                log.warning("proof_set_back", at=proof.at, seconds=back)
+            self._proofs[scope] = proof = replace(proof, at=by)
         return proof
 
     def _key(self, lane: int) -> int | None:

@@ -15,6 +15,7 @@ from worker.domain.policy import Policies
 from worker.errors import KeyTaken, RowRejected
 from worker.ingest.dead_letter_limit import DeadLetterLimit
 from worker.ingest.decoder import Decoder
+from worker.ingest.delays import observe_delays
 from worker.ingest.entry import Entry
 from worker.ingest.rows import (
     Rows,
@@ -24,6 +25,7 @@ from worker.ingest.rows import (
     decode_into,
     order_columns,
 )
+from worker.ingest.unknown_statuses import store_unknown
 from worker.ingest.versions import enter_versions
 from worker.lanes.lane import Lane
 from worker.lanes.timers import TimerChange, arm_reminders, earlier
@@ -112,7 +114,9 @@ class Intake:
         """
         # By the later of two clocks: a worker whose clock is behind refuses nothing for that.
         latest = self._clocks.latest()
+        before = len(rows.acts)
         decode_into(rows, records, self._lane.number, self._decoder, self._entry, latest)
+        observe_delays(self._metrics, records, rows.acts[before:])
         if self._traces:
             rows.traced += filter(carries_context, records)
         if pack:
@@ -190,7 +194,12 @@ class Intake:
             if mentioned or ready:
                 notices += await tx.rows("notice_mentioned", list(mentioned), list(ready))
             if rows.dead_letters:
-                await tx.execute_each("insert_dead_letters", rows.dead_letters)
+                letters = [
+                    (*each, each[1] != self._entry.orders_topic) for each in rows.dead_letters
+                ]
+                await tx.execute_each("insert_dead_letters", letters)
+            if rows.unknown:
+                await store_unknown(tx, rows.unknown)
             for partition in sorted(rows.unread):
                 # By the later clock, as at a take-over that finds records gone.
                 since = self._clocks.latest()
@@ -321,6 +330,8 @@ class Intake:
             self._metrics.records.labels(topic, outcome).inc(number - repeats)
         for error, number in rows.refusals.items():
             self._metrics.dead_letters.labels(error).inc(number)
+        for (_, topic), found in rows.unknown.items():
+            self._metrics.unknown_statuses.labels(topic).inc(found.records)
         if rows.outcomes:
             self._metrics.batch_records.observe(len(rows.outcomes))
         elapsed = self._clock.monotonic() - started

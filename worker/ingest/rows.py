@@ -1,6 +1,7 @@
 """Decodes a batch of records into the rows that Postgres stores."""
 
-from collections.abc import Collection, Iterable, Sequence
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -32,7 +33,7 @@ _CHANGES: dict[type, str] = {
 # The columns of an order that differ within a batch; also the parameters of enter_orders.sql.
 _ORDER_FIELDS = (
     "order_id", "seller_id", "fulfilment", "entered_at", "due", "fires_at", "policy",
-    "policy_version", "at_lapse", "doubt", "total", "currency", "offset",
+    "policy_version", "at_lapse", "doubt", "labels", "told_due", "total", "currency", "offset",
 )  # fmt: skip
 
 
@@ -173,6 +174,11 @@ def decode_into(
                 _add_salvaged(rows, record, refusal, entry, latest)
 
 
+def packed_labels(labels: Mapping[str, str] | None) -> str | None:
+    """The labels of an order as Postgres stores them; NULL without any."""
+    return json.dumps(labels, sort_keys=True, ensure_ascii=False) if labels else None
+
+
 def add_dead_letter(rows: Rows, record: Record, refusal: Refusal, lane: int) -> None:
     """Add a refused record: its bytes, its place in the log, and the class of its error."""
     rows.dead_letters.append((
@@ -200,8 +206,8 @@ def _add_order(rows: Rows, record: Record, event: OrderCreated, entry: Entry, la
         return
     _add_act(rows, record, order_id, ORDER_CREATED, event.entered_at, None, None, None)
     order = (
-        order_id, event.seller_id, event.fulfilment, event.entered_at, *terms, doubt, event.total,
-        event.currency, record.offset,
+        order_id, event.seller_id, event.fulfilment, event.entered_at, *terms, doubt,
+        packed_labels(event.labels), event.due, event.total, event.currency, record.offset,
     )  # fmt: skip
     if order_id in rows.orders:
         rows.retold.append((*order, record.topic, record.partition))
@@ -226,7 +232,7 @@ def _add_salvaged(
         terms, doubt = entry.terms(event, record, rows.now)
         rows.orders[event.order_id] = (
             event.order_id, event.seller_id, event.fulfilment, event.entered_at, *terms, doubt,
-            event.total, event.currency, record.offset,
+            None, None, event.total, event.currency, record.offset,
         )  # fmt: skip
         rows.home = (record.topic, record.partition)
         if terms[0] is None:

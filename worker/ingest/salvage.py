@@ -20,8 +20,8 @@ _LONGEST = 200
 def salvage(record: Record, refusal: Refusal, latest: datetime) -> OrderCreated | None:
     """The order of a refused order-created, as far as it can be read.
 
-    ``None`` if it names no order, or tells no time at ``latest`` or before. Of several ids, the first
-    is that of the order.
+    ``None`` if it names no order, or tells no time at ``latest`` or before. Of several ids, the
+    first is that of the order.
     """
     if not refusal.order_ids or not record.value:
         return None
@@ -30,7 +30,7 @@ def salvage(record: Record, refusal: Refusal, latest: datetime) -> OrderCreated 
         if "specversion" in body:
             body = body["data"]
         entered_at = _time(next(body[name] for name in _ENTRY_TIMES if name in body))
-    except (ValueError, TypeError, KeyError, StopIteration, RecursionError):
+    except (ValueError, TypeError, KeyError, StopIteration, RecursionError, OverflowError):
         return None
     if entered_at is None or entered_at > latest:
         return None
@@ -42,6 +42,8 @@ def salvage(record: Record, refusal: Refusal, latest: datetime) -> OrderCreated 
         total=None,
         currency=None,
         lines=None,
+        labels=None,
+        due=None,
     )
 
 

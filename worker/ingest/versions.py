@@ -1,5 +1,6 @@
 """Order-created records that tell an order otherwise than its row: they are no repeats."""
 
+import json
 from collections.abc import Collection
 from decimal import Decimal
 from typing import Any
@@ -33,22 +34,23 @@ async def enter_versions(tx: Transaction, rows: Rows, repeats: Collection[str]) 
 
 
 def _version(order: tuple[Any, ...]) -> tuple[tuple[Any, ...], str, int, int]:
-    (order_id, seller_id, fulfilment, entered_at, *_, total, currency, offset, topic, partition) = (
-        order
-    )
+    order_id, seller_id, fulfilment, entered_at, *_, labels, told, total, currency = order[:-3]
+    offset, topic, partition = order[-3:]
     return (
-        (order_id, seller_id, fulfilment, entered_at, total, currency), topic, partition, offset
+        (order_id, seller_id, fulfilment, entered_at, labels, told, total, currency),
+        topic, partition, offset,
     )  # fmt: skip
 
 
 def _comparable(facts: tuple[Any, ...]) -> tuple[Any, ...]:
-    order_id, seller_id, fulfilment, entered_at, total, currency = facts
+    *rest, labels, told_due, total, currency = facts
     amount = None if total is None else Decimal(total)
-    return order_id, seller_id, fulfilment, entered_at, amount, currency
+    return *rest, labels and json.loads(labels), told_due, amount, currency
 
 
 def _facts(row: Any) -> tuple[Any, ...]:
     return (
-        row["order_id"], row["seller_id"], row["fulfilment"], row["entered_at"], row["total"],
+        row["order_id"], row["seller_id"], row["fulfilment"], row["entered_at"],
+        row["labels"] and json.loads(row["labels"]), row["told_due"], row["total"],
         row["currency"],
     )  # fmt: skip

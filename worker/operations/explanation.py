@@ -12,6 +12,7 @@ from worker.decide.deadlines import ChangeLimits, Deadlines
 from worker.domain.case import Case, Kind, Limits, Outcome
 from worker.domain.deadline import schedule
 from worker.domain.decide import decide, find
+from worker.freshness.evidence import EvidenceScope
 from worker.operations.format import from_now, span
 from worker.operations.phrases import BECAUSE, ENDED, SO_FAR
 from worker.policy.registry import load_policies
@@ -35,7 +36,7 @@ class OrderHistory:
     versions: Sequence[Any]
     decisions: Sequence[Any]
     case: Case | None
-    evidence_since: datetime | None
+    limits: Limits
     shadow: bool
 
     @property
@@ -65,11 +66,8 @@ async def load(
         mode = await tx.row("mode")
         entered = order is not None and order["lane"] is not None
         case = await _settled(tx, settings, order, now) if order and entered else None
-        since = [
-            row["covered_since"]
-            for row in await tx.rows("positions")
-            if row["topic"] == settings.order_status_changed_topic and row["covered_since"]
-        ]
+        lane = order["lane"] if order is not None and entered else 0
+        reading = await EvidenceScope.of(settings).reading(tx, lane)
     return OrderHistory(
         now,
         order,
@@ -79,7 +77,12 @@ async def load(
         versions,
         decisions,
         case,
-        max(since, default=None),
+        Limits(
+            reading.evidence_since,
+            reading.adopted_at,
+            settings.before_adoption == "escalate",
+            reading.astray_at,
+        ),
         mode is not None and mode["mode"] == "shadow",
     )
 
@@ -150,7 +153,7 @@ def _undecided(order: Mapping[str, Any], case: Case, history: OrderHistory) -> s
 
 
 def _prospect(case: Case, history: OrderHistory) -> str:
-    judgement = decide(case, Limits(history.evidence_since))
+    judgement = decide(case, history.limits)
     reasons = [decision.reason for decision in judgement.decisions]
     because = f" because {BECAUSE[reasons[0]]}" if reasons else ""
     assert judgement.outcome is not None
@@ -178,7 +181,8 @@ def document(order_id: str, history: OrderHistory, personal: bool) -> dict[str, 
         "order": {
             name: order[name]
             for name in (
-                "seller_id", "fulfilment", "entered_at", "started_at", "first_due", "due", "fires_at", "policy",
+                "seller_id", "fulfilment", "entered_at", "started_at", "first_due", "due",
+                "fires_at", "policy",
                 "policy_version", "at_lapse",
                 "total", "currency", "lane", "owner", "topic", "partition", "offset",
                 "received_at", "finding", "outcome", "decided_at",

@@ -120,15 +120,22 @@ async def _read_rows(database: Database, facts: DatabaseFacts) -> None:
         facts.dead_letters = await tx.rows("check_dead_letters")
         notices = await tx.row("check_notices")
         placed = await tx.row("lanes_elsewhere")
+        adoption = await tx.row("adoption")
         numbers = [row["lane"] for row in facts.lanes]
         waiting = await tx.row("count_waiting", numbers)
+        astray = await tx.row("count_astray", numbers)
         brake = await tx.row("brake_state", timedelta(hours=1))
         overdue = await tx.row("count_overdue", numbers, datetime.now(UTC))
     assert notices is not None
     assert overdue is not None
+    if adoption is not None:
+        facts.adopted_at = adoption["adopted_at"]
+        facts.before_adoption = adoption["orders_before_adoption"]
     facts.elsewhere = placed["lanes"] if placed else None
     facts.brake_tripped_at = brake["tripped_at"] if brake else None
     facts.waiting = waiting["waiting"] if waiting else 0
+    facts.orphans = waiting["orphans"] if waiting else 0
+    facts.astray = astray["refusals"] if astray else 0
     facts.notices = notices["notices"]
     facts.overdue, facts.oldest_overdue = overdue["overdue"], overdue["oldest"]
 

@@ -93,7 +93,8 @@ class Relay:
         Raises:
             PublishFailed, TooLarge, KafkaUnavailable, DatabaseUnavailable, TopicsNotFit: run
                 again, from a new tail.
-            Halted: the topic is ahead of the database, or holds other decisions.
+            Halted: the topic is ahead of the database, or holds other decisions; or decisions are
+                missing from their table.
             Fenced, StateLost: take the lane again.
         """
         await self._find_tail()
@@ -156,6 +157,12 @@ class Relay:
         if lane.published >= lane.sequence:
             return False
         events = self._next_handed_over() or await self._next_stored()
+        if not events:
+            await lane.look(lane.sequence)  # the database lost them with later commits, usually
+            raise Halted(
+                f"lane {lane.number}: decisions {lane.published + 1} to {lane.sequence} are not "
+                "in the database, and not known as published"
+            )
         spans = await self._spans(self._traces, events) if self._traces else {}
         messages = [self._message(n, event, spans.get(n)) for n, event in events.items()]
         # A worker that froze here, or whose database failed over, would append sequences that have

@@ -35,7 +35,11 @@ class LaneParts:
         # A verdict is more work than a record, and records wait in the meantime.
         frame = SweepFrame(lane, clock, metrics, max(1, settings.batch_size // 2))
         judge = Judge(
-            services.scope, services.policies, ChangeLimits.of(settings), settings.confirm_within
+            services.scope,
+            services.policies,
+            ChangeLimits.of(settings),
+            settings.confirm_within,
+            escalate_before_adoption=settings.before_adoption == "escalate",
         )
         return cls(
             lane=lane,
@@ -49,6 +53,9 @@ class LaneParts:
                 DeadLetterLimit.of(settings),
                 services.traces,
                 orders_topic=settings.order_created_topic,
+                least_window=None
+                if settings.before_adoption == "decide"
+                else settings.least_window,
             ),
             lapse=Lapse(frame, judge, services.scope, services.brake, settings.outage_after),
             reconsider=Reconsider(frame, judge, services.policies, services.brake),

@@ -100,6 +100,9 @@ class Monitor:
                 overdue = await session.row("count_overdue", lanes, now)
                 held = await session.row("count_held_orders", lanes)
                 waiting = await session.row("count_waiting", lanes)
+                astray = await session.row("count_astray", lanes)
+                if astray and astray["refusals"]:
+                    await session.execute("clear_astray", lanes)
                 backlog = await session.rows("outbox_backlog", lanes)
                 if (after := self._services.settings.outage_after) is not None:
                     for outage in await session.rows("record_heartbeat", after):
@@ -113,6 +116,11 @@ class Monitor:
         assert overdue is not None
         assert held is not None
         assert waiting is not None
+        assert astray is not None
+        self._metrics.orphan_orders.set(waiting["orphans"])
+        self._metrics.astray_refusals.set(astray["refusals"])
+        if self._services.settings.astray_refusals == "escalate":
+            self._services.guards.hold(Guard.ASTRAY, astray["lanes"])
         self._metrics.orders_waiting_for_clock.set(waiting["waiting"])
         self._metrics.stub_orders.set(waiting["stubs"])
         self._metrics.deadlines_on_hold.set(held["orders"])

@@ -29,6 +29,8 @@ DISPUTE_OPEN = "escalation dispute-open"
 UNREADABLE = "escalation unreadable-evidence"
 INCOMPLETE = "escalation evidence-incomplete"
 A_PERSON_DECIDES = "escalation policy"
+CONTRADICTORY = "escalation contradictory-acts"
+UNKNOWN_STATUS = "escalation unknown-status"
 
 _offsets = count()
 

@@ -78,6 +78,13 @@ class DatabaseFacts:
     risky: Sequence[str] = ()
     # Lanes that a version before this one placed in another database.
     elsewhere: str | None = None
+    # When this installation began, and the orders that were over before and got no verdict.
+    adopted_at: datetime | None = None
+    before_adoption: int = 0
+    # Orders whose acts came long ago and whose order-created did not.
+    orphans: int = 0
+    # Refused acts that name no known order.
+    astray: int = 0
     # Orders that wait for their clock.
     waiting: int = 0
     # Since when the brake holds everything.

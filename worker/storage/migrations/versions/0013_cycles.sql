@@ -4,7 +4,7 @@ ALTER TABLE orders ADD COLUMN started_at timestamptz;
 -- The reason why silence alone does not cancel the order, such as entered-late; usually NULL.
 ALTER TABLE orders ADD COLUMN doubt text;
 -- The facts of the order for policies, beside its columns; usually NULL.
-ALTER TABLE orders ADD COLUMN labels jsonb;
+ALTER TABLE orders ADD COLUMN labels jsonb, ADD COLUMN told_due timestamptz;
 -- Whether no table knew the status when the act was read.
 ALTER TABLE acts ADD COLUMN unknown boolean;
 -- Few acts match.
@@ -23,21 +23,22 @@ CREATE TABLE order_versions (
     total numeric,
     currency text,
     labels jsonb,
-    due timestamptz,
+    told_due timestamptz,
     PRIMARY KEY (order_id, topic, partition, "offset")
 );
 -- Statuses that no table knows, as they were written, with their first and last place.
+-- By partition, so that no lane waits for another.
 CREATE TABLE unknown_statuses (
-    status text COLLATE "C" NOT NULL,
     topic text NOT NULL,
-    first_partition int NOT NULL,
+    partition int NOT NULL,
+    -- Empty for all others, once a partition has very many.
+    status text COLLATE "C" NOT NULL,
     first_offset bigint NOT NULL,
     first_at timestamptz NOT NULL,
-    last_partition int NOT NULL,
     last_offset bigint NOT NULL,
     last_at timestamptz NOT NULL,
     records bigint NOT NULL,
-    PRIMARY KEY (status, topic)
+    PRIMARY KEY (topic, partition, status)
 );
 -- A refused status change whose order is not known: it may concern any order of its partition.
 ALTER TABLE dead_letters ADD COLUMN astray boolean;
@@ -48,6 +49,11 @@ CREATE INDEX dead_letters_astray ON dead_letters (lane, "timestamp") WHERE astra
 CREATE INDEX stubs_by_lower ON orders (lower(order_id)) WHERE lane IS NULL;
 -- When this installation began: the first start of a worker. NULL where it ran before this version.
 ALTER TABLE installation ADD COLUMN adopted_at timestamptz;
+-- When the topic's log began, though it begins at its first offset: the first record's time, or the
+-- time at which it was seen empty. NULL where it reaches back for ever, as it did before.
+ALTER TABLE positions ADD COLUMN begins_at timestamptz;
+-- Orders that were over before this installation began, and so got no verdict.
+ALTER TABLE lanes ADD COLUMN before_adoption bigint NOT NULL DEFAULT 0;
 -- The sellers' scorecard, with every status that counts as start-handling. A cancellation that the
 -- seller made in time counts as one, though it became known only after our auto-cancel.
 CREATE OR REPLACE VIEW seller_days AS

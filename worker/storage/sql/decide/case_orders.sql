@@ -2,7 +2,7 @@
 -- known under an id that differs in case only.
 SELECT o.order_id, o.seller_id, o.fulfilment, o.entered_at, o.due, o.fires_at,
     o.grace, o.first_due, o.policy, o.policy_version, o.started_at, o.doubt, o.total, o.currency,
-    o.labels, o.at_lapse, o.topic, o.partition, o."offset", o.received_at, o.finding, o.decisions,
+    o.labels, o.told_due, o.at_lapse, o.topic, o.partition, o."offset", o.received_at, o.finding, o.decisions,
     p.dispute_type, p.dispute_text, p.reminders,
     EXISTS (SELECT FROM order_versions v WHERE v.order_id = o.order_id) AS retold,
     EXISTS (SELECT FROM orders s
