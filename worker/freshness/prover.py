@@ -35,8 +35,8 @@ _SKEW_WAIT = 1.0
 _SAME = 0.02  # seconds between two clocks that count as no difference
 # Most proofs under way for one lane, and the seconds between their probes.
 _MOST, _APART = 8, 0.25
-# A log that ends earlier than before was truncated, or a leader that was deposed and does not know it
-# answers. The latter ends by itself: the smaller end counts after so many seconds.
+# A log that ends earlier than before was truncated, or a leader answers that was deposed and does
+# not know it. The latter ends by itself: the smaller end counts after so many seconds.
 _BELIEVED = 15.0
 # A proof is late after a wait of so many seconds.
 _LATE = 0.25

@@ -81,8 +81,8 @@ class DeadLetterOutbox:
         try:
             headers = await self._offsets.tail(self._topic, self._partition, self._look_back)
         except KafkaUnavailable:
-            # They may be so large that they do not arrive in time. To look less far back, in the end
-            # not at all, repeats a dead letter at worst.
+            # They may be so large that they do not arrive in time. To look less far back, in the
+            # end not at all, repeats a dead letter at worst.
             self._look_back //= _LESS
             raise
         self._look_back = _TAIL
