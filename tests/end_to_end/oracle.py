@@ -20,6 +20,7 @@ HANDLED_LATE = "escalation handled-after-deadline"
 LATE_DISPUTE = "escalation late-dispute"
 CONTRADICTORY = "escalation contradictory-acts"
 UNKNOWN = "escalation unknown-status"
+CONFLICTING = "escalation conflicting-orders"
 
 HANDLING = ("start-handling", "handling", "ready-for-invoicing", "invoice", "invoiced", "shipped",
             "delivered")  # fmt: skip
@@ -45,10 +46,18 @@ class Unreadable:
 
 
 @dataclass(frozen=True)
+class Retold:
+    """An order-created of the same order that names another seller."""
+
+
+Fact = Act | Unreadable | Retold
+
+
+@dataclass(frozen=True)
 class Published:
     """A fact in the log: where it stands, when it was sent and when the broker had it."""
 
-    fact: Act | Unreadable
+    fact: Fact
     sent_at: datetime
     stored_at: datetime
     topic: str = "status"
@@ -170,7 +179,7 @@ class _Standing:
         return ([self.verdict] if self.verdict else []) + list(self.follow_ups)
 
 
-def _first(terms: Terms, known: list[Act | Unreadable]) -> _Standing:
+def _first(terms: Terms, known: list[Fact]) -> _Standing:
     said, verdict = _table(terms, known)
     told = (verdict,) if verdict else ()
     return _follow_up(terms, known, known, _Standing(said, verdict, (), told))
@@ -204,13 +213,15 @@ def _again(
     return _follow_up(terms, known, everything, corrected)
 
 
-def _explains_nothing(terms: Terms, fact: Act | Unreadable) -> bool:
-    in_time = isinstance(fact, Act) and fact.occurred_at <= terms.due
+def _explains_nothing(terms: Terms, fact: Fact) -> bool:
+    if not isinstance(fact, Act):
+        return isinstance(fact, Retold)
+    in_time = fact.occurred_at <= terms.due
     return in_time and (fact.status == "canceled" or fact.status in STRANGE)
 
 
 def _follow_up(
-    terms: Terms, known: list[Act | Unreadable], everything: list[Act | Unreadable], now: _Standing
+    terms: Terms, known: list[Fact], everything: list[Fact], now: _Standing
 ) -> _Standing:
     """The second table: what becomes known after the verdict, each told once."""
     late = {fact.status for fact in _late(terms, known)}
@@ -236,7 +247,7 @@ def _follow_up(
     return replace(now, follow_ups=now.follow_ups + new, told=now.told + new)
 
 
-def _table(terms: Terms, known: list[Act | Unreadable]) -> tuple[str, str | None]:
+def _table(terms: Terms, known: list[Fact]) -> tuple[str, str | None]:
     """The first table: what the acts in time say, and the verdict."""
     said = _said_in_time(terms, known)
     if said in ("cancelled", "kept"):
@@ -245,6 +256,8 @@ def _table(terms: Terms, known: list[Act | Unreadable]) -> tuple[str, str | None
         return said, CONTRADICTORY
     if said == "disputed":
         return said, DISPUTE_OPEN
+    if said == "conflicting" and not _cancelled_late(terms, known):
+        return said, CONFLICTING
     late = {fact.status for fact in _late(terms, known)}
     if "canceled" in late:
         first = min(fact.occurred_at for fact in _late(terms, known) if fact.status == "canceled")
@@ -262,14 +275,18 @@ def _table(terms: Terms, known: list[Act | Unreadable]) -> tuple[str, str | None
     return said, POLICY if terms.person_decides else AUTO_CANCEL
 
 
-def _handled_after(known: list[Act | Unreadable], at: datetime) -> bool:
+def _cancelled_late(terms: Terms, known: list[Fact]) -> bool:
+    return any(fact.status == "canceled" for fact in _late(terms, known))
+
+
+def _handled_after(known: list[Fact], at: datetime) -> bool:
     return any(
         isinstance(fact, Act) and fact.status in HANDLING and fact.occurred_at > at
         for fact in known
     )
 
 
-def _said_in_time(terms: Terms, known: list[Act | Unreadable]) -> str:
+def _said_in_time(terms: Terms, known: list[Fact]) -> str:
     handled = open_dispute = obscure = False
     bad_since: datetime | None = None
     told = [fact for fact in known if isinstance(fact, Act) and fact.occurred_at <= terms.due]
@@ -293,16 +310,18 @@ def _said_in_time(terms: Terms, known: list[Act | Unreadable]) -> str:
                 bad_since = None if act.stock_ok else act.occurred_at
     if open_dispute:
         return "disputed"
+    if any(isinstance(fact, Retold) for fact in known):
+        return "conflicting"
     if not handled:
         return "obscure" if obscure else "nothing"
     return "without stock" if bad_since is not None else "kept"
 
 
-def _late(terms: Terms, known: list[Act | Unreadable]) -> Iterator[Act]:
+def _late(terms: Terms, known: list[Fact]) -> Iterator[Act]:
     return (fact for fact in known if isinstance(fact, Act) and fact.occurred_at > terms.due)
 
 
-def _facts(facts: Sequence[Published], known: frozenset[int]) -> list[Act | Unreadable]:
+def _facts(facts: Sequence[Published], known: frozenset[int]) -> list[Fact]:
     return [facts[i].fact for i in sorted(known)]
 
 

@@ -1,22 +1,25 @@
 """What one order costs is bounded, however many distinct acts and changes it has."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
 from pydantic import SecretStr
-from worker.decide.deadline_changes import DeadlineChanges
 
 from worker.decide.cases import count_omitted, load_cases
+from worker.decide.deadlines import ChangeLimits, Deadlines
 from worker.domain.case import Outcome
 from worker.domain.decide import decide
+from worker.domain.policy import Policies, Policy
 from worker.observability.metrics import Metrics
 from worker.settings import Settings
 from worker.storage.database import Database
 from worker.storage.migrate import migrate
 
 ACTS, CHANGES = 20_000, 5_000
+POLICIES = Policies.of(Policy("default", timedelta(days=1), timedelta(0)))
+LIMITS = ChangeLimits(timedelta(days=30), timedelta(days=30))
 LOAD = f"""
 INSERT INTO orders (order_id, lane, seller_id, fulfilment, entered_at, due, fires_at, policy,
     at_lapse, received_at, topic, partition, "offset")
@@ -50,10 +53,10 @@ async def store(database: str) -> AsyncIterator[Database]:
 
 async def test_many_acts_are_read_by_their_kinds(store: Database) -> None:
     async with store.transaction(one_snapshot=True) as tx:
-        (case,), _ = await load_cases(tx, 0, ["acts"])
+        (case,), _, _ = await load_cases(tx, 0, ["acts"], POLICIES)
         assert len(case.acts) == 3  # the first and the last, and the one with a report
         assert decide(case).outcome == Outcome.ESCALATED
-        assert (await count_omitted(tx, case)).omitted == ACTS - 3
+        assert (await count_omitted(tx, case, POLICIES)).omitted == ACTS - 3
 
 
 async def test_many_changes_are_judged_page_by_page(store: Database) -> None:
@@ -61,11 +64,12 @@ async def test_many_changes_are_judged_page_by_page(store: Database) -> None:
     pages = refused = 0
     while True:
         async with store.transaction(one_snapshot=True) as tx:
-            changes = await DeadlineChanges.load(tx)
-            (case,), _ = await load_cases(tx, 0, ["changes"])
+            changes = await Deadlines.load(tx, POLICIES, LIMITS, datetime.now(UTC))
+            (case,), _, facts = await load_cases(tx, 0, ["changes"], POLICIES)
             assert len(case.changes) <= 1_006
-            assert (changes.consider(case) is None) == (pages == 0)
-            await changes.store(tx, 0, datetime.now(UTC))
+            settled = changes.settle(case, facts["changes"])
+            assert (settled.judgement is not None) == (pages == 0)
+            await changes.store(tx, 0)
             left = await tx.rows("next_notices", 0, 100, datetime.now(UTC))
             await tx.execute("delete_notices", [row["id"] for row in left])
         pages, refused = pages + 1, refused + changes.refused
@@ -88,7 +92,7 @@ async def test_an_order_that_our_code_cannot_read_holds_no_other(
                              "WHERE order_id = 'changes'")  # fmt: skip
     await connection.close()
     async with store.transaction(one_snapshot=True) as tx:
-        cases, faulty = await load_cases(tx, 0, ["changes", "acts"])
+        cases, faulty, _ = await load_cases(tx, 0, ["changes", "acts"], POLICIES)
     assert [case.order.order_id for case in cases] == ["acts"]
     assert faulty == {"changes"}
 

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from datetime import UTC, timedelta
 from pathlib import Path
 
+from schemas.statuses import STATUSES, Meaning
 from tests.support.market import Market, now
 from tests.support.parts import Kafka
 from tests.support.processes import WorkerProcess
 from tests.support.topics import Topics
-from worker.domain.acts import HANDLING
 from worker.storage.migrate import migrate
 from worker.storage.migrations import VERSIONS
 
@@ -58,5 +58,6 @@ async def output(database: str, tmp_path: Path, *words: str) -> str:
 
 
 def test_the_view_counts_as_handling_what_the_rule_does() -> None:
-    view = (VERSIONS / "0005_sellers.sql").read_text()
-    assert all(f"'{status}'" in view for status in HANDLING)
+    view = (VERSIONS / "0013_cycles.sql").read_text()
+    handling = [status for status, meaning in STATUSES.items() if meaning == Meaning.HANDLING]
+    assert all(f"'{status}'" in view for status in handling)

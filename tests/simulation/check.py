@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 DECISIVE = (
-    "start-handling", "handling", "ready-for-invoicing", "invoice", "invoiced", "canceled",
-    "dispute-opened", "dispute-resolved",
+    "aceptado", "listo", "start-handling", "handling", "ready-for-invoicing", "invoice",
+    "invoiced", "canceled", "dispute-opened", "dispute-resolved",
 )  # fmt: skip
 REMINDER = "deadline-reminder"
 UNCONFIRMED = "escalation cancel-unconfirmed"
@@ -259,10 +259,17 @@ def _alive_again(world: "World", order: Order, first: Terms, events: list[Event]
     """The terms of each cycle that a cancelled order may have begun."""
     ours = [event.due for event in events if event.says == AUTO_CANCEL]
     ready = world.scenario.rules.clock or "ready-for-handling"
-    return [
+    again = [
         replace(first, window=at - first.entered_at + timedelta(seconds=WINDOW), opened_at=at)
         for at in opened(first.entered_at, order.facts, ready, ours)
     ]
+    extended = [
+        replace(one, window=timedelta(seconds=change.due - order.entered))
+        for one in again
+        for change in order.changes
+        if change.due is not None
+    ]
+    return again + extended
 
 
 def _earlier(order: Order, possible: list[Terms], events: list[Event]) -> Iterator[str]:
@@ -452,7 +459,7 @@ def _event(world: "World", order: Order, terms: Terms, facts: Any, event: Event)
     named = Counter(act["status"] for act in acts)
     read = tuple(one for one in facts if was_read(one.topic, one.partition, one.offset))
     for one in read:
-        status = "refused" if isinstance(one.fact, Unreadable) else one.fact.status
+        status = _status(one)
         if not named[status]:
             yield f"{who}: says it read {_told(one)}, and rests not on it"
     if event.says == AUTO_CANCEL:
@@ -466,9 +473,16 @@ def _seconds(moment: datetime) -> float:
     return (moment - BASE).total_seconds()
 
 
+def _status(one: Published) -> str:
+    """The status of the act in an event's evidence."""
+    if isinstance(one.fact, Act):
+        return one.fact.status
+    return "refused" if isinstance(one.fact, Unreadable) else "order-created"
+
+
 def _told(one: Published) -> str:
     place = f"{one.topic}/{one.partition}/{one.offset}"
-    return f"{place} {getattr(one.fact, 'status', 'unreadable')}"
+    return f"{place} {_status(one)}"
 
 
 def _dead_letters(world: "World") -> Iterator[str]:

@@ -2,11 +2,12 @@
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 
-from tests.end_to_end.oracle import Act, Published, Unreadable
+from tests.end_to_end.oracle import Act, Fact, Published, Retold, Unreadable
 from tests.simulation.kafka import BASE
 from tests.simulation.statements import REFUSED
 
@@ -31,6 +32,8 @@ class Rules:
     clock: str | None
     brake: int | None
     reminds: bool
+    # Draws what marketplaces send beside the plain flow; ``None`` is nothing.
+    field: Random | None = None
 
     @classmethod
     def of(cls, seed: int) -> "Rules":
@@ -39,6 +42,7 @@ class Rules:
             clock="ready-for-handling" if seed % 4 == 1 else None,
             brake=1 + seed % 2 if seed % 5 == 3 else None,
             reminds=seed % 7 == 2,
+            field=Random(seed ^ 0xF1E1D) if seed % 3 == 0 else None,
         )
 
 
@@ -163,7 +167,7 @@ class Send:
     key: bytes | None
     value: bytes
     headers: tuple[tuple[str, bytes], ...] = ()
-    facts: tuple[tuple[str, Act | Unreadable], ...] = ()
+    facts: tuple[tuple[str, Fact], ...] = ()
     order: str | None = None  # the order that this record creates
     change: tuple[str, str, float | None] | None = None  # of which order, its kind and new due
     refused: bool = False
@@ -194,6 +198,14 @@ class Scenario:
     sends: list[Send]
     transactions: list[Producing]
     begins: dict[int, int]  # first offset of status partitions that retention has cut
+
+
+# How other systems write a status.
+_SPELLINGS: tuple[Callable[[str], str], ...] = (
+    str, str, str, str.upper, str.title, lambda s: f" {s} ", lambda s: s.replace("-", "_"),
+    lambda s: s.replace("canceled", "cancelled"),
+    lambda s: s.title().replace("-", ""),
+)  # fmt: skip
 
 
 def at(seconds: float) -> str:
@@ -290,17 +302,58 @@ class _Maker:
             self._changes(order, home)
         if rng.random() < self.poison:
             self._poison(order, home)
+        if self.rules.field is not None:
+            self._field(order, home, self.rules.field)
 
-    def _created(self, order: Order, home: int, sent: float) -> None:
+    def _field(self, order: Order, home: int, rng: Random) -> None:
+        """Situations that other marketplaces reported; none takes a draw from the plain flow."""
+        verdict = order.due + self.grace
+        partition = home % self.widths[STATUS]
+
+        def act(status: str, occurred: float, sent: float, **more: object) -> None:
+            occurred, sent = round(occurred, 6), min(max(sent, occurred, 0.05), HEAL - 2)
+            if occurred <= sent:
+                self._act(order.order_id, occurred, sent, status, partition, more)
+
+        begin = max(order.entered, order.started)
+        some = rng.uniform(begin, order.due)
+        course = rng.randrange(12)
+        if course == 0:
+            act("aceptado", some, some + rng.expovariate(1.0))
+        elif course == 1:  # a word that nobody understands, stamped by a slow clock
+            act("listo", order.due - rng.uniform(0, 3), verdict + rng.uniform(-0.5, 6))
+        elif course == 2:  # somebody carries out our auto-cancel, and stamps it by a slow clock
+            act("canceled", order.due - rng.uniform(0, 3), verdict + rng.uniform(0.5, 6))
+        elif course == 3:  # cancelled, and alive again
+            act("canceled", some, some + rng.expovariate(1.0))
+            again = some + rng.uniform(0.1, 4)
+            act("ready-for-handling", again, again + rng.expovariate(1.0))
+        elif course == 4:  # alive again after our auto-cancel
+            again = verdict + rng.uniform(1, 5)
+            act("ready-for-handling", again, again)
+        elif course == 5:  # some lines are cancelled
+            act("canceled", some, some + rng.expovariate(1.0), lines=[{"sku": "A"}], partial=True)
+        elif course == 6:
+            act("start-handling", some, some + rng.expovariate(1.0))
+            act("canceled", some + rng.uniform(-2, 2), some + 2 + rng.expovariate(1.0))
+        elif course == 7 and any(send.order == order.order_id for send in self.sends):
+            # Told again, for another seller.
+            sent = max(0.05, order.entered) + rng.choice([rng.uniform(0, 10), rng.uniform(0, 25)])
+            self._created(order, home, min(sent, HEAL - 2), seller="s-2")
+        elif course == 8:  # a cancellation from before the order
+            act("canceled", order.entered - rng.uniform(0.001, 9), max(0.05, some))
+
+    def _created(self, order: Order, home: int, sent: float, seller: str = "s-1") -> None:
         value = {
             "order_id": order.order_id,
-            "seller_id": "s-1",
+            "seller_id": seller,
             "fulfilment": "courier",
             "entered_at": at(order.entered),
             "total": "12.50",
             "currency": "PEN",
         }
-        self._send(sent, CREATED, home, order.order_id, value, order=order.order_id)
+        facts = () if seller == "s-1" else ((order.order_id, Retold()),)
+        self._send(sent, CREATED, home, order.order_id, value, facts, order.order_id)
 
     def _start(self, order: Order, home: int, clock: str) -> None:
         """What starts the clock: mostly once, sometimes never or with a second, later instant."""
@@ -398,7 +451,10 @@ class _Maker:
         stock_ok = None
         if isinstance(validation, dict):
             stock_ok = False not in validation.values()
-        act = Act(status, BASE + timedelta(seconds=round(occurred, 6)), stock_ok)
+        told = "canceled-in-part" if value.get("partial") else status
+        if self.rules.field is not None:
+            value["status"] = self.rules.field.choice(_SPELLINGS)(status)
+        act = Act(told, BASE + timedelta(seconds=round(occurred, 6)), stock_ok)
         facts = ((order_id, act),) if order_id in self.orders else ()
         self._send(sent, STATUS, partition, order_id, value, facts)
 
@@ -486,7 +542,7 @@ class _Maker:
         partition: int,
         key: str,
         value: dict[str, object],
-        facts: tuple[tuple[str, Act | Unreadable], ...] = (),
+        facts: tuple[tuple[str, Fact], ...] = (),
         order: str | None = None,
     ) -> None:
         raw = json.dumps(value).encode()

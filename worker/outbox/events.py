@@ -123,6 +123,15 @@ def _acts(case: Case) -> list[dict[str, Any]]:
             **_position(order.place),
         }
     ]
+    for version in case.versions:
+        acts.append(
+            {
+                "status": "order-created",
+                "occurred_at": version.entered_at,
+                "received_at": version.received_at,
+                **_position(version.place),
+            }
+        )
     for change in case.changes:
         acts.append(
             {
