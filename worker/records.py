@@ -5,10 +5,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
-from schemas.events import VALUE_OMITTED, RefusalClass
+from schemas.events import HEADERS_OMITTED, VALUE_OMITTED, RefusalClass
 
 # In bytes. A key is an order's id: at most 200 characters, and in UTF-8 four bytes for each.
 LONGEST_KEY: Final = 800
+
+# Publishers and their proxies send a few dozen headers at most. A record with more is refused; it
+# comes with so many and a mark, because a header takes two bytes in a batch and sixty in memory.
+MOST_HEADERS: Final = 1_000
+HEADERS_CUT: Final = (HEADERS_OMITTED, b"too-many")
 
 # The headers of a record whose batch inflates to too many bytes: it comes without its own.
 NOT_INFLATED: Final = ((VALUE_OMITTED, b"batch-too-large"),)

@@ -317,6 +317,10 @@ ORDERS, STATUSES = SETTINGS.input_topics
          cluster(configs={(ORDERS, "min.insync.replicas"): "3"}), {}),
         ("min.insync.replicas", Status.WARNING,
          cluster(configs={(ORDERS, "min.insync.replicas"): "1"}), {}),
+        ("timestamps", Status.WARNING,
+         cluster(configs={(ORDERS, "message.timestamp.after.max.ms"): "9223372036854775807"}), {}),
+        ("timestamps", Status.WARNING,  # brokers before 3.6
+         cluster(configs={(ORDERS, "message.timestamp.difference.max.ms"): "86400000"}), {}),
         ("retention", Status.WARNING, cluster(configs={(STATUSES, "retention.ms"): "3600000"}), {}),
         ("retention", Status.WARNING, cluster(configs={(STATUSES, "cleanup.policy"): "compact"}),
          {}),
@@ -406,6 +410,15 @@ async def test_topics_are_created_once_and_decisions_widened(
         widened = await create(**narrow)
         assert widened[topics.decisions] == ("widen", 4)
         assert (await create(**narrow))[topics.decisions] == ("keep", 4)
+
+
+def test_a_topic_that_stamps_records_itself_needs_no_limit_on_their_times() -> None:
+    configs = {
+        (ORDERS, "message.timestamp.type"): "LogAppendTime",
+        (ORDERS, "message.timestamp.after.max.ms"): "9223372036854775807",
+        (STATUSES, "message.timestamp.after.max.ms"): "3600000",
+    }
+    assert "timestamps" not in {check.name for check in judged(cluster(configs=configs))}
 
 
 async def test_topics_create_says_what_the_cluster_refuses(new: Plazo) -> None:

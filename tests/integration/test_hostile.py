@@ -247,6 +247,25 @@ async def test_a_batch_that_inflates_without_measure_is_a_dead_letter(
     assert peak < before + 4 * 32, f"{before} MiB before, at most {peak} MiB"
 
 
+@pytest.mark.apache_kafka
+async def test_records_behind_the_limit_of_a_batch_cancel_nothing(
+    new_worker: NewWorker, kafka: Kafka, market: Market, database: str, topics: Topics
+) -> None:
+    """Nobody can read their keys: a seller may have answered in one of them."""
+    await migrate(database)
+    small = {"max_batch_bytes": "100000", "max_record_bytes": "100000"}
+    worker = (
+        await new_worker(topics, stock_window="PT4S", grace="PT1S", **small).start().wait_ready()
+    )
+    await market.publish(market.order("before", now()), partition=0)
+    _, key, act = market.act("before", "start-handling", now())
+    records = [Raw(b"large", bytes(150_000)), Raw(key.encode(), json.dumps(act).encode())]
+    await append(kafka.bootstrap_servers, topics.order_status_changed, 1, records, gzip=True)
+    await eventually(lambda: "records_not_inflated" in worker.output, 20, "the loss")
+    await market.publish(market.order("after", now()), partition=0)
+    await market.told("before escalation evidence-incomplete", f"after {SILENT}")
+
+
 def peak_memory(pid: int) -> int:
     """Return the most memory that a process had in use, in MiB."""
     status = Path(f"/proc/{pid}/status").read_text()

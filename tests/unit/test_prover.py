@@ -11,7 +11,7 @@ import pytest
 from tests.support.waiting import eventually
 from worker.clock import Clocks, SystemClock
 from worker.freshness.evidence import EvidenceScope, ProofOutlived
-from worker.freshness.prover import _LATE, Ends, Prover
+from worker.freshness.prover import _BELIEVED, _LATE, Ends, Prover
 from worker.observability.guards import Guards
 from worker.observability.labels import Guard
 from worker.observability.metrics import Metrics
@@ -21,8 +21,10 @@ _ENDS = {("acts", 0): 10, ("acts", 1): 20}
 
 
 class _Probe:
+    ends_now: Ends = _ENDS
+
     async def ends(self) -> Ends:
-        return dict(_ENDS)
+        return dict(self.ends_now)
 
 
 class _Database:
@@ -59,6 +61,7 @@ class _Clock(SystemClock):
 
 class _Prover(Prover):
     database: _Database
+    probe: _Probe
     guards: Guards
 
 
@@ -69,8 +72,9 @@ async def _serving(positions: Ends) -> AsyncIterator[tuple[_Prover, _Clock]]:
     scope = EvidenceScope(("acts",), "acts", narrow=False)
     metrics = Metrics(Settings())
     guards = Guards(metrics)
-    prover = _Prover(_Probe(), database, scope, clock, Clocks(clock), metrics, guards)
-    prover.database, prover.guards = database, guards
+    probe = _Probe()
+    prover = _Prover(probe, database, scope, clock, Clocks(clock), metrics, guards)
+    prover.database, prover.guards, prover.probe = database, guards, probe
     serving = asyncio.create_task(prover.run())
     try:
         yield prover, clock
@@ -95,6 +99,20 @@ async def test_a_proof_is_late_once_lanes_have_waited_for_it() -> None:
         assert late.at == (await waiting).at
         await there
         assert prover.late() == []
+
+
+async def test_an_end_that_goes_back_counts_only_after_a_while() -> None:
+    """A leader that was deposed and does not know it may answer for a moment."""
+    async with _serving({("acts", 0): 10, ("acts", 1): 17}) as (prover, clock), asyncio.timeout(9):
+        waiting = asyncio.create_task(prover.proven(0, datetime.now(UTC)))
+        await eventually(lambda: prover.behind, interval=0.001)
+        prover.probe.ends_now = {**_ENDS, ("acts", 1): 17}
+        for _ in range(2):  # probed again
+            clock.passed += 6
+            await asyncio.sleep(0.6)
+        assert not waiting.done()
+        clock.passed += 2 * _BELIEVED
+        await waiting
 
 
 async def test_nobody_waits_forever_for_the_next_proof() -> None:

@@ -35,6 +35,9 @@ _SKEW_WAIT = 1.0
 _SAME = 0.02  # seconds between two clocks that count as no difference
 # Most proofs under way for one lane, and the seconds between their probes.
 _MOST, _APART = 8, 0.25
+# A log that ends earlier than before was truncated, or a leader answers that was deposed and does
+# not know it. The latter ends by itself: the smaller end counts after so many seconds.
+_BELIEVED = 15.0
 # A proof is late after a wait of so many seconds.
 _LATE = 0.25
 
@@ -96,6 +99,9 @@ class Prover:
         self._waiting: dict[object, tuple[int, datetime]] = {}
         # Lanes that will wait: see soon().
         self._soon: set[int] = set()
+        # By partition, the end that counts, and since when answers were below it.
+        self._ends: Ends = {}
+        self._below: dict[Partition, float] = {}
         self._wanted = asyncio.Event()
         self._proven = asyncio.Condition()
         self._progress = asyncio.Event()
@@ -253,6 +259,7 @@ class Prover:
                 if not proof.ends.keys().isdisjoint(beyond):
                     del self._proofs[key]
             raise KafkaUnavailable(f"stored positions after the end of {sorted(beyond)[:5]}")
+        ends = self._credible(ends, now)
         for key in fresh:
             chosen = {p: end for p, end in ends.items() if key is None or p[1] == key}
             self._pending.setdefault(key, []).append(PendingProof(at, chosen, now, now))
@@ -260,6 +267,17 @@ class Prover:
             pending.probed = now
             # Never later ends: under a steady flow a moving target is never reached.
             pending.ends = {p: min(end, ends.get(p, end)) for p, end in pending.ends.items()}
+
+    def _credible(self, ends: Ends, now: float) -> Ends:
+        """The ends, and in place of one that went back what it was before, for a while."""
+        for partition, end in ends.items():
+            if end < self._ends.get(partition, 0):
+                since = self._below.setdefault(partition, now)
+                if now - since < _BELIEVED:
+                    continue
+            self._below.pop(partition, None)
+            self._ends[partition] = end
+        return {partition: self._ends[partition] for partition in ends}
 
     async def _positions(self) -> Ends:
         rows = await self._database.rows("positions")

@@ -30,11 +30,14 @@ from worker.ingest.versions import enter_versions
 from worker.lanes.lane import Lane
 from worker.lanes.timers import TimerChange, arm_reminders, earlier
 from worker.observability.labels import Effect, Purpose
+from worker.observability.logs import logger
 from worker.observability.metrics import Metrics
 from worker.observability.tracing import Traces, carries_context
 from worker.records import Batch, Record, Refusal
 from worker.storage import binary_copy
 from worker.storage.transaction import Transaction, columns, text_array
+
+log = logger(__name__)
 
 _NO_MARK = (None, None)
 # From this number of records on, COPY costs less than enter_orders.sql, though it needs more
@@ -197,6 +200,11 @@ class Intake:
                 await tx.execute_each("insert_dead_letters", letters)
             if rows.unknown:
                 await store_unknown(tx, rows.unknown)
+            for partition in sorted(rows.unread):
+                # By the later clock, as at a take-over that finds records gone.
+                since = self._clocks.latest()
+                await tx.execute("raise_partition_coverage", *partition, since)
+                log.error("records_not_inflated", topic=partition[0], partition=partition[1])
             open_deadlines += timers.armed
             if timers.armed > counted:
                 await tx.execute("update_lane", self._lane.number, sequence, open_deadlines)

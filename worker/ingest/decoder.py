@@ -50,7 +50,7 @@ from worker.ingest.parse_errors import (
     refuse_constants,
     validation_refusal,
 )
-from worker.records import LONGEST_KEY, NOT_INFLATED, Record, Refusal, timestamp_of
+from worker.records import LONGEST_KEY, MOST_HEADERS, NOT_INFLATED, Record, Refusal, timestamp_of
 from worker.settings import Settings
 
 _JSON: Final = events.CONTENT_TYPE.encode()
@@ -60,8 +60,6 @@ _CAPITAL_I = ord("I")  # of Infinity
 # Publishers send the same few headers again and again; longer ones are not worth their memory.
 _MAX_CACHED_ENVELOPES = 16
 _MAX_CACHED_BYTES = 500
-# Publishers and their proxies send a few dozen at most.
-_MAX_HEADERS = 1_000
 _OWN_TYPES = "marketplace.order."
 # Of a header's name, the part that is looked at. The names that are read are shorter.
 _NAME_PREFIX = 64
@@ -306,7 +304,7 @@ def _refuse_type(field: str, kind: str) -> NoReturn:
 
 
 def _refuse_headers() -> NoReturn:
-    _refuse(RefusalClass.ENVELOPE, f"headers: more than {_MAX_HEADERS}")
+    _refuse(RefusalClass.ENVELOPE, f"headers: more than {MOST_HEADERS}")
 
 
 # The envelope.
@@ -333,7 +331,7 @@ def _header_name(name: str) -> str:
 
 def _mode(headers: _Headers) -> tuple[bytes, str]:
     """The media type and the type of an event, each empty where the headers do not tell it."""
-    if len(headers) > _MAX_HEADERS:
+    if len(headers) > MOST_HEADERS:
         _refuse_headers()
     told = {_header_name(name): raw or b"" for name, raw in headers}
     kind = told.get(events.CE_TYPE, b"").decode("latin-1")
@@ -342,7 +340,7 @@ def _mode(headers: _Headers) -> tuple[bytes, str]:
 
 def _check_headers(headers: _Headers, event_types: _EventTypes) -> _Envelope:
     """Check the headers; return the content mode and the types that the event may have."""
-    if len(headers) > _MAX_HEADERS:
+    if len(headers) > MOST_HEADERS:
         _refuse_headers()
     read: dict[str, bytes] = {}
     cloud_event = False

@@ -22,7 +22,7 @@ from worker.ingest.decoder import Decoder, Event
 from worker.ingest.entry import Entry
 from worker.ingest.salvage import salvage
 from worker.observability.labels import Effect
-from worker.records import Partition, Record, Refusal, timestamp_of
+from worker.records import NOT_INFLATED, Partition, Record, Refusal, timestamp_of
 from worker.storage import binary_copy
 
 _CHANGES: dict[type, str] = {
@@ -76,6 +76,8 @@ class Rows:
     changes: list[tuple[Any, ...]] = field(default_factory=list)
     changed: set[str] = field(default_factory=set)
     dead_letters: list[tuple[Any, ...]] = field(default_factory=list)
+    # Partitions with records that came without bytes: they may be about any order.
+    unread: set[Partition] = field(default_factory=set)
     # Topic and outcome of each record, for the counters.
     outcomes: list[tuple[str, Effect]] = field(default_factory=list)
     refusals: dict[RefusalClass, int] = field(default_factory=dict)
@@ -187,6 +189,8 @@ def add_dead_letter(rows: Rows, record: Record, refusal: Refusal, lane: int) -> 
         [value for _, value in record.headers],
         list(refusal.order_ids),
     ))  # fmt: skip
+    if record.headers == NOT_INFLATED and not refusal.order_ids:
+        rows.unread.add((record.topic, record.partition))
     rows.count(record.topic, Effect.REFUSED)
     rows.refusals[refusal.error] = rows.refusals.get(refusal.error, 0) + 1
 

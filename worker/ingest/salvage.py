@@ -30,7 +30,7 @@ def salvage(record: Record, refusal: Refusal, latest: datetime) -> OrderCreated 
         if "specversion" in body:
             body = body["data"]
         entered_at = _time(next(body[name] for name in _ENTRY_TIMES if name in body))
-    except (ValueError, TypeError, KeyError, StopIteration, RecursionError):
+    except (ValueError, TypeError, KeyError, StopIteration, RecursionError, OverflowError):
         return None
     if entered_at is None or entered_at > latest:
         return None

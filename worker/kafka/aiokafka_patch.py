@@ -13,6 +13,8 @@ Look here first when aiokafka is upgraded. The patches:
    :data:`NOT_INFLATED` records, which the decoder refuses.
 4. An answer to a fetch ends early once its batches have inflated to a part of the limit; the client
    fetches the rest again. Otherwise many batches below the limit would do what one above it did.
+5. Headers are cut at :data:`MOST_HEADERS`, in large batches before they are parsed. An empty header
+   takes two bytes in a batch and sixty in memory, so one record could take up a gigabyte.
 """
 
 import struct
@@ -26,6 +28,7 @@ from aiokafka.record import default_records, legacy_records
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import decode_varint
+from typing_extensions import Buffer
 
 from worker.kafka.inflate import (
     OverLimit,
@@ -34,7 +37,7 @@ from worker.kafka.inflate import (
     inflate_snappy,
     inflate_zstd,
 )
-from worker.records import LONGEST_KEY, NOT_INFLATED, Record
+from worker.records import HEADERS_CUT, LONGEST_KEY, MOST_HEADERS, NOT_INFLATED, Record
 
 # Of a batch: the place of its length, and the bytes before the part that the length counts.
 _LENGTH_AT = 8
@@ -45,8 +48,16 @@ _CHUNK = 100
 _MAGIC_AT = 16
 _TIMESTAMP_AT = 18
 _NO_TIMESTAMP = -1
+# Of a batch since version 2: the bytes before its records.
+_HEAD = 61
 # The share of the limit at which an answer to a fetch ends early: a quarter.
 _ANSWER_PART = 4
+# The headers of a batch beyond this size are counted before they are parsed.
+_LARGE = 1 << 20
+# The bytes of a header in memory, without its name and value.
+_HEADER_BYTES = 64
+# More headers than this count as memory that was read.
+_USUAL_HEADERS = 32
 # Of one batch, at most this many records come without bytes; the position moves over the others.
 MOST_NOT_INFLATED: Final = 1_000
 
@@ -57,6 +68,8 @@ class _Inflation:
     limit = 1 << 25
     inflated = 0
     bytes_read = 0
+    # The batch that was inflated last, if it is large.
+    large: bytes | None = None
 
 
 def limit_batches(limit: int) -> None:
@@ -73,6 +86,7 @@ def _counted(inflate: Any) -> Any:
     def decode(data: Any) -> bytes:
         inflated: bytes = inflate(data, _Inflation.limit)
         _Inflation.inflated += len(inflated)
+        _Inflation.large = inflated if len(inflated) > _LARGE else None
         return inflated
 
     return decode
@@ -120,11 +134,16 @@ def as_record(fetched: Any) -> Record:
 def _make_record(_self: Any, tp: Any, parsed: Any, make: Any = tuple.__new__) -> Record:
     # The constructor of a NamedTuple would be one more call for each record.
     topic, partition = tp
+    headers = tuple(parsed.headers)
+    if len(headers) > _USUAL_HEADERS:
+        _Inflation.bytes_read += _HEADER_BYTES * len(headers)
+        if len(headers) > MOST_HEADERS + 1:
+            headers = (*headers[:MOST_HEADERS], HEADERS_CUT)
     record: Record = make(
         Record,
         (
             topic, partition, parsed.offset, parsed.timestamp, parsed.key, parsed.value,
-            tuple(parsed.headers),
+            headers,
         ),
     )  # fmt: skip
     return record
@@ -176,73 +195,144 @@ class _Batch:
         return chain.from_iterable(self._chunks())
 
     def _chunks(self) -> Iterator[Iterable[Any]]:
-        before = _Inflation.inflated
-        # chain(), because aiokafka's iterator can be iterated only once and not after its end.
-        records, passed_on = chain(self._strict), 0
+        before, _Inflation.large = _Inflation.inflated, None
+        passed_on = 0
         beginning: bytes | bytearray
         try:
-            while chunk := [*islice(records, _CHUNK)]:
-                if not passed_on:
-                    # No other batch can have been inflated since.
-                    self._count(max(len(self._raw), _Inflation.inflated - before))
+            # chain(), because aiokafka's iterator can be iterated only once and not after its end.
+            records = chain(iter(self._strict))
+            # No other batch can have been inflated since.
+            self._count(max(len(self._raw), _Inflation.inflated - before))
+            body = self._large_body()
+            headers = None if body is None else _HeaderCounts(body)
+            while not (headers and headers.crowd(_CHUNK)):
+                if not (chunk := [*islice(records, _CHUNK)]):
+                    return
                 yield chunk
                 passed_on += len(chunk)
-            return
         except UnicodeDecodeError:
-            if not passed_on:
-                self._count(max(len(self._raw), _Inflation.inflated - before))
-            lenient: Any = _LenientBatch(self._raw)
-            yield islice(lenient, passed_on, None)
-            return
+            body = None
         except OverLimit as over:
             beginning = over.beginning
-        self._count(_Inflation.limit)
+            self._count(_Inflation.limit)
+            if self._raw[_MAGIC_AT] < 2:
+                yield (_of_old_format(self._raw),)
+            else:
+                yield _CutBatch(self._raw, beginning).records()
+            return
+        lenient: Any = _LenientBatch(self._raw, body)
+        yield islice(lenient, passed_on, None)
+
+    def _large_body(self) -> memoryview | None:
+        """The records of a large batch in the format that has headers."""
+        inflated, _Inflation.large = _Inflation.large, None
         if self._raw[_MAGIC_AT] < 2:
-            yield (_of_old_format(self._raw),)
-        else:
-            yield _CutBatch(self._raw, beginning).records()
+            return None
+        if inflated is not None:
+            return memoryview(inflated)
+        compressed = self._strict.compression_type != _DefaultRecordBatchPy.CODEC_NONE
+        return None if compressed or len(self._raw) <= _LARGE else self._raw[_HEAD:]
 
 
-class _WithoutBytes(NamedTuple):
-    """A record that was not inflated, in the shape of aiokafka's."""
+class _HeaderCounts:
+    """Walks over the records of a batch, and reads only the number of their headers."""
+
+    def __init__(self, body: memoryview) -> None:
+        self._body: Any = body  # the parser of numbers says bytearray, and takes any buffer
+        self._at = 0
+
+    def crowd(self, count: int) -> bool:
+        """Whether one of the next ``count`` records has too many headers."""
+        body, at = self._body, self._at
+        try:
+            for _ in range(count):
+                if at >= len(body):
+                    break
+                length, at = decode_varint(body, at)
+                end = at + length
+                for _ in range(3):  # attributes, time, offset
+                    _, at = decode_varint(body, at)
+                for _ in range(2):  # key, value
+                    length, at = decode_varint(body, at)
+                    at += max(0, length)
+                number, _ = decode_varint(body, at)
+                if number > MOST_HEADERS:
+                    return True
+                at = end
+        except (IndexError, ValueError):
+            at = len(body)  # the parser will say what is wrong
+        self._at = at
+        return False
+
+
+class _Parsed(NamedTuple):
+    """A record in the shape of aiokafka's; unless more is told, one that was not inflated."""
 
     offset: int
     timestamp: int
     key: bytes | None = None
-    value: None = None
-    headers: tuple[tuple[str, bytes], ...] = NOT_INFLATED
+    value: bytes | None = None
+    headers: tuple[tuple[str, bytes | None], ...] = NOT_INFLATED
 
 
-def _of_old_format(raw: memoryview) -> _WithoutBytes:
+def _of_old_format(raw: memoryview) -> _Parsed:
     # Such a batch names its last offset only, and version 0 no time.
     (offset,) = struct.unpack_from(">q", raw)
     timestamp = _NO_TIMESTAMP
     if raw[_MAGIC_AT] == 1:
         (timestamp,) = struct.unpack_from(">q", raw, _TIMESTAMP_AT)
-    return _WithoutBytes(offset, timestamp)
+    return _Parsed(offset, timestamp)
 
 
 class _LenientBatch(_DefaultRecordBatchPy):  # type: ignore[misc]
     """aiokafka's parser in Python, over bytes that decode leniently."""
 
-    def __init__(self, buffer: memoryview) -> None:
-        super().__init__(buffer)
-        self._buffer = _Bytes(self._buffer)
+    def __init__(self, raw: memoryview, inflated: Buffer | None = None) -> None:
+        super().__init__(raw)
+        self._buffer = _Bytes(self._buffer if inflated is None else inflated)
+        if inflated is not None:
+            self._pos = 0
+            self._decompressed = True
 
     def _maybe_uncompress(self) -> None:
         super()._maybe_uncompress()
         if not isinstance(self._buffer, _Bytes):
             self._buffer = _Bytes(self._buffer)
 
+    def _read_msg(self, decode_varint: Any = decode_varint) -> Any:
+        buffer = self._buffer
+        length, begin = decode_varint(buffer, self._pos)
+        offset, timestamp, at = self._read_head(begin)
+        key, at = self._read_bytes(at)
+        value, at = self._read_bytes(at)
+        number, at = decode_varint(buffer, at)
+        if number <= MOST_HEADERS:
+            return super()._read_msg(decode_varint)
+        headers = []
+        for _ in range(MOST_HEADERS):
+            name, at = self._read_bytes(at)
+            content, at = self._read_bytes(at)
+            headers.append((_Bytes(name or b"").decode(), content))
+        self._pos = begin + length
+        return _Parsed(offset, timestamp, key, value, (*headers, HEADERS_CUT))
+
+    def _read_head(self, at: int) -> tuple[int, int, int]:
+        """Read offset and timestamp of a record; also return the place of its key."""
+        _, at = decode_varint(self._buffer, at)
+        since_first, at = decode_varint(self._buffer, at)
+        since_base, at = decode_varint(self._buffer, at)
+        timestamp = (
+            self.max_timestamp if self.timestamp_type else self.first_timestamp + since_first
+        )
+        return self.base_offset + since_base, timestamp, at
+
+    def _read_bytes(self, at: int) -> tuple[bytes | None, int]:
+        length, at = decode_varint(self._buffer, at)
+        return (None, at) if length < 0 else (bytes(self._buffer[at : at + length]), at + length)
+
 
 class _CutBatch(_LenientBatch):  # type: ignore[misc]
-    """The batch whose inflated bytes end at the limit."""
-
-    def __init__(self, raw: memoryview, beginning: bytes | bytearray) -> None:
-        super().__init__(raw)
-        self._buffer = _Bytes(beginning)
-        self._pos = 0
-        self._decompressed = True
+    """The batch whose inflated bytes end at the limit; they are given."""
 
     def records(self) -> Iterator[Any]:
         """Yield the records that are whole, then the others without bytes."""
@@ -261,8 +351,8 @@ class _CutBatch(_LenientBatch):  # type: ignore[misc]
         if left > 1:
             yield first
             for offset in range(first.offset + 1, first.offset + left - 1):
-                yield _WithoutBytes(offset, self.max_timestamp)
-            yield _WithoutBytes(self.next_offset - 1, self.max_timestamp)
+                yield _Parsed(offset, self.max_timestamp)
+            yield _Parsed(self.next_offset - 1, self.max_timestamp)
         else:
             yield first
 
@@ -273,27 +363,19 @@ class _CutBatch(_LenientBatch):  # type: ignore[misc]
             return False
         return begin + length <= len(self._buffer)
 
-    def _cut_record(self, following: int) -> _WithoutBytes:
+    def _cut_record(self, following: int) -> _Parsed:
         """Return the first record that is not whole: with its key, which stands before its value.
 
         In a batch of one large record, this names the order that the record is about.
         """
-        buffer = self._buffer
         try:
-            _, at = decode_varint(buffer, self._pos)
-            _, at = decode_varint(buffer, at)
-            since_first, at = decode_varint(buffer, at)
-            since_base, at = decode_varint(buffer, at)
-            length, at = decode_varint(buffer, at)
+            _, at = decode_varint(self._buffer, self._pos)
+            offset, timestamp, at = self._read_head(at)
+            length, at = decode_varint(self._buffer, at)
         except (IndexError, ValueError):
-            return _WithoutBytes(following, self.max_timestamp)
-        timestamp = (
-            self.max_timestamp if self.timestamp_type else self.first_timestamp + since_first
-        )
-        key = bytes(buffer[at : at + length]) if 0 <= length <= LONGEST_KEY else b""
-        return _WithoutBytes(
-            self.base_offset + since_base, timestamp, key if len(key) == length else None
-        )
+            return _Parsed(following, self.max_timestamp)
+        key = bytes(self._buffer[at : at + length]) if 0 <= length <= LONGEST_KEY else b""
+        return _Parsed(offset, timestamp, key if len(key) == length else None)
 
 
 class _Bytes(bytearray):

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import CorruptRecordException, KafkaError, RecordTooLargeError
+from aiokafka.protocol.metadata import MetadataRequest
 
 from worker.errors import KafkaUnavailable, NoSuchRecord
 from worker.kafka.aiokafka_patch import as_record
@@ -56,7 +57,7 @@ class OffsetReader:
         Raises:
             KafkaUnavailable: an end is not available now, or an input topic does not exist.
         """
-        widths = await self._ask(lambda: self._describe(self._topics))
+        widths = await self.widths(self._topics)
         if missing := [topic for topic in self._topics if topic not in widths]:
             raise KafkaUnavailable(f"no such topic: {', '.join(missing)}")
         partitions = [TopicPartition(t, p) for t in self._topics for p in range(widths[t])]
@@ -69,7 +70,7 @@ class OffsetReader:
         Raises:
             KafkaUnavailable
         """
-        widths: dict[str, int] = await self._ask(lambda: self._describe_existing(topics))
+        widths: dict[str, int] = await self._ask(lambda: self._describe(topics))
         return widths
 
     async def bounds(self, partitions: Sequence[Partition]) -> dict[Partition, Bounds]:
@@ -145,17 +146,14 @@ class OffsetReader:
                 with suppress(Exception):
                     await asyncio.wait_for(getattr(client, stop)(), 2)
 
-    async def _describe_existing(self, topics: Sequence[str]) -> dict[str, int]:
-        # A question about a missing topic may create it, with the broker's number of partitions.
-        existing = set(await self._admin.list_topics())
-        return await self._describe([topic for topic in topics if topic in existing])
-
     async def _describe(self, topics: Sequence[str]) -> dict[str, int]:
-        if not topics:
-            return {}
+        # The client's own question about a missing topic may create it, with the broker's number of
+        # partitions.
+        request = MetadataRequest([*topics], allow_auto_topic_creation=False)
+        answer = (await self._admin._send_request(request)).to_object()
         return {
             topic["topic"]: len(topic["partitions"])
-            for topic in await self._admin.describe_topics(list(topics))
+            for topic in answer["topics"]
             if not topic["error_code"]
         }
 

@@ -21,6 +21,7 @@ class Guard(StrEnum):
 
     BEHIND = "behind"  # an input partition is not read up to its end
     PROBE = "probe"  # the end offsets are not available
+    TAIL = "tail"  # the end of the decisions topic cannot be read
     DATABASE = "database"
     CLOCK = "clock"
     HALTED = "halted"

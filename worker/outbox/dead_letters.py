@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from schemas import events as names
-from worker.errors import TopicsNotFit
+from worker.errors import KafkaUnavailable, TopicsNotFit
 from worker.kafka.offsets import Headers, OffsetReader
 from worker.kafka.producer import Message, Producer, append
 from worker.lanes.lane import Lane
@@ -16,6 +16,7 @@ from worker.settings import Settings
 _BATCH = 50
 # Several lanes may share a partition of the topic, each with a batch on the way.
 _TAIL = 20 * _BATCH
+_LESS = 10
 _TOO_LARGE = b"too-large"
 _OURS = 6  # our headers, after those of the refused record
 
@@ -34,6 +35,7 @@ class DeadLetterOutbox:
         self._producer = producer
         self._offsets = offsets
         self._partition = 0
+        self._look_back = _TAIL
         self._committed = asyncio.Event()
         self._committed.set()
         self._idle = asyncio.Event()
@@ -74,9 +76,16 @@ class DeadLetterOutbox:
         if self._topic not in widths:
             raise TopicsNotFit(f"missing: {self._topic}")
         self._partition = self._lane.number % widths[self._topic]
-        if not rows:
+        if not rows or not self._look_back:
             return
-        headers = await self._offsets.tail(self._topic, self._partition, _TAIL)
+        try:
+            headers = await self._offsets.tail(self._topic, self._partition, self._look_back)
+        except KafkaUnavailable:
+            # They may be so large that they do not arrive in time. To look less far back, in the
+            # end not at all, repeats a dead letter at worst.
+            self._look_back //= _LESS
+            raise
+        self._look_back = _TAIL
         published = {_source_position(each) for each in headers}
         await self._mark([row["id"] for row in rows if _place(row) in published])
 

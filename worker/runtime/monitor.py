@@ -74,6 +74,17 @@ class Monitor:
         self._services.guards.hold(Guard.HALTED, halted)
         failing = sum(runner.failing is not None for runner in runners)
         self._services.guards.hold(Guard.FAILING, failing)
+        now = self._clock.now()
+        # Verdicts wait for it: the topic may hold more of them than the database.
+        unread = sum(
+            runner.relay is not None
+            and not runner.relay.tail_known.is_set()
+            and runner.lane is not None
+            and runner.lane.next_fires_at is not None
+            and runner.lane.next_fires_at <= now
+            for runner in runners
+        )
+        self._services.guards.hold(Guard.TAIL, unread)
         for runner in runners:
             if runner.lane is not None:
                 self._metrics.open_deadlines.labels(runner.number).set(runner.lane.open_deadlines)

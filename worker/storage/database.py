@@ -62,7 +62,7 @@ class Database:
         """
         await self.close()  # the pool of an earlier attempt
         timeout = self._settings.database_timeout.total_seconds()
-        async with self._translated():
+        async with self._translated(), _settings_taken():
             self._pool = await asyncpg.create_pool(
                 self._settings.database_url.get_secret_value(),
                 min_size=1,
@@ -223,6 +223,19 @@ class Database:
         except (OverflowError, UnicodeError) as error:  # a value the wire format cannot carry
             self._metrics.database_errors.labels(FaultKind.DATA).inc()
             raise RowRejected(type(error).__name__, "22000") from None
+
+
+@asynccontextmanager
+async def _settings_taken() -> AsyncIterator[None]:
+    try:
+        yield
+    except asyncpg.ProtocolViolationError as error:
+        # No Postgres says so: a pooler does, which knows only some settings.
+        if "unsupported startup parameter" not in str(error):
+            raise
+        raise SessionNotKept(
+            "a pooler refuses the settings of our sessions: connect to Postgres itself"
+        ) from None
 
 
 class _Connection(asyncpg.Connection):  # type: ignore[misc]

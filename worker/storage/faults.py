@@ -6,7 +6,7 @@ SQLSTATE only.
 
 import asyncpg
 
-from worker.errors import DatabaseFault, DatabaseUnavailable, RowRejected
+from worker.errors import DatabaseFault, DatabaseUnavailable, RowRejected, SessionNotKept
 from worker.observability.labels import FaultKind
 
 # What the driver raises when the server, the connection or the driver itself fails.
@@ -21,6 +21,8 @@ FAULTS = (
 # The server, the connection or the moment is at fault: the same may work later.
 _TRANSIENT = ("08", "25P", "40", "53", "55", "57", "58")
 _READONLY = "25006"
+# A prepared statement is missing, or was prepared by somebody else.
+_OTHER_SESSION = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
 
 
 def fault_kind(error: Exception) -> FaultKind:
@@ -47,6 +49,11 @@ def is_outage(fault: DatabaseFault) -> bool:
 
 def translated(error: Exception, kind: FaultKind) -> DatabaseFault:
     """Return the error of ours to raise instead."""
+    if isinstance(error, _OTHER_SESSION):
+        return SessionNotKept(
+            "another session answers than the one that was asked, so a pooler pools by "
+            "transaction: connect to Postgres itself, or let it pool by session"
+        )
     fault = RowRejected if kind == FaultKind.DATA else DatabaseUnavailable
     return fault(type(error).__name__, _sqlstate(error))
 

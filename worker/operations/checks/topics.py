@@ -7,7 +7,16 @@ from worker.operations.format import count
 from worker.settings import Settings
 
 # The settings of a topic that these checks need.
-CONFIGS = ("cleanup.policy", "min.insync.replicas", "retention.ms")
+CONFIGS = (
+    "cleanup.policy",
+    "message.timestamp.after.max.ms",
+    "message.timestamp.difference.max.ms",  # of brokers before 3.6
+    "message.timestamp.type",
+    "min.insync.replicas",
+    "retention.ms",
+)
+# The default of Kafka 4, in milliseconds. Older brokers set no limit.
+_FUTURE = 3_600_000
 
 
 def topic_checks(settings: Settings, kafka: KafkaFacts) -> Iterator[Check]:
@@ -16,6 +25,7 @@ def topic_checks(settings: Settings, kafka: KafkaFacts) -> Iterator[Check]:
     yield from _widths(settings, kafka)
     yield from _replication(settings, kafka)
     yield from _retention(settings, kafka)
+    yield from _timestamps(settings, kafka)
 
 
 def _topics(settings: Settings, kafka: KafkaFacts) -> Iterator[Check]:
@@ -117,6 +127,25 @@ def _retention(settings: Settings, kafka: KafkaFacts) -> Iterator[Check]:
                 f"{_hours(needed.total_seconds())}: after a stop as long as that, evidence is gone "
                 "and orders are escalated",
                 "raise retention.ms to some days",
+            )  # fmt: skip
+
+
+def _timestamps(settings: Settings, kafka: KafkaFacts) -> Iterator[Check]:
+    if isinstance(kafka.configs, str):
+        return
+    for topic in settings.input_topics:
+        if kafka.configs.get((topic, "message.timestamp.type")) == "LogAppendTime":
+            continue
+        limit = kafka.configs.get(
+            (topic, "message.timestamp.after.max.ms"),
+            kafka.configs.get((topic, "message.timestamp.difference.max.ms"), 0),
+        )
+        if int(limit) > _FUTURE:
+            yield Check(
+                "timestamps", Status.WARNING,
+                f"{topic} takes records whose time lies more than an hour ahead: retention does "
+                "not remove them until then, and the age of the feed looks younger than it is",
+                f"set message.timestamp.after.max.ms={_FUTURE}",
             )  # fmt: skip
 
 
