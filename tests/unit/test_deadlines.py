@@ -5,8 +5,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count, permutations
+from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.events import RefusalClass
 from schemas.statuses import STATUSES, Meaning
@@ -23,6 +26,7 @@ from worker.domain.case import (
     Reason,
     Version,
 )
+from worker.domain.cycle import cycle_of
 from worker.domain.deadline import Outage
 from worker.domain.policy import AtLapse, Facts, Match, Policies, Policy, Rule
 
@@ -499,6 +503,36 @@ class TestOrdersThatWait:
         endless = Policy("endless", timedelta.max, HOUR, clock=CLOCK)
         with pytest.raises(OverflowError):
             self.start(act(CLOCK, 2), policy=endless)
+
+
+WORDS = ("canceled", "ready-for-handling", "start-handling", CLOCK, STOP)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(WORDS), st.integers(-1, 4)), max_size=5),
+    st.sampled_from([DAY, PAID]),
+    st.randoms(use_true_random=False),
+)
+def test_one_by_one_in_any_order_acts_start_the_clock_that_all_of_them_start(
+    told: list[tuple[str, int]], policy: Policy, random: Random
+) -> None:
+    acts = [act(word, when, n) for n, (word, when) in enumerate(told)]
+    random.shuffle(acts)
+    started: datetime | None = ENTERED if policy == DAY else None
+    for seen in range(1, len(acts) + 1):
+        known = tuple(acts[:seen])
+        deadlines = Deadlines(Policies.of(policy), LIMITS, (), NOW)
+        if started is None:
+            deadlines.start("o", ENTERED, FACTS, known)
+        else:
+            due = started + 24 * HOUR
+            order = an_order(policy, started_at=started, due=due, fires_at=due + HOUR)
+            deadlines.settle(Case(order, known), FACTS)
+        if deadlines._clocks:
+            (clock,) = deadlines._clocks
+            started = clock.started_at
+    cycle = cycle_of(ENTERED, acts, (), policy.clock, policy.stops)
+    assert started == cycle.started_at
 
 
 def test_an_order_with_more_new_changes_comes_again() -> None:
