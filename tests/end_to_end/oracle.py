@@ -227,7 +227,8 @@ def _follow_up(
     late = {fact.status for fact in _late(terms, known)}
     found = []
     if now.verdict == AUTO_CANCEL:
-        if late.intersection(HANDLING):
+        # A dispute that was opened is told as a late one.
+        if late.intersection((*HANDLING, "dispute-resolved")):
             found.append(HANDLED_LATE)
         if len(everything) > len(known) and any(
             isinstance(fact, Act) and fact.status in STRANGE and fact.occurred_at <= terms.due

@@ -26,6 +26,7 @@ from worker.domain.decide import decide
 from worker.domain.policy import AtLapse
 
 DUE = datetime(2026, 11, 23, 15, tzinfo=UTC)
+ENTERED = DUE - timedelta(hours=24)
 SECOND = timedelta(seconds=1)
 
 
@@ -98,7 +99,7 @@ def test_agrees_with_the_worker_where_all_is_known(facts: list[Fact]) -> None:
     """They were written apart; a difference is a fault of one of them."""
     place = Place("t", 0, 0)
     case = Case(
-        Order("o", "s", "courier", DUE, DUE, "p", AtLapse.AUTO_CANCEL, place, DUE),
+        Order("o", "s", "courier", ENTERED, DUE, "p", AtLapse.AUTO_CANCEL, place, ENTERED),
         acts=tuple(
             Act(
                 f.status,

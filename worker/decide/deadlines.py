@@ -195,10 +195,10 @@ class Deadlines:
         if withdrawn is None or not withdrawn.decisions or not gives_time:
             self._refuse(case, new, RefusalClass.TOO_LATE, "the verdict has been issued")
             return Settled(case._replace(changes=tuple(counted)))
+        self._move(case, planned)
         late = [change for change in new if change not in in_time]
         self._refuse(case, late, RefusalClass.TOO_LATE, "the verdict has been issued")
         self._counted += [(order.order_id, change) for change in in_time]
-        self._move(case, planned)
         return Settled(case._replace(changes=(*counted, *in_time)), withdrawn)
 
     def _open(self, case: Case) -> Settled:
@@ -215,10 +215,12 @@ class Deadlines:
         known = [change for change in valid if change.counted]
         planned = schedule(first_due, _start(case), valid, self.outages)
         before = schedule(first_due, _start(case), known)
-        self._counted += [(order.order_id, change) for change in valid if not change.counted]
         case = case._replace(changes=tuple(valid))
-        if planned.due != order.due or planned.held_since != before.held_since:
+        moves = planned.due != order.due or planned.held_since != before.held_since
+        if moves:
             self._move(case, planned)
+        self._counted += [(order.order_id, change) for change in valid if not change.counted]
+        if moves:
             return Settled(case, Judgement(None, None, ()))
         if planned.held_since is None:
             return Settled(case)

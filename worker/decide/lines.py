@@ -2,12 +2,16 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, cast
 
 from schemas.statuses import Meaning
-from worker.domain.acts import ORDER_CREATED, Act, Place
+from worker.domain.acts import ORDER_CREATED, Act
 from worker.domain.policy import Policies
 from worker.storage.transaction import Transaction
+
+_ALL = Decimal("Infinity")
 
 
 async def complete_cancellations(
@@ -29,41 +33,58 @@ async def complete_cancellations(
     complete = {order_id: last_cancellation(rows, order_id) for order_id in in_part}
     return {
         order_id: tuple(
-            act._replace(meaning=Meaning.CANCELED) if act.place == complete[order_id] else act
+            act._replace(meaning=Meaning.CANCELED)
+            if act.meaning == Meaning.CANCELED_IN_PART and act.occurred_at == complete[order_id]
+            else act
             for act in acts[order_id]
         )
         for order_id in in_part
     }
 
 
-def last_cancellation(rows: Iterable[Mapping[str, Any]], order_id: str) -> Place | None:
-    """The place of the cancellation that leaves no line; ``None`` if something may be left."""
-    left: dict[str, float] | None = None
-    for row in rows:
-        if row["order_id"] != order_id:
-            continue
+def last_cancellation(rows: Iterable[Mapping[str, Any]], order_id: str) -> datetime | None:
+    """The time of the cancellation that leaves no line; ``None`` if something may be left.
+
+    A repeat cancels nothing more, nor does a cancellation from before the order entered.
+    """
+    left: dict[str, Decimal] = {}
+    seen = []
+    for row in sorted((r for r in rows if r["order_id"] == order_id), key=_rank):
         lines = _lines(row["body"])
         if row["status"] == ORDER_CREATED:
             left = left or lines
-        elif left and lines:
+        elif left and (row["occurred_at"], lines) not in seen:
+            seen.append((row["occurred_at"], lines))
             for sku, quantity in lines.items():
-                left[sku] = max(0.0, left.get(sku, 0.0) - quantity)
-            if not any(left.values()):
-                return Place(row["topic"], row["partition"], row["offset"])
+                # Without a quantity, all of the line.
+                rest = Decimal(0) if quantity == _ALL else left.get(sku, Decimal(0)) - quantity
+                left[sku] = max(Decimal(0), rest)
+            if lines and not any(left.values()):
+                return cast("datetime", row["occurred_at"])
     return None
 
 
-def _lines(body: str) -> dict[str, float]:
-    """The quantity of each SKU; a cancelled line without one is whole. Empty if unreadable."""
+def _rank(row: Mapping[str, Any]) -> tuple[datetime, bool]:
+    return row["occurred_at"], row["status"] != ORDER_CREATED
+
+
+def _lines(body: str) -> dict[str, Decimal]:
+    """The quantity of each SKU; ``_ALL`` of a line without one. Empty if unreadable."""
     try:
-        value = json.loads(body)
-        lines: dict[str, float] = {}
+        value = json.loads(body, parse_float=Decimal)
+        lines: dict[str, Decimal] = {}
         for line in value.get("data", value)["lines"]:
-            quantity = line.get("quantity")
             sku = str(line["sku"])
-            lines[sku] = lines.get(sku, 0.0) + (
-                float("inf") if quantity is None else float(quantity)
-            )
+            lines[sku] = lines.get(sku, Decimal(0)) + _quantity(line.get("quantity"))
         return lines
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError):
         return {}
+
+
+def _quantity(told: Any) -> Decimal:
+    if told is None:
+        return _ALL
+    quantity = Decimal(str(told))
+    if not quantity.is_finite() or quantity < 0:
+        raise ValueError("no quantity")
+    return quantity

@@ -95,7 +95,7 @@ def _follow_up(
     late = _late(due, facts)
     found = set()
     if state.verdict == AUTO_CANCEL:
-        if not late.isdisjoint(_IN_HAND):
+        if not late.isdisjoint((*_IN_HAND, "dispute-resolved")):
             found.add(HANDLED_LATE)
         if any(fact.status not in _UNDERSTOOD for fact in ignored):
             found.add(UNKNOWN_STATUS)

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from schemas.statuses import Meaning
-from worker.domain.acts import IMPLIES_HANDLING, ORDER_CREATED, Act
+from worker.domain.acts import IMPLIES_HANDLING, ORDER_CREATED, Act, Place
 from worker.domain.case import PriorDecision
 
 
@@ -60,7 +60,7 @@ def cycle_of(
     """
     watch = _Watch(entered_at, clock, stops)
     ours = sorted((c for c in auto_cancels if not c.revoked), key=lambda given: given.due)
-    for act in sorted(acts, key=_rank):
+    for act in sorted(acts, key=watch.rank):
         while ours and ours[0].due < act.occurred_at:
             watch.cancelled_by_us(ours.pop(0))
         if not confirms(act, auto_cancels):
@@ -79,9 +79,25 @@ class _Watch:
         self.opened: Act | None = None
         self.early: Act | None = None
         self._handled = False
+        # By an act after a cancellation.
+        self._handled_at: datetime | None = None
         self._cancelled_at: datetime | None = None
         # Nothing that our auto-cancel knew makes the order alive again.
         self._ours: PriorDecision | None = None
+
+    def rank(self, act: Act) -> tuple[datetime, int, bool, Place]:
+        """Sort key: event time, then what the act says, never its arrival.
+
+        At one time an order that is handled stops no clock, a clock that stops and starts runs, and
+        a cancellation ends what was opened. An order-created that opens the order tells its terms.
+        """
+        if act.meaning in IMPLIES_HANDLING:
+            said = 0
+        elif act.meaning == Meaning.CANCELED:
+            said = 3
+        else:
+            said = 1 if self._stops_clock(act) else 2
+        return act.occurred_at, said, act.status != ORDER_CREATED, act.place
 
     def cancelled_by_us(self, given: PriorDecision) -> None:
         if not self._handled and self._cancelled_at is None:
@@ -95,7 +111,7 @@ class _Watch:
                 self._cancelled_at = act.occurred_at
         elif act.meaning in IMPLIES_HANDLING:
             self._handled = True
-        elif act.status in self._stops or act.meaning == Meaning.STAGED:
+        elif self._stops_clock(act):
             if not self._handled:
                 self.started_at = None
         elif self.started_at is None and self._starts(act):
@@ -104,11 +120,17 @@ class _Watch:
 
     def _see_cancelled(self, act: Act) -> None:
         assert self._cancelled_at is not None
+        if act.meaning in IMPLIES_HANDLING:
+            self._handled_at = act.occurred_at
         if act.meaning == Meaning.CANCELED:
             self._cancelled_at = max(self._cancelled_at, act.occurred_at)
         elif self._opens(act) and act.occurred_at > self._cancelled_at:
             self.started_at, self.opened, self.early = act.occurred_at, act, None
-            self._handled, self._cancelled_at, self._ours = False, None, None
+            self._handled = self._handled_at == act.occurred_at
+            self._cancelled_at = self._ours = None
+
+    def _stops_clock(self, act: Act) -> bool:
+        return act.status in self._stops or act.meaning == Meaning.STAGED
 
     def _starts(self, act: Act) -> bool:
         return act.status == self._clock or (
@@ -119,7 +141,3 @@ class _Watch:
         if self._ours is not None and self._ours.knew(act.place):
             return False
         return act.meaning == Meaning.READY or act.status in (self._clock, ORDER_CREATED)
-
-
-def _rank(act: Act) -> tuple[datetime, int]:
-    return act.rank

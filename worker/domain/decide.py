@@ -72,11 +72,13 @@ def decide(
     else:
         # No new evidence in time: the verdict is unchanged, whatever happened after `due`.
         outcome = _standing_outcome(case, outcome)
-    if outcome != Outcome.BEFORE_ADOPTION:
-        for follow_up in _follow_ups(case, late, finding, emit.issued):
-            emit(Kind.ESCALATION, follow_up)
-        if unconfirmed and _awaits_cancellation(case, emit.issued):
-            emit(Kind.ESCALATION, Reason.CANCEL_UNCONFIRMED)
+    # Nothing is told of what happened before this installation began.
+    adopted_at = limits.adopted_at
+    recent = [act for act in late if adopted_at is None or act.occurred_at >= adopted_at]
+    for follow_up in _follow_ups(case, recent, finding, emit.issued):
+        emit(Kind.ESCALATION, follow_up)
+    if unconfirmed and _awaits_cancellation(case, emit.issued):
+        emit(Kind.ESCALATION, Reason.CANCEL_UNCONFIRMED)
     return Judgement(finding, outcome, tuple(emit.decisions))
 
 
@@ -274,9 +276,13 @@ def _follow_ups(
 ) -> Iterator[Reason]:
     """Escalations because of what became known after the verdict; each only once."""
     meanings = {act.meaning for act in late}
-    yield from _since_cancelled(case, issued)
+    since = set(_since_cancelled(case, issued))
+    yield from since
+    issued |= since
     if Reason.STOCK_NOT_VALIDATED in issued:
-        if Meaning.HANDLING in meanings and Reason.HANDLED_AFTER_DEADLINE not in issued:
+        # A dispute that was opened has an escalation of its own.
+        handled = meanings & {Meaning.HANDLING, Meaning.DISPUTE_RESOLVED}
+        if handled and Reason.HANDLED_AFTER_DEADLINE not in issued:
             yield Reason.HANDLED_AFTER_DEADLINE
         if Reason.UNKNOWN_STATUS not in issued and any(
             act.meaning in OBSCURE

@@ -112,26 +112,71 @@ def test_a_clock_never_starts_before_the_order_entered() -> None:
     assert cycle_of(ENTERED, [early], (), CLOCK) == Cycle(ENTERED, None, early)
 
 
+@pytest.mark.parametrize(
+    ("acts", "starts"),
+    [
+        ([act(CLOCK, 1), act(STOP, 1)], 1),  # stopped and started
+        ([act(CLOCK, 1), act("start-handling", 2), act(STOP, 2)], 1),  # handled, so not stopped
+        ([act(CLOCK, 1), act("dispute-opened", 2), act(STOP, 2)], 1),
+        ([act(CLOCK, 1), act("canceled", 1)], 1),  # cancelled, not opened again
+        ([act(CLOCK, 1), act(STOP, 2), act("canceled", 2)], None),
+    ],
+)
+def test_at_one_time_what_the_acts_say_decides(acts: list[Act], starts: float | None) -> None:
+    for arrived in permutations(acts):
+        assert start(cycle_of(ENTERED, arrived, (), CLOCK, {STOP})) == starts
+
+
+def test_of_several_openings_at_one_time_the_order_created_tells_the_terms() -> None:
+    ready, told = act("ready-for-handling", 3), act(ORDER_CREATED, 3, 1)
+    for arrived in permutations([act("canceled", 2), ready, told]):
+        assert cycle_of(ENTERED, arrived).opened == told
+
+
+def test_what_was_handled_at_its_opening_is_handled() -> None:
+    """Our auto-cancel of that cycle was wrong then, and ended nothing."""
+    acts = [act("canceled", 2), act("ready-for-handling", 3), act("start-handling", 3, KNOWN),
+            act("ready-for-handling", 28, KNOWN + 1)]  # fmt: skip
+    for arrived in permutations(acts):
+        assert start(cycle_of(ENTERED, arrived, [ours(27)])) == 3
+
+
+def test_a_revoked_auto_cancel_ends_nothing() -> None:
+    again = act("ready-for-handling", 26, KNOWN)
+    assert start(cycle_of(ENTERED, [again], [ours()._replace(revoked=True)])) == 0
+
+
+def test_each_cycle_has_its_own_acts_and_decisions() -> None:
+    opened = act("ready-for-handling", 26, KNOWN)
+    cycle = Cycle(opened.occurred_at, opened)
+    assert not cycle.covers(act("start-handling", 25, KNOWN + 1))
+    assert cycle.covers(act("start-handling", 26, KNOWN + 1))
+    # What did not know the opening was decided before it, whatever the clocks say.
+    assert not cycle.issued(ours())
+    assert cycle.issued(ours()._replace(read_to={"status": [KNOWN + 1]}))
+    assert Cycle(ENTERED).covers(opened)
+    assert Cycle(ENTERED).issued(ours())
+
+
 WORDS = ("canceled", "ready-for-handling", "start-handling", "dispute-opened", CLOCK, STOP,
          ORDER_CREATED)  # fmt: skip
+# Few times, so that ties are the rule.
+TIMES = (-1, 0, 1, 2, 24, 26, 28)
 
 
 @given(
-    st.lists(
-        st.builds(act, st.sampled_from(WORDS), st.integers(-1, 30), st.sampled_from([1, KNOWN])),
-        max_size=5,
-    ),
-    st.sampled_from([(), (ours(),)]),
+    st.lists(st.tuples(st.sampled_from(WORDS), st.sampled_from(TIMES), st.booleans()), max_size=5),
+    st.sampled_from([(), (ours(),), (ours(), ours(27)), (ours()._replace(revoked=True),)]),
     st.sampled_from([(ORDER_CREATED, ()), (CLOCK, (STOP,))]),
 )
 def test_any_order_of_arrival_gives_the_same_cycle(
-    acts: list[Act],
+    told: list[tuple[str, int, bool]],
     auto_cancels: tuple[PriorDecision, ...],
     policy: tuple[str, tuple[str, ...]],
 ) -> None:
-    found = {
-        (cycle.started_at, cycle.opened and cycle.opened.occurred_at)
-        for arrived in permutations(acts)
-        for cycle in [cycle_of(ENTERED, arrived, auto_cancels, *policy)]
-    }
-    assert len(found) == 1
+    acts = [act(word, at, n + KNOWN * known) for n, (word, at, known) in enumerate(told)]
+    found = {cycle_of(ENTERED, arrived, auto_cancels, *policy) for arrived in permutations(acts)}
+    (cycle,) = found
+    assert cycle.started_at is None or cycle.started_at >= ENTERED
+    # A repeat changes nothing.
+    assert {cycle_of(ENTERED, [*acts, *acts[::-1]], auto_cancels, *policy)} == found
