@@ -188,19 +188,6 @@ PLANTED = (
         ((STATEMENTS, "    first = ripe[: 10 * limit]\n", "    first = ripe[:limit]\n"),),
     ),
     PlantedFault(
-        "a proof whose time lies ahead is used",
-        "no false cancel",
-        1000,
-        667,
-        (
-            (
-                "worker/freshness/evidence.py",
-                "if (by := self.by(clock.now(), clock.monotonic())) < self.at:",
-                "if False:",
-            ),
-        ),
-    ),
-    PlantedFault(
         "a proof whose time lay ahead counts once that time has come",
         "no false cancel",
         2000,
@@ -337,7 +324,7 @@ PLANTED = (
         "notices taken that came meanwhile",
         "an act in a foreign lane takes effect",
         1000,
-        54,
+        57,
         (
             (
                 STATEMENTS,
@@ -456,7 +443,7 @@ PLANTED = (
         "two sweeps at the brake at once",
         "the limits hold over all workers",
         4000,
-        158,
+        1118,
         (
             (
                 STATEMENTS,
@@ -522,7 +509,7 @@ PLANTED = (
         "an interrupted pull takes effect",
         "each record takes effect once",
         3000,
-        98,
+        613,
         (
             (
                 READER,
