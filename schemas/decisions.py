@@ -26,6 +26,13 @@ EscalationReason = Literal[
     "handled-after-deadline",
     "late-dispute",
     "cancel-unconfirmed",
+    "unknown-status",
+    "entered-late",
+    "facts-missing",
+    "conflicting-orders",
+    "contradictory-acts",
+    "hold-expired",
+    "before-adoption",
 ]
 RevocationReason = Literal["late-evidence"]
 ReminderReason = Literal["deadline-approaches"]
@@ -88,7 +95,9 @@ class Revoked(_Output):
 class _Decision(_Output):
     order_id: Name
     seller_id: Name
-    fulfilment: Literal["courier", "dropshipping"]
+    fulfilment: Annotated[
+        Name, Field(json_schema_extra={"x-extensible-enum": ["courier", "dropshipping"]})
+    ]
     entered_at: Time
     due: Time = Field(description="The last instant that counts as in time.")
     decided_at: Time
@@ -123,3 +132,8 @@ class DecisionRevoked(_Decision):
 
     reason: RevocationReason
     revokes: Revoked
+    order_cancelled: bool = Field(
+        False,
+        description="Whether a cancellation of the order is known: then it stays cancelled, and "
+        "only the decision is undone.",
+    )

@@ -76,3 +76,7 @@ class RefusalClass(StrEnum):
     DATABASE = "database"  # readable, yet Postgres rejected the row
     TOO_LATE = "too-late"  # a change of a deadline that could take no effect any more
     SKIPPED = "skipped"  # the worker failed on it, and a person skipped it
+
+
+# The person responsible in the dispute form that an auto-cancel fills in.
+RESPONSIBLE: Final = "Plazo (automatic)"

@@ -1,16 +1,18 @@
-"""Write the JSON Schemas and the AsyncAPI document: ``python -m schemas.generate [--check]``.
+"""Write the JSON Schemas, the AsyncAPI document and the table of statuses in the publishers' guide:
+``python -m schemas.generate [--check]``.
 
 ``--check`` writes nothing and fails if a file is not what the models say.
 """
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from . import decisions, events, models
+from . import decisions, events, models, statuses
 
 HERE = Path(__file__).parent
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -37,10 +39,25 @@ def documents() -> dict[Path, str]:
         for name, ce_type, model in EVENTS
     }
     files[HERE / "asyncapi.json"] = asyncapi()
-    return {
+    texts = {
         path: json.dumps(content, indent=2, ensure_ascii=False) + "\n"
         for path, content in files.items()
     }
+    return {**texts, HERE / "guides" / "publishers.md": _guide()}
+
+
+_TABLE = re.compile(r"(?s)(<!-- statuses -->\n).*(<!-- /statuses -->)")
+
+
+def _guide() -> str:
+    """The guide for publishers, with the table of statuses."""
+    rows = ["| Counts as | `status` |", "|---|---|"]
+    for meaning in statuses.Meaning:
+        words = [f"`{word}`" for word, told in statuses.STATUSES.items() if told == meaning]
+        if words:
+            rows.append(f"| {meaning} | {', '.join(words)} |")
+    text = (Path(__file__).parent / "guides" / "publishers.md").read_text(encoding="utf-8")
+    return _TABLE.sub(lambda found: "\n".join([found[1] + rows[0], *rows[1:], found[2]]), text)
 
 
 def json_schema(ce_type: str, model: type[BaseModel]) -> dict[str, Any]:
@@ -264,7 +281,7 @@ def main(arguments: list[str]) -> int:
         if arguments:
             print(f"stale: {path.relative_to(HERE.parent)}", file=sys.stderr)
         else:
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(exist_ok=True, parents=True)
             path.write_text(text, encoding="utf-8")
     return 1 if arguments and stale else 0
 

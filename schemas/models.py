@@ -4,11 +4,12 @@ Unknown fields are ignored, so that publishers may add theirs; a field known her
 field that a JSON object holds twice the last one counts. Optional fields may also be ``null``.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .types import Currency, Money, Name, Text, Time
+from .statuses import STATUSES
+from .types import Currency, Labels, Money, Name, Text, Time, Trimmed
 
 
 class _Input(BaseModel):
@@ -19,30 +20,37 @@ class _Input(BaseModel):
     )
 
 
-class Line(_Input):
-    """One line of an order."""
-
-    sku: Name
-    quantity: Annotated[int, Field(ge=1, le=2**31 - 1)]
-    unit_price: Money
+_LINES = [{"sku": "A-1", "quantity": 1, "unit_price": "120.00"}]
 
 
 class OrderCreated(_Input):
     """An order entered the system: the seller's window opens."""
 
-    order_id: Name
-    seller_id: Name
-    fulfilment: Literal["courier", "dropshipping"]
+    order_id: Trimmed
+    seller_id: Trimmed
+    fulfilment: Annotated[
+        Trimmed,
+        Field(
+            description="Who ships. Policies match it as text.",
+            json_schema_extra={"x-extensible-enum": ["courier", "dropshipping"]},
+        ),
+    ]
     entered_at: Time
     total: Money | None = None
     currency: Currency | None = None
-    # One bad line is enough: a list of a million faults would hold up the lane.
-    lines: Annotated[tuple[Line, ...], Field(fail_fast=True)] | None = None
+    # No rule reads them, so no line costs an order its deadline.
+    lines: Annotated[Any, Field(description="Any JSON, kept as it comes.", examples=[_LINES])] = (
+        None
+    )
+    labels: Labels | None = Field(
+        None, description="Facts of the order for policies, such as `test` or `pre-order`."
+    )
+    due: Time | None = Field(
+        None, description="The deadline, for policies that take it from the order."
+    )
 
 
-class Validation(_Input):
-    """What the seller found when validating stock; left out means not reported."""
-
+class _Findings(_Input):
     in_stock: bool | None = Field(None, description="The stock exists.")
     functional: bool | None = Field(
         None, description="The products work and are in perfect condition, as described."
@@ -53,6 +61,29 @@ class Validation(_Input):
     def stock_ok(self) -> bool | None:
         """False if anything is wrong, None if nothing was reported at all."""
         reported = (self.in_stock, self.functional, self.complete)
+        if False in reported:
+            return False
+        return True if True in reported else None
+
+
+class ValidatedLine(_Findings):
+    """What the seller found of one line; left out means not reported."""
+
+    sku: Annotated[Any, Field(description="Any JSON, kept as it comes.", examples=["A-1"])] = None
+
+
+class Validation(_Findings):
+    """What the seller found when validating stock; left out means not reported."""
+
+    # One bad line is enough: a list of a million faults would hold up the lane.
+    lines: Annotated[tuple[ValidatedLine, ...], Field(fail_fast=True)] | None = Field(
+        None, description="The same of single lines. A fault of one is a fault of the order."
+    )
+
+    @property
+    def stock_ok(self) -> bool | None:
+        """False if anything is wrong in any line, None if nothing was reported at all."""
+        reported = {super().stock_ok, *(line.stock_ok for line in self.lines or ())}
         if False in reported:
             return False
         return True if True in reported else None
@@ -74,15 +105,30 @@ class Dispute(_Input):
 class OrderStatusChanged(_Input):
     """Somebody did something with an order.
 
-    ``status`` uses the vocabulary of the order management system; a status that Plazo does not
-    know is recorded and ignored.
+    ``status`` uses the vocabulary of the order management system, in any spelling. ``lines`` and
+    ``partial`` say that a cancellation is one of some lines only.
     """
 
-    order_id: Name
-    status: Annotated[Name, Field(examples=["start-handling", "canceled", "dispute-opened"])]
+    order_id: Trimmed
+    status: Annotated[
+        Trimmed,
+        Field(
+            examples=["start-handling", "canceled", "dispute-opened"],
+            json_schema_extra={"x-extensible-enum": sorted(STATUSES)},
+        ),
+    ]
     occurred_at: Time
+    lines: Annotated[
+        Any, Field(description="A list of the lines that it concerns, each kept as it comes.")
+    ] = None
+    partial: bool | None = Field(None, description="Whether it concerns some lines only.")
     validation: Validation | None = None
     dispute: Dispute | None = None
+
+    @property
+    def cancels_in_part(self) -> bool:
+        """Whether a cancellation is one of some lines only."""
+        return bool(self.partial or (isinstance(self.lines, list) and self.lines))
 
     @property
     def stock_ok(self) -> bool | None:
@@ -96,7 +142,7 @@ class OrderStatusChanged(_Input):
 
 
 class _DeadlineChange(_Input):
-    order_id: Name
+    order_id: Trimmed
     occurred_at: Time
     author: Annotated[Name, Field(description="Who wanted it. Personal data.")]
     reason: Annotated[Text, Field(min_length=1, description="Why. Kept, and told nowhere else.")]

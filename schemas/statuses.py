@@ -6,8 +6,9 @@ Statuses are compared as :func:`normalise` writes them. The policy file may add 
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from enum import StrEnum
 from functools import cached_property, lru_cache
 from typing import Final
@@ -20,6 +21,7 @@ class Meaning(StrEnum):
     # as it: an upstream that loses the first event must not cost the seller the order.
     HANDLING = "handling"
     CANCELED = "canceled"
+    CANCELED_IN_PART = "canceled-in-part"
     DISPUTE_OPENED = "dispute-opened"
     DISPUTE_RESOLVED = "dispute-resolved"
     # The order is with the seller: a cancelled one is alive again.
@@ -27,6 +29,8 @@ class Meaning(StrEnum):
     # Something happens to the order, and its stock is neither confirmed nor refused. Nor is it
     # silence.
     UNCLEAR = "unclear"
+    # The seller cannot see the order yet: its clock stands still.
+    STAGED = "staged"
     NOTHING = "nothing"
     # No table knows the word.
     UNKNOWN = "unknown"
@@ -40,8 +44,7 @@ STATUSES: Final[Mapping[str, Meaning]] = {
             "invoiced", "verifying-invoice", "invoice-after-cancellation-deny",
             "waiting-debit", "waiting-debit-payment", "ready-for-shipping", "shipping", "shipped",
             "partially-shipped", "in-transit", "out-for-delivery", "to-collect", "picked-up",
-            "delivered", "partially-delivered", "fulfilled", "partially-fulfilled", "returned",
-            "partially-returned",
+            "delivered", "partially-delivered", "fulfilled", "partially-fulfilled",
         ),
         Meaning.CANCELED: (
             "canceled", "cancel", "canceling", "canceled-by-seller", "canceled-by-customer",
@@ -53,8 +56,11 @@ STATUSES: Final[Mapping[str, Meaning]] = {
         Meaning.UNCLEAR: (
             "request-cancel", "window-to-change-seller", "received", "closed", "completed",
             "waiting-refund", "waiting-refund-payment", "refunded", "incident-open",
-            "incident-closed",
+            "incident-closed", "returned", "partially-returned",
         ),
+        # Some lines only: the rest must still be validated.
+        Meaning.CANCELED_IN_PART: ("canceled-in-part", "partially-canceled"),
+        Meaning.STAGED: ("staging",),
         Meaning.NOTHING: (
             "order-created", "order-placed", "order-completed", "order-accepted",
             "order-create-error", "order-creation-error", "on-order-completed",
@@ -64,7 +70,7 @@ STATUSES: Final[Mapping[str, Meaning]] = {
             "waiting-ffmt-authorization", "authorize-fulfillment", "release-to-fulfillment",
             "waiting-for-fulfillment", "waiting-seller-handling", "waiting-for-seller-decision",
             "waiting-for-seller-confirmation", "window-to-cancel", "cancellation-requested",
-            "cancellation-request-denied", "cancellation-request-denied-ffm", "staging",
+            "cancellation-request-denied", "cancellation-request-denied-ffm",
         ),
     }.items()
     for status in statuses
@@ -114,3 +120,8 @@ class Vocabulary:
         """The meaning of a normalised status."""
         unknown = Meaning.NOTHING if self.ignore_unknown else Meaning.UNKNOWN
         return self.known.get(status, unknown)
+
+
+def nearest(status: str, known: Iterable[str]) -> str | None:
+    """The known status that an unknown one is most like, ``None`` if it is like none."""
+    return next(iter(get_close_matches(normalise(status), known, 1)), None)

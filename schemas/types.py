@@ -8,13 +8,18 @@ which may hold personal data.
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-from pydantic import Field, GetPydanticSchema
+from pydantic import Field, GetPydanticSchema, StringConstraints
 from pydantic_core import PydanticCustomError, core_schema
 
 # Error types, beside pydantic's own.
 TIME_FORMAT: Final = "time_format"
 TIME_OUT_OF_RANGE: Final = "time_out_of_range"
 MONEY_OUT_OF_RANGE: Final = "money_out_of_range"
+LABELS: Final = "labels"
+
+LABEL_NAME_LENGTH: Final = 100
+LABEL_VALUE_LENGTH: Final = 200
+_MOST_LABELS = 50
 
 # Patterns mean the same to pydantic-core (Rust), to ECMA 262 and to Python: `\d` does not.
 # Postgres cannot store NUL in text. Lone surrogates never get here: the JSON parser refuses them.
@@ -86,6 +91,20 @@ _MONEY_TEXT = core_schema.chain_schema(
     ]
 )
 
+# One error for all: the location of any other would hold the name of a label.
+_LABELS = core_schema.custom_error_schema(
+    core_schema.dict_schema(
+        core_schema.str_schema(
+            min_length=1, max_length=LABEL_NAME_LENGTH, pattern=NO_NUL, strict=True
+        ),
+        core_schema.str_schema(max_length=LABEL_VALUE_LENGTH, pattern=NO_NUL, strict=True),
+        max_length=_MOST_LABELS,
+        strict=True,
+    ),
+    LABELS,
+    custom_error_message="Input should be an object of at most 50 short texts",
+)
+
 Time = Annotated[
     datetime,
     _schema(
@@ -106,11 +125,40 @@ Money = Annotated[
 ]
 """A non-negative amount as a decimal string. Nothing here counts with it, so text it stays."""
 
+Labels = Annotated[
+    dict[str, str],
+    _schema(
+        _LABELS,
+        {
+            "type": "object",
+            "maxProperties": _MOST_LABELS,
+            "propertyNames": {"minLength": 1, "maxLength": LABEL_NAME_LENGTH, "pattern": NO_NUL},
+            "additionalProperties": {
+                "type": "string",
+                "maxLength": LABEL_VALUE_LENGTH,
+                "pattern": NO_NUL,
+            },
+            "examples": [{"test": "true"}],
+        },
+    ),
+]
+"""Further facts of an order: short texts by their names."""
+
 Text = Annotated[str, Field(max_length=10_000, pattern=NO_NUL)]
 """What a person wrote."""
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NUL)]
 """An identifier or a status: short, and compared as it stands."""
+
+Trimmed = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=NO_NUL),
+    Field(
+        # A JSON Schema cannot trim: it has to say that blanks alone are nothing.
+        json_schema_extra={"pattern": r"^[^\x00]*[^\x00\s][^\x00]*$"},
+    ),
+]
+"""As a name, without the blanks around it."""
 
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["PEN"])]
 """ISO 4217."""

@@ -26,9 +26,11 @@ from worker.cli.dev import dev
 from worker.cli.explain import explain
 from worker.cli.forget import forget
 from worker.cli.migrate import migrate
+from worker.cli.orphans import orphans
 from worker.cli.replay import replay
 from worker.cli.run import run
 from worker.cli.sellers import sellers
+from worker.cli.statuses import statuses
 from worker.errors import (
     DatabaseFault,
     KafkaUnavailable,
@@ -50,7 +52,8 @@ app = typer.Typer(
 )
 
 for _command in (
-    run, migrate, dev, check, runbook, assets, explain, forget, actions, sellers, replay,
+    run, migrate, dev, check, runbook, assets, explain, forget, actions, sellers, replay, orphans,
+    statuses,
 ):  # fmt: skip
     app.command()(_command)
 for _group in (lanes, positions, shadow, policy, contract, brake, topics, dead_letters):

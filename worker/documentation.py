@@ -14,15 +14,21 @@ from typing import Any
 
 import typer.main
 
-from worker.domain import acts
+from schemas.statuses import STATUSES, Meaning
 from worker.observability.metrics import Metrics
 from worker.settings import Settings
 
 _ROOT = Path(__file__).parents[1]
 _COUNTS_AS = {
-    acts.CANCELED: "a cancellation, by anyone",
-    acts.DISPUTE_OPENED: "an open dispute",
-    acts.DISPUTE_RESOLVED: "the end of an open dispute",
+    Meaning.HANDLING: "handling",
+    Meaning.CANCELED: "a cancellation, by anyone",
+    Meaning.CANCELED_IN_PART: "a cancellation of some lines; the rest must still be validated",
+    Meaning.DISPUTE_OPENED: "an open dispute",
+    Meaning.DISPUTE_RESOLVED: "the end of an open dispute",
+    Meaning.READY: "ready for the seller; a cancelled order is alive again",
+    Meaning.UNCLEAR: "unclear: if there is nothing else, a person decides",
+    Meaning.STAGED: "not with the seller yet: the clock stands still",
+    Meaning.NOTHING: "nothing",
 }
 
 
@@ -42,16 +48,9 @@ def metrics_table() -> str:
 
 
 def statuses_table() -> str:
-    """Every status that a verdict can rest on.
-
-    Raises:
-        KeyError: a decisive status has no meaning here.
-    """
-    later = sorted(acts.HANDLING - {acts.START_HANDLING})
-    rows = [(acts.START_HANDLING, "handling")]
-    rows += [(status, "handling: it cannot be reached without start-handling") for status in later]
-    rows += [(status, _COUNTS_AS[status]) for status in sorted(acts.DECISIVE - acts.HANDLING)]
-    return _table(("Status", "Counts as"), ((_code(status), text) for status, text in rows))
+    """Every status of the table, by its meaning."""
+    rows = ((_code(status), _COUNTS_AS[meaning]) for status, meaning in STATUSES.items())
+    return _table(("Status", "Counts as"), rows)
 
 
 def commands_text() -> str:

@@ -108,6 +108,12 @@ class Settings(BaseSettings):
         "plazo",
         description="Format of its records: `plazo`, `vtex-feed`, `vtex-hook` or `mirakl-acts`.",
     )
+    vtex_affiliates: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9, ]*$",
+        description="For VTEX: the affiliates under which sellers know the marketplace, "
+        "`SLR,…`. An order id that begins with one is read without it.",
+    )
     decisions_topic: str = Field(
         "marketplace.stock-deadline-decisions", min_length=1, description="Output: decisions."
     )
@@ -136,6 +142,36 @@ class Settings(BaseSettings):
         None,
         description="An auto-cancel escalates if no `canceled` arrives for its order within this "
         "time; empty is off.",
+    )
+    max_extension: Positive = Field(
+        timedelta(days=30),
+        description="Longest extension of a deadline beyond the first; a longer one is refused.",
+    )
+    max_hold: Positive = Field(
+        timedelta(days=30),
+        description="Longest hold of a verdict; then a silent order escalates.",
+    )
+    before_adoption: Literal["keep", "escalate", "decide"] = Field(
+        "keep",
+        description="Orders whose deadline was over when this installation began: `keep` gives "
+        "no verdict, `escalate` tells a person, `decide` judges them as others. With `decide` a "
+        "log that begins at its first offset is complete, and no order enters late: for replays "
+        "and demonstrations.",
+    )
+    least_window: Annotated[Duration, Field(ge=timedelta(0), le=timedelta(days=365))] = Field(
+        timedelta(0),
+        description="An order whose order-created arrives with less than this left of its window "
+        "escalates instead of being cancelled.",
+    )
+    unknown_status: Literal["escalate", "ignore"] = Field(
+        "escalate",
+        description="A silent order with a status that no table knows: `escalate` or `ignore`. "
+        "Such statuses are counted and listed in both cases.",
+    )
+    astray_refusals: Literal["escalate", "ignore"] = Field(
+        "escalate",
+        description="A refused status change that names no known order: `escalate` the silent "
+        "orders of its partition until it is settled, or `ignore`.",
     )
     outage_after: Positive | None = Field(
         None,
@@ -273,6 +309,11 @@ class Settings(BaseSettings):
         return {t: f for t, f in zip(self.input_topics, formats, strict=True) if f != "plazo"}
 
     @property
+    def affiliates(self) -> frozenset[str]:
+        """The names in ``vtex_affiliates``."""
+        return frozenset(self.vtex_affiliates.replace(",", " ").split())
+
+    @property
     def output_topic(self) -> str:
         """The topic for decisions: live or shadow."""
         return self.shadow_topic if self.mode == "shadow" else self.decisions_topic
@@ -284,6 +325,15 @@ class Settings(BaseSettings):
         ]  # fmt: skip
         if len(set(topics)) < len(topics):
             raise ValueError("the topics must differ")
+        return self
+
+    @model_validator(mode="after")
+    def _one_key_for_each_order(self) -> Self:
+        if self.affiliates and self.proof == "lane":
+            raise ValueError(
+                "PLAZO_PROOF must be `all` with PLAZO_VTEX_AFFILIATES: the records of an order "
+                "may have two keys, and so two lanes"
+            )
         return self
 
     @model_validator(mode="after")

@@ -6,14 +6,16 @@ REVOKE ALL ON ALL TABLES IN SCHEMA public FROM plazo_worker, plazo_reader,
 -- Positions and fencing epochs advance; their rows are never deleted.
 GRANT SELECT, INSERT, UPDATE ON lanes, published, positions, orders TO plazo_worker;
 -- Append-only: acts, decisions and the records of what was done.
-GRANT SELECT, INSERT ON acts, decisions, policies, traces, actions TO plazo_worker;
+GRANT SELECT, INSERT ON acts, decisions, policies, traces, actions, order_versions TO plazo_worker;
+-- Statuses that no table knows are counted.
+GRANT SELECT, INSERT, UPDATE ON unknown_statuses TO plazo_worker;
 -- The brake's counts expire; `plazo brake` sets its row.
 GRANT SELECT, INSERT, DELETE ON brake_counts TO plazo_worker;
 GRANT SELECT, UPDATE ON brake TO plazo_worker;
 GRANT SELECT ON seller_days TO plazo_worker;
 GRANT SELECT, INSERT ON installation, outages TO plazo_worker;
 -- `elsewhere`, and `strays` below, are for the version before this one, which may run beside it.
-GRANT UPDATE (alive_at, elsewhere) ON installation TO plazo_worker;
+GRANT UPDATE (alive_at, elsewhere, adopted_at) ON installation TO plazo_worker;
 GRANT SELECT, INSERT ON deadline_changes TO plazo_worker;
 GRANT UPDATE (counted) ON deadline_changes TO plazo_worker;
 -- Work in progress, deleted when it is done.
@@ -21,15 +23,17 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON deadlines, reminders, notices, strays, s
     TO plazo_worker;
 -- A dead letter can be marked, but its bytes cannot be changed.
 GRANT SELECT, INSERT ON dead_letters TO plazo_worker;
-GRANT UPDATE (published, settled, settled_by, settled_at) ON dead_letters TO plazo_worker;
+GRANT UPDATE (published, settled, settled_by, settled_at, astray) ON dead_letters TO plazo_worker;
 GRANT SELECT ON alembic_version TO plazo_worker, plazo_reader, plazo_keeper;
 GRANT SELECT ON lanes, published, positions, orders, acts, decisions, deadlines, notices, shields,
     policies, brake, brake_counts, seller_days, installation, outages, deadline_changes,
-    reminders, strays, traces, actions TO plazo_reader, plazo_keeper;
+    reminders, strays, traces, actions, order_versions, unknown_statuses
+    TO plazo_reader, plazo_keeper;
 GRANT SELECT (id, lane, topic, partition, "offset", timestamp, received_at, error, message, key,
-    published, settled, settled_by, settled_at) ON dead_letters TO plazo_reader;
+    published, settled, settled_by, settled_at, astray) ON dead_letters TO plazo_reader;
 -- `plazo forget` deletes old settled orders, and records since when the evidence is complete.
-GRANT DELETE ON orders, acts, decisions, deadline_changes, dead_letters, traces TO plazo_keeper;
+GRANT DELETE ON orders, order_versions, acts, decisions, deadline_changes, dead_letters, traces
+    TO plazo_keeper;
 GRANT INSERT ON actions TO plazo_keeper;
 GRANT UPDATE (decided_at) ON orders TO plazo_keeper;  -- only to lock the rows
 GRANT UPDATE (covered_since) ON positions TO plazo_keeper;

@@ -33,6 +33,8 @@ def take(partition: int, headers: dict[str, str], decision: dict[str, Any]) -> s
             return f"cancel {order}"
         case "escalation":
             return f"ask a person about {order}: {decision['reason']}"
+        case "decision-revoked" if decision.get("order_cancelled"):
+            return f"forget {decision['revokes']['id']} of {order}, which stays cancelled"
         case "decision-revoked":
             return f"undo {decision['revokes']['id']} of {order}"
         case "deadline-reminder":

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import schemas
+from schemas.statuses import STATUSES as STATUSES_KNOWN
 from worker.domain.acts import EXTENDED, Act, Change, Place, RefusedRecord
 from worker.domain.case import Case, Order, PriorDecision
 from worker.domain.decide import decide, remind
@@ -37,7 +38,9 @@ ORDER = Order(
 
 
 def _act(status: str, at: datetime, offset: int, stock_ok: bool | None = None) -> Act:
-    return Act(status, at, at + timedelta(seconds=1), Place(STATUSES, 1, offset), stock_ok)
+    place = Place(STATUSES, 1, offset)
+    meaning = STATUSES_KNOWN[status]
+    return Act(status, at, at + timedelta(seconds=1), place, stock_ok, meaning=meaning)
 
 
 def _told(case: Case) -> Any:
@@ -51,8 +54,9 @@ def samples() -> dict[str, Any]:
     cancel = _told(silent)
     judged = decide(silent)
     given = PriorDecision(
-        1, str(cancel.id), judged.decisions[0].kind, judged.decisions[0].reason, 41
-    )
+        1, str(cancel.id), judged.decisions[0].kind, judged.decisions[0].reason, 41,
+        DUE + timedelta(seconds=31), DUE, {},
+    )  # fmt: skip
     handled = _act("start-handling", DUE - timedelta(hours=1), 5, stock_ok=False)
     extension = Change(
         EXTENDED, ENTERED + timedelta(hours=3), ENTERED + timedelta(hours=3),
@@ -70,7 +74,7 @@ def samples() -> dict[str, Any]:
         ),
     }
     at = DUE - ORDER.reminders[0]
-    (reminder,) = events(silent, remind(silent, at), READING, at)
+    (reminder,) = events(silent, remind(silent, at, {at}), READING, at)
     made["deadline-reminder"] = reminder
     return {name: json.loads(event.value) for name, event in made.items()}
 

@@ -6,7 +6,7 @@ have known it, every course of events is followed and every ending is allowed; n
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import chain, combinations
 
@@ -18,8 +18,16 @@ EVIDENCE_INCOMPLETE = "escalation evidence-incomplete"
 POLICY = "escalation policy"
 HANDLED_LATE = "escalation handled-after-deadline"
 LATE_DISPUTE = "escalation late-dispute"
+CONTRADICTORY = "escalation contradictory-acts"
+UNKNOWN = "escalation unknown-status"
 
-IMPLIES_HANDLING = ("start-handling", "handling", "ready-for-invoicing", "invoice", "invoiced")
+HANDLING = ("start-handling", "handling", "ready-for-invoicing", "invoice", "invoiced", "shipped",
+            "delivered")  # fmt: skip
+DISPUTES = ("dispute-opened", "dispute-resolved")
+# Nobody disputes an order that is not handled.
+IMPLIES_HANDLING = HANDLING + DISPUTES
+# Words that are in no table.
+STRANGE = ("aceptado", "listo")
 
 
 @dataclass(frozen=True)
@@ -87,6 +95,8 @@ class Terms:
     grace: timedelta
     logs_reach_back: bool = True
     person_decides: bool = False
+    # When a cancelled order came alive again: what happened before is of an earlier cycle.
+    opened_at: datetime | None = None
 
     @property
     def due(self) -> datetime:
@@ -95,6 +105,21 @@ class Terms:
     @property
     def fires_at(self) -> datetime:
         return self.due + self.grace
+
+
+def opened(
+    entered_at: datetime, facts: Sequence[Published], ready: str, our_dues: Sequence[datetime]
+) -> list[datetime]:
+    """Every instant at which the order may have come alive again after it was cancelled.
+
+    ``our_dues`` are the deadlines at which we cancelled it. An act that says ``ready`` opens it
+    again if the order was cancelled before.
+    """
+    acts = [one.fact for one in facts if isinstance(one.fact, Act)]
+    ends = [a.occurred_at for a in acts if a.status == "canceled" and a.occurred_at >= entered_at]
+    ends += our_dues
+    again = (a.occurred_at for a in acts if a.status in (ready, "ready-for-handling"))
+    return sorted({at for at in again if any(end < at for end in ends)})
 
 
 def expected(
@@ -122,8 +147,7 @@ def expected(
             return
         for arrived in _subsets(everything - known):
             if arrived and _in_log_order(facts, known | arrived, everything):
-                now_known = known | arrived
-                follow(now_known, _again(terms, _facts(facts, now_known), so_far))
+                follow(known | arrived, _again(terms, facts, known | arrived, arrived, so_far))
 
     for optional in _subsets(everything - must - cannot):
         known = frozenset(must) | optional
@@ -136,48 +160,80 @@ def expected(
 class _Standing:
     said_in_time: str | None
     verdict: str | None
-    handled_late: bool
-    late_dispute: bool
+    follow_ups: tuple[str, ...]
     told: tuple[str, ...]
+    # Facts that became known only after our auto-cancel, and are no evidence against it.
+    ignored: frozenset[int] = frozenset()
 
     @property
     def standing(self) -> list[str]:
-        follow_ups = [HANDLED_LATE] * self.handled_late + [LATE_DISPUTE] * self.late_dispute
-        return ([self.verdict] if self.verdict else []) + follow_ups
+        return ([self.verdict] if self.verdict else []) + list(self.follow_ups)
 
 
 def _first(terms: Terms, known: list[Act | Unreadable]) -> _Standing:
     said, verdict = _table(terms, known)
     told = (verdict,) if verdict else ()
-    return _follow_up(terms, known, _Standing(said, verdict, False, False, told))
+    return _follow_up(terms, known, known, _Standing(said, verdict, (), told))
 
 
-def _again(terms: Terms, known: list[Act | Unreadable], before: _Standing) -> _Standing:
+def _again(
+    terms: Terms,
+    facts: Sequence[Published],
+    indices: frozenset[int],
+    arrived: frozenset[int],
+    before: _Standing,
+) -> _Standing:
+    ignored = before.ignored
+    if AUTO_CANCEL in before.told:
+        # The cancellation that we asked for, or a word that nobody understands.
+        ignored |= {i for i in arrived if _explains_nothing(terms, facts[i].fact)}
+    known, everything = _facts(facts, indices - ignored), _facts(facts, indices)
     said, verdict = _table(terms, known)
+    before = replace(before, ignored=ignored)
     if said == before.said_in_time:
         # What happened after `due` takes nothing back.
-        return _follow_up(terms, known, before)
+        return _follow_up(terms, known, everything, before)
     if verdict == before.verdict:
-        kept = _Standing(said, verdict, before.handled_late, before.late_dispute, before.told)
-        return _follow_up(terms, known, kept)
+        return _follow_up(terms, known, everything, replace(before, said_in_time=said))
+    kept = tuple(told for told in before.follow_ups if told == LATE_DISPUTE)
     told = list(before.told)
     told += [f"revoked {before.verdict}"] if before.verdict else []
-    told += [f"revoked {HANDLED_LATE}"] if before.handled_late else []
+    told += [f"revoked {one}" for one in before.follow_ups if one not in kept]
     told += [verdict] if verdict else []
-    corrected = _Standing(said, verdict, False, before.late_dispute, tuple(told))
-    return _follow_up(terms, known, corrected)
+    corrected = _Standing(said, verdict, kept, tuple(told), ignored)
+    return _follow_up(terms, known, everything, corrected)
 
 
-def _follow_up(terms: Terms, known: list[Act | Unreadable], now: _Standing) -> _Standing:
-    """The second table: acts after `due`, each told once."""
+def _explains_nothing(terms: Terms, fact: Act | Unreadable) -> bool:
+    in_time = isinstance(fact, Act) and fact.occurred_at <= terms.due
+    return in_time and (fact.status == "canceled" or fact.status in STRANGE)
+
+
+def _follow_up(
+    terms: Terms, known: list[Act | Unreadable], everything: list[Act | Unreadable], now: _Standing
+) -> _Standing:
+    """The second table: what becomes known after the verdict, each told once."""
     late = {fact.status for fact in _late(terms, known)}
-    told = now.told
-    handled_late, late_dispute = now.handled_late, now.late_dispute
-    if now.verdict == AUTO_CANCEL and late.intersection(IMPLIES_HANDLING) and not handled_late:
-        handled_late, told = True, (*told, HANDLED_LATE)
-    if "dispute-opened" in late and not late_dispute:
-        late_dispute, told = True, (*told, LATE_DISPUTE)
-    return _Standing(now.said_in_time, now.verdict, handled_late, late_dispute, told)
+    found = []
+    if now.verdict == AUTO_CANCEL:
+        if late.intersection(HANDLING):
+            found.append(HANDLED_LATE)
+        if len(everything) > len(known) and any(
+            isinstance(fact, Act) and fact.status in STRANGE and fact.occurred_at <= terms.due
+            for fact in everything
+            if fact not in known
+        ):
+            found.append(UNKNOWN)
+    elif now.verdict not in (CONTRADICTORY, HANDLED_LATE) and now.said_in_time not in (
+        "kept", "contradictory", "cancelled",
+    ):  # fmt: skip
+        cancels = [fact.occurred_at for fact in _late(terms, known) if fact.status == "canceled"]
+        if cancels and _handled_after(known, min(cancels)):
+            found.append(CONTRADICTORY)
+    if "dispute-opened" in late:
+        found.append(LATE_DISPUTE)
+    new = tuple(one for one in found if one not in now.follow_ups and one != now.verdict)
+    return replace(now, follow_ups=now.follow_ups + new, told=now.told + new)
 
 
 def _table(terms: Terms, known: list[Act | Unreadable]) -> tuple[str, str | None]:
@@ -185,11 +241,14 @@ def _table(terms: Terms, known: list[Act | Unreadable]) -> tuple[str, str | None
     said = _said_in_time(terms, known)
     if said in ("cancelled", "kept"):
         return said, None
+    if said == "contradictory":
+        return said, CONTRADICTORY
     if said == "disputed":
         return said, DISPUTE_OPEN
     late = {fact.status for fact in _late(terms, known)}
     if "canceled" in late:
-        return said, None
+        first = min(fact.occurred_at for fact in _late(terms, known) if fact.status == "canceled")
+        return said, CONTRADICTORY if _handled_after(known, first) else None
     if said == "without stock":
         return said, WITHOUT_STOCK
     if late.intersection(IMPLIES_HANDLING):
@@ -198,11 +257,20 @@ def _table(terms: Terms, known: list[Act | Unreadable]) -> tuple[str, str | None
         return said, UNREADABLE
     if not terms.logs_reach_back:
         return said, EVIDENCE_INCOMPLETE
+    if said == "obscure":
+        return said, UNKNOWN
     return said, POLICY if terms.person_decides else AUTO_CANCEL
 
 
+def _handled_after(known: list[Act | Unreadable], at: datetime) -> bool:
+    return any(
+        isinstance(fact, Act) and fact.status in HANDLING and fact.occurred_at > at
+        for fact in known
+    )
+
+
 def _said_in_time(terms: Terms, known: list[Act | Unreadable]) -> str:
-    handled = open_dispute = False
+    handled = open_dispute = obscure = False
     bad_since: datetime | None = None
     told = [fact for fact in known if isinstance(fact, Act) and fact.occurred_at <= terms.due]
     # At one instant: a good report before a bad one, a dispute before its resolution.
@@ -210,19 +278,23 @@ def _said_in_time(terms: Terms, known: list[Act | Unreadable]) -> str:
     told.sort(key=lambda a: (a.occurred_at, weight.get(a.status, 0), a.stock_ok is False))
     for act in told:
         if act.status == "canceled":
-            return "cancelled"
-        if act.status == "dispute-opened":
-            open_dispute, bad_since = True, None
-        elif act.status == "dispute-resolved":
-            open_dispute = False
+            if act.occurred_at >= terms.entered_at:
+                after = _handled_after(known, act.occurred_at)
+                return "contradictory" if after else "cancelled"
+        elif act.status in STRANGE:
+            obscure = True
         elif act.status in IMPLIES_HANDLING:
             handled = True
-            if act.stock_ok is not None:
+            if act.status == "dispute-opened":
+                open_dispute, bad_since = True, None
+            elif act.status == "dispute-resolved":
+                open_dispute = False
+            if act.status in HANDLING and act.stock_ok is not None:
                 bad_since = None if act.stock_ok else act.occurred_at
     if open_dispute:
         return "disputed"
     if not handled:
-        return "nothing"
+        return "obscure" if obscure else "nothing"
     return "without stock" if bad_since is not None else "kept"
 
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import asyncpg
 import pytest
 from pydantic import SecretStr
+from worker.decide.deadline_changes import DeadlineChanges
 
 from worker.decide.cases import count_omitted, load_cases
-from worker.decide.deadline_changes import DeadlineChanges
 from worker.domain.case import Outcome
 from worker.domain.decide import decide
 from worker.observability.metrics import Metrics

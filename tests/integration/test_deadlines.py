@@ -127,7 +127,7 @@ async def test_a_change_that_can_take_no_effect_is_told_to_its_publisher(
     await market.publish(market.order("hurried", entered), market.order("plain", entered))
     await extend(market, "hurried", entered + timedelta(seconds=1))
     await market.told(f"hurried {CANCEL}", f"plain {CANCEL}")
-    await extend(market, "plain", now() + timedelta(hours=1), entered)
+    await extend(market, "plain", now() + timedelta(hours=1), now())
 
     async def both() -> bool:
         return len(await market.dead_letters()) == 2

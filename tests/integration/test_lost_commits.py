@@ -10,7 +10,9 @@ import pytest
 from pydantic import SecretStr
 
 from tests.support.market import Market, now
+from tests.support.parts import Kafka
 from tests.support.processes import WorkerProcess
+from tests.support.raw import Raw, append
 from tests.support.topics import Topics
 from tests.support.waiting import eventually
 from worker.errors import DatabaseUnavailable, Fenced, SessionNotKept, StateLost
@@ -221,3 +223,31 @@ async def test_a_quiet_partition_whose_record_the_database_lost_is_read_again(
     await market.publish(market.order("silent", entered), partition=0)
     await market.told(f"silent {CANCEL}")
     assert await worker.sigterm() == 0
+
+
+@pytest.mark.apache_kafka
+async def test_the_backlog_shows_while_no_relay_publishes_it(
+    new_worker: NewWorker, kafka: Kafka, topics: Topics, database: str
+) -> None:
+    await migrate(database)
+    await run(
+        database,
+        "INSERT INTO lanes (lane, sequence) VALUES (0, 1)",
+        "INSERT INTO decisions VALUES (0, 1, 'a', 1, gen_random_uuid(), 'escalation', 'policy', "
+        "NULL, now() - interval '1 hour', '{}')",
+    )
+    ahead = Raw(b"a", b"{}", [(b"ce_sequence", b"9"), (b"ce_id", b"x")])
+    await append(kafka.bootstrap_servers, topics.decisions, 0, [ahead])
+    worker = new_worker(topics).start()
+
+    async def shown() -> bool:
+        with suppress(AssertionError):
+            told = await worker.metrics()
+            return (
+                told["plazo_lanes_halted"] == 1
+                and told.get('plazo_outbox_pending{lane="0"}') == 1
+                and told["plazo_outbox_oldest_age_seconds"] > 3600
+            )
+        return False
+
+    await eventually(shown, 30)

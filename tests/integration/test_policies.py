@@ -69,7 +69,8 @@ async def test_each_order_gets_its_own_terms(
         market.act("handled", "ready-for-handling", started),
         market.act("handled", "start-handling", started + timedelta(seconds=1)),
     )
-    await market.publish(unpaid(market, "early"), unpaid(market, "handled"))
+    entered = started - timedelta(minutes=1)
+    await market.publish(unpaid(market, "early", entered), unpaid(market, "handled", entered))
 
     told = {
         one.order: one
@@ -101,8 +102,8 @@ async def test_a_clock_that_another_lane_starts(
 ) -> None:
     """Publishers partition differently: the status comes by a foreign lane, and a late one too."""
     await new_worker(topics, policy_file=policy_file(tmp_path)).start().wait_ready()
-    started = now()
     await market.publish(unpaid(market, "one"), partition=0)
+    started = now()
     await market.publish(market.act("one", "ready-for-handling", started), partition=1)
     told = await market.told("one auto-cancel stock-not-validated")
     assert due(told[0]) == started + timedelta(seconds=2)

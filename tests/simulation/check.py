@@ -6,7 +6,7 @@ tests/end_to_end/oracle.py. How long work may wait is that of lateness.py.
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from tests.end_to_end.oracle import (
     Terms,
     Unreadable,
     expected,
+    opened,
 )
 from tests.end_to_end.reader import Event, standing
 from tests.simulation.former import PREFIX
@@ -233,6 +234,8 @@ def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
     dues = {one.due for one in possible}
     if world.scenario.rules.clock is None:
         dues.add(terms.due)  # that of the time before it was extended
+    alive = _alive_again(world, order, terms, events)
+    dues |= {one.due for one in alive}
     yield from _reminders(order, dues, reminded)
     if not possible:
         if events:
@@ -240,12 +243,55 @@ def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
         return
     # Where several were possible, the database says which of them came about.
     row = world.database.tables["orders"].get(who)
-    fixed = [one for one in possible if row is not None and one.due == row["due"]]
+    fixed = [one for one in (*possible, *alive) if row is not None and one.due == row["due"]]
     if fixed:
-        yield from _course(world, order, fixed[0], events)
+        before = [event for event in events if event.due != fixed[0].due]
+        yield from _earlier(order, [*possible, *alive, terms], before)
+        now = [event for event in events if event.due == fixed[0].due]
+        # The start of a cycle may be that of the clock before: either explanation will do.
+        yield from min((list(_course(world, order, one, now)) for one in fixed), key=len)
     elif not (row and row["decided_at"] and world.clocks_were_ahead(_seconds(row["decided_at"]))):
         yield f"{who}: due at {row and row['due']}, not at one of {sorted(dues)}"
     yield from _released(order, terms, events)
+
+
+def _alive_again(world: "World", order: Order, first: Terms, events: list[Event]) -> list[Terms]:
+    """The terms of each cycle that a cancelled order may have begun."""
+    ours = [event.due for event in events if event.says == AUTO_CANCEL]
+    ready = world.scenario.rules.clock or "ready-for-handling"
+    return [
+        replace(first, window=at - first.entered_at + timedelta(seconds=WINDOW), opened_at=at)
+        for at in opened(first.entered_at, order.facts, ready, ours)
+    ]
+
+
+def _earlier(order: Order, possible: list[Terms], events: list[Event]) -> Iterator[str]:
+    """What was told by a deadline that is no longer in force: of a cycle before, or revoked."""
+    for event in events:
+        if event.says != AUTO_CANCEL:
+            continue
+        terms = [one for one in possible if one.due == event.due]
+        if not any(expected(one, _known(one, order.facts)).may_cancel for one in terms):
+            yield f"{order.order_id}: FALSE CANCEL by a deadline of {event.due}"
+
+
+def _known(terms: Terms, facts: Sequence[Published]) -> tuple[Published, ...]:
+    """The facts of the cycle that must be known at its verdict."""
+    known = [one for one in facts if one.stored_at < terms.fires_at]
+    return _of_cycle(terms, known)
+
+
+def _of_cycle(terms: Terms, facts: Sequence[Published]) -> tuple[Published, ...]:
+    """The facts that tell of the cycle."""
+    return tuple(
+        one
+        for one in facts
+        if not isinstance(one.fact, Act)
+        or (
+            one.fact.status in DECISIVE
+            and (terms.opened_at is None or one.fact.occurred_at >= terms.opened_at)
+        )
+    )
 
 
 def _is_of_confirmation(event: Event) -> bool:
@@ -258,10 +304,16 @@ def _unconfirmed(world: "World", order: Order, events: list[Event]) -> Iterator[
     within = world.scenario.confirm_within
     stands, _, _ = standing(events)
     cancelled = [event for event in events if event.says == AUTO_CANCEL]
+    clock = world.scenario.rules.clock or "ready-for-handling"
+    entered = BASE + timedelta(seconds=order.entered)
+    again = opened(entered, order.facts, clock, [event.due for event in cancelled])
     confirmed = [
         one.stored_at
         for one in order.facts
-        if isinstance(one.fact, Act) and one.fact.status == "canceled"
+        if isinstance(one.fact, Act)
+        and one.fact.status == "canceled"
+        # A cancellation of an earlier cycle confirms nothing.
+        and not any(one.fact.occurred_at < at < event.due for at in again for event in cancelled)
     ]
     for event in events:
         if event.says != UNCONFIRMED:
@@ -359,9 +411,7 @@ def _released(order: Order, terms: Terms, events: list[Event]) -> Iterator[str]:
 
 def _course(world: "World", order: Order, terms: Terms, events: list[Event]) -> Iterator[str]:
     who = order.order_id
-    facts = tuple(
-        one for one in order.facts if not isinstance(one.fact, Act) or one.fact.status in DECISIVE
-    )
+    facts = _of_cycle(terms, order.facts)
     result = expected(terms, facts, events[0].stored_at if events else None)
     stands, told, wrong = standing(events)
     yield from (f"{who}: {fault}" for fault in wrong)

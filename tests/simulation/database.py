@@ -27,7 +27,8 @@ Key = tuple[str, Any]
 Statement = Generator[Key, None, Any]
 
 TABLES = (
-    "lanes", "published", "positions", "orders", "acts", "deadlines", "notices", "decisions",
+    "lanes", "published", "positions", "orders", "acts", "order_versions", "deadlines", "notices",
+    "decisions",
     "dead_letters", "shields", "deadline_changes", "brake", "brake_counts", "reminders",
 )  # fmt: skip
 

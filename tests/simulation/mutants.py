@@ -473,8 +473,8 @@ PLANTED = (
         (
             (
                 "worker/lanes/timers.py",
-                'row = await tx.row("arm_reminders", order_ids, lane, now)',
-                'row = {"next": None}',
+                '        for order in await tx.rows("reminded_orders", order_ids, lane)',
+                "        for order in ()",
             ),
         ),
     ),
@@ -503,7 +503,7 @@ PLANTED = (
         "a new deadline has reminders of its own",
         1500,
         898,
-        ((DECIDE, " or order.due - at not in order.reminders:", ":"),),
+        ((DECIDE, " or at not in planned:", ":"),),
     ),
     PlantedFault(
         "an interrupted pull takes effect",

@@ -31,7 +31,8 @@ _READ: dict[str, Callable[[bytes], Any]] = {
     "partition": _int, "offset": _int, "lane": _int, "policy_version": _int,
     "occurred_at": _instant, "received_at": _instant, "entered_at": _instant, "due": _instant,
     "fires_at": _instant, "stock_ok": lambda data: data == b"\1",
-    "form_complete": lambda data: data == b"\1", "total": _numeric,
+    "form_complete": lambda data: data == b"\1", "unknown": lambda data: data == b"\1",
+    "total": _numeric, "told_due": _instant, "labels": lambda data: data[1:].decode(),
 }  # fmt: skip
 
 

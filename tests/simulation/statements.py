@@ -6,10 +6,11 @@ as in Postgres.
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from worker.domain.acts import EXTENDED, HELD, RELEASED
+from worker.domain.acts import EXTENDED, HELD, ORDER_CREATED, RELEASED
 from worker.outbox.events import Event
 
 if TYPE_CHECKING:
@@ -32,15 +33,20 @@ COPIES: dict[str, "Callable[..., Statement]"] = {}
 
 _ORDER = (
     "order_id", "lane", "seller_id", "fulfilment", "entered_at", "due", "fires_at", "policy",
-    "policy_version", "at_lapse", "total", "currency", "topic", "partition", "offset",
-    "received_at",
+    "policy_version", "at_lapse", "doubt", "labels", "told_due", "total", "currency", "topic",
+    "partition", "offset", "received_at",
 )  # fmt: skip
 
 
 _ACT = (
     "order_id", "status", "occurred_at", "received_at", "topic", "partition", "offset",
-    "stock_ok", "form_complete", "body",
+    "stock_ok", "form_complete", "unknown", "body",
 )  # fmt: skip
+# What an order has beside the columns that it enters with.
+_NEW = {
+    "finding": None, "outcome": None, "decided_at": None, "decisions": 0, "first_due": None,
+    "grace": None, "held": False, "started_at": None,
+}  # fmt: skip
 
 
 class Row(dict[Any, Any]):
@@ -201,13 +207,30 @@ def lanes_as_stored(tx: "Tx", lanes: list[int]) -> list[Row]:
 
 @_reading
 def positions(tx: "Tx") -> list[Row]:
-    names = "topic", "partition", "next_offset", "last_timestamp", "covered_since"
-    return [row.only(*names) for row in tx.scan("positions")]
+    names = (
+        "topic", "partition", "next_offset", "last_timestamp", "covered_since", "begins_at",
+    )  # fmt: skip
+    return [row.only(*names).but(adopted_at=None) for row in tx.scan("positions")]
+
+
+@_reading
+def astray_since(tx: "Tx", lane: int) -> list[Row]:
+    known = {
+        row["dead_letter"]
+        for row in tx.scan("shields")
+        if (order := tx.get("orders", row["order_id"])) and order["lane"] is not None
+    }
+    times = [
+        row["timestamp"]
+        for row in tx.scan("dead_letters")
+        if row["lane"] == lane and row["astray"] and row["id"] not in known
+    ]
+    return [Row(at=max(times))] if times else []
 
 
 @_statement
 def start_position(
-    tx: "Tx", topic: str, partition: int, next_offset: int, covered_since: Any
+    tx: "Tx", topic: str, partition: int, next_offset: int, covered_since: Any, begins_at: Any
 ) -> "Statement":
     key = (topic, partition)
     yield "positions", key
@@ -215,9 +238,13 @@ def start_position(
     if before is not None and before["covered_since"] is not None:
         known = before["covered_since"]
         covered_since = known if covered_since is None else max(known, covered_since)
+    if others := [row["begins_at"] for row in tx.scan("positions") if row["topic"] == topic]:
+        begins_at = min((at for at in others if at is not None), default=None)
+    if before is not None:
+        begins_at = before["begins_at"]
     tx.put("positions", key, Row(topic=topic, partition=partition, next_offset=next_offset,
-                                 covered_since=covered_since, last_offset=None,
-                                 last_timestamp=None))  # fmt: skip
+                                 covered_since=covered_since, begins_at=begins_at,
+                                 last_offset=None, last_timestamp=None))  # fmt: skip
     return 1
 
 
@@ -239,7 +266,7 @@ def enter_orders(
     tx: "Tx", lane: int, topic: str, partition: int, now: Any,
     stubs: list[str], *columns: list[Any],
 ) -> "Statement":  # fmt: skip
-    columns, touched, acts = columns[:12], columns[12], columns[13:]
+    columns, touched, acts = columns[:15], columns[15], columns[16:]
     rows = (tx.get("orders", order_id) for order_id in sorted(set(touched)))
     met = [row for row in rows if row is not None]
     watched = [row["order_id"] for row in met if row["lane"] != lane or _watched(row)]
@@ -248,15 +275,7 @@ def enter_orders(
     arriving += _arriving(lane, topic, partition, now, columns)
     entered, made, armed = 0, 0, []
     for row in sorted(arriving, key=lambda row: row["order_id"]):
-        row = row.but(
-            finding=None,
-            outcome=None,
-            decided_at=None,
-            decisions=0,
-            first_due=None,
-            grace=None,
-            held=False,
-        )
+        row = row.but(**_NEW)
         if not (yield from _insert_missing(tx, "orders", row["order_id"], row)):
             continue
         if row["lane"] is None:
@@ -322,12 +341,13 @@ def _arriving(
         Row(
             order_id=order_id, lane=lane, seller_id=seller, fulfilment=fulfilment,
             entered_at=entered_at, due=due, fires_at=fires_at, policy=policy,
-            policy_version=version, at_lapse=at_lapse,
-            total=total, currency=currency, topic=topic, partition=partition, offset=offset,
+            policy_version=version, at_lapse=at_lapse, doubt=doubt,
+            labels=labels, told_due=told, total=total, currency=currency, topic=topic,
+            partition=partition, offset=offset,
             received_at=now,
         )
         for order_id, seller, fulfilment, entered_at, due, fires_at, policy, version, at_lapse,
-        total, currency, offset
+        doubt, labels, told, total, currency, offset
         in zip(*columns, strict=True)
     ]  # fmt: skip
 
@@ -353,8 +373,7 @@ def insert_notices(tx: "Tx", order_ids: list[str], lane: int, changed: list[str]
         row = tx.get("orders", order_id)
         if row is None or row["lane"] is None:
             continue
-        settled = row["finding"] is not None or row["due"] is None
-        if row["lane"] != lane or settled or order_id in changed:
+        if row["lane"] != lane or _watched(row) or order_id in changed:
             number = tx.serial("notices")
             notice = Row(id=number, lane=row["lane"], order_id=order_id, retry_at=None)
             tx.put("notices", number, notice)
@@ -364,11 +383,13 @@ def insert_notices(tx: "Tx", order_ids: list[str], lane: int, changed: list[str]
 
 
 @_statement
-def notice_mentioned(tx: "Tx", order_ids: list[str]) -> "Statement":
+def notice_mentioned(tx: "Tx", order_ids: list[str], ready: list[str]) -> "Statement":
     left = []
-    for order_id in sorted(set(order_ids)):
+    for order_id in sorted({*order_ids, *ready}):
         row = tx.get("orders", order_id)
-        if _waits(row):
+        if row is None or row["lane"] is None:
+            continue
+        if row["due"] is None or (order_id in ready and _watched(row)):
             left.append(Row(lane=row["lane"]))
             yield from leave_notices(tx, row["lane"], [order_id])
     return left
@@ -386,7 +407,7 @@ def notice_waiting(tx: "Tx", lane: int, after: str, limit: int) -> "Statement":
 
 
 def _watched(row: Row) -> bool:
-    return row["finding"] is not None or row["due"] is None
+    return row["finding"] is not None or row["due"] is None or row["started_at"] is not None
 
 
 def _waits(row: Row | None) -> bool:
@@ -394,32 +415,36 @@ def _waits(row: Row | None) -> bool:
 
 
 @_reading
-def orders_without_clock(tx: "Tx", order_ids: list[str]) -> list[Row]:
-    names = "order_id", "seller_id", "fulfilment", "total", "currency", "entered_at"
+def waiting_orders(tx: "Tx", order_ids: list[str]) -> list[Row]:
+    names = ("order_id", "seller_id", "fulfilment", "total", "currency", "labels", "told_due",
+             "entered_at",
+             "due")  # fmt: skip
     rows = (tx.get("orders", order_id) for order_id in sorted(set(order_ids)))
     return [row.only(*names) for row in rows if row is not None and _waits(row)]
 
 
 @_statement
-def start_clocks(
-    tx: "Tx", order_ids: list[str], dues: list[Any], fires: list[Any], policies: list[str],
-    versions: list[int], at_lapses: list[str],
-) -> "Statement":  # fmt: skip
-    armed: list[Row] = []
-    columns = order_ids, dues, fires, policies, versions, at_lapses
-    for order_id, due, fires_at, policy, version, at_lapse in zip(*columns, strict=True):
-        if not _waits(tx.get("orders", order_id)):
+def set_clocks(tx: "Tx", lane: int, *columns: list[Any]) -> "Statement":
+    armed, disarmed = [], 0
+    for (
+        order_id, started_at, due, fires_at, policy, version, at_lapse, fired_at, doubt, seller_id
+    ) in zip(*columns, strict=True):  # fmt: skip
+        row = tx.get("orders", order_id)
+        if row is None or row["lane"] != lane:
             continue
-        yield "orders", order_id
-        row = tx.newest("orders", order_id)
-        if not _waits(row):
-            continue
-        row = row.but(
-            due=due, fires_at=fires_at, policy=policy, policy_version=version, at_lapse=at_lapse
-        )
-        tx.put("orders", order_id, row)
-        yield from _arm(tx, row, armed)
-    return _entered(0, armed)
+        yield from _update(
+            tx, "orders", [order_id], started_at=started_at, due=due, fires_at=fires_at,
+            first_due=None, grace=None, held=False, policy=policy, policy_version=version,
+            at_lapse=at_lapse, doubt=doubt, seller_id=seller_id,
+        )  # fmt: skip
+        if fired_at != fires_at:
+            disarmed += yield from _delete(tx, "deadlines", [(lane, fired_at, order_id)])
+        key = (lane, fires_at, order_id)
+        if fires_at is not None and tx.get("deadlines", key) is None:
+            tx.put("deadlines", key, Row(lane=lane, fires_at=fires_at, order_id=order_id))
+            armed.append(fires_at)
+    return [Row(disarmed=disarmed, armed=len(armed),
+                first_fires_at=min(armed, default=None))]  # fmt: skip
 
 
 @_reading
@@ -506,12 +531,13 @@ def postpone_deadlines(tx: "Tx", lane: int, to: Any, ids: list[str]) -> "Stateme
 
 @_statement
 def update_outcomes(
-    tx: "Tx", array: str, finding: str, outcome: str, decisions: int, at: Any
+    tx: "Tx", array: str, finding: str | None, outcome: str | None, decisions: int, at: Any
 ) -> "Statement":
     return (
         yield from _update(
             tx, "orders", sorted(_texts(array)),
-            finding=finding, outcome=outcome, decisions=decisions, decided_at=at,
+            finding=finding, outcome=outcome, decisions=decisions,
+            decided_at=None if finding is None else at,
         )
     )  # fmt: skip
 
@@ -523,16 +549,22 @@ def update_outcomes(
 def case_orders(tx: "Tx", array: str, lane: int) -> list[Row]:
     rows = (tx.get("orders", order_id) for order_id in sorted(set(_texts(array))))
     none = dict.fromkeys(("dispute_type", "dispute_text", "reminders"))
+    retold = {row["order_id"] for row in tx.scan("order_versions")}
+    stubs = {row["order_id"].lower() for row in tx.scan("orders") if row["lane"] is None}
     return [
-        row.but(**POLICIES.get((row["policy"], row["policy_version"]), none))
+        row.but(
+            **POLICIES.get((row["policy"], row["policy_version"]), none),
+            retold=row["order_id"] in retold,
+            has_namesake=row["order_id"].lower() in stubs,
+        )
         for row in rows
         if row is not None and row["lane"] == lane and row["due"] is not None
     ]
 
 
 @_reading
-def case_acts(tx: "Tx", array: str, statuses: list[str], most: int) -> list[Row]:
-    acts = _acts_of(tx, statuses)
+def case_acts(tx: "Tx", array: str, most: int) -> list[Row]:
+    acts = _acts_of(tx, lambda row: row["status"] not in (ORDER_CREATED, *CHANGES))
     found = [row for one in sorted(set(_texts(array))) for row in acts.get(one, ())[:most]]
     return sorted(found, key=_by_meaning)
 
@@ -541,7 +573,8 @@ def case_acts(tx: "Tx", array: str, statuses: list[str], most: int) -> list[Row]
 def abridged_acts(
     tx: "Tx", order_ids: list[str], dues: list[Any], statuses: list[str]
 ) -> list[Row]:
-    acts = _acts_of(tx, statuses)
+    acts = _acts_of(tx, lambda row: row["status"] in statuses)
+    unknown = _acts_of(tx, lambda row: row["unknown"])
     found: dict[Any, Row] = {}
     for order_id, due in zip(order_ids, dues, strict=True):
         kinds: dict[Any, list[Row]] = {}
@@ -553,20 +586,61 @@ def abridged_acts(
             # Of equal ones, Postgres may give any.
             for row in (rows[0], rows[-1]):
                 found[tuple(row.values())] = row
+        obscure = sorted(unknown.get(order_id, ()), key=lambda row: row["occurred_at"])
+        in_time = [row for row in obscure if row["occurred_at"] <= due]
+        for row in (*obscure[:1], *in_time[-1:]):
+            found[tuple(row.values())] = row
     return sorted(found.values(), key=_by_meaning)
 
 
 @_reading
-def clock_starts(tx: "Tx", order_ids: list[str], statuses: list[str]) -> list[Row]:
-    acts = _acts_of(tx, statuses)
-    starts = {
-        order_id: min(
-            (r["occurred_at"] for r in acts.get(order_id, ()) if r["status"] == status),
-            default=None,
-        )
-        for order_id, status in zip(order_ids, statuses, strict=True)
-    }
-    return [Row(order_id=o, occurred_at=at) for o, at in starts.items() if at is not None]
+def case_versions(tx: "Tx", order_ids: list[str], most: int) -> list[Row]:
+    found = []
+    for order_id in sorted(set(order_ids)):
+        told = [row for row in tx.scan("order_versions") if row["order_id"] == order_id]
+        told.sort(key=lambda row: (row["received_at"], row["topic"], row["partition"],
+                                   row["offset"]))  # fmt: skip
+        found += told[:most]
+    return found
+
+
+@_reading
+def case_lines(tx: "Tx", order_ids: list[str], statuses: list[str]) -> list[Row]:
+    names = "order_id", "status", "occurred_at", "topic", "partition", "offset", "body"
+    found = []
+    for order_id in sorted(set(order_ids)):
+        rows = [
+            row.only(*names)
+            for row in tx.scan("acts")
+            if row["order_id"] == order_id and row["status"] in statuses
+        ]
+        found += sorted(rows, key=lambda row: row["occurred_at"])[:20]
+    return found
+
+
+@_reading
+def told_orders(tx: "Tx", order_ids: list[str]) -> list[Row]:
+    names = ("order_id", "seller_id", "fulfilment", "entered_at", "labels", "told_due", "total",
+             "currency")  # fmt: skip
+    rows = (tx.get("orders", order_id) for order_id in sorted(set(order_ids)))
+    found = [row.only(*names) for row in rows if row is not None and row["lane"] is not None]
+    return [row.but(total=row["total"] and Decimal(row["total"])) for row in found]
+
+
+@_statement
+def insert_versions(tx: "Tx", *columns: Any) -> "Statement":
+    *columns, received_at = columns
+    number = 0
+    for order_id, seller, fulfilment, entered_at, labels, told, total, currency, *place in zip(
+        *columns, strict=True
+    ):
+        topic, partition, offset = place
+        row = Row(order_id=order_id, received_at=received_at, topic=topic, partition=partition,
+                  offset=offset, seller_id=seller, fulfilment=fulfilment, entered_at=entered_at,
+                  total=total and Decimal(total), currency=currency, labels=labels,
+                  told_due=told)  # fmt: skip
+        number += yield from _insert_missing(tx, "order_versions", (order_id, *place), row)
+    return number
 
 
 @_reading
@@ -576,15 +650,19 @@ def count_evidence(tx: "Tx", order_id: str, statuses: list[str]) -> list[Row]:
         for row in tx.scan("deadline_changes")
         if row["order_id"] == order_id and row["counted"] is not False
     ]
-    return [Row(acts=len(_acts_of(tx, statuses).get(order_id, ())), changes=len(changes))]
+    acts = _acts_of(tx, lambda row: row["status"] in statuses)
+    return [Row(acts=len(acts.get(order_id, ())), changes=len(changes))]
 
 
-def _acts_of(tx: "Tx", statuses: list[str]) -> dict[str, list[Row]]:
+_SHOWN = tuple(name for name in _ACT if name not in ("unknown", "body"))
+
+
+def _acts_of(tx: "Tx", chosen: Callable[[Row], Any]) -> dict[str, list[Row]]:
     """By order, in the order of their arrival."""
     found: dict[str, list[Row]] = {}
     for row in tx.scan("acts"):
-        if row["status"] in statuses:
-            found.setdefault(row["order_id"], []).append(row.only(*_ACT[:-1]))
+        if chosen(row):
+            found.setdefault(row["order_id"], []).append(row.only(*_SHOWN))
     return found
 
 
@@ -651,7 +729,7 @@ def abridged_changes(tx: "Tx", order_ids: list[str], first_dues: list[Any], page
         for row in changes:
             if row["counted"] or row["due"] is None or row["due"] > first_due:
                 kind = row["kind"], row["counted"]
-                rank = row["occurred_at"], row["due"] or row["occurred_at"]
+                rank = row["due"] or row["occurred_at"], row["occurred_at"]
                 if kind not in latest or rank > latest[kind][0]:
                     latest[kind] = rank, row
         chosen += [row for _, row in latest.values()]
@@ -700,7 +778,7 @@ def refuse_changes(tx: "Tx", lane: int, *columns: list[Any]) -> "Statement":
                 lane, *place, act["received_at"], act["received_at"], error, message,
                 act["order_id"].encode(), act["body"].encode(),
                 [b"content-type", b"ce_specversion", b"ce_type"],
-                [b"application/json", b"1.0", kind], [],
+                [b"application/json", b"1.0", kind], [], False,
             )  # fmt: skip
             yield from insert_dead_letters(tx, *letter)
             number += 1
@@ -714,16 +792,43 @@ def move_deadlines(tx: "Tx", lane: int, *columns: list[Any]) -> "Statement":
         row = tx.get("orders", order_id)
         if row is not None and row["lane"] == lane:
             first = row["first_due"] or row["due"]
-            yield from _update(tx, "orders", [order_id], first_due=first, due=due,
+            grace = row["grace"]
+            if grace is None and row["due"] is not None:
+                grace = row["fires_at"] - row["due"]
+            yield from _update(tx, "orders", [order_id], first_due=first, grace=grace, due=due,
                                fires_at=fires_at, held=held)  # fmt: skip
-        if held or fired_at != fires_at:
+        if fired_at != fires_at:
             disarmed += yield from _delete(tx, "deadlines", [(lane, fired_at, order_id)])
         key = (lane, fires_at, order_id)
-        if not held and tx.get("deadlines", key) is None:
+        if tx.get("deadlines", key) is None:
             tx.put("deadlines", key, Row(lane=lane, fires_at=fires_at, order_id=order_id))
             armed.append(fires_at)
     return [Row(disarmed=disarmed, armed=len(armed),
                 first_fires_at=min(armed, default=None))]  # fmt: skip
+
+
+@_statement
+def refuse_acts(tx: "Tx", lane: int, *columns: Any) -> "Statement":
+    *columns, error, message = columns
+    there = {
+        (r["topic"], r["partition"], r["offset"], r["timestamp"]) for r in tx.scan("dead_letters")
+    }
+    number = 0
+    for order_id, *place in zip(*columns, strict=True):
+        for act in tx.scan("acts"):
+            at = [act["topic"], act["partition"], act["offset"]]
+            if act["order_id"] != order_id or act["status"] == ORDER_CREATED or at != place:
+                continue
+            if (*place, act["received_at"]) in there:
+                tx.serial("dead_letters")  # spent on the row that meets the other
+                continue
+            there.add((*place, act["received_at"]))
+            letter = (
+                lane, *place, act["received_at"], act["received_at"], error, message,
+                order_id.encode(), act["body"].encode(), [], [], [order_id], False,
+            )  # fmt: skip
+            number += yield from insert_dead_letters(tx, *letter)
+    return number
 
 
 @_reading
@@ -750,29 +855,41 @@ def case_decisions(tx: "Tx", order_ids: list[str]) -> list[Row]:
         if row["order_id"] in order_ids and row["kind"] != "deadline-reminder"
     ]
     found.sort(key=lambda row: (row["order_id"], row["ordinal"]))
-    names = ("order_id", "ordinal", "id", "kind", "reason", "revokes", "sequence")
-    return [row.only(*names) for row in found]
+    names = ("order_id", "ordinal", "id", "kind", "reason", "revokes", "sequence", "decided_at")
+    values = [json.loads(row["value"]) for row in found]
+    return [
+        row.only(*names).but(
+            due=datetime.fromisoformat(value["due"]),
+            read_to=json.dumps(value["evidence"]["read_to"]),
+        )
+        for row, value in zip(found, values, strict=True)
+    ]
 
 
 # Reminders.
 
 
-@_statement
-def arm_reminders(tx: "Tx", order_ids: list[str], lane: int, now: Any) -> "Statement":
-    armed = []
+@_reading
+def reminded_orders(tx: "Tx", order_ids: list[str], lane: int) -> list[Row]:
+    found = []
     for order_id in sorted(set(order_ids)):
         row = tx.get("orders", order_id)
-        if row is None or row["lane"] != lane or row["finding"] is not None:
+        if row is None or row["lane"] != lane or row["finding"] is not None or row["due"] is None:
             continue
-        policy = POLICIES.get((row["policy"], row["policy_version"]), {"reminders": []})
-        for before in policy["reminders"]:
-            at = row["due"] - before
-            if at > now:
-                reminder = Row(lane=lane, remind_at=at, order_id=order_id)
-                key = lane, at, order_id
-                if (yield from _insert_missing(tx, "reminders", key, reminder)):
-                    armed.append(at)
-    return [Row(next=min(armed, default=None))]
+        policy = POLICIES.get((row["policy"], row["policy_version"]))
+        if policy is not None:
+            order = row.only("order_id", "due", "policy", "policy_version")
+            found.append(order.but(reminders=policy["reminders"]))
+    return found
+
+
+@_statement
+def arm_reminders(tx: "Tx", lane: int, instants: list[Any], ids: list[str]) -> "Statement":
+    armed = 0
+    for key in sorted((lane, at, order_id) for at, order_id in zip(instants, ids, strict=True)):
+        reminder = Row(lane=key[0], remind_at=key[1], order_id=key[2])
+        armed += yield from _insert_missing(tx, "reminders", key, reminder)
+    return armed
 
 
 @_reading
@@ -875,7 +992,11 @@ def unpublished_decisions(tx: "Tx", lane: int, after: int, limit: int) -> list[R
 def insert_dead_letters(
     tx: "Tx", lane: int, topic: str, partition: int, offset: int, timestamp: Any, received_at: Any,
     error: str, message: str, key: Any, value: Any, names: Any, values: Any, named: list[str],
+    tells_act: bool,
 ) -> "Statement":  # fmt: skip
+    orders = [tx.get("orders", order_id) for order_id in named]
+    known = any(order is not None and order["lane"] is not None for order in orders)
+    astray = True if tells_act and not known else None
     place = (topic, partition, offset, timestamp)
     number = tx.serial("dead_letters")
     yield "dead_letters_by_place", place
@@ -887,12 +1008,15 @@ def insert_dead_letters(
     if there:
         (number,) = there
         yield "dead_letters", number
-        tx.put("dead_letters", number, tx.newest("dead_letters", number))
+        letter = tx.newest("dead_letters", number)
+        assert letter is not None
+        tx.put("dead_letters", number, letter.but(astray=astray))
     else:
         tx.put("dead_letters", number, Row(
             id=number, lane=lane, topic=topic, partition=partition, offset=offset,
             timestamp=timestamp, received_at=received_at, error=error, message=message, key=key,
             value=value, header_names=names, header_values=values, published=False,
+            astray=astray,
         ))  # fmt: skip
     shielded = 0
     for order_id in named:
@@ -926,19 +1050,7 @@ def copy_acts(tx: "Tx", columns: Iterable[str], rows: Iterable[Any]) -> "Stateme
 
 def copy_orders(tx: "Tx", columns: Iterable[str], rows: Iterable[Any]) -> "Statement":
     for values in rows:
-        row = (
-            Row(zip(columns, values, strict=True))
-            .only(*_ORDER)
-            .but(
-                finding=None,
-                outcome=None,
-                decided_at=None,
-                decisions=0,
-                first_due=None,
-                grace=None,
-                held=False,
-            )
-        )
+        row = Row(zip(columns, values, strict=True)).only(*_ORDER).but(**_NEW)
         yield from _insert(tx, "orders", row["order_id"], row)
     return 0
 

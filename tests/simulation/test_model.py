@@ -3,6 +3,7 @@ transactions that meet, wait for each other and fail.
 """
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -30,12 +31,13 @@ HOUR = timedelta(hours=1)
 ORDERS = ["o1", "o2", "o3"]
 # In the order in which enter_orders.sql takes them.
 ACT_COLUMNS = ("order_id", "status", "occurred_at", "received_at", "topic", "partition", "offset",
-               "stock_ok", "form_complete", "body")  # fmt: skip
+               "stock_ok", "form_complete", "unknown", "body")  # fmt: skip
 ORDER_COLUMNS = ("order_id", "seller_id", "fulfilment", "entered_at", "due", "fires_at", "policy",
-                 "policy_version", "at_lapse", "total", "currency", "offset", "lane", "topic",
-                 "partition", "received_at")  # fmt: skip
+                 "policy_version", "at_lapse", "doubt", "labels", "told_due", "total", "currency",
+                 "offset", "lane", "topic", "partition", "received_at")  # fmt: skip
 DECISION_COLUMNS = ("lane", "sequence", "order_id", "ordinal", "id", "kind", "reason", "revokes",
                     "decided_at", "value")  # fmt: skip
+VALUE = json.dumps({"due": START.isoformat(), "evidence": {"read_to": {"t1": [1]}}})
 # Of equal acts, Postgres may give any.
 ANY_EQUAL = ("order_id", "status", "occurred_at", "stock_ok", "form_complete")
 # Statements of which only the number of rows counts.
@@ -43,9 +45,10 @@ COUNTED = {"update_lane", "release_lane", "start_position", "delete_notices",
            "disarm_deadlines", "postpone_deadlines", "update_outcomes", "mark_published",
            "mark_dead_letters_published", "insert_dead_letters",
            "arm_deadlines", "insert_changes", "mark_changes_counted", "refuse_changes",
-           "insert_brake_counts", "delete_brake_counts", "disarm_reminders", "leave_notices",
+           "insert_brake_counts", "delete_brake_counts", "arm_reminders", "disarm_reminders",
+           "leave_notices",
            "postpone_notices", "trip_brake",
-           "update_decision_counts"}  # fmt: skip
+           "update_decision_counts", "refuse_acts", "insert_versions"}  # fmt: skip
 ORDERED = {"due_deadlines", "next_notices", "unpublished_decisions",
            "unpublished_dead_letters", "case_acts", "case_decisions", "brake_usage",
            "due_reminders"}  # fmt: skip
@@ -67,7 +70,9 @@ class Statements:
             "lane_positions": lambda: (self.lane(), rng.sample(["t1", "t2"], rng.randint(0, 2))),
             "positions": tuple,
             "start_position": lambda: (
-                "t1", self.lane(), rng.randint(0, 3), rng.choice([None, START])),
+                "t1", self.lane(), rng.randint(0, 3), rng.choice([None, START]),
+                rng.choice([None, START])),
+            "astray_since": lambda: (self.lane(),),
             "begin_batch": lambda: (self.lane(), *self.owner(), ["t1"], [self.lane()],
                                     [rng.randint(0, 3)], [rng.randint(4, 6)],
                                     *rng.choice([([None], [None]), ([2], [1700])]),
@@ -83,11 +88,11 @@ class Statements:
             "postpone_notices": lambda: (
                 [rng.randint(1, 9)], START + rng.choice([90_000 * HOUR, -HOUR])),
             "notice_waiting": lambda: (self.lane(), rng.choice(["", "o1"]), rng.randint(1, 3)),
-            "notice_mentioned": lambda: ([self.order()],),
+            "notice_mentioned": lambda: ([self.order()], [self.order()]),
             "leave_notices": lambda: (self.lane(), [self.order()]),
             "lanes_with_notices": lambda: (rng.sample([0, 1, 2], 2),),
-            "orders_without_clock": lambda: (self.orders(),),
-            "start_clocks": self.start_clock,
+            "waiting_orders": lambda: (self.orders(),),
+            "set_clocks": self.start_clock,
             "delete_notices": lambda: ([rng.randint(1, 9), rng.randint(1, 9)],),
             "due_deadlines": lambda: (self.lane(), self.moment(), rng.randint(1, 3)),
             "next_deadline": lambda: (self.lane(),),
@@ -95,9 +100,12 @@ class Statements:
             "postpone_deadlines": lambda: (self.lane(), self.later(), [self.order()]),
             "update_outcomes": lambda: (text_array(self.orders()), "silent", "kept", 1, START),
             "case_orders": lambda: (text_array(self.orders()), self.lane()),
-            "case_acts": lambda: (text_array(self.orders()), ["canceled", "handling"], 99),
+            "case_acts": lambda: (text_array(self.orders()), 99),
+            "case_versions": lambda: (self.orders(), 99),
+            "case_lines": lambda: (self.orders(), ["canceled", "handling"]),
+            "told_orders": lambda: (self.orders(),),
+            "insert_versions": self.version,
             "abridged_acts": lambda: (*self.dues(), ["canceled", "handling"]),
-            "clock_starts": lambda: ([self.order()], [rng.choice(["handling", "other"])]),
             "count_evidence": lambda: (self.order(), ["canceled", "handling"]),
             "case_refusals": lambda: (text_array(self.orders()),),
             "case_decisions": lambda: (self.orders(),),
@@ -122,16 +130,19 @@ class Statements:
             "abridged_changes": lambda: (*self.dues(), 99),
             "mark_changes_counted": lambda: (*self.places(), [rng.random() < 0.7]),
             "refuse_changes": lambda: (self.lane(), *self.places()[1:], ["too-late"], ["late"]),
+            "refuse_acts": lambda: (self.lane(), *self.places(), "out-of-range", "early"),
             # Held only: an order has one deadline in a lane.
             "move_deadlines": lambda: (self.lane(), [self.order()], [self.moment()],
-                                       [self.moment()], [self.moment()], [True]),
+                                       [self.later()], [self.moment()], [True]),
             "lock_brake": tuple,
             "trip_brake": tuple,
             "brake_usage": lambda: (HOUR, rng.sample(["s1", "s2"], rng.randint(0, 2))),
             "insert_brake_counts": lambda: (self.lane(), ["s1", "s2"], [rng.randint(1, 3), 1],
                                             [1, 0]),
             "delete_brake_counts": lambda: (HOUR,),
-            "arm_reminders": lambda: (self.orders(), self.lane(), START - HOUR),
+            "reminded_orders": lambda: (self.orders(), self.lane()),
+            "arm_reminders": lambda: (
+                self.lane(), [self.moment() - rng.choice(REMINDERS)], [self.order()]),
             "due_reminders": lambda: (self.lane(), self.moment(), rng.randint(1, 3)),
             "disarm_reminders": lambda: (
                 self.lane(), [self.moment() - rng.choice(REMINDERS)], [self.order()]),
@@ -180,7 +191,9 @@ class Statements:
         for order_id in self.orders():
             # An order has one deadline in a lane: whoever adopts has locked its stub.
             now = START + timedelta(seconds=ORDERS.index(order_id))
-            rows.append((order_id, "s", "courier", now, *self.clock(now), None, "PEN", 7))
+            rows.append((order_id, "s", "courier", now, *self.clock(now),
+                         self.rng.choice([None, "entered-late"]), None, None, None, "PEN",
+                         7))  # fmt: skip
         return [list(column) for column in zip(*rows, strict=True)]
 
     def clock(self, now: datetime) -> tuple[Any, ...]:
@@ -190,7 +203,17 @@ class Statements:
 
     def start_clock(self) -> tuple[Any, ...]:
         now = self.later()
-        return tuple([one] for one in (self.order(), now, now, "default", 2, "escalate"))
+        return self.lane(), *(
+            [one]
+            for one in (
+                self.order(), now, now, now, "default", 2, "escalate", self.moment(), None, "s2"
+            )
+        )  # fmt: skip
+
+    def version(self) -> tuple[Any, ...]:
+        values = (self.order(), "s2", "courier", self.moment(), None, None, "12.50", "PEN", "t1", 0,
+                  self.rng.randint(0, 3))  # fmt: skip
+        return *([value] for value in values), self.later()
 
     def dues(self) -> tuple[Any, ...]:
         orders = self.orders()
@@ -200,7 +223,7 @@ class Statements:
         rng = self.rng
         at = START + timedelta(seconds=rng.randint(0, 1))
         return (self.lane(), "t1", 0, rng.randint(0, 9), at, START, "not-json", "value",
-                b"k", None, [b"h"], [b"v"], self.orders())  # fmt: skip
+                b"k", None, [b"h"], [b"v"], self.orders(), rng.random() < 0.5)  # fmt: skip
 
     def places(self) -> tuple[Any, ...]:
         return [self.order()], ["t1"], [0], [self.rng.randint(0, 3)]
@@ -217,7 +240,7 @@ class Statements:
         status = rng.choice(["canceled", "handling", "other", HELD])
         row = (self.order(), status, self.moment(), self.moment(), rng.choice(["t1", "t2"]), 0,
                rng.randint(0, 9), rng.choice([None, True, False]),
-               rng.choice([None, True, False]), "{}")  # fmt: skip
+               rng.choice([None, True, False]), rng.choice([None, True]), "{}")  # fmt: skip
         return ACT_COLUMNS, [row]
 
     def new_orders(self) -> tuple[Any, ...]:
@@ -231,7 +254,7 @@ class Statements:
         kind = rng.choice(["escalation", "escalation", "deadline-reminder"])
         row = (self.lane(), rng.randint(1, 3), self.order(), rng.randint(1, 3),
                UUID(int=rng.randint(1, 99)), kind, "policy", rng.choice([None, 1]),
-               START, "{}")  # fmt: skip
+               START, VALUE)  # fmt: skip
         return DECISION_COLUMNS, [row]
 
 

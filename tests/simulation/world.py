@@ -136,6 +136,8 @@ class World:
             session_timeout=timedelta(seconds=SESSION_TIMEOUT),
             brake_cancels=self.scenario.rules.brake,
             brake_window=BRAKE_WINDOW,
+            before_adoption="decide",
+            astray_refusals="ignore",  # the oracle does not know them
         )
         self.database = SimPostgres(self.later, self._database_now)
         self.database.committing = self._committing

@@ -42,6 +42,8 @@ class WorkerProcess:
             "PYTHONPATH": str(code),
             "PLAZO_LOG_FORMAT": "json",
             "PLAZO_HTTP_PORT": str(self.http_port),
+            # Most tests publish orders that are older than their database and topics.
+            "PLAZO_BEFORE_ADOPTION": "decide",
             **environment,
         }
         self._process: subprocess.Popen[bytes] | None = None

@@ -1,6 +1,7 @@
 """The decoder: examples from the contract, then whatever Hypothesis can think of."""
 
 import base64
+import gzip
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -175,6 +176,60 @@ def test_orders_are_found_in_ruins(body: bytes) -> None:
     assert "hidden" in refused(record(body, key=None), roomy).order_ids
 
 
+AVRO = b"\0\0\0\0\x07\x0ahidde\x1cstart-handling(2026-11-24T11:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "named"),
+    [
+        (b"\0\0\0\0\x06\x0ahidde", b"{", "hidde"),  # Avro, framed
+        (b"\x0ahidde", b"{", "hidde"),  # Avro
+        (b"\x90\x03" + b"h" * 200, b"{", "h" * 200),  # Avro, of two bytes of length
+        (b"\0\0\0\0\x06\0\x0a\x05hidde", b"{", "hidde"),  # Protobuf
+        (b'"hidden"', b"{", "hidden"),
+        (b'{"schema":{"type":"string"},"payload":"hidden"}', b"{", "hidden"),
+        (b'{"schema":{},"payload":{"order_id":"hidden"}}', b"{", "hidden"),
+        (b"4d47", AVRO, "hidde"),
+        (b"4d47", b"\0\0\0\0\x07" + changed(order_id="hidden"), "hidden"),
+        (b"4d47", gzip.compress(changed(order_id="hidden")), "hidden"),
+        (b"4d47", gzip.compress(changed(order_id="hidden"))[:-9], "hidden"),
+    ],
+)
+def test_orders_are_found_in_other_encodings(key: bytes, value: bytes, named: str) -> None:
+    assert named in refused(record(value, key=key), roomy).order_ids
+
+
+@pytest.mark.parametrize("key", [b'"', b'{"payload":', b"[" * 700, b"\x1f\x8b", b"\x80", b"\0" * 6])
+def test_no_key_breaks_the_search(key: bytes) -> None:
+    for value in (b"\x1f\x8b" * 9, bytes(range(256)) * 40, gzip.compress(b"0" * 10**7)):
+        assert len(refused(record(value, key=key), roomy).order_ids) <= MAX_ORDER_IDS
+
+
+def test_a_refusal_names_the_encoding_that_it_knows() -> None:
+    assert refused(record(AVRO)).message.endswith("(Avro, Protobuf or JSON Schema)")
+    assert refused(record(gzip.compress(changed()))).message.endswith("begins like gzip")
+
+
+@pytest.mark.parametrize("padded", [f" {ID}", f"{ID}\t\n", f"\u00a0{ID} "])
+def test_blanks_around_an_id_are_no_mismatch(padded: str) -> None:
+    for key, name in ((padded, ID), (ID, padded), (padded, padded)):
+        event = decoder.decode(record(changed(order_id=name), key=key.encode()), NOW)
+        assert isinstance(event, OrderStatusChanged)
+        assert event.order_id == ID
+    assert ID in refused(record(b"{", key=padded.encode())).order_ids
+
+
+def test_headers_with_a_hyphen_are_read_as_those_with_an_underscore() -> None:
+    kind, version = events.ORDER_STATUS_CHANGED.encode(), ("ce-specversion", b"1.0")
+    event = decoder.decode(record(changed(), headers=(("ce-type", kind), version)), NOW)
+    assert isinstance(event, OrderStatusChanged)
+    for _ in range(2):  # the second time from memory
+        outcome = refused(record(changed(), headers=(("ce-type", b"other"), version)))
+        assert outcome.error == RefusalClass.UNKNOWN_TYPE
+    twice = (("ce_type", kind), ("ce-type", b"other"), version)
+    assert refused(record(changed(), headers=twice)).error == RefusalClass.ENVELOPE
+
+
 @pytest.mark.parametrize("name", [r"a\u0000", r"\ud800", "", "x" * 201], ids=repr)
 def test_what_is_no_order_id_is_not_named(name: str) -> None:
     body = b'{"order_id": "' + name.encode() + b'"}'
@@ -345,7 +400,7 @@ def test_a_whole_body_that_names_its_order_shields_it(body: bytes) -> None:
 
 
 _HEADER = st.tuples(
-    st.sampled_from(["ce_type", "CE_Type", "ce_id", "ce_specversion", "content-type", "x"]),
+    st.sampled_from(["ce_type", "CE-Type", "ce_id", "ce_specversion", "content-type", "x"]),
     st.sampled_from([
         None, b"", b"1.0", b"2.0", b"marketplace.order.status-changed.v1", b"other",
         b"application/json", b"application/cloudevents+json", b"text/plain",

@@ -6,11 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.statuses import STATUSES as TABLE
+from schemas.statuses import Meaning
 from worker.dev.expectation import (
     AUTO_CANCEL,
+    CONTRADICTORY,
     DISPUTE_OPEN,
     HANDLED_LATE,
     LATE_DISPUTE,
+    UNKNOWN_STATUS,
     UNREADABLE_EVIDENCE,
     WITHOUT_STOCK,
     expect,
@@ -46,7 +50,10 @@ def stands(*verdicts: str) -> frozenset[frozenset[str]]:
         ([fact("start-handling", -5, False), fact("start-handling", -4, True)], None),
         ([fact("start-handling", -5, False), fact("handling", -4)], WITHOUT_STOCK),
         ([fact("start-handling", -5, False), fact("dispute-opened", -4)], DISPUTE_OPEN),
-        ([fact("dispute-opened", -4), fact("dispute-resolved", -4)], AUTO_CANCEL),
+        ([fact("dispute-opened", -4), fact("dispute-resolved", -4)], None),
+        ([fact("canceled", -5), fact("start-handling", -4)], CONTRADICTORY),
+        ([fact("start-handling", -5), fact("canceled", -4)], None),
+        ([fact("aceptado", -5)], UNKNOWN_STATUS),
         ([fact("canceled", -5)], None),
         ([fact("canceled", 1)], None),
         ([UNREADABLE], UNREADABLE_EVIDENCE),
@@ -93,7 +100,14 @@ def test_agrees_with_the_worker_where_all_is_known(facts: list[Fact]) -> None:
     case = Case(
         Order("o", "s", "courier", DUE, DUE, "p", AtLapse.AUTO_CANCEL, place, DUE),
         acts=tuple(
-            Act(f.status, f.occurred_at, DUE, place, f.stock_ok)
+            Act(
+                f.status,
+                f.occurred_at,
+                DUE,
+                place,
+                f.stock_ok,
+                meaning=TABLE.get(f.status, Meaning.UNKNOWN),
+            )
             for f in facts
             if f.status is not None and f.occurred_at is not None
         ),

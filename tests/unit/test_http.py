@@ -2,10 +2,15 @@
 
 import asyncio
 import json
+import socket
+import sys
+import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import aiohttp
 import pytest
+from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter
 
 from worker.errors import CannotListen
@@ -138,11 +143,119 @@ async def test_a_silent_connection_is_closed(
     assert await raw(server, b"GET /livez HTTP/1.1\r\nA: ") == b""
 
 
-async def test_a_crowd_leaves_room(server: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "_CONNECTIONS", 1)
-    _, first = await asyncio.open_connection("127.0.0.1", server.port)
-    assert await raw(server, b"") == b""  # the second goes at once
+@pytest.mark.parametrize("limit", ["_SILENT", "_ASKING"])
+async def test_the_oldest_connection_makes_room(
+    health: Health, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    monkeypatch.setattr(http, limit, 1)
+    never = asyncio.Event()
+
+    async def slow(_request: web.BaseRequest) -> web.Response:
+        await never.wait()
+        return web.Response()
+
+    server = HttpServer("127.0.0.1", 0, CollectorRegistry(), health, {"/slow": slow})
+    await server.start()
+    reader, first = await asyncio.open_connection("127.0.0.1", server.port)
+    first.write(b"GET /slow HTTP/1.1\r\nHost: x\r\n" + b"\r\n" * (limit == "_ASKING"))
+    await asyncio.sleep(0.1)  # until the server knows it
+    assert b" 200 " in await raw(server, b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+    with suppress(ConnectionResetError):
+        assert await asyncio.wait_for(reader.read(), 5) == b""
     first.close()
+    await server.stop()
+
+
+def ask(port: int, path: str = "/livez") -> tuple[int, float]:
+    """Status and duration in seconds; -1 if no answer came. Blocks, like a probe from elsewhere."""
+    began = time.monotonic()
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as probe:
+            probe.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            status = int(probe.recv(1024)[9:12] or -1)
+    except OSError:
+        status = -1
+    return status, time.monotonic() - began
+
+
+# A thousand silent clients in a process of their own; each comes back as soon as it is sent away.
+_CROWD = """
+import selectors, socket, sys
+watched, came = selectors.DefaultSelector(), 0
+def come():
+    global came
+    client = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+    watched.register(client, selectors.EVENT_READ)
+    came += 1
+    if came == int(sys.argv[2]):
+        print("there", flush=True)
+for _ in range(1000):
+    come()
+while True:
+    for key, _ in watched.select():
+        watched.unregister(key.fileobj)
+        key.fileobj.close()
+        come()
+"""
+
+
+@pytest.mark.parametrize(("places", "came"), [(1024, 1000), (256, 1500)])
+async def test_live_within_a_second_while_a_thousand_clients_hold_connections(
+    server: HttpServer, monkeypatch: pytest.MonkeyPatch, places: int, came: int
+) -> None:
+    monkeypatch.setattr(http, "_SILENT", places)
+    crowd = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _CROWD, str(server.port), str(came), stdout=asyncio.subprocess.PIPE
+    )
+    assert crowd.stdout is not None
+    try:
+        assert await asyncio.wait_for(crowd.stdout.readline(), 30) == b"there\n"
+        probes = [await asyncio.to_thread(ask, server.port) for _ in range(20)]
+    finally:
+        crowd.kill()
+        await crowd.wait()
+    assert {status for status, _ in probes} == {200}
+    assert max(seconds for _, seconds in probes) < 1
+
+
+async def test_live_while_the_worker_computes_a_batch(server: HttpServer) -> None:
+    probe = asyncio.create_task(asyncio.to_thread(ask, server.port))
+    await asyncio.sleep(0)
+    until = time.monotonic() + 1.5
+    while time.monotonic() < until:  # holds the loop, as a batch does
+        pass
+    status, seconds = await probe
+    assert status == 200
+    assert seconds < 1
+
+
+async def test_not_live_when_the_loop_hangs(server: HttpServer) -> None:
+    server._health._patience = 0.2
+
+    def later() -> tuple[int, float]:
+        time.sleep(0.5)
+        return ask(server.port)
+
+    probe = asyncio.create_task(asyncio.to_thread(later))
+    await asyncio.sleep(0)
+    time.sleep(1)  # noqa: ASYNC251 - the hang
+    assert (await probe)[0] == 503
+    server._health._patience = 60
+    assert (await asyncio.to_thread(ask, server.port))[0] == 200
+
+
+async def test_a_page_of_the_worker_runs_on_its_loop(health: Health) -> None:
+    loops = []
+
+    async def page(_request: web.BaseRequest) -> web.Response:
+        loops.append(asyncio.get_running_loop())
+        return web.Response(text="here")
+
+    server = HttpServer("127.0.0.1", 0, CollectorRegistry(), health, {"/page": page})
+    await server.start()
+    assert (await asyncio.to_thread(ask, server.port, "/page"))[0] == 200
+    await server.stop()
+    assert loops == [asyncio.get_running_loop()]
 
 
 async def test_a_taken_port_is_named(server: HttpServer, health: Health) -> None:

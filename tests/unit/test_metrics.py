@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from schemas.events import RefusalClass
 from worker.domain.case import Kind, Outcome, Reason
 from worker.observability.labels import Connection, Effect, Guard, Part
+from worker.observability.loop_delay import LoopDelay
 from worker.observability.metric_family import Row
 from worker.observability.metrics import Metrics
 from worker.settings import Settings
@@ -85,10 +86,16 @@ def test_the_build_names_its_versions(metrics: Metrics) -> None:
     assert build["schema"] == "0001"
 
 
-def test_the_loop_lag_shows_now_and_as_a_distribution(metrics: Metrics) -> None:
-    metrics.observe_loop_lag(0.2)
-    assert metrics.registry.get_sample_value("plazo_loop_lag_seconds") == 0.2
-    assert metrics.registry.get_sample_value("plazo_loop_delay_seconds_count") == 1
+def test_the_longest_delay_of_the_loop_shows_for_a_minute_at_least(metrics: Metrics) -> None:
+    delay = LoopDelay(metrics)
+    shown = []
+    for seconds, now in ((0.22, 100.0), (0.02, 101.0), (0.03, 161.0), (0.01, 222.0)):
+        delay.slept(seconds, now)
+        shown.append(metrics.registry.get_sample_value("plazo_loop_lag_seconds"))
+    assert shown == pytest.approx([0.2, 0.2, 0.2, 0.01])
+    assert metrics.registry.get_sample_value("plazo_loop_delay_seconds_count") == 4
+    above = metrics.registry.get_sample_value("plazo_loop_delay_seconds_bucket", {"le": "0.1"})
+    assert above == 3
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)

@@ -89,7 +89,7 @@ def standing(result: Expected) -> set[frozenset[str]]:
         pytest.param([told("start-handling", 5.1)], {HANDLED_LATE}, id="handled in the grace"),
         pytest.param([told("canceled", 5.1)], set(), id="cancelled in the grace"),
         pytest.param(
-            [told("dispute-opened", 5.1)], {AUTO_CANCEL, LATE_DISPUTE}, id="disputed in the grace"
+            [told("dispute-opened", 5.1)], {HANDLED_LATE, LATE_DISPUTE}, id="disputed in the grace"
         ),
         pytest.param(
             [told("start-handling", 6, 7)], {AUTO_CANCEL, HANDLED_LATE}, id="handled after"
@@ -104,7 +104,7 @@ def standing(result: Expected) -> set[frozenset[str]]:
         ),
         pytest.param([refused(7)], {AUTO_CANCEL}, id="refused after"),
         pytest.param(
-            [told("start-handling", 6, 7), told("dispute-opened", 6, 8), told("canceled", 4, 9)],
+            [told("start-handling", 6, 7), told("dispute-opened", 6, 8), told("handling", 4, 9)],
             {LATE_DISPUTE},
             id="follow-ups go with the auto-cancel, a late dispute stays",
         ),
@@ -158,7 +158,14 @@ acts = st.lists(
     st.builds(
         words.act,
         st.sampled_from(
-            ["start-handling", "invoiced", "canceled", "dispute-opened", "dispute-resolved", "x"]
+            [
+                "start-handling",
+                "invoiced",
+                "canceled",
+                "dispute-opened",
+                "dispute-resolved",
+                "aceptado",
+            ]
         ),
         st.sampled_from([timedelta(hours=h) for h in (1, 2, 24, 25, 26)]),
         stock_ok=st.sampled_from([None, True, False]),

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from schemas.decisions import AutoCancel, DecisionRevoked, Escalation
+from schemas.statuses import STATUSES
 from worker.domain.acts import Act, Place, RefusedRecord
 from worker.domain.case import Case, Order, PriorDecision
 from worker.domain.decide import decide
@@ -35,7 +36,7 @@ CASE = Case(
 
 
 def act(status: str, at: datetime, offset: int = 0) -> Act:
-    return Act(status, at, at, Place("status", 2, offset))
+    return Act(status, at, at, Place("status", 2, offset), meaning=STATUSES[status])
 
 
 def emitted(case: Case) -> list[Event]:
@@ -47,8 +48,9 @@ def revoked() -> Case:
     judged = decide(CASE)
 
     given = PriorDecision(
-        1, str(cancel.id), judged.decisions[0].kind, judged.decisions[0].reason, 41
-    )
+        1, str(cancel.id), judged.decisions[0].kind, judged.decisions[0].reason, 41,
+        NOW, DUE, {},
+    )  # fmt: skip
     acts = (act("start-handling", DUE - timedelta(hours=1)),)
     return CASE._replace(acts=acts, finding=judged.finding, decided=1, standing=(given,))
 

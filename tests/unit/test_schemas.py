@@ -321,10 +321,47 @@ def test_errors_hide_input() -> None:
         ({"in_stock": True, "functional": True, "complete": True}, True),
         ({"in_stock": True, "functional": False}, False),
         ({"complete": False}, False),
+        ({"lines": []}, None),
+        ({"lines": [{"sku": "a"}, {"sku": 7, "in_stock": True}]}, True),
+        ({"in_stock": True, "lines": [{"in_stock": True}, {"complete": False}]}, False),
     ],
 )
-def test_stock_ok(reported: dict[str, bool | None], stock_ok: bool | None) -> None:
-    assert Validation(**reported).stock_ok is stock_ok
+def test_stock_ok(reported: dict[str, Any], stock_ok: bool | None) -> None:
+    assert Validation.model_validate_json(json.dumps(reported)).stock_ok is stock_ok
+
+
+@pytest.mark.parametrize(
+    ("fields", "in_part"),
+    [
+        ({}, False),
+        ({"lines": []}, False),
+        ({"lines": None, "partial": False}, False),
+        ({"lines": {"a": 1}}, False),
+        ({"lines": ["A-1"]}, True),
+        ({"partial": True}, True),
+        ({"lines": [{"sku": 0.5}, None]}, True),
+    ],
+)
+def test_cancellations_of_some_lines(fields: dict[str, Any], in_part: bool) -> None:
+    act = {"order_id": "a", "status": "canceled", "occurred_at": "2026-11-22T15:04:05Z"}
+    changed = OrderStatusChanged.model_validate_json(json.dumps(act | fields))
+    assert changed.cancels_in_part is in_part
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [None, [], 7, "gift", {"a": []}, [{"sku": "", "quantity": 0.55}, {"discount": -1.0}], [None]],
+)
+def test_no_line_costs_an_order_its_deadline(lines: object) -> None:
+    assert created(lines=lines).lines == lines
+
+
+def test_identifiers_are_trimmed() -> None:
+    order = created(order_id=" a\t", seller_id="s\u00a0", fulfilment=" pickup ")
+    assert (order.order_id, order.seller_id, order.fulfilment) == ("a", "s", "pickup")
+    for name in ("order_id", "seller_id", "fulfilment"):
+        with pytest.raises(ValidationError):
+            created(**{name: " \n"})
 
 
 @pytest.mark.parametrize(

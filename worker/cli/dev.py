@@ -60,7 +60,10 @@ def dev(
     chosen = given or (window_for(time) if events is None else RECORDED_WINDOW)
     # Its sellers are silent on purpose. A limit that somebody set stays.
     brake = {} if "brake_share" in settings.model_fields_set else {"brake_share": 1.0}
-    settings = settings.model_copy(update={"stock_window": chosen, "grace": GRACE, **brake})
+    # The recorded orders are older than its database.
+    settings = settings.model_copy(
+        update={"stock_window": chosen, "grace": GRACE, "before_adoption": "decide", **brake}
+    )
     raise typer.Exit(_run(settings, time, rate, events))
 
 

@@ -58,6 +58,8 @@ def _screen(order_id: str, history: "OrderHistory", personal: bool) -> "Group":
         parts += [fields(_order_fields(order, history.now)), ""]
     if history.acts:
         parts.append(_time_line(history, personal))
+    if history.versions:
+        parts.append(_versions(order, history.versions))
     if history.changes:
         parts.append(_changes(history.changes, personal))
     if history.refusals:
@@ -96,6 +98,7 @@ def _order_fields(order: Mapping[str, Any], now: datetime) -> list[tuple[str, ob
         ("mode", order["fulfilment"]),
         ("total", total),
         ("entered (UTC)", order["entered_at"]),
+        *([("clock started", order["started_at"])] if order["started_at"] else []),
         *([("due at first", order["first_due"])] if order["first_due"] else []),
         ("due", from_now(order["due"], now)),
         ("verdict from", order["fires_at"]),
@@ -129,6 +132,21 @@ def _time_line(history: "OrderHistory", personal: bool) -> Any:
     return table(title, [*columns, "body"] if personal else columns, rows)
 
 
+def _versions(order: Mapping[str, Any] | None, versions: Sequence[Any]) -> Any:
+    """The order as its row tells it, above each order-created that tells it otherwise."""
+    columns = ("received", "place", "seller", "mode", "entered (UTC)", "total")
+    told = [*([order] if order is not None else []), *versions]
+    return table(
+        "Order-created records that tell the order differently",
+        columns,
+        (
+            (row["received_at"], _place(row), row["seller_id"], row["fulfilment"],
+             row["entered_at"], f"{row['total'] or '-'} {row['currency'] or ''}".strip())
+            for row in told
+        ),
+    )  # fmt: skip
+
+
 def _changes(changes: Sequence[Any], personal: bool) -> Any:
     columns = ["event time (UTC)", "change", "new deadline", "counts", "received", "place"]
     rows = [
@@ -143,14 +161,15 @@ def _changes(changes: Sequence[Any], personal: bool) -> Any:
 
 
 def _meaning(act: Mapping[str, Any]) -> str | None:
-    from worker.domain.acts import DECISIVE, ORDER_CREATED
+    from worker.domain.acts import ORDER_CREATED
+    from worker.operations.explanation import tells
 
     parts = []
     if act["stock_ok"] is not None:
         parts.append("stock validated" if act["stock_ok"] else "stock reported wrong")
     if act["form_complete"] is not None:
         parts.append("form complete" if act["form_complete"] else "form incomplete")
-    if act["status"] not in DECISIVE and act["status"] != ORDER_CREATED:
+    if not tells(act["status"]) and act["status"] != ORDER_CREATED:
         parts.append("decides nothing")
     return ", ".join(parts) or None
 

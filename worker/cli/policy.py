@@ -13,10 +13,11 @@ from worker.cli.context import finish, open_database
 from worker.cli.options import AsJson
 from worker.cli.output import cell, console, fail, fields, print_json, table
 from worker.cli.settings import load_settings
+from worker.cli.simulate import simulate
 from worker.operations.format import utc
 
 if TYPE_CHECKING:
-    from worker.domain.policy import Facts, Policies, Policy
+    from worker.domain.policy import Facts, Policies, Policy, Rule
     from worker.settings import Settings
 
 app = typer.Typer(name="policy", no_args_is_help=True, help="The policies that orders get.")
@@ -34,14 +35,56 @@ def check(
     if file is not None:
         settings = settings.model_copy(update={"policy_file": file})
     policies = load_policies(settings)
+    now = datetime.now(UTC)
     if as_json:
-        print_json([_terms(rule.policy) for rule in policies.rules])
+        print_json([_terms(rule.policy) | _worked(rule.policy, now) for rule in policies.rules])
         return
-    rows = (
-        (rule.policy.name, _window(rule.policy), *_rest(rule.policy)) for rule in policies.rules
+    console().print(cell(f"version {policies.rules[0].policy.version}", "bold"))
+    for rule in policies.rules:
+        _print_rule(rule, now)
+    if words := policies.vocabulary.own:
+        rows = sorted((word, meaning.value) for word, meaning in words.items())
+        console().print(table("Words of the file", ("status", "counts as"), rows))
+
+
+def _worked(policy: "Policy", now: datetime) -> dict[str, Any]:
+    from worker.operations.policies import examples
+
+    return {"examples": [example._asdict() for example in examples(policy, now)]}
+
+
+def _print_rule(rule: "Rule", now: datetime) -> None:
+    from worker.operations.policies import (
+        at_lapse_in_words,
+        deadline_in_words,
+        duration_in_words,
+        examples,
+        orders_in_words,
     )
-    heads = ("policy", "deadline", "clock", "grace", "at lapse")
-    console().print(table(f"Version {policies.rules[0].policy.version}", heads, rows))
+
+    policy = rule.policy
+    verdict = at_lapse_in_words(policy)
+    shown = [("for", orders_in_words(rule)), ("deadline", deadline_in_words(policy)),
+             ("if silent", f"{verdict}, {duration_in_words(policy.grace)} later")]  # fmt: skip
+    if policy.reminders:
+        working = " of working time" if policy.calendar else ""
+        before = ", ".join(map(duration_in_words, policy.reminders))
+        shown.append(("reminders", f"{before}{working} before"))
+    zone = policy.calendar.zone if policy.calendar else UTC
+    rows = [
+        (_local(one.start), _local(one.due), f"{_local(one.verdict_at)} {verdict}")
+        for one in examples(policy, now)
+    ]
+    console().print(cell(policy.name, "bold"))
+    console().print(fields(shown))
+    console().print(table("", (f"start ({zone})", "due", "verdict if silent"), rows))
+
+
+def _local(moment: datetime) -> str:
+    return moment.strftime("%a %d %b %Y %H:%M:%S").removesuffix(":00")
+
+
+app.command("simulate")(simulate)
 
 
 @app.command("show")
@@ -59,6 +102,10 @@ def show(
     currency: Annotated[
         str | None, typer.Option(metavar="CODE", help="With --seller: the total's currency.")
     ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="With --seller: a label of the order."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show which policy an order gets, and why no other."""
@@ -67,7 +114,7 @@ def show(
     if (order is None) == (seller is None):
         raise typer.BadParameter("give either --order or --seller")
     settings = load_settings()
-    facts = _facts(seller, fulfilment, total, currency) if seller is not None else None
+    facts = _facts(seller, fulfilment, total, currency, label or []) if seller is not None else None
     policies = load_policies(settings)
     if facts is not None:
         example = _Order(facts, datetime.now(UTC))
@@ -89,7 +136,7 @@ class _Order:
 
 
 async def _find(settings: "Settings", order_id: str) -> _Order | None:
-    from worker.domain.policy import Facts
+    from worker.decide.cases import facts_of
 
     async with open_database(settings) as database, database.session() as session:
         row = await session.row("explain_order", order_id)
@@ -99,8 +146,7 @@ async def _find(settings: "Settings", order_id: str) -> _Order | None:
         kept = await session.rows("stored_policies", *terms)
     given = {name: row[name] for name in ("policy", "policy_version", "due", "fires_at")}
     given["terms"] = json.loads(kept[0]["terms"]) if kept else None
-    facts = Facts(row["seller_id"], row["fulfilment"], row["total"], row["currency"])
-    return _Order(facts, row["entered_at"], given)
+    return _Order(facts_of(row), row["entered_at"], given)
 
 
 def _why(policies: "Policies", facts: "Facts") -> list[tuple[str, str]]:
@@ -115,16 +161,23 @@ def _why(policies: "Policies", facts: "Facts") -> list[tuple[str, str]]:
 
 
 def _document(policies: "Policies", one: _Order) -> dict[str, Any]:
+    policy = policies.choose(one.facts)
+    rules = [{"policy": name, "result": result} for name, result in _why(policies, one.facts)]
+    doubt = "facts-missing" if policies.lacks(one.facts) else None
+    now = {**_terms(policy), "due": _due(policy, one), "doubt": doubt, "rules": rules}
+    return {"given": one.given, "now": now}
+
+
+def _due(policy: "Policy", one: _Order) -> datetime | None:
     from worker.domain.acts import ORDER_CREATED
 
-    policy = policies.choose(one.facts)
-    due = policy.due(one.entered_at) if policy.clock == ORDER_CREATED else None
-    rules = [{"policy": name, "result": result} for name, result in _why(policies, one.facts)]
-    return {"given": one.given, "now": {**_terms(policy), "due": due, "rules": rules}}
+    if policy.clock != ORDER_CREATED:
+        return None
+    return policy.due(one.entered_at, one.facts.due)
 
 
 def _print(policies: "Policies", one: _Order) -> None:
-    from worker.domain.acts import ORDER_CREATED
+    from worker.operations.policies import deadline_in_words
 
     policy = policies.choose(one.facts)
     screen = console()
@@ -136,20 +189,16 @@ def _print(policies: "Policies", one: _Order) -> None:
             due = utc(one.given["due"])
             screen.print(cell(f"fixed to it: {name}, version {version}, due {due} UTC"))
         screen.print(cell("an order that enters now with the same facts would get:", "dim"))
-    due = utc(policy.due(one.entered_at)) + " UTC" if policy.clock == ORDER_CREATED else "-"
+    at = _due(policy, one)
+    due = f"{utc(at)} UTC" if at else "-"
     shown = [("policy", f"{policy.name}, version {policy.version}"),
-             ("deadline", _window(policy)), ("due", due)]  # fmt: skip
+             ("deadline", deadline_in_words(policy)), ("due", due)]  # fmt: skip
     shown += zip(("clock", "grace", "at lapse"), _rest(policy), strict=True)
+    if policies.lacks(one.facts):
+        shown.append(("doubt", "the order does not tell a fact that a rule needs: a silent order "
+                      "escalates"))  # fmt: skip
     screen.print(fields(shown))
     screen.print(table("Why", ("rule", "result"), _why(policies, one.facts)))
-
-
-def _window(policy: "Policy") -> str:
-    where = f" of {policy.calendar.name}" if policy.calendar else ""
-    if policy.cut_off:
-        until, by = (f"{m // 60:02}:{m % 60:02}" for m in (policy.cut_off.until, policy.cut_off.by))
-        return f"orders until {until} by {by}{where}"
-    return f"{policy.window}{' working time' if where else ''}{where}"
 
 
 def _rest(policy: "Policy") -> tuple[str, str, str]:
@@ -157,10 +206,12 @@ def _rest(policy: "Policy") -> tuple[str, str, str]:
 
 
 def _terms(policy: "Policy") -> dict[str, Any]:
+    from worker.operations.policies import deadline_in_words
+
     return {
         "policy": policy.name,
         "policy_version": policy.version,
-        "deadline": _window(policy),
+        "deadline": deadline_in_words(policy),
         "clock": policy.clock,
         "grace": policy.grace,
         "at_lapse": policy.at_lapse.value,
@@ -169,15 +220,20 @@ def _terms(policy: "Policy") -> dict[str, Any]:
     }
 
 
-def _facts(seller: str, fulfilment: str, total: str | None, currency: str | None) -> "Facts":
+def _facts(
+    seller: str, fulfilment: str, total: str | None, currency: str | None, labels: list[str]
+) -> "Facts":
     """The facts from the options.
 
     Raises:
-        typer.BadParameter: the total is no number.
+        typer.BadParameter: the total is no number, or a label has no value.
     """
     from worker.domain.policy import Facts
 
-    facts = Facts(seller, fulfilment, None, currency)
+    if not all("=" in label for label in labels):
+        raise typer.BadParameter("not NAME=VALUE", param_hint="--label")
+    told = dict(label.split("=", 1) for label in labels)
+    facts = Facts(seller, fulfilment, None, currency, told)
     if total is None:
         return facts
     try:

@@ -36,11 +36,12 @@ def print_report(settings: "Settings", since: timedelta, *, as_json: bool) -> No
     """
 
     async def read() -> list[dict[str, object]]:
-        from worker.domain.acts import HANDLING
+        from schemas.statuses import STATUSES, Meaning
 
         async with open_database(settings) as database:
             begin = await database.now() - since
-            rows = await database.rows("shadow_report", begin, sorted(HANDLING))
+            handling = [s for s, meaning in STATUSES.items() if meaning == Meaning.HANDLING]
+            rows = await database.rows("shadow_report", begin, handling)
         return [dict(row) for row in rows]
 
     rows = finish(settings, read())

@@ -1,21 +1,23 @@
 """Judges orders inside a sweep: loads their cases, publishes the decisions, settles the orders."""
 
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from worker.decide.brake import Permit
 from worker.decide.cases import count_omitted, load_cases
-from worker.decide.deadline_changes import DeadlineChanges
+from worker.decide.deadlines import ChangeLimits, Deadlines
 from worker.decide.sweep import Sweep
-from worker.domain.case import Case, Judgement, Kind, Reason
-from worker.domain.decide import decide
-from worker.freshness.evidence import EvidenceScope, Proof
+from worker.domain.case import Case, Judgement, Kind, Limits, Outcome, Reason
+from worker.domain.decide import decide, watch
+from worker.domain.policy import Policies
+from worker.freshness.evidence import EvidenceScope, Proof, Reading
 from worker.lanes.timers import TimerChange
 from worker.observability.logs import logger
 from worker.outbox.events import Event, events
-from worker.storage.transaction import text_array
+from worker.storage.transaction import Transaction, text_array
 
 log = logger(__name__)
 
@@ -35,16 +37,36 @@ class Judged:
 class Judge:
     """Judges the orders of one lane.
 
-    ``clocks`` are the statuses that start a clock. An auto-cancel is checked again after
-    ``confirm_within``; ``None`` is never.
+    An auto-cancel is checked again after ``confirm_within``; ``None`` is never.
     """
 
     def __init__(
-        self, scope: EvidenceScope, clocks: Collection[str], confirm_within: timedelta | None
+        self,
+        scope: EvidenceScope,
+        policies: Policies,
+        change_limits: ChangeLimits,
+        confirm_within: timedelta | None,
+        *,
+        escalate_before_adoption: bool = False,
     ) -> None:
         self._scope = scope
-        self._clocks = clocks
+        self._policies = policies
+        self._change_limits = change_limits
         self._confirm_within = confirm_within
+        self._escalate_before_adoption = escalate_before_adoption
+
+    def limits(self, reading: Reading) -> Limits:
+        """The limits of what is known at a reading."""
+        return Limits(
+            reading.evidence_since,
+            reading.adopted_at,
+            self._escalate_before_adoption,
+            reading.astray_at,
+        )
+
+    async def deadlines(self, sweep: Sweep) -> Deadlines:
+        """The deadlines that a sweep settles."""
+        return await Deadlines.load(sweep.tx, self._policies, self._change_limits, sweep.now)
 
     async def lapsed(
         self, sweep: Sweep, order_ids: Sequence[str], proof: Proof, permit: Permit | None
@@ -65,6 +87,29 @@ class Judge:
         """
         return await self._judge(sweep, order_ids, permit=permit)
 
+    async def foresee(
+        self, tx: Transaction, lane: int, order_ids: Sequence[str], now: datetime
+    ) -> tuple[Counter[str], list[tuple[str, str]]]:
+        """The number of undecided orders by seller, and those that would be cancelled.
+
+        Nothing is written. The caller's transaction has passed the fence.
+        """
+        limits = self.limits(await self._scope.reading(tx, lane))
+        deadlines = await Deadlines.load(tx, self._policies, self._change_limits, now)
+        cases, _, facts = await load_cases(tx, lane, order_ids, self._policies)
+        lapsed: Counter[str] = Counter()
+        silent = []
+        for case in cases:
+            order = case.order
+            if case.finding is not None:
+                continue  # decided already, and only checked again
+            lapsed[order.seller_id] += 1
+            with suppress(Exception):  # the sweep itself reports it and postpones the order
+                settled, judgement = deadlines.settle(case, facts[order.order_id])
+                if (judgement or decide(settled, limits)).outcome == Outcome.AUTO_CANCELLED:
+                    silent.append((order.order_id, order.seller_id))
+        return lapsed, silent
+
     async def _judge(
         self,
         sweep: Sweep,
@@ -77,26 +122,31 @@ class Judge:
         judged = Judged()
         published: list[Event] = []
         reading = await self._scope.reading(sweep.tx, sweep.lane)
-        changes = await DeadlineChanges.load(sweep.tx)
-        cases, judged.faulty = await load_cases(sweep.tx, sweep.lane, order_ids, self._clocks)
+        limits = self.limits(reading)
+        deadlines = await self.deadlines(sweep)
+        cases, judged.faulty, facts = await load_cases(
+            sweep.tx, sweep.lane, order_ids, self._policies
+        )
         found: list[tuple[Case, Judgement]] = []
         for loaded in cases:
             order_id = loaded.order.order_id
             try:
-                case = changes.consider(loaded)
-                if case is None or _is_early(case, proof):
-                    continue
-                judgement = decide(
-                    case,
-                    reading.evidence_since,
-                    braked=permit is not None and order_id not in permit.orders,
-                    # The only deadline of a decided order is that of its confirmation.
-                    unconfirmed=proof is not None and case.finding is not None,
-                )
+                case, judgement = deadlines.settle(loaded, facts[order_id])
+                if judgement is None and _is_early(case, proof):
+                    judgement = watch(case)
+                if judgement is None:
+                    judgement = decide(
+                        case,
+                        limits,
+                        braked=permit is not None and order_id not in permit.orders,
+                        unconfirmed=proof is not None and self._is_unconfirmed(case, sweep.now),
+                    )
             except Exception:
                 # An order that our own code cannot judge must not hold the others.
                 self._isolate(judged, sweep, order_id)
                 continue
+            if loaded.finding is None and judgement.finding is None and not judgement.decisions:
+                continue  # it was open and stays open
             if permit and not permit.escalate and _is_held(judgement):
                 judged.held[order_id] = case.order.seller_id
             else:
@@ -104,7 +154,7 @@ class Judge:
         for weighed, judgement in found:
             case = weighed
             if judgement.decisions:
-                case = await count_omitted(sweep.tx, case, self._clocks)
+                case = await count_omitted(sweep.tx, case, self._policies)
             try:
                 published += list(events(case, judgement.decisions, reading, sweep.now))
             except Exception:
@@ -114,11 +164,19 @@ class Judge:
         await sweep.publish(published)
         for settlement, orders in _settlements(judged.cases).items():
             await sweep.tx.execute("update_outcomes", text_array(orders), *settlement, sweep.now)
-        sweep.timers += await changes.store(sweep.tx, sweep.lane, sweep.now)
-        sweep.refused_changes += changes.refused
-        judged.unfinished = changes.unfinished
+        sweep.timers += await deadlines.store(sweep.tx, sweep.lane)
+        sweep.refused_changes += deadlines.refused
+        judged.unfinished = deadlines.unfinished
         await self._await_confirmation(sweep, published)
         return judged
+
+    def _is_unconfirmed(self, case: Case, now: datetime) -> bool:
+        """Whether the time to confirm an auto-cancel is over."""
+        within = self._confirm_within
+        return within is not None and any(
+            given.kind == Kind.AUTO_CANCEL and given.decided_at + within <= now
+            for given in case.standing
+        )
 
     def _isolate(self, judged: Judged, sweep: Sweep, order_id: str) -> None:
         judged.faulty.add(order_id)
@@ -149,11 +207,10 @@ def _is_early(case: Case, proof: Proof | None) -> bool:
 
 def _settlements(
     judged: Sequence[tuple[Case, Judgement]],
-) -> Mapping[tuple[str, str, int], list[str]]:
+) -> Mapping[tuple[str | None, str | None, int], list[str]]:
     """Orders by their finding, outcome and number of decisions."""
-    settled: defaultdict[tuple[str, str, int], list[str]] = defaultdict(list)
+    settled: defaultdict[tuple[str | None, str | None, int], list[str]] = defaultdict(list)
     for case, judgement in judged:
         decisions = case.decided + len(judgement.decisions)
-        key = judgement.finding.value, judgement.outcome.value, decisions
-        settled[key].append(case.order.order_id)
+        settled[judgement.finding, judgement.outcome, decisions].append(case.order.order_id)
     return settled

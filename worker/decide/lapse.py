@@ -2,15 +2,11 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime, timedelta
 
 from worker.decide.brake import Brake, BrakeRequest, Permit
-from worker.decide.cases import load_cases
 from worker.decide.judge import Judge, Judged
 from worker.decide.sweep import HELD, RETRY, SweepFrame, SweepResult
-from worker.domain.case import Outcome
-from worker.domain.decide import decide
 from worker.freshness.evidence import EvidenceScope, Proof
 
 
@@ -82,24 +78,21 @@ class Lapse:
         async with lane.database.transaction(one_snapshot=True) as tx:
             await lane.fence(tx)
             due = await tx.rows("due_deadlines", lane.number, proof.at, self._frame.batch_size)
-            reading = await self._scope.reading(tx, lane.number)
-            cases, _ = await load_cases(tx, lane.number, [row["order_id"] for row in due])
-        lapsed: Counter[str] = Counter()
-        silent = []
-        for case in cases:
-            if case.finding is not None:
-                continue  # decided already, and only checked again
-            lapsed[case.order.seller_id] += 1
-            with suppress(Exception):  # the sweep itself reports it and postpones the order
-                if decide(case, reading.evidence_since).outcome == Outcome.AUTO_CANCELLED:
-                    silent.append((case.order.order_id, case.order.seller_id))
+            order_ids = [row["order_id"] for row in due]
+            now = self._frame.clock.now()
+            lapsed, silent = await self._judge.foresee(tx, lane.number, order_ids, now)
         return await brake.permit(lane.number, BrakeRequest(lapsed, silent))
 
     def _observe(self, judged: Judged, fires_at: Mapping[str, datetime]) -> None:
         now, metrics = self._frame.clock.now(), self._frame.metrics
-        first = [(case, judgement) for case, judgement in judged.cases if case.finding is None]
+        first = [
+            (case, judgement)
+            for case, judgement in judged.cases
+            if case.finding is None and judgement.finding is not None
+        ]
         for case, _ in first:
             late = (now - fires_at[case.order.order_id]).total_seconds()
             metrics.lateness.observe(max(0.0, late))
-        for outcome, orders in Counter(judgement.outcome for _, judgement in first).items():
+        outcomes = Counter(judgement.outcome for _, judgement in first if judgement.outcome)
+        for outcome, orders in outcomes.items():
             metrics.outcomes.labels(outcome).inc(orders)

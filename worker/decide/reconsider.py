@@ -5,12 +5,10 @@ from contextlib import suppress
 from typing import Any
 
 from worker.decide.brake import Brake, BrakeRequest, Permit
+from worker.decide.cases import facts_of, load_waiting
 from worker.decide.judge import Judge, Judged
 from worker.decide.sweep import HELD, RETRY, Sweep, SweepFrame, SweepResult
-from worker.domain.acts import ORDER_CREATED
-from worker.domain.policy import Facts, Policies
-from worker.lanes.timers import TimerChange, arm_reminders
-from worker.storage.transaction import columns
+from worker.domain.policy import Policies
 
 
 class Reconsider:
@@ -78,34 +76,14 @@ class Reconsider:
                 await sweep.tx.execute("postpone_notices", later, sweep.now + wait)
 
     async def _start_clocks(self, sweep: Sweep, order_ids: Sequence[str]) -> None:
-        """Start the clocks of waiting orders whose start status has arrived.
-
-        The earliest known act with that status counts; later ones change nothing.
-        """
-        tx = sweep.tx
-        waiting = {row["order_id"]: row for row in await tx.rows("orders_without_clock", order_ids)}
+        """Start the clocks of waiting orders whose start is known now."""
+        waiting, acts = await load_waiting(sweep.tx, order_ids, self._policies)
         if not waiting:
             return
-        policies = {
-            order_id: self._policies.choose(
-                Facts(row["seller_id"], row["fulfilment"], row["total"], row["currency"])
-            )
-            for order_id, row in waiting.items()
-        }
-        asked = [(order_id, policy.clock) for order_id, policy in policies.items()]
-        acts = await tx.rows("clock_starts", *columns(asked))
-        starts = {act["order_id"]: act["occurred_at"] for act in acts}
-        terms = []
-        for order_id, policy in policies.items():
-            if policy.clock == ORDER_CREATED:  # the policies have changed in between
-                starts[order_id] = waiting[order_id]["entered_at"]
-            if order_id in starts:
-                with suppress(OverflowError):
-                    terms.append((order_id, *policy.terms(starts[order_id])))
-        if not terms:
-            return
-        clocks = await tx.row("start_clocks", *columns(terms))
-        assert clocks is not None
-        started = [order_id for order_id, *_ in terms]
-        reminder = await arm_reminders(tx, sweep.lane, started, sweep.now)
-        sweep.timers += TimerChange(clocks["armed"], clocks["first_fires_at"], reminder)
+        deadlines = await self._judge.deadlines(sweep)
+        for order_id, row in waiting.items():
+            with suppress(OverflowError):
+                known = acts.get(order_id, ())
+                deadlines.start(order_id, row["entered_at"], facts_of(row), known)
+        sweep.timers += await deadlines.store(sweep.tx, sweep.lane)
+        sweep.refused_changes += deadlines.refused

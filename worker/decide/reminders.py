@@ -1,9 +1,14 @@
 """Reminds silent sellers before the deadline of an order."""
 
+from collections.abc import Collection
+from datetime import datetime
+
 from worker.decide.cases import load_cases
-from worker.decide.deadline_changes import DeadlineChanges
+from worker.decide.judge import Judge
 from worker.decide.sweep import SweepFrame, SweepResult
+from worker.domain.case import Order
 from worker.domain.decide import remind
+from worker.domain.policy import Policies
 from worker.freshness.evidence import EvidenceScope, Proof
 from worker.observability.logs import logger
 from worker.outbox.events import Event, events
@@ -15,9 +20,13 @@ log = logger(__name__)
 class Reminders:
     """The sweep at a reminder."""
 
-    def __init__(self, frame: SweepFrame, scope: EvidenceScope) -> None:
+    def __init__(
+        self, frame: SweepFrame, scope: EvidenceScope, judge: Judge, policies: Policies
+    ) -> None:
         self._frame = frame
         self._scope = scope
+        self._judge = judge
+        self._policies = policies
 
     async def sweep(self, proof: Proof) -> SweepResult:
         """Publish the reminders due at or before the proof, up to a batch.
@@ -35,17 +44,21 @@ class Reminders:
                 reminds_at = {row["order_id"]: row["remind_at"] for row in due}
                 reading = await self._scope.reading(tx, lane.number)
                 proof.check(reading.positions, frame.clock)
-                changes = await DeadlineChanges.load(tx)
+                deadlines = await self._judge.deadlines(sweep)
                 published: list[Event] = []
                 counts: list[tuple[str, int]] = []
-                cases, _ = await load_cases(tx, lane.number, list(reminds_at))
+                cases, _, facts = await load_cases(
+                    tx, lane.number, list(reminds_at), self._policies
+                )
                 for loaded in cases:
                     order = loaded.order
                     try:
-                        case = changes.consider(loaded)
-                        if case is None or case.finding is not None or sweep.now > order.due:
+                        case, moved = deadlines.settle(loaded, facts[order.order_id])
+                        if moved or case.finding is not None or sweep.now > order.due:
                             continue
-                        decisions = remind(case, reminds_at[order.order_id])
+                        decisions = remind(
+                            case, reminds_at[order.order_id], self._planned(case.order)
+                        )
                         published += list(events(case, decisions, reading, sweep.now))
                     except Exception:
                         # No reminder, then; the sweep at the deadline tries again.
@@ -58,9 +71,14 @@ class Reminders:
                 if due:
                     rows = [(row["remind_at"], row["order_id"]) for row in due]
                     await tx.execute("disarm_reminders", lane.number, *columns(rows))
-                sweep.timers += await changes.store(tx, lane.number, sweep.now)
-                sweep.refused_changes += changes.refused
+                sweep.timers += await deadlines.store(tx, lane.number)
+                sweep.refused_changes += deadlines.refused
                 next_reminder = await tx.row("next_reminder", lane.number)
             assert next_reminder is not None
             lane.next_reminds_at = next_reminder[0]
         return SweepResult.of(sweep, orders=0, more=len(due) >= frame.batch_size)
+
+    def _planned(self, order: Order) -> Collection[datetime]:
+        return self._policies.reminds_at(
+            order.policy, order.policy_version, order.due, order.reminders
+        )

@@ -12,7 +12,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from worker.dev.expectation import AUTO_CANCEL, Expectation, expect
+from worker.dev.expectation import AUTO_CANCEL, Expectation, expect, lives_again
 from worker.dev.ledger import Account, Ledger
 from worker.settings import Settings
 
@@ -160,6 +160,8 @@ class Audit:
         return max(self._fires_at(account), account.touched_at)
 
     def _problem(self, account: Account, ripe: bool) -> tuple[Finding, str] | None:
+        if lives_again(self._due(account), [fact for _, fact in account.facts]):
+            return None
         verdicts = self._verdicts.get(account.order_id, [])
         expected = self._expected(account)
         stands = _standing(verdicts)

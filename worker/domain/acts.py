@@ -3,18 +3,16 @@
 from datetime import datetime
 from typing import NamedTuple
 
+from schemas.statuses import Meaning
+
 ORDER_CREATED = "order-created"  # the act of the order itself
+
 START_HANDLING = "start-handling"
 CANCELED = "canceled"
 DISPUTE_OPENED = "dispute-opened"
 DISPUTE_RESOLVED = "dispute-resolved"
-
-# No later status can be reached without start-handling, so each counts as start-handling. An
-# upstream that loses or compacts the first event must not cost the seller the order.
-HANDLING = frozenset({START_HANDLING, "handling", "ready-for-invoicing", "invoice", "invoiced"})
-
-# The statuses that can affect a verdict. Every other status is recorded and ignored.
-DECISIVE = HANDLING | {CANCELED, DISPUTE_OPENED, DISPUTE_RESOLVED}
+# A cancellation of some lines only, however its publisher spelt it.
+CANCELED_IN_PART = "canceled-in-part"
 
 # Deadline events of operators and support. They are not statuses of the flow, and no status can
 # be mistaken for one of them.
@@ -22,9 +20,19 @@ EXTENDED = "order.deadline-extended"
 HELD = "order.deadline-held"
 RELEASED = "order.deadline-released"
 
+# Nobody disputes an order that is not handled.
+IMPLIES_HANDLING = frozenset({Meaning.HANDLING, Meaning.DISPUTE_OPENED, Meaning.DISPUTE_RESOLVED})
+# Something happened, and nobody can tell what it means for the stock.
+OBSCURE = frozenset({Meaning.UNCLEAR, Meaning.UNKNOWN})
+
 # Meaning breaks ties in event time, never the order of arrival: a dispute that was opened and
-# resolved in the same microsecond is resolved.
-_RANK = {DISPUTE_OPENED: 1, DISPUTE_RESOLVED: 2, CANCELED: 3}
+# resolved in the same microsecond is resolved, and a clock that stops and starts runs.
+_RANK = {
+    Meaning.READY: 1,
+    Meaning.DISPUTE_OPENED: 2,
+    Meaning.DISPUTE_RESOLVED: 3,
+    Meaning.CANCELED: 4,
+}
 
 
 class Place(NamedTuple):
@@ -38,9 +46,10 @@ class Place(NamedTuple):
 class Act(NamedTuple):
     """One status change of an order.
 
-    ``stock_ok`` is the result of its validation: ``True`` for nothing wrong, ``False`` for out of
-    stock, defective or incomplete, ``None`` for no validation. ``form_complete``: its dispute form
-    had all three fields; ``None`` if it carried no form.
+    ``status`` is normalised, ``meaning`` that of the installation's vocabulary. ``stock_ok`` is the
+    result of its validation: ``True`` for nothing wrong, ``False`` for out of stock, defective or
+    incomplete, ``None`` for no validation. ``form_complete``: its dispute form had all three
+    fields; ``None`` if it carried no form.
     """
 
     status: str
@@ -49,11 +58,12 @@ class Act(NamedTuple):
     place: Place
     stock_ok: bool | None = None
     form_complete: bool | None = None
+    meaning: Meaning = Meaning.NOTHING
 
     @property
     def rank(self) -> tuple[datetime, int]:
         """Sort key: event time, then meaning."""
-        return self.occurred_at, _RANK.get(self.status, 0)
+        return self.occurred_at, _RANK.get(self.meaning, 0)
 
 
 class Change(NamedTuple):

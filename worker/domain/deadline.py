@@ -17,10 +17,15 @@ class Outage:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """The deadline in force, itself still in time, and whether the verdict is held."""
+    """The deadline in force, itself still in time, and since when the verdict is held."""
 
     due: datetime
-    held: bool = False
+    held_since: datetime | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether the verdict waits for a release."""
+        return self.held_since is not None
 
 
 def schedule(
@@ -31,23 +36,20 @@ def schedule(
 ) -> Schedule:
     """The schedule of an order: its first deadline, then all changes and outages.
 
-    ``started_at`` is the start of its clock. The latest extension in event time counts, and so
-    does the latest hold or release. Of several at one time, the one kinder to the seller counts.
-    No change brings a deadline forward. If the deadline lapsed in an outage, the seller gets back
-    the part of the time that lay in the outage.
+    ``started_at`` is the start of its clock. The latest due of all extensions counts, so that none
+    takes time away. The latest hold or release in event time counts, and of several at one time
+    the hold. If the deadline lapsed in an outage, the seller gets back the part of the time that
+    lay in the outage.
     """
-    due, extended_at = first_due, None
+    due = first_due
     held, held_at = False, None
     for change in changes:
         if change.kind == EXTENDED:
             assert change.due is not None
-            if change.due <= first_due:
-                continue
-            if extended_at is None or (change.occurred_at, change.due) > (extended_at, due):
-                due, extended_at = change.due, change.occurred_at
+            due = max(due, change.due)
         elif held_at is None or (change.occurred_at, change.kind != RELEASED) > (held_at, held):
             held, held_at = change.kind != RELEASED, change.occurred_at
     for outage in sorted(outages, key=lambda outage: outage.began):
         if outage.began <= due < outage.ended:
             due = outage.ended + (due - max(outage.began, started_at))
-    return Schedule(due, held)
+    return Schedule(due, held_at if held else None)

@@ -1,9 +1,10 @@
 """The proof of freshness, the reading that a verdict rests on, and the inputs that count."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import Any
 
 from pydantic_core import to_json
 
@@ -55,11 +56,15 @@ class Reading:
     """The progress of each input at a verdict, and the time from which its evidence is complete.
 
     ``positions`` are the next offsets to read. ``evidence_since`` is the time from which the logs
-    of acts are known to be complete; ``None``: from their beginning.
+    of acts are known to be complete; ``None`` is for ever. ``adopted_at`` is the start of this
+    installation; ``None`` is before every order. ``astray_at`` is the time of the last refused act
+    of the lane whose order is not known; ``None``: there is none.
     """
 
     positions: Mapping[Partition, int]
     evidence_since: datetime | None
+    adopted_at: datetime | None = None
+    astray_at: datetime | None = None
 
     @cached_property
     def read_to(self) -> str:
@@ -79,12 +84,20 @@ class EvidenceScope:
     # Retention on the log of orders loses orders, but no evidence of a known order.
     evidence_topic: str
     narrow: bool
+    # A log from its first offset on is complete, and no order is older than the installation.
+    complete: bool = False
+    # Refused acts whose order is not known count for no order.
+    ignore_astray: bool = False
 
     @classmethod
     def of(cls, settings: Settings) -> "EvidenceScope":
         """The scope in the settings."""
         return cls(
-            settings.input_topics, settings.order_status_changed_topic, settings.proof == "lane"
+            settings.input_topics,
+            settings.order_status_changed_topic,
+            settings.proof == "lane",
+            settings.before_adoption == "decide",
+            settings.astray_refusals == "ignore",
         )
 
     def covers(self, lane: int, partition: Partition) -> bool:
@@ -94,12 +107,22 @@ class EvidenceScope:
     async def reading(self, tx: Transaction, lane: int) -> Reading:
         """The stored positions of all workers, as the transaction sees them."""
         rows = [row for row in await tx.rows("positions") if row["topic"] in self.topics]
+        positions = {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+        adopted_at = rows[0]["adopted_at"] if rows and not self.complete else None
+        astray = None if self.ignore_astray else await tx.row("astray_since", lane)
+        return Reading(
+            positions, self._since(rows, lane), adopted_at, astray["at"] if astray else None
+        )
+
+    def _since(self, rows: Iterable[Any], lane: int) -> datetime | None:
+        acts = [row for row in rows if row["topic"] == self.evidence_topic]
         since = [
             row["covered_since"]
-            for row in rows
+            for row in acts
             if row["covered_since"] is not None
-            and row["topic"] == self.evidence_topic
             and self.covers(lane, (row["topic"], row["partition"]))
         ]
-        positions = {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
-        return Reading(positions, max(since, default=None))
+        begins = [row["begins_at"] for row in acts]
+        if begins and not self.complete and None not in begins:
+            since.append(min(begins))
+        return max(since, default=None)

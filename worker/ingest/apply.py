@@ -4,9 +4,9 @@ The positions move in the same transaction as the rows of the records: both happ
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from schemas.events import RefusalClass
@@ -15,6 +15,8 @@ from worker.domain.policy import Policies
 from worker.errors import KeyTaken, RowRejected
 from worker.ingest.dead_letter_limit import DeadLetterLimit
 from worker.ingest.decoder import Decoder
+from worker.ingest.delays import observe_delays
+from worker.ingest.entry import Entry
 from worker.ingest.rows import (
     Rows,
     act_columns,
@@ -23,6 +25,8 @@ from worker.ingest.rows import (
     decode_into,
     order_columns,
 )
+from worker.ingest.unknown_statuses import store_unknown
+from worker.ingest.versions import enter_versions
 from worker.lanes.lane import Lane
 from worker.lanes.timers import TimerChange, arm_reminders, earlier
 from worker.observability.labels import Effect, Purpose
@@ -54,13 +58,15 @@ class BatchResult:
 class _EntryResult(NamedTuple):
     """The effect of entering a batch's orders and acts.
 
-    ``orders`` is the number of new orders, ``to_notice`` the orders that may need a notice, and
-    ``counted`` the number of armed deadlines that the lane's row counts already.
+    ``orders`` is the number of new orders, ``to_notice`` the orders that may need a notice,
+    ``repeats`` those that may have been known before, and ``counted`` the number of armed deadlines
+    that the lane's row counts already.
     """
 
     orders: int
     timers: TimerChange
     to_notice: set[str]
+    repeats: Collection[str] = ()
     counted: int = 0
 
 
@@ -77,10 +83,14 @@ class Intake:
         metrics: Metrics,
         dead_letter_limit: DeadLetterLimit,
         traces: Traces | None = None,
+        *,
+        orders_topic: str = "",
+        least_window: timedelta | None = None,
     ) -> None:
         self._lane = lane
         self._decoder = decoder
         self._policies = policies
+        self._entry = Entry(policies, orders_topic, least_window)
         self._clock = clock
         self._clocks = clocks
         self._metrics = metrics
@@ -101,7 +111,9 @@ class Intake:
         """
         # By the later of two clocks: a worker whose clock is behind refuses nothing for that.
         latest = self._clocks.latest()
-        decode_into(rows, records, self._lane.number, self._decoder, self._policies, latest)
+        before = len(rows.acts)
+        decode_into(rows, records, self._lane.number, self._decoder, self._entry, latest)
+        observe_delays(self._metrics, records, rows.acts[before:])
         if self._traces:
             rows.traced += filter(carries_context, records)
         if pack:
@@ -161,23 +173,30 @@ class Intake:
             sequence, open_deadlines = await self._begin(tx, batch)
             await self._dead_letter_limit.check(tx, rows.dead_letter_places())
             enter = self._enter_by_copy if use_copy else self._enter
-            entered, timers, to_notice, counted = await enter(tx, rows)
+            entered, timers, to_notice, repeats, counted = await enter(tx, rows)
             if self._traces and spans:
                 contexts = [self._traces.context(span) for span in spans.values()]
                 await tx.execute("insert_traces", list(spans), *columns(contexts))
             if rows.changes:
                 await tx.execute_each("insert_changes", rows.changes)
-            if to_notice := to_notice | rows.without_clock | rows.changed:
+            retold = await enter_versions(tx, rows, repeats)
+            if to_notice := to_notice | rows.without_clock | rows.changed | retold:
                 # Another lane may turn a stub into an order at this moment. The second of the two
                 # must see the first: else our act leaves no notice, and its lane decides without.
                 await tx.rows("lock_stubs", list(to_notice))
                 notices = await tx.rows(
                     "insert_notices", list(to_notice), self._lane.number, list(rows.changed)
                 )
-            if mentioned := rows.mentioned - to_notice:
-                notices += await tx.rows("notice_mentioned", list(mentioned))
+            mentioned, ready = rows.mentioned - to_notice, rows.ready - to_notice
+            if mentioned or ready:
+                notices += await tx.rows("notice_mentioned", list(mentioned), list(ready))
             if rows.dead_letters:
-                await tx.execute_each("insert_dead_letters", rows.dead_letters)
+                letters = [
+                    (*each, each[1] != self._entry.orders_topic) for each in rows.dead_letters
+                ]
+                await tx.execute_each("insert_dead_letters", letters)
+            if rows.unknown:
+                await store_unknown(tx, rows.unknown)
             open_deadlines += timers.armed
             if timers.armed > counted:
                 await tx.execute("update_lane", self._lane.number, sequence, open_deadlines)
@@ -222,7 +241,9 @@ class Intake:
         missing = {*stubs}.difference(result["met"])
         complete = result["entered"] == len(orders) and result["stubs"] == len(missing)
         to_notice = {*result["watched"]} if complete else touched
-        return _EntryResult(entered, timers, to_notice, counted)
+        # Which of them were known is not worth a query of its own where all are new.
+        repeats = orders if entered < len(orders) else ()
+        return _EntryResult(entered, timers, to_notice, repeats, counted)
 
     async def _enter_by_copy(self, tx: Transaction, rows: Rows) -> _EntryResult:
         """Enter orders, stubs and acts at half the cost, if no other lane enters the same.
@@ -259,7 +280,8 @@ class Intake:
             for order_id in rows.touched & known.keys()
             if known[order_id]["lane"] != lane or known[order_id]["watched"]
         }
-        return _EntryResult(entered, timers, to_notice)
+        repeats = [o for o in orders if o in known and known[o]["lane"] is not None]
+        return _EntryResult(entered, timers, to_notice, repeats)
 
     async def _adopt_stubs(self, tx: Transaction, rows: Rows, order_ids: list[str]) -> Any:
         """Turn those of the orders that are stubs into orders; return numbers and first time."""
@@ -274,7 +296,9 @@ class Intake:
     async def _arm_reminders(self, tx: Transaction, order_ids: Sequence[str]) -> datetime | None:
         if not order_ids or not self._policies.reminds:
             return None
-        return await arm_reminders(tx, self._lane.number, order_ids, self._clock.now())
+        return await arm_reminders(
+            tx, self._lane.number, order_ids, self._clock.now(), self._policies
+        )
 
     async def _begin(self, tx: Transaction, batch: Batch) -> tuple[int, int]:
         """Pass the fence, as :meth:`Lane.fence`, and move the positions to the end of the batch."""
@@ -292,11 +316,14 @@ class Intake:
     def _count(self, rows: Rows, entered: int, started: float) -> None:
         for (topic, outcome), number in Counter(rows.outcomes).items():
             # Only the database knows that an order repeats one of an earlier batch.
-            repeats = number - entered if outcome == Effect.CREATED else 0
+            # Orders of refused records were entered beside those.
+            repeats = max(0, number - entered) if outcome == Effect.CREATED else 0
             self._metrics.records.labels(topic, Effect.REPEAT).inc(repeats)
             self._metrics.records.labels(topic, outcome).inc(number - repeats)
         for error, number in rows.refusals.items():
             self._metrics.dead_letters.labels(error).inc(number)
+        for (_, topic), found in rows.unknown.items():
+            self._metrics.unknown_statuses.labels(topic).inc(found.records)
         if rows.outcomes:
             self._metrics.batch_records.observe(len(rows.outcomes))
         elapsed = self._clock.monotonic() - started

@@ -9,9 +9,13 @@ Accepted are:
 - CloudEvents in **structured mode** (``application/cloudevents+json``), with ``data`` or
   ``data_base64``.
 
-Header names are compared without case. A header may be repeated with the same value only. If a
-JSON field is repeated, the last one counts. NaN and Infinity are not JSON. A lone surrogate escape
-anywhere in the JSON is of class ``text``; raw bytes that are not UTF-8 are ``not-json``.
+Header names are compared without case, and the prefix ``ce-`` is read as ``ce_``. A header may be
+repeated with the same value only. If a JSON field is repeated, the last one counts. NaN and
+Infinity are not JSON. A lone surrogate escape anywhere in the JSON is of class ``text``; raw bytes
+that are not UTF-8 are ``not-json``.
+
+A topic may carry another system's format. Our own events stand beside it: with a ``ce_type`` of
+ours, or in structured mode. Another event in structured mode is read as the format of its data.
 
 Of a record with a long key or many headers, neither is scanned: it is refused by their number.
 
@@ -20,7 +24,7 @@ If a record has several errors, the first in the order of the checks below gives
 
 import base64
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple, NoReturn, cast
 
@@ -36,8 +40,9 @@ from schemas.models import (
     OrderCreated,
     OrderStatusChanged,
 )
+from worker.ingest import formats
 from worker.ingest.broken_records import named_orders
-from worker.ingest.formats import ADAPTERS, Adapter
+from worker.ingest.formats import Adapter
 from worker.ingest.parse_errors import (
     MAX_MESSAGE,
     RefusalError,
@@ -57,6 +62,7 @@ _MAX_CACHED_ENVELOPES = 16
 _MAX_CACHED_BYTES = 500
 # Publishers and their proxies send a few dozen at most.
 _MAX_HEADERS = 1_000
+_OWN_TYPES = "marketplace.order."
 # Of a header's name, the part that is looked at. The names that are read are shorter.
 _NAME_PREFIX = 64
 _SPECVERSION = re.compile(r"1\.[0-9]{1,9}")
@@ -105,7 +111,7 @@ class Decoder:
 
     ``longest_wait`` is the longest window plus grace of any policy: an order with a deadline beyond
     the calendar is refused here, while the refusal can still name the field. A topic in
-    ``adapters`` carries another system's format, without an envelope.
+    ``adapters`` carries another system's format. ``aliases`` gives the other ids of an order.
     """
 
     def __init__(
@@ -116,6 +122,7 @@ class Decoder:
         max_clock_skew: timedelta,
         longest_wait: timedelta,
         adapters: Mapping[str, Adapter] | None = None,
+        aliases: Callable[[str], Iterable[str]] | None = None,
     ) -> None:
         self._event_types: dict[str, _EventTypes] = {
             topic: tuple(
@@ -132,6 +139,7 @@ class Decoder:
             topic: [] for topic in self._event_types
         }
         self._adapters = adapters or {}
+        self._aliases = aliases
         self._max_record_bytes = max_record_bytes
         self._max_clock_skew = max_clock_skew
         self._latest_entry = datetime.max.replace(tzinfo=UTC) - longest_wait
@@ -145,7 +153,8 @@ class Decoder:
             settings.max_record_bytes,
             settings.max_clock_skew,
             longest_wait,
-            {topic: ADAPTERS[name] for topic, name in settings.foreign_formats.items()},
+            formats.adapters(settings),
+            formats.aliases(settings),
         )
 
     def decode(self, record: Record, now: datetime) -> Event | tuple[Event, ...] | Refusal:
@@ -163,7 +172,7 @@ class Decoder:
 
     def named_orders(self, record: Record) -> tuple[str, ...]:
         """Return the orders that a record names, readable or not; a refusal shields each."""
-        return named_orders(record, self._max_record_bytes)
+        return named_orders(record, self._max_record_bytes, self._aliases)
 
     def _decode_event(self, record: Record, now: datetime) -> Event:
         topic, _, _, _, key, value, headers = record
@@ -192,30 +201,43 @@ class Decoder:
             event = event_type.validate(value)
         except ValidationError as error:
             raise validation_refusal(error, value, prefix) from None
-        if key != event.order_id.encode():
+        if key != event.order_id.encode() and _trimmed(key) != event.order_id:
             _refuse(RefusalClass.KEY_MISMATCH, f"key: not {prefix}order_id in UTF-8")
         self._check_time(event, now, prefix)
         return event
 
-    def _decode_foreign(self, adapter: Adapter, record: Record, now: datetime) -> tuple[Event, ...]:
+    def _decode_foreign(
+        self, adapter: Adapter, record: Record, now: datetime
+    ) -> Event | tuple[Event, ...]:
+        mode, kind = _mode(record.headers)
+        if kind.startswith(_OWN_TYPES):
+            return self._decode_event(record, now)
         if record.key and len(record.key) > LONGEST_KEY:
             _refuse_key(record)
         value = self._checked_value(record)
-        if len(record.headers) > _MAX_HEADERS:
-            _refuse_headers()
         refuse_constants(value)
-        recorded_at = timestamp_of(record.timestamp)
+        if mode == _STRUCTURED and (envelope := _envelope(value)):
+            if str(envelope.get("type")).startswith(_OWN_TYPES):
+                return self._decode_event(record, now)
+            if envelope.get("data") is not None:
+                value = to_json(envelope["data"])
         try:
-            decoded = adapter(value, recorded_at)
+            decoded = adapter(value, timestamp_of(record.timestamp))
         except ValidationError as error:
             raise validation_refusal(error, value, "") from None
         for event in decoded:
             if not record.key:
                 _refuse(RefusalClass.NO_KEY, "key: missing")
-            if record.key != event.order_id.encode():
+            if record.key != event.order_id.encode() and not self._names(record.key, event):
                 _refuse(RefusalClass.KEY_MISMATCH, "key: not the order's id in UTF-8")
             self._check_time(event, now, "")
         return decoded
+
+    def _names(self, key: bytes, event: Event) -> bool:
+        """Whether a key is the order's id with blanks around it, or another id of the order."""
+        text = _trimmed(key)
+        aliases = self._aliases(text) if self._aliases and text else ()
+        return event.order_id == text or event.order_id in aliases
 
     def _checked_value(self, record: Record) -> bytes:
         value = record.value
@@ -239,6 +261,13 @@ class Decoder:
         # A future `entered_at` would hide its deadline forever.
         if moment > now + self._max_clock_skew:
             _refuse(RefusalClass.FUTURE_TIME, f"{prefix}{field}: ahead of the clock")
+
+
+def _trimmed(key: bytes) -> str | None:
+    try:
+        return key.decode().strip()
+    except UnicodeDecodeError:
+        return None
 
 
 def _refuse(error: RefusalClass, message: str) -> NoReturn:
@@ -270,12 +299,27 @@ def _cached(
 ) -> _Envelope:
     envelope = _check_headers(headers, event_types)
     pattern = tuple(
-        (name, raw if name.lower() in _READ_HEADERS else _ANYTHING) for name, raw in headers
+        (name, raw if _header_name(name) in _READ_HEADERS else _ANYTHING) for name, raw in headers
     )
     if sum(len(name) + len(raw or b"") for name, raw in headers) < _MAX_CACHED_BYTES:
         del cache[_MAX_CACHED_ENVELOPES - 1 :]
         cache.insert(0, (pattern, envelope))
     return envelope
+
+
+def _header_name(name: str) -> str:
+    lowered = name[:_NAME_PREFIX].lower()
+    # HTTP and several libraries write a hyphen.
+    return events.CE_PREFIX + lowered[3:] if lowered.startswith("ce-") else lowered
+
+
+def _mode(headers: _Headers) -> tuple[bytes, str]:
+    """The media type and the type of an event, each empty where the headers do not tell it."""
+    if len(headers) > _MAX_HEADERS:
+        _refuse_headers()
+    told = {_header_name(name): raw or b"" for name, raw in headers}
+    kind = told.get(events.CE_TYPE, b"").decode("latin-1")
+    return _media_type(told.get(events.CONTENT_TYPE_HEADER, b"")), kind
 
 
 def _check_headers(headers: _Headers, event_types: _EventTypes) -> _Envelope:
@@ -285,7 +329,7 @@ def _check_headers(headers: _Headers, event_types: _EventTypes) -> _Envelope:
     read: dict[str, bytes] = {}
     cloud_event = False
     for name, raw in headers:
-        lowered = name[:_NAME_PREFIX].lower()
+        lowered = _header_name(name)
         cloud_event = cloud_event or lowered.startswith(events.CE_PREFIX)
         # Kafka allows null as a header's value, though the client's types do not say so.
         if lowered in _READ_HEADERS and read.setdefault(lowered, raw or b"") != (raw or b""):
@@ -314,6 +358,14 @@ def _media_type(content_type: bytes) -> bytes:
 def _check_specversion(field: str, version: object) -> None:
     if not isinstance(version, str) or _SPECVERSION.fullmatch(version) is None:
         _refuse(RefusalClass.ENVELOPE, f"{field}: not 1.x")
+
+
+def _envelope(value: bytes) -> dict[str, Any] | None:
+    try:
+        found = from_json(value, allow_inf_nan=False)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _structured_data(value: bytes, event_types: _EventTypes) -> tuple[bytes, _EventType]:

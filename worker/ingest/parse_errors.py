@@ -16,6 +16,11 @@ from schemas.events import RefusalClass
 
 MAX_MESSAGE: Final = 300
 
+GZIP: Final = b"\x1f\x8b"
+# The serializers of schema registries write this byte and the number of a schema before the value.
+FRAME: Final = b"\0"
+FRAMED_AT: Final = 5
+
 _POSITION = re.compile(r" at (line [0-9]+ column [0-9]+)$")
 _CLASS_OF_ERROR = {
     types.TIME_FORMAT: RefusalClass.TIME,
@@ -91,7 +96,16 @@ def json_refusal(error: str, value: bytes, field: str) -> RefusalError:
         return RefusalError(RefusalClass.TEXT, f"{field}: lone surrogate{at}")
     if "number out of range" in error:
         return RefusalError(RefusalClass.OUT_OF_RANGE, f"{field}: number too long{at}")
-    return RefusalError(RefusalClass.NOT_JSON, f"{field}: not JSON in UTF-8{at}")
+    return RefusalError(RefusalClass.NOT_JSON, f"{field}: not JSON in UTF-8{at}{_likeness(value)}")
+
+
+def _likeness(value: bytes) -> str:
+    """The encoding that the first bytes are known for, so that its publisher finds the setting."""
+    if value.startswith(GZIP):
+        return "; it begins like gzip"
+    if value.startswith(FRAME) and len(value) > FRAMED_AT:
+        return "; it begins like a record of a schema registry (Avro, Protobuf or JSON Schema)"
+    return ""
 
 
 def _parses(value: bytes) -> bool:

@@ -1,13 +1,14 @@
 """Decodes a batch of records into the rows that Postgres stores."""
 
-from collections.abc import Collection, Iterable, Sequence
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 from operator import itemgetter
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
-from schemas.events import RefusalClass
+from schemas.events import RESPONSIBLE, RefusalClass
 from schemas.models import (
     DeadlineExtended,
     DeadlineHeld,
@@ -15,9 +16,11 @@ from schemas.models import (
     OrderCreated,
     OrderStatusChanged,
 )
-from worker.domain.acts import DECISIVE, EXTENDED, HELD, ORDER_CREATED, RELEASED
-from worker.domain.policy import Facts, Policies, Terms
+from schemas.statuses import Meaning, normalise
+from worker.domain.acts import CANCELED_IN_PART, EXTENDED, HELD, ORDER_CREATED, RELEASED
 from worker.ingest.decoder import Decoder, Event
+from worker.ingest.entry import Entry
+from worker.ingest.salvage import salvage
 from worker.observability.labels import Effect
 from worker.records import Partition, Record, Refusal, timestamp_of
 from worker.storage import binary_copy
@@ -30,8 +33,16 @@ _CHANGES: dict[type, str] = {
 # The columns of an order that differ within a batch; also the parameters of enter_orders.sql.
 _ORDER_FIELDS = (
     "order_id", "seller_id", "fulfilment", "entered_at", "due", "fires_at", "policy",
-    "policy_version", "at_lapse", "total", "currency", "offset",
+    "policy_version", "at_lapse", "doubt", "labels", "told_due", "total", "currency", "offset",
 )  # fmt: skip
+
+
+class UnknownStatus(NamedTuple):
+    """The acts of a batch with one unknown status: partition, offset and time of two of them."""
+
+    first: tuple[int, int, datetime]
+    last: tuple[int, int, datetime]
+    records: int
 
 
 @dataclass(slots=True)
@@ -43,14 +54,22 @@ class Rows:
     orders: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     # The partition that the orders came from; a lane has one for orders.
     home: Partition | None = None
-    # order id, status, occurred_at, topic, partition, offset, stock_ok, form_complete, body.
+    # Order-created records of orders that the batch holds already, as in ``orders``, with their
+    # topic and partition.
+    retold: list[tuple[Any, ...]] = field(default_factory=list)
+    # order id, status, occurred_at, topic, partition, offset, stock_ok, form_complete, unknown,
+    # body.
     acts: list[tuple[Any, ...]] = field(default_factory=list)
     # Acts that are packed for COPY already; they are no longer in ``acts``.
     packed_acts: list[bytes] = field(default_factory=list)
     # Orders with an act or change that may decide them or start their clock.
     touched: set[str] = field(default_factory=set)
+    # Orders with an act that makes a cancelled order alive again.
+    ready: set[str] = field(default_factory=set)
     # Orders with other acts: these may start a clock by the policies of another worker.
     mentioned: set[str] = field(default_factory=set)
+    # By status and topic, the acts that no table knows: the first and last place, and their number.
+    unknown: dict[tuple[str, str], UnknownStatus] = field(default_factory=dict)
     # New orders whose clock has not started.
     without_clock: set[str] = field(default_factory=set)
     # Changes of deadlines, and their orders.
@@ -105,7 +124,7 @@ class Rows:
 def act_columns(rows: Rows) -> list[list[Any]]:
     """Turn acts that are not packed into columns, as enter_orders.sql takes them."""
     acts = [(*act[:3], rows.now, *act[3:-1], act[-1].decode(errors="replace")) for act in rows.acts]
-    return [list(column) for column in zip(*acts, strict=True)] or [[]] * 10
+    return [list(column) for column in zip(*acts, strict=True)] or [[]] * 11
 
 
 def order_columns(orders: Collection[tuple[Any, ...]]) -> list[Sequence[Any]]:
@@ -125,30 +144,37 @@ def decode_into(
     records: Iterable[Record],
     lane: int,
     decoder: Decoder,
-    policies: Policies,
+    entry: Entry,
     latest: datetime,
 ) -> None:
     """Decode records and add them to ``rows``; one that is refused is added as a dead letter.
 
     A time far after ``latest`` is refused.
     """
-    decisive = DECISIVE | policies.clocks
     for record in records:
         event = decoder.decode(record, latest)
         # No isinstance(): the models' metaclass makes it ten times as slow.
         kind = type(event)
         if kind is OrderStatusChanged:
-            _add_status(rows, record, cast("OrderStatusChanged", event), decisive)
+            _add_status(rows, record, cast("OrderStatusChanged", event), entry)
             rows.count(record.topic, Effect.STATUS)
         elif kind is OrderCreated:
-            _add_order(rows, record, cast("OrderCreated", event), policies, lane)
+            _add_order(rows, record, cast("OrderCreated", event), entry, lane)
         elif kind is tuple:
-            _add_foreign(rows, record, cast("tuple[Event, ...]", event), decisive, policies, lane)
+            _add_foreign(rows, record, cast("tuple[Event, ...]", event), entry, lane)
         elif kind in _CHANGES:
             _add_change(rows, record, cast("DeadlineExtended", event), _CHANGES[kind])
             rows.count(record.topic, Effect.DEADLINE)
         else:
-            add_dead_letter(rows, record, cast("Refusal", event), lane)
+            refusal = cast("Refusal", event)
+            add_dead_letter(rows, record, refusal, lane)
+            if record.topic == entry.orders_topic:
+                _add_salvaged(rows, record, refusal, entry, latest)
+
+
+def packed_labels(labels: Mapping[str, str] | None) -> str | None:
+    """The labels of an order as Postgres stores them; NULL without any."""
+    return json.dumps(labels, sort_keys=True, ensure_ascii=False) if labels else None
 
 
 def add_dead_letter(rows: Rows, record: Record, refusal: Refusal, lane: int) -> None:
@@ -165,59 +191,79 @@ def add_dead_letter(rows: Rows, record: Record, refusal: Refusal, lane: int) -> 
     rows.refusals[refusal.error] = rows.refusals.get(refusal.error, 0) + 1
 
 
-def _add_order(
-    rows: Rows, record: Record, event: OrderCreated, policies: Policies, lane: int
-) -> None:
+def _add_order(rows: Rows, record: Record, event: OrderCreated, entry: Entry, lane: int) -> None:
     order_id = event.order_id
     try:
-        terms = _terms(event, policies)
+        terms, doubt = entry.terms(event, record, rows.now)
     except OverflowError:
         message = "the order's policy has no deadline for this entered_at"
         refusal = Refusal(RefusalClass.OUT_OF_RANGE, message, (order_id,))
         add_dead_letter(rows, record, refusal, lane)
         return
-    _add_act(rows, record, order_id, ORDER_CREATED, event.entered_at, None, None)
+    _add_act(rows, record, order_id, ORDER_CREATED, event.entered_at, None, None, None)
+    order = (
+        order_id, event.seller_id, event.fulfilment, event.entered_at, *terms, doubt,
+        packed_labels(event.labels), event.due, event.total, event.currency, record.offset,
+    )  # fmt: skip
     if order_id in rows.orders:
+        rows.retold.append((*order, record.topic, record.partition))
         rows.count(record.topic, Effect.REPEAT)
         return
-    rows.orders[order_id] = (
-        order_id, event.seller_id, event.fulfilment, event.entered_at, *terms, event.total,
-        event.currency, record.offset,
-    )  # fmt: skip
-    if terms is _NO_CLOCK:
+    rows.orders[order_id] = order
+    if terms[0] is None:
         # The act that starts it may have come before the order.
         rows.without_clock.add(order_id)
     rows.home = (record.topic, record.partition)
     rows.count(record.topic, Effect.CREATED)
 
 
-_NO_CLOCK: Terms = (None, None, None, 0, None)
-
-
-def _terms(event: OrderCreated, policies: Policies) -> Terms:
-    policy = policies.only or policies.choose(
-        Facts(
-            event.seller_id,
-            event.fulfilment,
-            None if event.total is None else Decimal(event.total),
-            event.currency,
-        )
-    )
-    if policy.clock != ORDER_CREATED:
-        return _NO_CLOCK
-    return policy.terms(event.entered_at)
-
-
-def _add_status(
-    rows: Rows, record: Record, event: OrderStatusChanged, decisive: frozenset[str]
+def _add_salvaged(
+    rows: Rows, record: Record, refusal: Refusal, entry: Entry, latest: datetime
 ) -> None:
-    _add_act(rows, record, event.order_id, event.status, event.occurred_at, event.stock_ok,
-         event.form_complete)  # fmt: skip
-    (rows.touched if event.status in decisive else rows.mentioned).add(event.order_id)
+    """Add the order of a refused order-created, if it can be read. The dead letter shields it."""
+    event = salvage(record, refusal, latest)
+    if event is None or event.order_id in rows.orders:
+        return
+    with suppress(OverflowError):
+        terms, doubt = entry.terms(event, record, rows.now)
+        rows.orders[event.order_id] = (
+            event.order_id, event.seller_id, event.fulfilment, event.entered_at, *terms, doubt,
+            None, None, event.total, event.currency, record.offset,
+        )  # fmt: skip
+        rows.home = (record.topic, record.partition)
+        if terms[0] is None:
+            rows.without_clock.add(event.order_id)
+
+
+def _add_status(rows: Rows, record: Record, event: OrderStatusChanged, entry: Entry) -> None:
+    status = normalise(event.status)
+    meaning = entry.meaning(status)
+    if meaning is Meaning.CANCELED and event.cancels_in_part:
+        status, meaning = CANCELED_IN_PART, Meaning.CANCELED_IN_PART
+    unknown = True if meaning is Meaning.UNKNOWN else None
+    order_id, form = event.order_id, event.form_complete
+    if event.dispute is not None and event.dispute.responsible == RESPONSIBLE:
+        form = None  # our own form, sent back
+    _add_act(rows, record, order_id, status, event.occurred_at, event.stock_ok, form, unknown)
+    if meaning is Meaning.READY:
+        rows.ready.add(order_id)
+    elif meaning is Meaning.NOTHING and status not in entry.clocks:
+        rows.mentioned.add(order_id)
+    else:
+        rows.touched.add(order_id)
+        if unknown:
+            _add_unknown(rows, record, event.status, event.occurred_at)
+
+
+def _add_unknown(rows: Rows, record: Record, status: str, occurred_at: datetime) -> None:
+    place = (record.partition, record.offset, occurred_at)
+    known = rows.unknown.get((status, record.topic))
+    first, number = (known.first, known.records) if known else (place, 0)
+    rows.unknown[status, record.topic] = UnknownStatus(first, place, number + 1)
 
 
 def _add_change(rows: Rows, record: Record, event: DeadlineExtended, kind: str) -> None:
-    _add_act(rows, record, event.order_id, kind, event.occurred_at, None, None)
+    _add_act(rows, record, event.order_id, kind, event.occurred_at, None, None, None)
     due = event.due if kind == EXTENDED else None
     place = (record.topic, record.partition, record.offset)
     rows.changes.append((
@@ -229,27 +275,26 @@ def _add_change(rows: Rows, record: Record, event: DeadlineExtended, kind: str) 
 
 
 def _add_foreign(
-    rows: Rows,
-    record: Record,
-    events: tuple[Event, ...],
-    decisive: frozenset[str],
-    policies: Policies,
-    lane: int,
+    rows: Rows, record: Record, events: tuple[Event, ...], entry: Entry, lane: int
 ) -> None:
-    if events and isinstance(events[0], OrderCreated):
-        _add_order(rows, record, events[0], policies, lane)
-        return
+    # An order may come with acts; its record counts once, as that of an order.
+    entered = False
     for event in events:
-        _add_status(rows, record, cast("OrderStatusChanged", event), decisive)
-    rows.count(record.topic, Effect.STATUS if events else Effect.IGNORED)
+        if isinstance(event, OrderCreated):
+            _add_order(rows, record, event, entry, lane)
+            entered = True
+        else:
+            _add_status(rows, record, cast("OrderStatusChanged", event), entry)
+    if not entered:
+        rows.count(record.topic, Effect.STATUS if events else Effect.IGNORED)
 
 
 def _add_act(
     rows: Rows, record: Record, order_id: str, status: str, occurred_at: datetime,
-    stock_ok: bool | None, form_complete: bool | None,
+    stock_ok: bool | None, form_complete: bool | None, unknown: bool | None,
 ) -> None:  # fmt: skip
     assert record.value is not None
     rows.acts.append((
         order_id, status, occurred_at, record.topic, record.partition, record.offset, stock_ok,
-        form_complete, record.value,
+        form_complete, unknown, record.value,
     ))  # fmt: skip

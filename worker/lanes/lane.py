@@ -85,12 +85,20 @@ class Lane:
         return dict(self.positions)
 
     async def start_position(
-        self, partition: Partition, next_offset: int, covered_since: datetime | None
+        self,
+        partition: Partition,
+        next_offset: int,
+        covered_since: datetime | None,
+        begins_at: datetime | None = None,
     ) -> None:
-        """Set a position that was never stored, or that retention has removed from the log."""
+        """Set a position that was never stored, or that retention has removed from the log.
+
+        The log is complete from ``covered_since`` on if it was cut. ``begins_at`` is the beginning
+        of the topic, for the first of its partitions.
+        """
         async with self.lock, self.database.transaction() as tx:
             await self.fence(tx)
-            await tx.execute("start_position", *partition, next_offset, covered_since)
+            await tx.execute("start_position", *partition, next_offset, covered_since, begins_at)
         self.positions[partition] = next_offset
 
     async def stored_sequence(self) -> int:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from worker.storage.transaction import Transaction
+from worker.domain.policy import Policies
+from worker.storage.transaction import Transaction, columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +29,21 @@ class TimerChange:
 
 
 async def arm_reminders(
-    tx: Transaction, lane: int, order_ids: Sequence[str], now: datetime
+    tx: Transaction, lane: int, order_ids: Sequence[str], now: datetime, policies: Policies
 ) -> datetime | None:
     """Plan the reminders of these orders that lie ahead; returns the first of them."""
-    row = await tx.row("arm_reminders", order_ids, lane, now)
-    assert row is not None
-    first: datetime | None = row["next"]
-    return first
+    rows = [
+        (at, order["order_id"])
+        for order in await tx.rows("reminded_orders", order_ids, lane)
+        for at in policies.reminds_at(
+            order["policy"], order["policy_version"], order["due"], order["reminders"]
+        )
+        if at > now
+    ]
+    if not rows:
+        return None
+    await tx.execute("arm_reminders", lane, *columns(rows))
+    return min(rows)[0]
 
 
 def earlier(one: datetime | None, other: datetime | None) -> datetime | None:

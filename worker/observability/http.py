@@ -1,14 +1,19 @@
-"""The HTTP server: /metrics, /livez, /readyz and the board, on the worker's own event loop.
+"""The HTTP server: /metrics, /livez, /readyz and the board, on a thread and a loop of its own.
 
-Small on purpose: few pages, no request bodies, one request per connection. No client can cost the
-worker more than a few kilobytes for a few seconds.
+A batch that is computed must not delay a probe, so only the board's data come from the worker's
+loop. Small on purpose: few pages, no request bodies, one request per connection. No client can
+cost the worker more than a few kilobytes for a few seconds, and no crowd keeps a newcomer out.
 """
 
 import asyncio
 import json
 import logging
 import os
-from collections.abc import Awaitable, Callable, Mapping
+import resource
+import socket
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import partial
+from threading import Thread
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
@@ -20,8 +25,18 @@ from worker.observability.health import Health
 
 # A connection is closed after this in any case; scrapes of Prometheus end after 10 s.
 _CONNECTION_SECONDS = 10.0
-_CONNECTIONS = 64
+# Too many connections would use up the file descriptors that Kafka and Postgres need. When all
+# places are taken, a newcomer gets that of the oldest.
+_SILENT = min(1024, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)  # have not yet asked
+_ASKING = 64
+# Accepted in one turn of the loop: a newcomer has several turns in which to ask.
+_ACCEPTED = 16
+# Clients that the kernel lets wait: a probe must not be dropped with a crowd.
+_BACKLOG = 1024
+# Between two signs of life of the worker's loop.
+_TURN_SECONDS = 1.0
 _HEADER_BYTES = 4096
+_HEAD_BYTES = 2 * _HEADER_BYTES
 _NO_STORE = {"Cache-Control": "no-store"}
 
 Page = Callable[[web.BaseRequest], Awaitable[web.Response]]
@@ -34,6 +49,40 @@ def _is_our_fault(record: logging.LogRecord) -> bool:
 
 _log = logging.getLogger(__name__)
 _log.addFilter(_is_our_fault)
+
+
+class _Silent(asyncio.Protocol):
+    """A client until it has sent the head of a request; this costs little, and a crowd as well."""
+
+    def __init__(
+        self, silent: dict["_Silent", None], admit: Callable[[asyncio.Transport, bytes], None]
+    ) -> None:
+        self._silent = silent
+        self._admit = admit
+        self._head = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._silent[self] = None
+        if len(self._silent) > _SILENT:
+            oldest = next(iter(self._silent))
+            del self._silent[oldest]
+            oldest.close()
+        asyncio.get_running_loop().call_later(_CONNECTION_SECONDS, transport.abort)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        self._head += data
+        ended = b"\n\r\n" in self._head or b"\n\n" in self._head
+        if (ended or len(self._head) > _HEAD_BYTES) and self._silent.pop(self, self) is None:
+            self._admit(self._transport, self._head)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._silent.pop(self, None)
 
 
 class HttpServer:
@@ -54,10 +103,16 @@ class HttpServer:
         self._port = port
         self._registry = metrics_registry
         self._health = health
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: Thread | None = None
+        self._main: asyncio.AbstractEventLoop | None = None
+        self._turning: asyncio.TimerHandle | None = None
         self._web: web.Server | None = None
         self._server: asyncio.Server | None = None
+        self._silent: dict[_Silent, None] = {}
+        self._encoding = asyncio.Lock()
         self._pages: dict[str, Page] = {
-            **(more or {}),
+            **{path: self._on_main(page) for path, page in (more or {}).items()},
             "/metrics": self._metrics,
             "/livez": self._livez,
             "/readyz": self._readyz,
@@ -74,9 +129,37 @@ class HttpServer:
         Raises:
             CannotListen: the port is taken, or the address is not ours.
         """
-        loop = asyncio.get_running_loop()
+        self._main = asyncio.get_running_loop()
+        self._loop = asyncio.SelectorEventLoop()
+        self._thread = Thread(target=self._loop.run_forever, name="http", daemon=True)
+        self._thread.start()
+        try:
+            await self._there(self._listen())
+        except OSError as error:
+            await self.stop()
+            why = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+            raise CannotListen(
+                f"cannot listen on {self._host} port {self._port}: {why}; "
+                "set PLAZO_HTTP_HOST and PLAZO_HTTP_PORT"
+            ) from error
+        self._turn()
+
+    async def stop(self) -> None:
+        """Close the port and every connection."""
+        if self._turning is not None:
+            self._turning.cancel()
+        thread, self._thread = self._thread, None
+        if thread is None or self._loop is None:
+            return
+        await self._there(self._close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        await asyncio.to_thread(thread.join)
+        self._loop.close()
+
+    async def _listen(self) -> None:
         self._web = web.Server(
             self._answer,
+            handler_cancellation=True,
             access_log=None,
             logger=_log,
             keepalive_timeout=0,
@@ -84,37 +167,64 @@ class HttpServer:
             max_line_size=_HEADER_BYTES,
             max_field_size=_HEADER_BYTES,
         )
-        try:
-            self._server = await loop.create_server(
-                self._connection, self._host, self._port, backlog=_CONNECTIONS
-            )
-        except OSError as error:
-            why = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
-            raise CannotListen(
-                f"cannot listen on {self._host} port {self._port}: {why}; "
-                "set PLAZO_HTTP_HOST and PLAZO_HTTP_PORT"
-            ) from error
+        self._server = await asyncio.get_running_loop().create_server(
+            partial(_Silent, self._silent, self._admit), self._host, self._port, backlog=_ACCEPTED
+        )
+        for listening in self._server.sockets:
+            # asyncio takes its backlog for both: how many wait, and how many one turn accepts.
+            with socket.fromfd(listening.fileno(), listening.family, listening.type) as same:
+                same.listen(_BACKLOG)
         self._port = self._server.sockets[0].getsockname()[1]
 
-    async def stop(self) -> None:
-        """Close the port and every connection."""
-        server, self._server = self._server, None
-        if server is None or self._web is None:
+    async def _close(self) -> None:
+        if self._server is None or self._web is None:
             return
-        server.close()
+        for listening in self._server.sockets:
+            asyncio.get_running_loop().remove_reader(listening.fileno())
+        for _ in range(5):  # turns, in which those just accepted become connections
+            await asyncio.sleep(0)
         await self._web.shutdown(timeout=1.0)
-        await server.wait_closed()
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
+        self._server.close()
+        for one in self._silent:
+            one.close()
+        await asyncio.sleep(0)  # in which the transports close
+        await self._server.wait_closed()
 
-    def _connection(self) -> asyncio.BaseProtocol:
+    async def _there(self, work: Coroutine[None, None, None]) -> None:
+        """Do this work on the server's own loop."""
+        assert self._loop is not None
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+
+    def _on_main(self, page: Page) -> Page:
+        """The page, computed on the worker's loop, where its database is."""
+
+        async def on_main(request: web.BaseRequest) -> web.Response:
+            async def work() -> web.Response:
+                return await page(request)
+
+            assert self._main is not None
+            return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work(), self._main))
+
+        return on_main
+
+    def _turn(self) -> None:
+        assert self._main is not None
+        self._health.turn()
+        self._turning = self._main.call_later(_TURN_SECONDS, self._turn)
+
+    def _admit(self, transport: asyncio.Transport, head: bytes) -> None:
         assert self._web is not None
+        asking = [one for one in self._web.connections if one.transport is not None]
+        if len(asking) >= _ASKING:
+            asking[0].force_close()
         protocol = self._web()
-        # aiohttp waits forever for the first request, and too many connections would use up the
-        # file descriptors that Kafka and Postgres need.
-        crowded = len(self._web.connections) >= _CONNECTIONS
-        asyncio.get_running_loop().call_later(
-            0.05 if crowded else _CONNECTION_SECONDS, protocol.force_close
-        )
-        return protocol
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        protocol.data_received(head)
 
     async def _answer(self, request: web.BaseRequest) -> web.Response:
         page = self._pages.get(request.path)
@@ -132,9 +242,9 @@ class HttpServer:
             encode, content_type = choose_encoder(",".join(request.headers.getall("Accept", ())))
         except TypeError:  # a version that is not a number
             encode, content_type = choose_encoder("")
-        response = web.Response(
-            body=encode(self._registry), headers={"Content-Type": content_type, **_NO_STORE}
-        )
+        async with self._encoding:  # one in each turn of the loop: probes go in between
+            body = encode(self._registry)
+        response = web.Response(body=body, headers={"Content-Type": content_type, **_NO_STORE})
         response.enable_compression()
         return response
 

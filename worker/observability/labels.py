@@ -26,7 +26,15 @@ class Guard(StrEnum):
     HALTED = "halted"
     FAILING = "failing"  # a lane fails again and again at the same place
     MASS_CANCEL = "mass-cancel"  # too many auto-cancels: a person decides
+    ASTRAY = "astray"  # a refused act names no known order: silent orders escalate
     SILENT_FEED = "silent-feed"  # orders arrive, and status changes do not
+
+
+class Tells(StrEnum):
+    """What a record tells of."""
+
+    ORDERS = "orders"
+    ACTS = "acts"
 
 
 class Connection(StrEnum):

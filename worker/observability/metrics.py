@@ -30,6 +30,7 @@ from worker.observability.labels import (
     Part,
     Purpose,
     Readiness,
+    Tells,
 )
 from worker.observability.metric_family import INPUT_TOPICS, OPEN, Family, Row, row
 from worker.settings import Settings
@@ -39,6 +40,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _SHORT = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _LATENESS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
+_DELAY = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600, 21600, 86400, 604800)
 _BATCH = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000)
 
 
@@ -69,6 +71,23 @@ class Metrics:
         "plazo_records_lost_total",
         "Offsets that retention or truncation removed before they were read.",
         topic=INPUT_TOPICS,
+    )
+    unknown_statuses: Family[Counter, str] = row(
+        Counter,
+        "plazo_unknown_statuses_total",
+        "Acts with a status that no table knows.",
+        topic=INPUT_TOPICS,
+    )
+    record_delay: Family[Histogram, str, Tells] = row(
+        Histogram,
+        "plazo_record_delay_seconds",
+        "Time of a record minus the time of the order or act that it tells of. A sample.",
+        buckets=_DELAY,
+        topic=INPUT_TOPICS,
+        of=Tells,
+    )
+    grace: Gauge = row(
+        Gauge, "plazo_grace_seconds", "Shortest wait from a deadline to its verdict."
     )
     lag_records: Family[Gauge, str, int] = row(
         Gauge,
@@ -133,6 +152,17 @@ class Metrics:
         Gauge,
         "plazo_stub_orders",
         "Orders of any lane with acts and no order-created yet. At most 10000.",
+    )
+    orphan_orders: Gauge = row(
+        Gauge,
+        "plazo_orphan_orders",
+        "Of these, the orders whose first act came more than an hour ago.",
+    )
+    astray_refusals: Gauge = row(
+        Gauge,
+        "plazo_astray_refusals",
+        "Refused acts of the lanes owned that name no known order and are not settled. "
+        "At most 10000.",
     )
     held_orders: Family[Gauge, Guard] = row(
         Gauge,
@@ -226,12 +256,14 @@ class Metrics:
         Counter, "plazo_restarts_total", "Parts of the worker restarted after a fault.", part=Part
     )
     loop_lag: Gauge = row(
-        Gauge, "plazo_loop_lag_seconds", "Delay with which the event loop last woke a sleeper."
+        Gauge,
+        "plazo_loop_lag_seconds",
+        "Longest delay of the event loop within the last one to two minutes.",
     )
     loop_delay: Histogram = row(
         Histogram,
         "plazo_loop_delay_seconds",
-        "Delay of the event loop as a distribution: spikes between two scrapes show here.",
+        "Delay with which the event loop wakes a sleeper, each 20 ms: the slices that hold it.",
         buckets=_SHORT,
     )
     loop_tasks: Gauge = row(
@@ -250,6 +282,7 @@ class Metrics:
             setattr(self, name, each.register(self.registry, settings.input_topics))
         self.set_schema("")
         self.pool_limit.set(settings.database_connections)
+        self.grace.set(settings.grace.total_seconds())
         GCCollector(self.registry)
         PlatformCollector(self.registry)
         ProcessCollector(registry=self.registry)
@@ -263,11 +296,6 @@ class Metrics:
                 "schema": revision,
             }
         )
-
-    def observe_loop_lag(self, seconds: float) -> None:
-        """Record the delay of a sleeper."""
-        self.loop_lag.set(seconds)
-        self.loop_delay.observe(seconds)
 
     def forget_lane(self, lane: int, topics: Sequence[str]) -> None:
         """Drop the gauges of a lane no longer owned: its new owner shows them now."""

@@ -217,7 +217,7 @@ async def _settle(
 ) -> None:
     async with database.transaction() as tx:
         await tx.execute("delete_shields", numbers, read)
-        await tx.execute("settle_dead_letters", numbers, state, author)
+        await tx.execute("settle_dead_letters", numbers, state, author, read)
         await record(tx, author, _COMMANDS[state], ids=numbers)
 
 

@@ -6,15 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from schemas.statuses import STATUSES, Meaning
 from worker.decide.cases import load_cases
-from worker.domain.acts import DECISIVE
-from worker.domain.case import Case, Kind, Outcome
+from worker.decide.deadlines import ChangeLimits, Deadlines
+from worker.domain.case import Case, Kind, Limits, Outcome
 from worker.domain.deadline import schedule
 from worker.domain.decide import decide, find
+from worker.freshness.evidence import EvidenceScope
 from worker.operations.format import from_now, span
 from worker.operations.phrases import BECAUSE, ENDED, SO_FAR
+from worker.policy.registry import load_policies
 from worker.settings import Settings
 from worker.storage.database import Database
+from worker.storage.transaction import Transaction
 
 # More acts than this help nobody, and fit no screen.
 MOST = 500
@@ -29,9 +33,10 @@ class OrderHistory:
     acts: Sequence[Any]
     refusals: Sequence[Any]
     changes: Sequence[Any]
+    versions: Sequence[Any]
     decisions: Sequence[Any]
     case: Case | None
-    evidence_since: datetime | None
+    limits: Limits
     shadow: bool
 
     @property
@@ -50,35 +55,48 @@ async def load(
     Raises:
         DatabaseUnavailable: try again later.
     """
+    now = await database.now()
     async with database.transaction(one_snapshot=True) as tx:
         order = await tx.row("explain_order", order_id)
         acts = await tx.rows("explain_acts", order_id, MOST, bodies)
         refusals = await tx.rows("explain_refusals", order_id, MOST)
         changes = await tx.rows("explain_changes", order_id, MOST)
+        versions = await tx.rows("explain_versions", order_id, MOST)
         decisions = await tx.rows("explain_decisions", order_id)
         mode = await tx.row("mode")
         entered = order is not None and order["lane"] is not None
-        found = (
-            (await load_cases(tx, order["lane"], [order_id])).readable if order and entered else []
-        )
-        since = [
-            row["covered_since"]
-            for row in await tx.rows("positions")
-            if row["topic"] == settings.order_status_changed_topic and row["covered_since"]
-        ]
-    now = await database.now()
-    case = found[0] if found else None
+        case = await _settled(tx, settings, order, now) if order and entered else None
+        lane = order["lane"] if order is not None and entered else 0
+        reading = await EvidenceScope.of(settings).reading(tx, lane)
     return OrderHistory(
         now,
         order,
         acts,
         refusals,
         changes,
+        versions,
         decisions,
         case,
-        max(since, default=None),
+        Limits(
+            reading.evidence_since,
+            reading.adopted_at,
+            settings.before_adoption == "escalate",
+            reading.astray_at,
+        ),
         mode is not None and mode["mode"] == "shadow",
     )
+
+
+async def _settled(
+    tx: Transaction, settings: Settings, order: Mapping[str, Any], now: datetime
+) -> Case | None:
+    """The case of the order's cycle in force, as the next sweep would find it."""
+    policies = load_policies(settings)
+    cases, _, facts = await load_cases(tx, order["lane"], [order["order_id"]], policies)
+    if not cases:
+        return None
+    deadlines = await Deadlines.load(tx, policies, ChangeLimits.of(settings), now)
+    return deadlines.settle(cases[0], facts[order["order_id"]]).case
 
 
 def summary(history: OrderHistory) -> str:
@@ -135,14 +153,20 @@ def _undecided(order: Mapping[str, Any], case: Case, history: OrderHistory) -> s
 
 
 def _prospect(case: Case, history: OrderHistory) -> str:
-    judgement = decide(case, history.evidence_since)
+    judgement = decide(case, history.limits)
     reasons = [decision.reason for decision in judgement.decisions]
     because = f" because {BECAUSE[reasons[0]]}" if reasons else ""
+    assert judgement.outcome is not None
     return ENDED[judgement.outcome] + because
 
 
+def tells(status: str) -> bool:
+    """Whether a status can affect a verdict, by the table of statuses."""
+    return STATUSES.get(status, Meaning.UNKNOWN) != Meaning.NOTHING
+
+
 def in_time(act: Mapping[str, Any], order: Mapping[str, Any] | None) -> bool | None:
-    if order is None or order["due"] is None or act["status"] not in DECISIVE:
+    if order is None or order["due"] is None or not tells(act["status"]):
         return None
     return bool(act["occurred_at"] <= order["due"])
 
@@ -157,7 +181,8 @@ def document(order_id: str, history: OrderHistory, personal: bool) -> dict[str, 
         "order": {
             name: order[name]
             for name in (
-                "seller_id", "fulfilment", "entered_at", "first_due", "due", "fires_at", "policy",
+                "seller_id", "fulfilment", "entered_at", "started_at", "first_due", "due",
+                "fires_at", "policy",
                 "policy_version", "at_lapse",
                 "total", "currency", "lane", "owner", "topic", "partition", "offset",
                 "received_at", "finding", "outcome", "decided_at",
@@ -169,7 +194,7 @@ def document(order_id: str, history: OrderHistory, personal: bool) -> dict[str, 
             {
                 **{name: act[name] for name in act if name != "body"},
                 "in_time": in_time(act, order),
-                "decisive": act["status"] in DECISIVE,
+                "decisive": tells(act["status"]),
                 **({"body": act["body"]} if personal else {}),
             }
             for act in map(dict, history.acts)
@@ -183,6 +208,7 @@ def document(order_id: str, history: OrderHistory, personal: bool) -> dict[str, 
             }
             for change in map(dict, history.changes)
         ],
+        "told_differently": [dict(row) for row in history.versions],
         "verdicts": [
             {
                 **{name: row[name] for name in row if name != "value"},

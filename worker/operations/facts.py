@@ -5,19 +5,23 @@ from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from worker.errors import DatabaseFault, KafkaUnavailable
+from worker.errors import DatabaseFault, KafkaUnavailable, PolicyInvalid
 from worker.kafka.admin import KafkaAdmin, NotAnswered, Skew
 from worker.kafka.offsets import OffsetReader
 from worker.observability.metrics import Metrics
 from worker.operations.checks.lanes import last_sequence
-from worker.operations.checks.model import DatabaseFacts, KafkaFacts
+from worker.operations.checks.model import DatabaseFacts, KafkaFacts, NameFacts
 from worker.operations.checks.topics import CONFIGS
+from worker.policy.registry import load_policies
 from worker.settings import Settings
 from worker.storage.database import Database
 from worker.storage.migrations import serves
 
 _T = TypeVar("_T")
 
+# Orders to look at for the names of sellers, and for ids that are alike.
+_ORDERS = 100_000
+_IDS = 10_000
 # Records to look at in each input partition; repeats may follow the last decision.
 _SAMPLES = 200
 _DECISIONS = 20
@@ -85,14 +89,14 @@ async def _database(settings: Settings) -> DatabaseFacts | str:
     database = Database(settings, Metrics(settings))
     try:
         await database.open(any_schema=True)
-        return await _database_facts(database)
+        return await _database_facts(settings, database)
     except DatabaseFault as error:
         return str(error)
     finally:
         await database.close()
 
 
-async def _database_facts(database: Database) -> DatabaseFacts:
+async def _database_facts(settings: Settings, database: Database) -> DatabaseFacts:
     await database.now()  # opens the connection, so that its time does not count
     before = time.time()
     now = await database.now()
@@ -102,6 +106,7 @@ async def _database_facts(database: Database) -> DatabaseFacts:
     facts.risky = await database.risky_settings()
     if serves(facts.schema):
         await _read_rows(database, facts)
+        facts.names = await _names(settings, database)
     return facts
 
 
@@ -115,14 +120,37 @@ async def _read_rows(database: Database, facts: DatabaseFacts) -> None:
         facts.dead_letters = await tx.rows("check_dead_letters")
         notices = await tx.row("check_notices")
         placed = await tx.row("lanes_elsewhere")
+        adoption = await tx.row("adoption")
         numbers = [row["lane"] for row in facts.lanes]
         waiting = await tx.row("count_waiting", numbers)
+        astray = await tx.row("count_astray", numbers)
         brake = await tx.row("brake_state", timedelta(hours=1))
         overdue = await tx.row("count_overdue", numbers, datetime.now(UTC))
     assert notices is not None
     assert overdue is not None
+    if adoption is not None:
+        facts.adopted_at = adoption["adopted_at"]
+        facts.before_adoption = adoption["orders_before_adoption"]
     facts.elsewhere = placed["lanes"] if placed else None
     facts.brake_tripped_at = brake["tripped_at"] if brake else None
     facts.waiting = waiting["waiting"] if waiting else 0
+    facts.orphans = waiting["orphans"] if waiting else 0
+    facts.astray = astray["refusals"] if astray else 0
     facts.notices = notices["notices"]
     facts.overdue, facts.oldest_overdue = overdue["overdue"], overdue["oldest"]
+
+
+async def _names(settings: Settings, database: Database) -> NameFacts:
+    """Bounded, however many orders there are."""
+    fault, named = "", frozenset[str]()
+    try:
+        named = load_policies(settings).sellers
+    except PolicyInvalid as error:
+        fault = str(error)
+    async with database.transaction(one_snapshot=True) as tx:
+        sellers = await tx.row("check_sellers", [*named], _ORDERS)
+        alike = await tx.rows("check_ids", _IDS)
+    assert sellers is not None
+    unseen = sorted(named.difference(sellers["seen"]))
+    ids = [row["ids"] for row in alike]
+    return NameFacts(sellers["orders"], unseen, sellers["alike"], ids, fault)

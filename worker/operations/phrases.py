@@ -10,6 +10,9 @@ SO_FAR = {
     Finding.WITHOUT_STOCK: "it was put in start handling in time, but its validation reports "
     "products missing, defective or incomplete",
     Finding.DISPUTED: "a dispute was opened in time and is still open",
+    Finding.CONTRADICTORY: "it was cancelled in time, and put in start handling after that",
+    Finding.CONFLICTING: "its order-created records name several sellers",
+    Finding.OBSCURE: "statuses came in time that nobody can tell the meaning of, and nothing else",
     Finding.SILENT: "nobody has validated its stock, cancelled it or opened a dispute in time",
 }
 
@@ -19,7 +22,12 @@ ENDED = {
     Outcome.CANCELLED_INCOMPLETE: "closed because it was cancelled in time; the form had fields "
     "missing",
     Outcome.CANCELLED_LATE: "closed because it was cancelled, though only after the deadline",
+    Outcome.CANCELLED_BY_SELLER: "auto-cancelled; a cancellation by the seller in time "
+    "became known only after that",
     Outcome.AUTO_CANCELLED: "auto-cancelled",
+    Outcome.LAPSED: "left alone at its deadline, as its policy wants",
+    Outcome.BEFORE_ADOPTION: "kept without a verdict because its deadline was before this "
+    "installation began",
     Outcome.ESCALATED: "escalated to a person",
 }
 
@@ -33,6 +41,15 @@ BECAUSE = {
     "may say that the seller acted",
     Reason.EVIDENCE_INCOMPLETE: "the log of status changes no longer reaches back to when the "
     "order entered, so an act of the seller may be lost",
+    Reason.UNKNOWN_STATUS: "a status came in time that nobody can tell the meaning of, and nothing "
+    "else (see `plazo statuses --unknown`)",
+    Reason.ENTERED_LATE: "its order-created arrived too late for the seller to act in time",
+    Reason.FACTS_MISSING: "a rule of the policy file needs a fact that the order does not tell",
+    Reason.CONFLICTING_ORDERS: "its order-created records disagree, and would be judged "
+    "differently",
+    Reason.CONTRADICTORY_ACTS: "it was cancelled, and put in start handling after that",
+    Reason.HOLD_EXPIRED: "it was on hold for longer than a hold may last",
+    Reason.BEFORE_ADOPTION: "its deadline was before this installation began",
     Reason.POLICY: "its policy leaves the decision to a person",
     Reason.MASS_CANCEL: "the brake held it: there were too many auto-cancels at once, and a person "
     "chose to decide (see `plazo brake status`)",

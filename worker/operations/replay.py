@@ -75,7 +75,7 @@ async def prepare(
         await claim_mode(database, settings.mode)
         async with database.transaction() as tx:
             for partition, (begin, _, since) in ranges.items():
-                await tx.execute("start_position", *partition, begin, since)
+                await tx.execute("start_position", *partition, begin, since, None)
             await record(tx, author, "replay", start=start)
     return ranges
 
@@ -87,7 +87,9 @@ async def run(
     # The past lapses at once, which would trip the brake; a rehearsal cancels nobody.
     unlimited = {"brake_share": 1.0, "brake_cancels": None, "brake_seller_cancels": None,
                  "brake_silent_feed": None}  # fmt: skip
-    worker = Worker(settings.model_copy(update=unlimited))
+    # All of it happened before this database: the replay is there to decide it.
+    decide = {"before_adoption": "decide"}
+    worker = Worker(settings.model_copy(update=unlimited | decide))
     working = asyncio.create_task(worker.run())
     following = asyncio.create_task(_follow(worker.services.database, ranges, progress))
     try:

@@ -69,6 +69,7 @@ async def _page(
             # nobody: should the order come back, the act counts.
             done.acts += await tx.execute("delete_acts", old)
             await tx.execute("delete_changes", old)
+            await tx.execute("delete_versions", old)
             done.decisions += await tx.execute("delete_decisions", old)
             await tx.execute("delete_traces", old)
             await tx.execute("delete_orders", old)

@@ -8,6 +8,8 @@ from uuid import UUID
 
 import orjson
 
+from schemas.events import RESPONSIBLE
+from schemas.statuses import Meaning
 from worker.domain.case import Case, Decision, Kind, PriorDecision, Reason
 from worker.freshness.evidence import Reading
 from worker.storage.uuid import DriverUUID
@@ -16,7 +18,6 @@ from worker.storage.uuid import DriverUUID
 _NAMESPACE = UUID("6f1c1f0e-2b1d-5c7e-9f62-70a1d2c0de24")
 _HASHED_NAMESPACE = sha1(_NAMESPACE.bytes, usedforsecurity=False)
 
-RESPONSIBLE = "Plazo (automatic)"
 # An order may have any number of acts, and an event too large for the broker would stop its lane.
 # An event states the first and last acts, and the number omitted; `plazo explain` shows them all.
 MOST_ACTS = 200
@@ -90,6 +91,7 @@ def _head(case: Case, decision: Decision, now: datetime) -> dict[str, Any]:
         }
     if decision.revokes is not None:
         head["revokes"] = _revoked(decision.revokes)
+        head["order_cancelled"] = any(act.meaning == Meaning.CANCELED for act in case.acts)
     return head
 
 

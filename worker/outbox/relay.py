@@ -75,7 +75,6 @@ class Relay:
         self._type = _shadow_type if settings.mode == "shadow" else _type
         # No verdict may be issued before the tail is read: it could take a sequence in use.
         self.tail_known = asyncio.Event()
-        self.oldest: float | None = None  # epoch seconds of the oldest unpublished decision
 
     def committed(self, events: Mapping[int, Event]) -> None:
         """Decisions were committed, by their sequence."""
@@ -156,7 +155,6 @@ class Relay:
         """Publish one batch of decisions; returns whether there was one."""
         lane = self._lane
         if lane.published >= lane.sequence:
-            self.oldest = None
             return False
         events = self._next_handed_over() or await self._next_stored()
         if not events:
@@ -165,7 +163,6 @@ class Relay:
                 f"lane {lane.number}: decisions {lane.published + 1} to {lane.sequence} are not "
                 "in the database, and not known as published"
             )
-        self.oldest = next(iter(events.values())).decided_at.timestamp()
         spans = await self._spans(self._traces, events) if self._traces else {}
         messages = [self._message(n, event, spans.get(n)) for n, event in events.items()]
         # A worker that froze here, or whose database failed over, would append sequences that have

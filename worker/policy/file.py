@@ -1,42 +1,45 @@
 """The policy file: YAML, read whole, or refused with every fault and its line."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
-from itertools import pairwise
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import isodate
 import yaml
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
+from schemas.statuses import Vocabulary, normalise
 from schemas.types import Name, Text
-from worker.domain.acts import DECISIVE, ORDER_CREATED
-from worker.domain.calendar import Calendar, Hours
-from worker.domain.policy import AtLapse, CutOff, Dispute, Match, Policies, Policy, Rule
+from worker.domain.acts import ORDER_CREATED
+from worker.domain.policy import AtLapse, CutOff, Dispute, Policies, Policy, Rule
 from worker.errors import PolicyInvalid
+from worker.policy.calendars import CalendarPart, Minutes, Part, listed
+from worker.policy.conditions import When
+from worker.policy.words import clock_fault, meanings, vocabulary
 from worker.settings import Duration
 
 _FORM = Dispute()
-_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_WORKING_DAYS = re.compile(r"([1-9][0-9]{0,2}) working days?")
 # Every deadline must be reachable from starts in these years, so that no order is the first to
 # meet a fault.
 _TRIED_YEARS = range(5)
 
 
-def load(path: Path, grace: timedelta) -> Policies:
-    """The policies of a file; ``grace`` applies to those without their own.
+_DAY = timedelta(hours=24)
+
+
+def load(path: Path, grace: timedelta, window: timedelta = _DAY) -> Policies:
+    """The policies of a file; ``grace`` and ``window`` serve those without their own.
 
     Raises:
         PolicyInvalid: the file is unreadable or breaks a rule; with the lines.
@@ -45,10 +48,12 @@ def load(path: Path, grace: timedelta) -> Policies:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise PolicyInvalid([f"{path}: {error}"]) from None
-    return parse(text, grace, name=str(path))
+    return parse(text, grace, window, name=str(path))
 
 
-def parse(text: str, grace: timedelta, *, name: str = "policy file") -> Policies:
+def parse(
+    text: str, grace: timedelta, window: timedelta = _DAY, *, name: str = "policy file"
+) -> Policies:
     """The policies in a text. Raises: as :func:`load`."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -62,7 +67,7 @@ def parse(text: str, grace: timedelta, *, name: str = "policy file") -> Policies
         line = f":{mark.line + 1}" if mark else ""
         raise PolicyInvalid([f"{name}{line}: {getattr(error, 'problem', error)}"]) from None
     try:
-        return _File.model_validate(content).terms(grace)
+        return _File.model_validate(content).terms(_Defaults(grace, window))
     except ValidationError as error:
         raise PolicyInvalid(
             [
@@ -109,181 +114,28 @@ def _repeated(node: Any) -> Iterator[tuple[int, str]]:
             yield from _repeated(one)
 
 
-def _minutes(value: object) -> object:
-    # YAML 1.1 reads an unquoted 14:00 as a base-60 number: these are the minutes we want.
-    if isinstance(value, str):
-        hours, colon, minutes = value.partition(":")
-        if not (colon and hours.isdigit() and minutes.isdigit() and int(minutes) < 60):
-            raise ValueError("not a time of day such as 14:00")
-        return int(hours) * 60 + int(minutes)
-    return value
-
-
-def _hours(value: object) -> object:
-    if isinstance(value, str):
-        ends = [end.strip() for end in value.split("-")]
-        if len(ends) == 2:
-            return tuple(_minutes(end) for end in ends)
-    raise ValueError("not hours such as 09:00-18:00")
-
-
-def _in_order(value: tuple[int, int]) -> tuple[int, int]:
-    if value[0] >= value[1]:
-        raise ValueError("closes before it opens: give hours past midnight to the next day")
-    return value
-
-
-def _list(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-def _zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError("no time zone of this name, such as America/Lima") from None
-    return value
-
-
-def _days(value: object) -> object:
-    """``mon-fri`` or ``sat``, as the numbers of weekdays."""
-    text = str(value).lower()
-    first, dash, last = text.partition("-")
-    if first not in _WEEKDAYS or (dash and last not in _WEEKDAYS):
-        raise ValueError("not weekdays such as mon-fri or sat")
-    begin = _WEEKDAYS.index(first)
-    end = _WEEKDAYS.index(last) if dash else begin
-    if end < begin:
-        raise ValueError("weekdays run from mon to sun")
-    return tuple(range(begin, end + 1))
-
-
-def _decimal(value: object) -> object:
-    if isinstance(value, float):
-        raise ValueError('not exact: write it in quotes, such as "12.50"')
-    return str(value) if isinstance(value, int) else value
-
-
 def _text(value: object) -> object:
     if not isinstance(value, str):
         raise ValueError("not an ISO 8601 duration such as PT24H or PT30S")
     return value
 
 
-Minutes = Annotated[int, BeforeValidator(_minutes), Field(ge=0, le=1440)]
-Opening = Annotated[tuple[Minutes, Minutes], BeforeValidator(_hours), AfterValidator(_in_order)]
-Days = Annotated[tuple[int, ...], BeforeValidator(_days)]
-Money = Annotated[Decimal, BeforeValidator(_decimal), Field(ge=0)]
 Span = Annotated[Duration, BeforeValidator(_text)]
+Words = Annotated[list[Name], BeforeValidator(listed), Field(min_length=1), AfterValidator(sorted)]
 Window = Annotated[Span, Field(gt=timedelta(0), le=timedelta(days=365))]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+FactsMissing = Literal["escalate", "ignore"]
 
 
-class _Calendar(_Part):
-    zone: Annotated[str, AfterValidator(_zone)]
-    hours: dict[Days, Annotated[list[Opening], BeforeValidator(_list), Field(min_length=1)]]
-    holidays: str | None = None
-    closed: frozenset[date] = frozenset()
+class _Defaults(NamedTuple):
+    """The terms of the settings, for policies that do not give their own."""
 
-    @model_validator(mode="after")
-    def _hours_apart(self) -> Self:
-        for day, hours in enumerate(self.week()):
-            if any(one.closes > other.opens for one, other in pairwise(hours)):
-                raise ValueError(f"hours overlap on {_WEEKDAYS[day]}")
-        if not any(self.week()):
-            raise ValueError("no hour is open")
-        self.public_holidays()
-        return self
-
-    def week(self) -> tuple[tuple[Hours, ...], ...]:
-        found: list[list[Hours]] = [[] for _ in _WEEKDAYS]
-        for days, openings in self.hours.items():
-            for day in days:
-                found[day] += [Hours(*opening) for opening in openings]
-        return tuple(tuple(sorted(day, key=lambda h: (h.opens, h.closes))) for day in found)
-
-    def public_holidays(self) -> Any:
-        if self.holidays is None:
-            return frozenset()
-        import holidays  # only here: it is large, and most installations do not need it
-
-        country, _, part = self.holidays.partition("-")
-        try:
-            return holidays.country_holidays(country, subdiv=part or None)
-        except NotImplementedError:
-            raise ValueError("no country or part of this code, such as PE or ES-MD") from None
-
-    def terms(self) -> dict[str, Any]:
-        """The terms by which two calendars differ, in JSON."""
-        return {
-            "zone": self.zone,
-            "hours": {
-                day: [f"{h.opens // 60:02}:{h.opens % 60:02}-{h.closes // 60:02}:{h.closes % 60:02}"
-                      for h in hours]
-                for day, hours in zip(_WEEKDAYS, self.week(), strict=True)
-            },
-            "holidays": self.holidays,
-            "closed": sorted(map(str, self.closed)),
-        }  # fmt: skip
-
-    def calendar(self, name: str) -> Calendar:
-        return Calendar(
-            name, ZoneInfo(self.zone), self.week(), _ClosedDay(self.closed, self.public_holidays())
-        )
+    grace: timedelta
+    window: timedelta = _DAY
 
 
-class _ClosedDay:
-    """Our own days and the holidays of a country, which computes each year on demand."""
-
-    def __init__(self, own: frozenset[date], country: Any) -> None:
-        self._own = own
-        self._country = country
-
-    def __contains__(self, day: object) -> bool:
-        return day in self._own or day in self._country
-
-
-class _Total(_Part):
-    at_least: Money | None = None
-    below: Money | None = None
-    currency: Name
-
-    @model_validator(mode="after")
-    def _not_empty(self) -> Self:
-        if self.at_least is None and self.below is None:
-            raise ValueError("needs at_least or below")
-        if self.at_least is not None and self.below is not None and self.at_least >= self.below:
-            raise ValueError("at_least is not below below")
-        return self
-
-
-class _When(_Part):
-    seller: Annotated[frozenset[Name], BeforeValidator(_list), Field(min_length=1)] | None = None
-    fulfilment: Literal["courier", "dropshipping"] | None = None
-    currency: Name | None = None
-    total: _Total | None = None
-
-    @model_validator(mode="after")
-    def _one_currency(self) -> Self:
-        if self.total and self.currency not in (None, self.total.currency):
-            raise ValueError("two currencies: nothing is in both")
-        return self
-
-    def match(self) -> Match:
-        total = self.total
-        return Match(
-            self.seller,
-            self.fulfilment,
-            self.currency or (total.currency if total else None),
-            total.at_least if total else None,
-            total.below if total else None,
-        )
-
-
-class _CutOff(_Part):
+class _CutOff(Part):
     until: Minutes
     by: Minutes
 
@@ -294,47 +146,92 @@ class _CutOff(_Part):
         return self
 
 
-class _Dispute(_Part):
+class _Dispute(Part):
     type: Name = _FORM.type
     text: Annotated[Text, Field(min_length=1)] = _FORM.text
 
 
-class _Policy(_Part):
+class _Policy(Part):
+    # None rather than empty or a default, wherever a later version has added a key: the stored
+    # terms of versions in force must not change.
     name: Name
-    when: _When = _When()
+    when: When = When()
     window: Window | None = None
+    working_days: Annotated[int, Field(ge=1, le=365)] | None = None
     cut_off: _CutOff | None = None
+    due_from: Literal["order"] | None = None
     clock: Name = ORDER_CREATED
+    stops: Words | None = None
     calendar: str | None = None
     grace: Annotated[Span, Field(ge=timedelta(0), le=timedelta(days=30))] | None = None
     at_lapse: AtLapse = AtLapse.AUTO_CANCEL
+    facts_missing: FactsMissing | None = None
     dispute: _Dispute = _Dispute()
-    # None rather than empty: the stored terms of versions in force must not change.
     reminders: Annotated[list[Window], Field(min_length=1, max_length=10)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_working_days(cls, given: Any) -> Any:
+        """``window: 2 working days``: a window that is no duration."""
+        if not isinstance(given, dict):
+            return given
+        if "working_days" in given:
+            raise ValueError("write working days as a window, such as window: 2 working days")
+        found = _WORKING_DAYS.fullmatch(str(given.get("window")).strip())
+        if found is None:
+            return given
+        return {k: v for k, v in given.items() if k != "window"} | {"working_days": int(found[1])}
 
     @model_validator(mode="after")
     def _one_deadline(self) -> Self:
-        if (self.window is None) == (self.cut_off is None):
-            raise ValueError("needs either window or cut_off")
+        windows = [each for each in (self.window, self.working_days) if each is not None]
+        if self.due_from and (self.cut_off or self.stops or self.starts != ORDER_CREATED):
+            raise ValueError("a due_from has no cut_off, clock or stops: the order tells its due")
+        if not self.due_from and len(windows) + (self.cut_off is not None) != 1:
+            raise ValueError("needs either window or cut_off, or due_from: order")
         if self.cut_off and not self.calendar:
             raise ValueError("a cut_off needs a calendar: it gives the time zone")
-        for before in self.reminders or ():
-            if self.window is not None and self.calendar is None and before >= self.window:
+        if self.working_days and not self.calendar:
+            raise ValueError("working days need a calendar")
+        return self
+
+    @model_validator(mode="after")
+    def _reminders_in_time(self) -> Self:
+        reminders = self.reminders or []
+        fixed = self.window if self.calendar is None and self.due_from is None else None
+        for before in reminders:
+            if fixed is not None and before >= fixed:
                 raise ValueError(
                     f"a reminder {isodate.duration_isoformat(before)} before the deadline would "
                     "come before the clock starts"
                 )
-        if len(set(self.reminders or ())) < len(self.reminders or ()):
+        if len(set(reminders)) < len(reminders):
             raise ValueError("two reminders at the same time")
-        if self.clock in DECISIVE:
-            raise ValueError(f"{self.clock} settles an order: no clock starts with it")
         return self
 
+    @property
+    def starts(self) -> str:
+        """The status that starts the clock, normalised."""
+        return normalise(self.clock)
 
-class _File(_Part):
+    @property
+    def stopped_by(self) -> frozenset[str]:
+        """The statuses that stop the clock, normalised."""
+        return frozenset(map(normalise, self.stops or ()))
+
+
+class _File(Part):
     version: Annotated[int, Field(ge=1, le=2**31 - 1)]
-    calendars: dict[Name, _Calendar] = {}
+    facts_missing: FactsMissing = "escalate"
+    statuses: dict[Name, Name] = Field(default_factory=dict)
+    calendars: dict[Name, CalendarPart] = Field(default_factory=dict)
     policies: Annotated[list[_Policy], Field(min_length=1)]
+
+    @field_validator("statuses")
+    @classmethod
+    def _known_meanings(cls, given: dict[str, str]) -> dict[str, str]:
+        meanings(given)
+        return given
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -350,43 +247,76 @@ class _File(_Part):
                 )
         if not self.policies[-1].when.match().everything:
             raise ValueError("the last policy must have no `when`, for all other orders")
+        known = self._vocabulary().known
         for policy in self.policies:
+            if fault := clock_fault(policy.starts, policy.stopped_by, known):
+                raise ValueError(f"{policy.name}: {fault}")
             self._reachable(policy)
         return self
 
-    def terms(self, grace: timedelta) -> Policies:
+    def terms(self, defaults: _Defaults) -> Policies:
         return Policies(
-            tuple(Rule(one.when.match(), self._policy(one, grace)) for one in self.policies)
+            tuple(self._rule(one, defaults) for one in self.policies), self._vocabulary()
         )
 
-    def _policy(self, one: _Policy, grace: timedelta) -> Policy:
+    def _vocabulary(self) -> Vocabulary:
+        clocks = {word for one in self.policies for word in (one.starts, *one.stopped_by)}
+        return vocabulary(meanings(self.statuses), clocks)
+
+    def _rule(self, one: _Policy, defaults: _Defaults) -> Rule:
+        strict = (one.facts_missing or self.facts_missing) == "escalate"
+        own_window = one.window is not None or one.working_days is not None
+        return Rule(
+            one.when.match(),
+            self._policy(one, defaults),
+            needs_facts=strict,
+            needs_due=strict and one.due_from is not None and not own_window,
+        )
+
+    def _policy(self, one: _Policy, defaults: _Defaults) -> Policy:
         calendar = self.calendars[one.calendar].calendar(one.calendar) if one.calendar else None
         return Policy(
             name=one.name,
-            window=one.window or timedelta(0),
-            grace=grace if one.grace is None else one.grace,
+            window=_window(one, defaults) or timedelta(0),
+            grace=defaults.grace if one.grace is None else one.grace,
             at_lapse=one.at_lapse,
             version=self.version,
-            clock=one.clock,
+            clock=one.starts,
+            stops=one.stopped_by,
             calendar=calendar,
             cut_off=CutOff(one.cut_off.until, one.cut_off.by) if one.cut_off else None,
+            working_days=one.working_days or 0,
+            told=one.due_from is not None,
             dispute=Dispute(one.dispute.type, one.dispute.text),
             reminders=tuple(one.reminders or ()),
-            source=self._source(one, grace),
+            source=self._source(one, defaults),
         )
 
-    def _source(self, one: _Policy, grace: timedelta) -> str:
-        terms = one.model_dump(mode="json", exclude={"name", "when"}, exclude_none=True)
-        terms["grace"] = isodate.duration_isoformat(grace if one.grace is None else one.grace)
+    def _source(self, one: _Policy, defaults: _Defaults) -> str:
+        # The conditions, and what follows where a fact for them is missing, are no terms.
+        conditions = {"name", "when", "facts_missing"}
+        terms = one.model_dump(mode="json", exclude=conditions, exclude_none=True)
+        terms["grace"] = isodate.duration_isoformat(
+            defaults.grace if one.grace is None else one.grace
+        )
+        if one.due_from and (window := _window(one, defaults)):
+            terms["window"] = isodate.duration_isoformat(window)
         if one.calendar:
             terms["calendar"] = self.calendars[one.calendar].terms()
         return json.dumps(terms, sort_keys=True, ensure_ascii=False)
 
     def _reachable(self, one: _Policy) -> None:
-        policy = self._policy(one, timedelta(0))
+        policy = self._policy(one, _Defaults(timedelta(0)))
         now = datetime.now(UTC)
         for year in _TRIED_YEARS:
             try:
                 policy.due(now + timedelta(days=365 * year))
             except OverflowError as error:
                 raise ValueError(f"{one.name}: impossible window: {error}") from None
+
+
+def _window(one: _Policy, defaults: _Defaults) -> timedelta | None:
+    """The window as a duration; orders that should tell their due, and do not, need one too."""
+    if one.window is None and one.due_from and one.working_days is None:
+        return defaults.window
+    return one.window

@@ -1,6 +1,7 @@
 """The policies in force: from the file or the settings, and stored in Postgres by version."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 
 from worker.domain.policy import Policies, Policy
@@ -17,8 +18,11 @@ def load_policies(settings: Settings) -> Policies:
         PolicyInvalid: the file is unreadable or breaks a rule.
     """
     if settings.policy_file is None:
-        return Policies.of(Policy("default", settings.stock_window, settings.grace))
-    return load(settings.policy_file, settings.grace)
+        policies = Policies.of(Policy("default", settings.stock_window, settings.grace))
+    else:
+        policies = load(settings.policy_file, settings.grace, settings.stock_window)
+    ignore_unknown = settings.unknown_status == "ignore"
+    return replace(policies, vocabulary=replace(policies.vocabulary, ignore_unknown=ignore_unknown))
 
 
 async def store_policies(database: Database, policies: Policies) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from worker.decide.deadlines import ChangeLimits
 from worker.decide.judge import Judge
 from worker.decide.lapse import Lapse
 from worker.decide.reconsider import Reconsider
@@ -33,7 +34,13 @@ class LaneParts:
         settings, clock, metrics = services.settings, services.clock, services.metrics
         # A verdict is more work than a record, and records wait in the meantime.
         frame = SweepFrame(lane, clock, metrics, max(1, settings.batch_size // 2))
-        judge = Judge(services.scope, services.policies.clocks, settings.confirm_within)
+        judge = Judge(
+            services.scope,
+            services.policies,
+            ChangeLimits.of(settings),
+            settings.confirm_within,
+            escalate_before_adoption=settings.before_adoption == "escalate",
+        )
         return cls(
             lane=lane,
             intake=Intake(
@@ -45,10 +52,14 @@ class LaneParts:
                 metrics,
                 DeadLetterLimit.of(settings),
                 services.traces,
+                orders_topic=settings.order_created_topic,
+                least_window=None
+                if settings.before_adoption == "decide"
+                else settings.least_window,
             ),
             lapse=Lapse(frame, judge, services.scope, services.brake, settings.outage_after),
             reconsider=Reconsider(frame, judge, services.policies, services.brake),
-            reminders=Reminders(frame, services.scope),
+            reminders=Reminders(frame, services.scope, judge, services.policies),
             relay=Relay(
                 lane,
                 settings,

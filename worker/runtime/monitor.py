@@ -1,13 +1,15 @@
 """Monitors the worker: gauges, readiness, and the heartbeat in the database."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from worker.errors import DatabaseUnavailable, KafkaUnavailable
 from worker.observability.health import Health
 from worker.observability.labels import Guard, Readiness
 from worker.observability.logs import logger
+from worker.observability.loop_delay import INTERVAL, LoopDelay
 from worker.records import Partition
 from worker.runtime.lane_runner import LaneRunner
 from worker.runtime.membership import Membership
@@ -17,7 +19,6 @@ from worker.runtime.watchdog import Watchdog, standing
 log = logger(__name__)
 
 _INTERVAL = 2.0
-_LOOP_INTERVAL = 0.5
 # A difference between two clocks in seconds that the way to Postgres cannot explain.
 _MEASURABLE = 1.0
 
@@ -32,6 +33,7 @@ class Monitor:
         self._health = health
         self._membership = membership
         self._watchdog = Watchdog(membership, services.clock)
+        self._loop_delay = LoopDelay(self._metrics)
         # The ends of the logs at the last observation; None while Kafka does not answer.
         self.log_ends: dict[Partition, int] | None = None
         self._waits: dict[Partition, tuple[int, float]] = {}
@@ -48,21 +50,20 @@ class Monitor:
     async def _observe_loop(self) -> None:
         while True:
             before = self._clock.monotonic()
-            await self._clock.sleep(_LOOP_INTERVAL)
-            late = self._clock.monotonic() - before - _LOOP_INTERVAL
-            self._metrics.observe_loop_lag(max(0.0, late))
-            self._metrics.loop_tasks.set(len(asyncio.all_tasks()))
+            await self._clock.sleep(INTERVAL)
+            now = self._clock.monotonic()
+            self._loop_delay.slept(now - before, now)
 
     async def _observe(self) -> None:
         while True:
             self._health.beat()
             runners = list(self._membership.runners.values())
+            self._metrics.loop_tasks.set(len(asyncio.all_tasks()))
             self._services.database.observe()
             # Readiness together with the gauges, and before the queries that may block: a reader
             # that sees a halted lane must not find the worker ready.
             self._lanes(runners)
             self._readiness(runners)
-            self._outbox(runners)
             await self._database(runners)
             await self._kafka(runners)
             await self._clock.sleep(_INTERVAL)
@@ -77,17 +78,16 @@ class Monitor:
             if runner.lane is not None:
                 self._metrics.open_deadlines.labels(runner.number).set(runner.lane.open_deadlines)
 
-    def _outbox(self, runners: list[LaneRunner]) -> None:
-        oldest = None
-        for runner in runners:
-            if runner.lane is None or runner.relay is None:
-                continue
-            pending = runner.lane.sequence - runner.lane.published
-            self._metrics.outbox_pending.labels(runner.number).set(pending)
-            if pending and runner.relay.oldest is not None:
-                oldest = min(oldest or runner.relay.oldest, runner.relay.oldest)
-        now = self._clock.now().timestamp()
-        self._metrics.outbox_age.set(0 if oldest is None else max(0.0, now - oldest))
+    def _outbox(self, backlog: Sequence[Mapping[str, Any]]) -> None:
+        """Show the backlog as the tables tell it: a relay that is down shows it, too."""
+        oldest = [row["oldest"] for row in backlog if row["oldest"] is not None]
+        for row in backlog:
+            if row["lane"] not in self._membership.runners:
+                continue  # released meanwhile: its new owner shows it
+            self._metrics.outbox_pending.labels(row["lane"]).set(row["pending"])
+        now = self._clock.now()
+        age = (now - min(oldest)).total_seconds() if oldest else 0.0
+        self._metrics.outbox_age.set(max(0.0, age))
 
     async def _database(self, runners: list[LaneRunner]) -> None:
         lanes = [runner.number for runner in runners]
@@ -100,6 +100,10 @@ class Monitor:
                 overdue = await session.row("count_overdue", lanes, now)
                 held = await session.row("count_held_orders", lanes)
                 waiting = await session.row("count_waiting", lanes)
+                astray = await session.row("count_astray", lanes)
+                if astray and astray["refusals"]:
+                    await session.execute("clear_astray", lanes)
+                backlog = await session.rows("outbox_backlog", lanes)
                 if (after := self._services.settings.outage_after) is not None:
                     for outage in await session.rows("record_heartbeat", after):
                         log.warning("outage", began=outage["began"], ended=outage["ended"])
@@ -108,9 +112,15 @@ class Monitor:
             return
         self._health.set_ready(Readiness.DATABASE)
         self._clock_skew(runners)
+        self._outbox(backlog)
         assert overdue is not None
         assert held is not None
         assert waiting is not None
+        assert astray is not None
+        self._metrics.orphan_orders.set(waiting["orphans"])
+        self._metrics.astray_refusals.set(astray["refusals"])
+        if self._services.settings.astray_refusals == "escalate":
+            self._services.guards.hold(Guard.ASTRAY, astray["lanes"])
         self._metrics.orders_waiting_for_clock.set(waiting["waiting"])
         self._metrics.stub_orders.set(waiting["stubs"])
         self._metrics.deadlines_on_hold.set(held["orders"])

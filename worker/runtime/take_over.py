@@ -1,6 +1,7 @@
 """Takes a lane over: raises its fencing epoch, and checks its stored positions against the logs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from worker.decide.waiting import notice_waiting
 from worker.errors import Halted
@@ -24,6 +25,7 @@ async def take_over(services: Services, number: int, partitions: Sequence[Partit
     await lane.acquire(services.owner)
     stored = await lane.stored_positions(partitions)
     logs = await recognise(services, lane, partitions)
+    begins_at = await _beginning(services, stored, partitions)
     for partition, (begin, _, _) in logs.items():
         position = stored.get(partition)
         if position is None or position < begin:
@@ -38,10 +40,31 @@ async def take_over(services: Services, number: int, partitions: Sequence[Partit
                 )  # fmt: skip
             if lost and position is not None:
                 services.metrics.records_lost.labels(partition[0]).inc(lost)
-            await lane.start_position(partition, begin, since)
+            await lane.start_position(partition, begin, since, begins_at)
     await notice_waiting(lane)
     log.info("lane_taken", lane=number, epoch=lane.epoch)
     return lane
+
+
+async def _beginning(
+    services: Services, stored: Mapping[Partition, int], partitions: Iterable[Partition]
+) -> datetime | None:
+    """Since when the topic of acts tells of orders, if one of its partitions was never read.
+
+    A log that begins at its first offset is whole, but nobody knows what happened before its first
+    record. All partitions count together: an idle one does not make the others younger.
+
+    Raises:
+        KafkaUnavailable: try again later.
+    """
+    topic = services.settings.order_status_changed_topic
+    if services.scope.complete or all(p in stored for p in partitions if p[0] == topic):
+        return None
+    widths = await services.offsets.widths([topic])
+    logs = await services.offsets.bounds([(topic, n) for n in range(widths.get(topic, 0))])
+    firsts = [log.first_at for log in logs.values() if log.first_at and not log.begin]
+    # Not later than now, whatever a publisher wrote.
+    return min([services.clocks.latest(), *firsts])
 
 
 async def recognise(

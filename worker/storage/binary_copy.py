@@ -13,13 +13,13 @@ from struct import Struct
 from typing import Any
 
 ACT_COLUMNS = (
-    "order_id", "status", "stock_ok", "form_complete", "topic", "partition", "occurred_at",
-    "received_at", "offset", "body",
+    "order_id", "status", "stock_ok", "form_complete", "unknown", "topic", "partition",
+    "occurred_at", "received_at", "offset", "body",
 )  # fmt: skip
 ORDER_COLUMNS = (
     "order_id", "entered_at", "due", "fires_at", "seller_id", "fulfilment", "policy",
-    "policy_version", "at_lapse", "currency", "total", "offset", "lane", "topic", "partition",
-    "received_at",
+    "policy_version", "at_lapse", "doubt", "currency", "labels", "told_due", "total", "offset",
+    "lane", "topic", "partition", "received_at",
 )  # fmt: skip
 DEADLINE_COLUMNS = ("lane", "fires_at", "order_id")
 
@@ -52,13 +52,14 @@ def acts(rows: Iterable[tuple[Any, ...]], received_at: datetime) -> list[bytes]:
     """
     received = (received_at - EPOCH) // MICROSECOND
     packed = []
-    for order_id, status, occurred_at, topic, partition, offset, stock_ok, form, body in rows:
+    for row in rows:
+        order_id, status, occurred_at, topic, partition, offset, *said, body = row
         key = order_id.encode()
         packed.append(
             b"".join((
                 _row_start(len(ACT_COLUMNS), len(key)),
                 key,
-                _status(status, stock_ok, form, topic, partition),
+                _status(status, *said, topic, partition),
                 _act(8, (occurred_at - EPOCH) // MICROSECOND, 8, received, 8, offset, len(body)),
                 body,
             ))
@@ -81,7 +82,7 @@ def orders(
     packed = []
     for (
         order_id, seller_id, fulfilment, entered_at, due, fires_at, policy, version, at_lapse,
-        total, currency, offset,
+        doubt, labels, told_due, total, currency, offset,
     ) in rows:  # fmt: skip
         key, seller = order_id.encode(), seller_id.encode()
         entered = (entered_at - EPOCH) // MICROSECOND
@@ -95,7 +96,9 @@ def orders(
         packed.append(
             b"".join((
                 _row_start(len(ORDER_COLUMNS), len(key)), key, times, seller,
-                _terms(fulfilment, policy, version, at_lapse, currency), _amount(total),
+                _terms(fulfilment, policy, version, at_lapse, doubt, currency),
+                _NO_EXTRAS if labels is told_due is None else _extras(labels, told_due),
+                _amount(total),
                 _time(8, offset), place,
             ))
         )  # fmt: skip
@@ -108,7 +111,7 @@ def stubs(order_ids: Iterable[str], received_at: datetime) -> list[bytes]:
     Raises:
         UnicodeError: a text that is not Unicode.
     """
-    rest = _cells(*[None] * 6, 0, *[None] * 7, received_at)
+    rest = _cells(*[None] * 6, 0, *[None] * 10, received_at)
     keys = [order_id.encode() for order_id in order_ids]
     return [_row_start(len(ORDER_COLUMNS), len(key)) + key + rest for key in keys]
 
@@ -155,6 +158,15 @@ def _status(*values: str | int | bool | None) -> bytes:
 @lru_cache(1_000)
 def _terms(*values: str | int | None) -> bytes:
     return _cells(*values)
+
+
+_NO_EXTRAS = 2 * _NULL
+
+
+def _extras(labels: str | None, told_due: datetime | None) -> bytes:
+    """Encode a ``jsonb``, which is its version and its text, and a time."""
+    json = _NULL if labels is None else _cell("\1" + labels)
+    return json + _cell(told_due)
 
 
 @lru_cache(10_000)

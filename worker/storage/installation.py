@@ -1,11 +1,17 @@
 """What the database as a whole is for: the mode of its verdicts, and the lanes that it holds."""
 
 from worker.errors import ModeConflict, SeveralDatabases
+from worker.observability.logs import logger
 from worker.storage.database import Database
+
+log = logger(__name__)
 
 
 async def claim_mode(database: Database, mode: str) -> None:
     """Reserve the database for verdicts of this mode, ``live`` or ``shadow``.
+
+    The log tells when the installation began, and how many orders were over before and so got no
+    verdict.
 
     Raises:
         ModeConflict: it holds verdicts of the other mode.
@@ -26,3 +32,6 @@ async def claim_mode(database: Database, mode: str) -> None:
                 "decided again. An installation has one database now: go back to the previous "
                 "version, or begin with a new database and new topics"
             )
+        adoption = await tx.row("adoption")
+    assert adoption is not None
+    log.info("installation_opened", **dict(adoption))

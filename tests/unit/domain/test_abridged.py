@@ -10,21 +10,37 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from schemas.statuses import STATUSES as TABLE
+from schemas.statuses import Meaning
 from tests.simulation.statements import STATEMENTS, Row
 from worker.decide.cases import _acts, _change
-from worker.decide.deadline_changes import DeadlineChanges
-from worker.domain.acts import DECISIVE, EXTENDED, HELD, RELEASED, Act, Change, Place
+from worker.decide.deadlines import ChangeLimits, Deadlines
+from worker.domain.acts import EXTENDED, HELD, RELEASED, Act, Change, Place
 from worker.domain.case import Case, Finding, Kind, Order, PriorDecision, Reason
 from worker.domain.deadline import schedule
 from worker.domain.decide import decide, find, remind
-from worker.domain.policy import AtLapse
+from worker.domain.policy import AtLapse, Facts, Policies, Policy
 
 START = datetime(2026, 11, 22, tzinfo=UTC)
 DUE = START + timedelta(seconds=5)
-STATUSES = [*sorted(DECISIVE), "ready-for-handling"]
+STATUSES = [
+    "start-handling",
+    "handling",
+    "invoiced",
+    "canceled",
+    "dispute-opened",
+    "dispute-resolved",
+    "ready-for-handling",
+    "request-cancel",
+    "aceptado",
+]
+POLICIES = Policies.of(Policy("p", timedelta(hours=1), timedelta(0)))
+LIMITS = ChangeLimits(timedelta(days=30), timedelta(days=30))
+FACTS = Facts("s", "courier", None, None)
 ORDER = Order("o", "s", "courier", START, DUE, "p", AtLapse.AUTO_CANCEL, Place("t", 0, 0), START,
               fires_at=DUE)  # fmt: skip
-CANCELLED = PriorDecision(1, "id", Kind.AUTO_CANCEL, Reason.STOCK_NOT_VALIDATED, 1)
+CANCELLED = PriorDecision(1, "id", Kind.AUTO_CANCEL, Reason.STOCK_NOT_VALIDATED, 1, DUE, DUE,
+                          {"t": [0]})  # fmt: skip
 
 
 class Table:
@@ -60,14 +76,23 @@ ACTS = st.lists(
 def rows_of(acts: Sequence[Any]) -> list[Row]:
     return [
         Row(order_id="o", status=status, occurred_at=at, received_at=START, topic="t", partition=0,
-            offset=offset, stock_ok=stock, form_complete=form, body="{}")
+            offset=offset, stock_ok=stock, form_complete=form,
+            unknown=status not in TABLE, body="{}")
         for offset, (status, at, stock, form) in enumerate(acts)
     ]  # fmt: skip
 
 
 def whole(acts: Sequence[Any]) -> tuple[Act, ...]:
     return tuple(
-        Act(status, at, START, Place("t", 0, offset), stock, form)
+        Act(
+            status,
+            at,
+            START,
+            Place("t", 0, offset),
+            stock,
+            form,
+            TABLE.get(status, Meaning.UNKNOWN),
+        )
         for offset, (status, at, stock, form) in enumerate(acts)
     )
 
@@ -80,24 +105,19 @@ def whole(acts: Sequence[Any]) -> tuple[Act, ...]:
 @example([("handling", DUE, None, True), ("invoiced", DUE, False, None),
           ("dispute-opened", DUE, None, None)], True)  # fmt: skip
 def test_the_selection_is_judged_as_all_acts_are(acts: Sequence[Any], decided: bool) -> None:
-    chosen = _acts(ask("abridged_acts", Table(rows_of(acts)), ["o"], [DUE], STATUSES))
+    rows = ask("abridged_acts", Table(rows_of(acts)), ["o"], [DUE], [*POLICIES.telling])
+    chosen = _acts(rows, POLICIES)
     case = Case(ORDER, acts=whole(acts))
     if decided:
-        case = case._replace(finding=Finding.SILENT, decided=1, standing=(CANCELLED,))
+        case = case._replace(finding=Finding.SILENT, decided=1, standing=(CANCELLED,),
+                             auto_cancels=(CANCELLED,))  # fmt: skip
     few = case._replace(acts=chosen)
     assert find(few) == find(case)
     for unconfirmed in (False, True):
         assert decide(few, unconfirmed=unconfirmed) == decide(case, unconfirmed=unconfirmed)
-    assert remind(few, DUE) == remind(case, DUE)
+    assert remind(few, DUE, {DUE}) == remind(case, DUE, {DUE})
     # At most the first and the last of each kind on either side.
     assert len(chosen) <= len(STATUSES) * 9 * 4
-
-
-@given(ACTS)
-def test_the_first_act_with_a_status_starts_the_clock(acts: Sequence[Any]) -> None:
-    chosen = ask("clock_starts", Table(rows_of(acts)), ["o"], ["ready-for-handling"])
-    starts = [at for status, at, _, _ in acts if status == "ready-for-handling"]
-    assert [row["occurred_at"] for row in chosen] == ([min(starts)] if starts else [])
 
 
 CHANGES = st.lists(
@@ -123,14 +143,14 @@ def test_changes_by_the_page_end_as_all_at_once(changes: Sequence[Any], page: in
     order, first = ORDER, True
     while first or any(row["counted"] is None for row in table.rows):
         found = ask("abridged_changes", table, ["o"], [order.first_due or order.due], page)
-        sweep = DeadlineChanges([])
-        case = sweep.consider(Case(order, changes=tuple(map(_change, found))))
+        sweep = Deadlines(POLICIES, LIMITS, [], START)
+        settled = sweep.settle(Case(order, changes=tuple(map(_change, found))), FACTS)
         # Whatever is left for later: the deadline is that of all changes from the first page on.
         for _, planned, _ in sweep._moved:
             assert planned == expected
             order = order._replace(due=planned.due, first_due=order.first_due or order.due)
         assert order.due == expected.due
-        assert (case is None) >= expected.held
+        assert (settled.judgement is not None) >= expected.held
         judged = {c.place.offset: True for _, c in sweep._counted}
         judged |= {c.place.offset: False for _, c, _, _ in sweep._refused}
         for row in table.rows:

@@ -1,5 +1,7 @@
 """The second table of the rule: what arrives after the verdict, and its effect."""
 
+from datetime import timedelta
+
 import pytest
 
 from worker.domain.acts import Act
@@ -9,6 +11,7 @@ from worker.domain.policy import AtLapse
 from .words import (
     A_PERSON_DECIDES,
     AUTO_CANCEL,
+    CONTRADICTORY,
     DISPUTE_OPEN,
     EARLY,
     ENTERED,
@@ -19,7 +22,9 @@ from .words import (
     LATE_HANDLING,
     LATER,
     LATER_STILL,
+    UNKNOWN_STATUS,
     UNREADABLE,
+    WINDOW,
     WITHOUT_STOCK,
     Story,
     a_refused_record,
@@ -40,13 +45,6 @@ class TestLateEvidenceRevokesAnAutoCancel:
         [
             pytest.param(handled(), Outcome.KEPT, [], id="handled"),
             pytest.param(act("invoiced"), Outcome.KEPT, [], id="invoiced"),
-            pytest.param(cancelled(), Outcome.CANCELLED, [], id="cancelled"),
-            pytest.param(
-                cancelled(form_complete=False),
-                Outcome.CANCELLED_INCOMPLETE,
-                [],
-                id="cancelled, fields missing",
-            ),
             pytest.param(
                 handled(stock_ok=False), Outcome.ESCALATED, [WITHOUT_STOCK], id="without stock"
             ),
@@ -114,7 +112,6 @@ class TestLateEvidenceAgainstOtherVerdicts:
     @pytest.mark.parametrize(
         ("story", "first"),
         [
-            pytest.param(lambda: Story(handled(LATE)), LATE_HANDLING, id="handled late"),
             pytest.param(lambda: Story(a_refused_record()), UNREADABLE, id="unreadable"),
             pytest.param(
                 lambda: Story(evidence_since=ENTERED + LATER), INCOMPLETE, id="incomplete"
@@ -175,10 +172,39 @@ class TestLateEvidenceAgainstOtherVerdicts:
             "revoked #1",
             DISPUTE_OPEN,
             "revoked #3",
-            AUTO_CANCEL,
-            "revoked #5",
         ]
         assert story.standing == []
+
+    def test_a_cancellation_in_time_contradicts_late_handling(self) -> None:
+        story = lapsed(handled(LATE))
+        story.then(cancelled())
+        assert story.told == [LATE_HANDLING, "revoked #1", CONTRADICTORY]
+
+
+class TestOurOwnCancellation:
+    @pytest.mark.parametrize("after", [EARLY, IN_TIME, WINDOW, LATE])
+    def test_confirms_our_auto_cancel_whatever_its_stamp(self, after: timedelta) -> None:
+        story = lapsed()
+        assert story.then(cancelled(after)).outcome == Outcome.AUTO_CANCELLED
+        assert story.told == [AUTO_CANCEL]
+
+    def test_the_sellers_form_tells_that_the_seller_had_cancelled_in_time(self) -> None:
+        story = lapsed()
+        confirmed = story.then(cancelled(form_complete=True))
+        assert (confirmed.outcome, story.told) == (Outcome.CANCELLED_BY_SELLER, [AUTO_CANCEL])
+
+    def test_is_no_evidence_either_when_the_auto_cancel_is_revoked(self) -> None:
+        story = lapsed()
+        story.then(cancelled(IN_TIME))
+        story.then(handled(EARLY))
+        assert story.told == [AUTO_CANCEL, "revoked #1"]
+        assert story.then(repeat(handled(EARLY))).decisions == ()
+
+    def test_an_obscure_status_asks_a_person_and_revokes_nothing(self) -> None:
+        story = lapsed()
+        story.then(act("aceptado"))
+        story.then(act("aceptado"))
+        assert story.told == [AUTO_CANCEL, UNKNOWN_STATUS]
 
 
 class TestLateHandling:
@@ -199,14 +225,16 @@ class TestLateHandling:
         ("known", "told"),
         [
             pytest.param([handled()], [], id="kept"),
-            pytest.param([cancelled()], [], id="cancelled"),
-            pytest.param([cancelled(LATE)], [], id="cancelled late"),
+            pytest.param([cancelled()], [CONTRADICTORY], id="cancelled"),
+            pytest.param([cancelled(LATE)], [CONTRADICTORY], id="cancelled late"),
             pytest.param([handled(LATE)], [LATE_HANDLING], id="handled late before"),
             pytest.param([disputed()], [DISPUTE_OPEN], id="dispute open"),
             pytest.param([handled(stock_ok=False)], [WITHOUT_STOCK], id="without stock"),
         ],
     )
-    def test_without_an_auto_cancel_says_nothing(self, known: list[Act], told: list[str]) -> None:
+    def test_without_an_auto_cancel_is_told_only_if_it_contradicts(
+        self, known: list[Act], told: list[str]
+    ) -> None:
         story = lapsed(*known)
         story.then(handled(LATER_STILL))
         assert story.told == told
@@ -276,5 +304,5 @@ def test_a_record_refused_after_the_verdict_changes_nothing() -> None:
 
 def test_late_acts_in_one_batch_are_each_told_once() -> None:
     story = lapsed()
-    story.then(handled(LATE), disputed(LATE), cancelled(LATER_STILL), act("shipped", IN_TIME))
+    story.then(handled(LATE), disputed(LATE), cancelled(LATER_STILL), act("staging", IN_TIME))
     assert story.told == [AUTO_CANCEL, LATE_HANDLING, LATE_DISPUTE]

@@ -89,9 +89,74 @@ def test_orders_until_two_are_due_by_seven(entered: str, due: str) -> None:
     assert found == local("America/Lima", due)
 
 
+@pytest.mark.parametrize(
+    ("entered", "days", "due"),
+    [
+        ("2026-11-26T13:09:07.5", 2, "2026-11-30T13:09:07.5"),  # Thursday, Friday, Monday
+        ("2026-11-26T18:00", 1, "2026-11-30T09:00"),  # the instant of closing: from Friday 09:00
+        ("2026-11-26T20:00", 1, "2026-11-30T09:00"),
+        ("2026-11-28T12:00", 1, "2026-12-01T09:00"),  # Saturday: from Monday 09:00
+        ("2026-11-30T08:00", 1, "2026-12-01T09:00"),  # before opening
+        ("2026-12-23T10:00", 2, "2026-12-28T10:00"),  # over Christmas and a week-end
+    ],
+)
+def test_working_days_end_at_the_same_wall_time(entered: str, days: int, due: str) -> None:
+    weekdays = (*(NINE_TO_SIX,) * 5, (), ())
+    shop = calendar("America/Lima", weekdays, "2026-12-25")
+    found = shop.add_days(local("America/Lima", entered), days)
+    assert found == local("America/Lima", due)
+
+
+@pytest.mark.parametrize(
+    ("entered", "due"),
+    [
+        ("2026-11-27T15:00", "2026-11-28T13:00"),  # closed on Saturday afternoon
+        ("2026-11-27T09:30", "2026-11-28T13:00"),  # not open yet on Saturday
+        ("2026-11-26T12:30", "2026-11-27T18:00"),  # lunch on Friday
+    ],
+)
+def test_a_working_day_that_is_closed_at_that_time_counts_to_its_end(
+    entered: str, due: str
+) -> None:
+    friday = (Hours(9 * 60, 12 * 60), Hours(13 * 60, 18 * 60))
+    week = (*(NINE_TO_SIX,) * 4, friday, (Hours(10 * 60, 13 * 60),), ())
+    found = calendar("America/Lima", week).add_days(local("America/Lima", entered), 1)
+    assert found == local("America/Lima", due)
+
+
+def test_working_days_over_a_change_of_the_clocks_keep_the_wall_time() -> None:
+    madrid = calendar("Europe/Madrid", ALWAYS)
+    assert madrid.add_days(local("Europe/Madrid", "2026-03-28T12:00"), 1) == local(
+        "Europe/Madrid", "2026-03-29T12:00"
+    )
+    # 02:30 comes twice: the later one.
+    assert madrid.add_days(local("Europe/Madrid", "2026-10-24T02:30"), 1) == datetime(
+        2026, 10, 25, 1, 30, tzinfo=UTC
+    )
+
+
+@pytest.mark.parametrize(
+    ("due", "hours", "before"),
+    [
+        ("2026-11-24T09:30", 1, "2026-11-23T17:30"),  # the working day before
+        ("2026-11-24T10:00", 1, "2026-11-24T09:00"),  # exactly since opening
+        ("2026-11-24T09:00", 1, "2026-11-23T17:00"),
+        ("2026-11-30T09:30", 5, "2026-11-27T17:30"),  # over Saturday's four hours
+        ("2026-11-29T12:00", 1, "2026-11-28T12:00"),  # a due on a Sunday
+    ],
+)
+def test_working_time_counts_back(due: str, hours: int, before: str) -> None:
+    found = calendar().subtract(local("America/Lima", due), timedelta(hours=hours))
+    assert found == local("America/Lima", before)
+
+
 def test_a_calendar_that_never_opens_says_so() -> None:
     with pytest.raises(OverflowError, match="shop"):
         calendar("UTC", ((),) * 7).add(datetime.now(UTC), timedelta(hours=1))
+    with pytest.raises(OverflowError, match="shop"):
+        calendar("UTC", ((),) * 7).subtract(datetime.now(UTC), timedelta(hours=1))
+    with pytest.raises(OverflowError, match="shop"):
+        calendar("UTC", ((),) * 7).add_days(datetime.now(UTC), 1)
 
 
 @settings(deadline=None)  # its time is that of the machine
@@ -105,6 +170,8 @@ def test_so_much_working_time_lies_between(entered: int, minutes: int, zone: str
     """Counted minute by minute on the clock of the wall."""
     start = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=entered)
     due = calendar(zone, week).add(start, timedelta(minutes=minutes))
+    back = calendar(zone, week).subtract(due, timedelta(minutes=minutes))
+    assert calendar(zone, week).add(back, timedelta(minutes=minutes)) == due
     passed, now = 0, start
     while now < due:
         wall = now.astimezone(ZoneInfo(zone))

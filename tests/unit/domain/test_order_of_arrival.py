@@ -6,11 +6,12 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.domain.acts import HANDLING, Act, RefusedRecord
+from worker.domain.acts import IMPLIES_HANDLING, Act, RefusedRecord
 from worker.domain.case import Finding
 
 from .words import (
     AUTO_CANCEL,
+    CONTRADICTORY,
     LATE_DISPUTE,
     LATE_HANDLING,
     WINDOW,
@@ -35,10 +36,12 @@ IN_TIME = (timedelta(hours=1), timedelta(hours=2), timedelta(hours=3), WINDOW)
 LATE = (WINDOW + timedelta(microseconds=1), WINDOW + timedelta(hours=1))
 
 
-def some_acts(instants: tuple[timedelta, ...]) -> st.SearchStrategy[list[Act]]:
+def some_acts(
+    instants: tuple[timedelta, ...], statuses: tuple[str, ...] = STATUSES
+) -> st.SearchStrategy[list[Act]]:
     one = st.builds(
         act,
-        st.sampled_from(STATUSES),
+        st.sampled_from(statuses),
         st.sampled_from(instants),
         stock_ok=st.sampled_from([None, True, False]),
         form_complete=st.sampled_from([None, True, False]),
@@ -65,7 +68,10 @@ def test_any_permutation_and_repetition_gives_the_same_judgement(
     assert Story(*acts, *refusals).lapses() == Story(*other, *refusals).lapses()
 
 
-@given(st.data(), some_acts(IN_TIME), some_acts(LATE))
+# A cancellation that arrives after our auto-cancel is no evidence: there arrival matters.
+@given(
+    st.data(), some_acts(IN_TIME, tuple(s for s in STATUSES if s != "canceled")), some_acts(LATE)
+)
 def test_late_evidence_ends_where_the_verdict_on_everything_would_have_ended(
     data: st.DataObject, in_time: list[Act], late: list[Act]
 ) -> None:
@@ -113,13 +119,14 @@ def test_after_any_history_what_stands_fits_what_is_known(
     due = story.case.order.due
     standing = story.standing
     assert len(set(standing)) == len(standing), "nothing stands twice"
-    verdicts = [told for told in standing if told not in (LATE_HANDLING, LATE_DISPUTE)]
+    follow_ups = (LATE_HANDLING, LATE_DISPUTE, CONTRADICTORY)
+    verdicts = [told for told in standing if told not in follow_ups]
     assert len(verdicts) <= 1, "one verdict at most"
     if AUTO_CANCEL in standing:
         assert finding == Finding.SILENT, "no auto-cancel stands against evidence in time"
     if LATE_HANDLING in standing:
         assert finding == Finding.SILENT
-        assert any(a.status in HANDLING and a.occurred_at > due for a in acts)
+        assert any(a.meaning in IMPLIES_HANDLING and a.occurred_at > due for a in acts)
     assert (LATE_DISPUTE in standing) == any(
         a.status == "dispute-opened" and a.occurred_at > due for a in acts
     )

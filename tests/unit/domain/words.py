@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
+from schemas.statuses import STATUSES, Meaning
 from worker.domain.acts import Act, Place, RefusedRecord
-from worker.domain.case import Case, Judgement, Kind, Order, PriorDecision
+from worker.domain.case import Case, Judgement, Kind, Limits, Order, PriorDecision
 from worker.domain.decide import decide
 from worker.domain.policy import AtLapse
 
@@ -28,6 +29,8 @@ DISPUTE_OPEN = "escalation dispute-open"
 UNREADABLE = "escalation unreadable-evidence"
 INCOMPLETE = "escalation evidence-incomplete"
 A_PERSON_DECIDES = "escalation policy"
+CONTRADICTORY = "escalation contradictory-acts"
+UNKNOWN_STATUS = "escalation unknown-status"
 
 _offsets = count()
 
@@ -61,6 +64,7 @@ def act(
         place=Place("status", 0, next(_offsets)),
         stock_ok=stock_ok,
         form_complete=form_complete,
+        meaning=STATUSES.get(status, Meaning.UNKNOWN),
     )
 
 
@@ -99,14 +103,16 @@ class Story:
         evidence_since: datetime | None = None,
     ) -> None:
         self.case = Case(order or an_order())
-        self.evidence_since = evidence_since
+        self.limits = Limits(evidence_since)
+        # Of the next judgement.
+        self.now = self.case.order.due + timedelta(minutes=1)
         self.told: list[str] = []
         self._learn(known)
 
     def lapses(self, *, braked: bool = False, unconfirmed: bool = False) -> Judgement:
         """The deadline has lapsed under a proof of freshness: judge, and remember what was said."""
-        judgement = decide(self.case, self.evidence_since, braked=braked, unconfirmed=unconfirmed)
-        standing = list(self.case.standing)
+        judgement = decide(self.case, self.limits, braked=braked, unconfirmed=unconfirmed)
+        standing, auto_cancels = list(self.case.standing), list(self.case.auto_cancels)
         for decision in judgement.decisions:
             if decision.kind == Kind.REVOKED:
                 assert decision.revokes is not None
@@ -115,15 +121,19 @@ class Story:
                 self.told.append(f"revoked #{decision.revokes.ordinal}")
                 continue
             assert decision.revokes is None
-            standing.append(
-                PriorDecision(
-                    ordinal=decision.ordinal,
-                    id=f"decision-{decision.ordinal}",
-                    kind=decision.kind,
-                    reason=decision.reason,
-                    sequence=decision.ordinal,
-                )
+            given = PriorDecision(
+                ordinal=decision.ordinal,
+                id=f"decision-{decision.ordinal}",
+                kind=decision.kind,
+                reason=decision.reason,
+                sequence=decision.ordinal,
+                decided_at=self.now,
+                due=self.case.order.due,
+                read_to={"status": [next(_offsets)] * 2, "created": [next(_offsets)]},
             )
+            standing.append(given)
+            if given.kind == Kind.AUTO_CANCEL:
+                auto_cancels.append(given)
             self.told.append(f"{decision.kind} {decision.reason}")
         expected = range(self.case.decided + 1, self.case.decided + 1 + len(judgement.decisions))
         assert [d.ordinal for d in judgement.decisions] == list(expected), "ordinals are dense"
@@ -131,13 +141,17 @@ class Story:
             finding=judgement.finding,
             decided=self.case.decided + len(judgement.decisions),
             standing=tuple(standing),
+            auto_cancels=tuple(auto_cancels),
         )
         return judgement
 
     def then(self, *arrived: Act | RefusedRecord) -> Judgement:
         """Something arrives after the verdict, and the order is judged again."""
         assert self.case.finding is not None, "the deadline has not lapsed yet"
-        self._learn(arrived)
+        self.now += timedelta(hours=1)
+        self._learn(
+            one._replace(place=one.place._replace(offset=next(_offsets))) for one in arrived
+        )
         return self.lapses()
 
     @property
@@ -146,6 +160,7 @@ class Story:
         return [f"{given.kind} {given.reason}" for given in self.case.standing]
 
     def _learn(self, things: Iterable[Act | RefusedRecord]) -> None:
+        things = list(things)
         acts = tuple(thing for thing in things if isinstance(thing, Act))
         refusals = tuple(thing for thing in things if isinstance(thing, RefusedRecord))
         self.case = self.case._replace(

@@ -1,7 +1,7 @@
 """Checks of the database's schema and of its contents."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from worker.operations.checks.model import Check, DatabaseFacts, Status
 from worker.operations.format import count
@@ -24,9 +24,12 @@ def schema_checks(database: DatabaseFacts) -> Iterator[Check]:
 
 def content_checks(database: DatabaseFacts) -> Iterator[Check]:
     """Whether the work that the database holds is getting done."""
+    if database.adopted_at is not None:
+        yield _adoption(database.adopted_at, database.before_adoption)
     yield _outbox(database)
     yield _deadlines(database)
     yield _dead_letters(database)
+    yield _orphans(database)
 
 
 def _schema(database: DatabaseFacts) -> Check:
@@ -45,6 +48,14 @@ def _durability(database: DatabaseFacts) -> Check:
         "durability", Status.WARNING, f"off: {', '.join(database.risky)}",
         "turn it on: a crash may lose verdicts that were published, and then their lanes halt",
     )  # fmt: skip
+
+
+def _adoption(began: datetime, orders: int) -> Check:
+    found = f"this installation began at {began:%F %T} UTC"
+    if orders:
+        were = "was" if orders == 1 else "were"
+        found += f"; {count(orders, 'order')} {were} over before and got no verdict"
+    return Check("adoption", Status.OK, found)
 
 
 def _outbox(database: DatabaseFacts) -> Check:
@@ -84,4 +95,16 @@ def _dead_letters(database: DatabaseFacts) -> Check:
     return Check(
         "dead letters", Status.WARNING, f"{total} not settled: {kinds}",
         "see `plazo dead-letters list`; mend the publisher or upgrade, then replay or discard",
+    )  # fmt: skip
+
+
+def _orphans(database: DatabaseFacts) -> Check:
+    if not database.orphans and not database.astray:
+        return Check("orphans", Status.OK, "no act without an order for long")
+    found = f"{count(database.orphans, 'order')} with acts and no order-created for an hour"
+    if database.astray:
+        found += f"; {count(database.astray, 'refused act')} of no known order"
+    return Check(
+        "orphans", Status.WARNING, found,
+        "see `plazo orphans`; compare the ids that the two topics use",
     )  # fmt: skip

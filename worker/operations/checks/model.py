@@ -47,6 +47,21 @@ class KafkaFacts:
 
 
 @dataclass(slots=True)
+class NameFacts:
+    """Facts about the names of sellers and orders, from a part of the orders.
+
+    ``unseen`` are sellers that the policy file names and no order has. Names that are ``alike``
+    differ only in case or blanks. ``fault``: the policy file breaks its rules.
+    """
+
+    orders: int = 0
+    unseen: Sequence[str] = ()
+    sellers_alike: Sequence[str] = ()
+    ids_alike: Sequence[str] = ()
+    fault: str = ""
+
+
+@dataclass(slots=True)
 class DatabaseFacts:
     """Facts from Postgres; rows only if the schema fits."""
 
@@ -63,7 +78,15 @@ class DatabaseFacts:
     risky: Sequence[str] = ()
     # Lanes that a version before this one placed in another database.
     elsewhere: str | None = None
+    # When this installation began, and the orders that were over before and got no verdict.
+    adopted_at: datetime | None = None
+    before_adoption: int = 0
+    # Orders whose acts came long ago and whose order-created did not.
+    orphans: int = 0
+    # Refused acts that name no known order.
+    astray: int = 0
     # Orders that wait for their clock.
     waiting: int = 0
     # Since when the brake holds everything.
     brake_tripped_at: datetime | None = None
+    names: NameFacts = field(default_factory=NameFacts)

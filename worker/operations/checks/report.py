@@ -7,6 +7,7 @@ from worker.operations.checks.clocks import clock_checks
 from worker.operations.checks.database import content_checks, schema_checks
 from worker.operations.checks.lanes import lane_checks, worker_checks
 from worker.operations.checks.model import Check, DatabaseFacts, KafkaFacts, Status
+from worker.operations.checks.names import name_checks
 from worker.operations.checks.publishers import publisher_checks
 from worker.operations.checks.topics import topic_checks
 from worker.operations.format import count
@@ -43,3 +44,4 @@ def checks(
     if not isinstance(database, str) and serves(database.schema):
         yield from lane_checks(settings, kafka, database)
         yield from content_checks(database)
+        yield from name_checks(database)

@@ -12,9 +12,9 @@ DROP INDEX acts_by_order;
 -- squawk-ignore require-concurrent-index-creation
 CREATE INDEX acts_of_changes ON acts (topic, partition, "offset")
 WHERE status IN ('order.deadline-extended', 'order.deadline-held', 'order.deadline-released');
--- The latest change of each kind, and those that no sweep has judged yet.
+-- The extension with the latest due, the latest hold and release, and those that no sweep has judged yet.
 -- squawk-ignore require-concurrent-index-creation
-CREATE INDEX deadline_changes_in_force ON deadline_changes (order_id, counted, kind, occurred_at, due)
+CREATE INDEX deadline_changes_in_force ON deadline_changes (order_id, counted, kind, due, occurred_at)
 WHERE counted IS NOT FALSE;
 -- Whether the verdict is on hold by an event: for a count that reads no other order.
 ALTER TABLE orders ADD COLUMN held boolean NOT NULL DEFAULT false;

@@ -33,5 +33,18 @@ CROSS JOIN LATERAL (
         AND coalesce(stock_ok::int, 2) * 3 + coalesce(form_complete::int, 2) = k.kind
     ORDER BY occurred_at DESC LIMIT 1)
 ) AS a
+UNION
+-- And of those that no table knew, the first and the last in time.
+SELECT u.* FROM unnest($1::text[], $2::timestamptz[]) AS named (order_id, due)
+CROSS JOIN LATERAL (
+    (SELECT order_id, status, occurred_at, received_at, topic, partition, "offset", stock_ok,
+        form_complete
+    FROM acts WHERE acts.order_id = named.order_id AND unknown ORDER BY occurred_at LIMIT 1)
+    UNION ALL
+    (SELECT order_id, status, occurred_at, received_at, topic, partition, "offset", stock_ok,
+        form_complete
+    FROM acts WHERE acts.order_id = named.order_id AND unknown AND occurred_at <= due
+    ORDER BY occurred_at DESC LIMIT 1)
+) AS u
 ORDER BY order_id, status, occurred_at, stock_ok, form_complete, received_at, topic, partition,
     "offset"

@@ -1,5 +1,5 @@
--- Of orders with many changes: the latest of each kind that counts and of each that is new, which
--- decide the deadline, and at most $3 new ones to be judged. A new extension that would not extend
+-- Of orders with many changes: the extension with the latest due, and the latest hold and release, of
+-- those that count and of the new ones, and at most $3 new ones to be judged. A new extension that would not extend
 -- the deadline of the clock, in $2, decides nothing.
 SELECT DISTINCT c.* FROM unnest($1::text[], $2::timestamptz[]) AS named (order_id, first_due)
 CROSS JOIN LATERAL (
@@ -18,13 +18,13 @@ CROSS JOIN LATERAL (
         FROM deadline_changes
         WHERE deadline_changes.order_id = named.order_id AND deadline_changes.kind = k.kind
             AND counted IS NOT FALSE AND counted IS NULL AND (due IS NULL OR due > first_due)
-        ORDER BY occurred_at DESC, due DESC LIMIT 1)
+        ORDER BY due DESC, occurred_at DESC LIMIT 1)
         UNION ALL
         (SELECT order_id, kind, occurred_at, received_at, due, topic, partition, "offset",
             true AS counted
         FROM deadline_changes
         WHERE deadline_changes.order_id = named.order_id AND deadline_changes.kind = k.kind
             AND counted IS NOT FALSE AND counted
-        ORDER BY occurred_at DESC, due DESC LIMIT 1)
+        ORDER BY due DESC, occurred_at DESC LIMIT 1)
     ) AS latest)
 ) AS c

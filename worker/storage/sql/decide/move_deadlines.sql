@@ -1,20 +1,20 @@
--- Gives orders another deadline. An order on hold has no row in deadlines until its release.
+-- Gives orders another deadline. That of an order on hold is the end of the longest hold.
 WITH moved AS (
     SELECT * FROM unnest($2::text[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[],
         $6::boolean[]) AS m (order_id, due, fires_at, fired_at, held)
 ), updated AS (
     UPDATE orders AS o
-    SET first_due = coalesce(o.first_due, o.due), due = m.due, fires_at = m.fires_at,
-        held = m.held
+    SET first_due = coalesce(o.first_due, o.due), grace = coalesce(o.grace, o.fires_at - o.due),
+        due = m.due, fires_at = m.fires_at, held = m.held
     FROM moved m WHERE o.order_id = m.order_id AND o.lane = $1
 ), disarmed AS (
     DELETE FROM deadlines d USING moved m
     WHERE d.lane = $1 AND d.fires_at = m.fired_at AND d.order_id = m.order_id
-        AND (m.held OR m.fired_at <> m.fires_at)
+        AND m.fired_at <> m.fires_at
     RETURNING 1
 ), armed AS (
     INSERT INTO deadlines (lane, fires_at, order_id)
-    SELECT $1::int, fires_at, order_id FROM moved WHERE NOT held
+    SELECT $1::int, fires_at, order_id FROM moved
     ON CONFLICT DO NOTHING
     RETURNING fires_at
 )

@@ -4,14 +4,15 @@ WITH adopted AS (
     UPDATE orders AS o SET
         lane = $1::int, seller_id = a.seller_id, fulfilment = a.fulfilment,
         entered_at = a.entered_at, due = a.due, fires_at = a.fires_at, policy = a.policy,
-        policy_version = a.policy_version, at_lapse = a.at_lapse, total = a.total::numeric,
+        policy_version = a.policy_version, at_lapse = a.at_lapse, doubt = a.doubt,
+        labels = a.labels::jsonb, told_due = a.told_due, total = a.total::numeric,
         currency = a.currency, topic = $2::text, partition = $3::int, "offset" = a."offset",
         received_at = $4::timestamptz
     FROM unnest($5::text[], $6::text[], $7::text[], $8::timestamptz[], $9::timestamptz[],
             $10::timestamptz[], $11::text[], $12::int[], $13::text[], $14::text[], $15::text[],
-            $16::bigint[])
+            $16::timestamptz[], $17::text[], $18::text[], $19::bigint[])
         AS a (order_id, seller_id, fulfilment, entered_at, due, fires_at, policy, policy_version,
-            at_lapse, total, currency, "offset")
+            at_lapse, doubt, labels, told_due, total, currency, "offset")
     WHERE o.order_id = a.order_id
     RETURNING o.lane, o.fires_at, o.order_id
 ), armed AS (

@@ -1,1 +1,2 @@
-INSERT INTO installation (mode) VALUES ($1) ON CONFLICT DO NOTHING
+-- The first start of a worker: the installation begins.
+INSERT INTO installation (mode, adopted_at) VALUES ($1, clock_timestamp()) ON CONFLICT DO NOTHING

@@ -1,0 +1,72 @@
+"""The terms with which an order enters: its deadline, and the doubts that it brings along."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from schemas.models import OrderCreated
+from schemas.statuses import Meaning
+from worker.domain.acts import ORDER_CREATED
+from worker.domain.case import Reason
+from worker.domain.policy import Facts, Policies, Terms, told_due
+from worker.records import Record, timestamp_of
+
+_NO_CLOCK: Terms = (None, None, None, 0, None)
+
+
+class Entry:
+    """Gives orders their terms, by the policies in force.
+
+    An order-created that arrives with less than ``least_window`` left of its window enters late;
+    ``None`` is never.
+    """
+
+    def __init__(
+        self, policies: Policies, orders_topic: str = "", least_window: timedelta | None = None
+    ) -> None:
+        self.orders_topic = orders_topic
+        self._policies = policies
+        self._least_window = least_window
+        self._known = policies.vocabulary.known
+        # The statuses that start or stop a clock.
+        self.clocks = policies.clocks | policies.stops
+
+    def meaning(self, status: str) -> Meaning:
+        """The meaning of a normalised status; a clock is never unknown.
+
+        An unknown one is, even where verdicts ignore it: it must leave a trace.
+        """
+        found = self._known.get(status)
+        if found is not None:
+            return found
+        return Meaning.NOTHING if status in self.clocks else Meaning.UNKNOWN
+
+    def terms(self, event: OrderCreated, record: Record, now: datetime) -> tuple[Terms, str | None]:
+        """The terms of an order that is read ``now``, and the doubt that forbids an auto-cancel.
+
+        Raises:
+            OverflowError: as :meth:`Policy.due`.
+        """
+        policy, doubt, told = self._policies.only, None, None
+        if policy is None:
+            facts = facts_of(event)
+            told = facts.due
+            policy = self._policies.choose(facts)
+            if self._policies.lacks(facts):
+                doubt = Reason.FACTS_MISSING.value
+        if policy.clock != ORDER_CREATED:
+            return _NO_CLOCK, doubt
+        terms = policy.terms(event.entered_at, told)
+        if self._least_window is not None:
+            # When it came into the log: a worker that was away makes no order late.
+            arrived = min(timestamp_of(record.timestamp), now)
+            assert terms[0] is not None
+            if arrived > terms[0] - self._least_window:
+                doubt = Reason.ENTERED_LATE.value
+        return terms, doubt
+
+
+def facts_of(event: OrderCreated) -> Facts:
+    """The facts of an order by which its policy is chosen."""
+    total = None if event.total is None else Decimal(event.total)
+    told = told_due(event.entered_at, event.due)
+    return Facts(event.seller_id, event.fulfilment, total, event.currency, event.labels or {}, told)

@@ -1,0 +1,1 @@
+DELETE FROM order_versions WHERE order_id = ANY ($1::text[])
