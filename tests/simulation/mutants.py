@@ -189,19 +189,6 @@ PLANTED = (
         ((STATEMENTS, "    first = ripe[: 10 * limit]\n", "    first = ripe[:limit]\n"),),
     ),
     PlantedFault(
-        "a proof whose time lies ahead is used",
-        "no false cancel",
-        1000,
-        667,
-        (
-            (
-                "worker/freshness/evidence.py",
-                "if (by := self.by(clock.now(), clock.monotonic())) < self.at:",
-                "if False:",
-            ),
-        ),
-    ),
-    PlantedFault(
         "a proof whose time lay ahead counts once that time has come",
         "no false cancel",
         2000,
@@ -338,7 +325,7 @@ PLANTED = (
         "notices taken that came meanwhile",
         "an act in a foreign lane takes effect",
         1000,
-        54,
+        57,
         (
             (
                 STATEMENTS,
@@ -457,7 +444,7 @@ PLANTED = (
         "two sweeps at the brake at once",
         "the limits hold over all workers",
         4000,
-        158,
+        1118,
         (
             (
                 STATEMENTS,
@@ -523,7 +510,7 @@ PLANTED = (
         "an interrupted pull takes effect",
         "each record takes effect once",
         3000,
-        98,
+        613,
         (
             (
                 READER,

@@ -17,6 +17,7 @@ from worker.observability.labels import Guard
 from worker.observability.metrics import Metrics
 from worker.settings import Settings
 
+_NOW = datetime(2026, 11, 26, tzinfo=UTC)
 _ENDS = {("acts", 0): 10, ("acts", 1): 20}
 
 
@@ -44,19 +45,19 @@ class _Database:
 
 
 class _Clock(SystemClock):
-    """``passed`` more seconds than really did; ``wrong`` by so much."""
+    """Stands still but for the seconds that ``passed``, and is ``wrong`` by so much."""
 
     passed = 0.0
     wrong = timedelta(0)
 
     def true(self) -> datetime:
-        return super().now() + timedelta(seconds=self.passed)
+        return _NOW + timedelta(seconds=self.passed)
 
     def now(self) -> datetime:
         return self.true() + self.wrong
 
     def monotonic(self) -> float:
-        return super().monotonic() + self.passed
+        return self.passed
 
 
 class _Prover(Prover):
@@ -85,7 +86,7 @@ async def _serving(positions: Ends) -> AsyncIterator[tuple[_Prover, _Clock]]:
 async def test_a_proof_is_late_once_lanes_have_waited_for_it() -> None:
     positions = {("acts", 0): 10, ("acts", 1): 17}
     async with _serving(positions) as (prover, clock), asyncio.timeout(5):
-        waiting = asyncio.create_task(prover.proven(0, datetime.now(UTC)))
+        waiting = asyncio.create_task(prover.proven(0, clock.now()))
         await eventually(lambda: prover.held_by, interval=0.001)
         assert prover.late() == []
         clock.passed = 2 * _LATE
@@ -196,7 +197,8 @@ def test_of_two_clocks_the_slower_is_the_earliest() -> None:
     before = clock.now()
     clocks.measured(before, before + timedelta(minutes=10))
     assert clocks.skew == 600
-    assert clocks.latest() - clocks.earliest() > timedelta(minutes=9)
-    assert clocks.earliest() <= clock.now()
+    assert clocks.latest() == before + timedelta(minutes=10)
+    assert clocks.earliest() == before
     clocks.measured(before, before - timedelta(minutes=10))
-    assert clocks.earliest() < before < clocks.latest()
+    assert clocks.latest() == before
+    assert clocks.earliest() == before - timedelta(minutes=10)

@@ -45,6 +45,7 @@ class Proof:
         Raises:
             ProofOutlived: they fall short of it, or the clock was set back since the probe.
         """
+        # In this order: a pause between the two voids the proof without need, and never saves it.
         if (by := self.by(clock.now(), clock.monotonic())) < self.at:
             raise ProofOutlived(f"the clock was set back by {self.at - by} since the probe")
         if short := sorted(p for p, end in self.ends.items() if positions.get(p, -1) < end):
