@@ -175,33 +175,6 @@ PLANTED = (
         ),
     ),
     PlantedFault(
-        "decisions that a failover lost are looked for in vain",
-        "a lane finds out by itself that its state was lost",
-        600,
-        567,
-        ((RELAY, "        if not events:\n", "        if False:\n"),),
-    ),
-    PlantedFault(
-        "notices of one order are taken one by one",
-        "a late verdict has a guard",
-        100,
-        29,
-        ((STATEMENTS, "    first = ripe[: 10 * limit]\n", "    first = ripe[:limit]\n"),),
-    ),
-    PlantedFault(
-        "a proof whose time lay ahead counts once that time has come",
-        "no false cancel",
-        2000,
-        1192,
-        (
-            (
-                "worker/freshness/evidence.py",
-                "return min(self.at, now - timedelta(seconds=monotonic - self.probed))",
-                "return min(self.at, now)",
-            ),
-        ),
-    ),
-    PlantedFault(
         "the worker's clock alone",
         "no verdict before due + grace",
         100,
@@ -225,33 +198,6 @@ PLANTED = (
                 "worker/domain/policy.py",
                 "return due + self.grace",
                 "return due",
-            ),
-        ),
-    ),
-    PlantedFault(
-        "< for <= at due",
-        "24:00:00 counts as in time",
-        100,
-        6,
-        ((DECIDE, "act.occurred_at <= case.order.due", "act.occurred_at < case.order.due"),),
-    ),
-    PlantedFault(
-        "late evidence revokes nothing",
-        "decision-revoked",
-        100,
-        6,
-        ((DECIDE, "if finding != case.finding:", "if case.finding is None:"),),
-    ),
-    PlantedFault(
-        "coverage not checked",
-        "evidence-incomplete is never an auto-cancel",
-        200,
-        78,
-        (
-            (
-                DECIDE,
-                "if evidence_since is not None and evidence_since > case.order.entered_at:",
-                "if False:",
             ),
         ),
     ),
@@ -315,36 +261,6 @@ PLANTED = (
         ),
     ),
     PlantedFault(
-        "hand-over forgotten",
-        "an act in a foreign lane takes effect",
-        100,
-        1,
-        ((INTAKE, "if to_notice := to_notice | rows.without_clock | rows.changed:", "if False:"),),
-    ),
-    PlantedFault(
-        "notices taken that came meanwhile",
-        "an act in a foreign lane takes effect",
-        1000,
-        57,
-        (
-            (
-                STATEMENTS,
-                '    return (yield from _delete(tx, "notices", ids))',
-                '    lanes = {tx.get("notices", one)["lane"] for one in ids}\n'
-                '    newest = tx.database.tables["notices"].values()\n'
-                '    ids = [row["id"] for row in newest if row["lane"] in lanes]\n'
-                '    for one in ids:\n        tx.put("notices", one, None)\n    return len(ids)\n    yield',
-            ),
-        ),
-    ),
-    PlantedFault(
-        "what was read told from another snapshot",
-        "an auto-cancel tells truly what it had read",
-        4000,
-        943,
-        ((SWEEP, "transaction(one_snapshot=True)", "transaction()"),),
-    ),
-    PlantedFault(
         "a repeated order enters again",
         "each verdict once",
         600,
@@ -369,100 +285,6 @@ PLANTED = (
                 STATEMENTS,
                 '    yield from _insert(tx, "deadlines", tuple(deadline.values()), deadline)\n    armed.append(deadline)\n',
                 '    if (yield from _insert_missing(tx, "deadlines", tuple(deadline.values()), deadline)):\n        armed.append(deadline)\n',
-            ),
-        ),
-    ),
-    PlantedFault(
-        "changed deadlines ignored by the sweep",
-        "no verdict before the deadline in force, nor while it is held",
-        300,
-        4,
-        ((JUDGE, "if case is None or _is_early(", "if _is_early("),),
-    ),
-    PlantedFault(
-        "deadlines disarmed after the verdicts",
-        "a deadline that a sweep arms is not lost with those it found",
-        1000,
-        552,
-        ((LAPSE, _DISARM, ""), (LAPSE, _NEXT, _DISARM + _NEXT)),
-    ),
-    PlantedFault(
-        "an auto-cancel that a correction brings is not watched",
-        "an auto-cancel that nobody carries out escalates",
-        2000,
-        289,
-        (
-            (
-                JUDGE,
-                "        await self._await_confirmation(sweep, published)\n",
-                "        if proof is not None:\n"
-                "            await self._await_confirmation(sweep, published)\n",
-            ),
-        ),
-    ),
-    PlantedFault(
-        "no look at an order whose deadline was changed",
-        "a released verdict falls",
-        300,
-        159,
-        ((INTAKE, "self._lane.number, list(rows.changed)", "self._lane.number, []"),),
-    ),
-    PlantedFault(
-        "an order that waits not looked at when it enters",
-        "a clock starts by what came before its order",
-        300,
-        17,
-        ((INTAKE, "to_notice | rows.without_clock | rows.changed", "to_notice | rows.changed"),),
-    ),
-    PlantedFault(
-        "an order that waits not looked at for later acts",
-        "a clock starts by what comes after its order",
-        300,
-        1,
-        (
-            (
-                STATEMENTS,
-                'settled = row["finding"] is not None or row["due"] is None',
-                'settled = row["finding"] is not None',
-            ),
-        ),
-    ),
-    PlantedFault(
-        "the latest of several starts counts",
-        "of the starts that are known the earliest counts",
-        1500,
-        41,
-        (
-            (
-                STATEMENTS,
-                '        order_id: min(\n            (r["occurred_at"]',
-                '        order_id: max(\n            (r["occurred_at"]',
-            ),
-        ),
-    ),
-    PlantedFault(
-        "two sweeps at the brake at once",
-        "the limits hold over all workers",
-        4000,
-        1118,
-        (
-            (
-                STATEMENTS,
-                'yield "brake", True\n    return [Row(released',
-                'yield "brake", tx\n    return [Row(released',
-            ),
-        ),
-    ),
-    PlantedFault(
-        "the brake asked, and not heeded",
-        "what the limits leave no room for waits",
-        100,
-        18,
-        (
-            (
-                JUDGE,
-                "braked=permit is not None and order_id not in permit.orders,",
-                "braked=False,",
             ),
         ),
     ),
@@ -573,32 +395,6 @@ PLANTED = (
         ((FRESHNESS, "_POLL = 0.05", "_POLL = 20.0"),),
     ),
     PlantedFault(
-        "decisions published 30 s later",
-        "a verdict is late only while a guard holds it",
-        100,
-        4,
-        (
-            (
-                RELAY,
-                "            await self._committed.wait()\n",
-                "            await self._committed.wait()\n            await self._clock.sleep(30.0)\n",
-            ),
-        ),
-    ),
-    PlantedFault(
-        "a reminder is never sent",
-        "a silent seller is reminded",
-        200,
-        2,
-        (
-            (
-                DECIDE,
-                "    return (Decision(case.decided + 1, Kind.REMINDER, Reason.DEADLINE_APPROACHES),)",
-                "    return ()",
-            ),
-        ),
-    ),
-    PlantedFault(
         "the sweep of reminders never runs",
         "a silent seller is reminded",
         200,
@@ -608,21 +404,6 @@ PLANTED = (
                 "worker/runtime/lane_tasks.py",
                 "            asyncio.create_task(self._remind()),\n",
                 "",
-            ),
-        ),
-    ),
-    PlantedFault(
-        "each batch of decisions published twice",
-        "only a fault of the lane itself excuses a repeat",
-        100,
-        2,
-        (
-            (
-                RELAY,
-                "        await append(self._producer, messages, _smaller)\n",
-                "        await append(self._producer, messages, _smaller)\n"
-                "        if lane.sequence % 3 == 2:\n"
-                "            await append(self._producer, messages, _smaller)\n",
             ),
         ),
     ),
@@ -662,6 +443,342 @@ PLANTED = (
                 RELAY,
                 "await append(self._producer, messages, _smaller)",
                 "await append(self._producer, messages)",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "< for <= at due",
+        "24:00:00 counts as in time",
+        100,
+        3,
+        (
+            (
+                DECIDE,
+                "if act.occurred_at > case.order.due or",
+                "if act.occurred_at >= case.order.due or",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "late evidence revokes nothing",
+        "decision-revoked",
+        100,
+        3,
+        ((DECIDE, "if finding != case.finding:", "if case.finding is None:"),),
+    ),
+    PlantedFault(
+        "hand-over forgotten",
+        "an act in a foreign lane takes effect",
+        100,
+        1,
+        (
+            (
+                INTAKE,
+                "if to_notice := to_notice | rows.without_clock | rows.changed | retold:",
+                "if False:",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "notices of one order are taken one by one",
+        "a late verdict has a guard",
+        100,
+        30,
+        ((STATEMENTS, "    first = ripe[: 10 * limit]\n", "    first = ripe[:limit]\n"),),
+    ),
+    PlantedFault(
+        "decisions published 30 s later",
+        "a verdict is late only while a guard holds it",
+        100,
+        3,
+        (
+            (
+                RELAY,
+                "            await self._committed.wait()\n",
+                "            await self._committed.wait()\n            await self._clock.sleep(30.0)\n",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "each batch of decisions published twice",
+        "only a fault of the lane itself excuses a repeat",
+        100,
+        3,
+        (
+            (
+                RELAY,
+                "        await append(self._producer, messages, _smaller)\n",
+                "        await append(self._producer, messages, _smaller)\n"
+                "        if lane.sequence % 3 == 2:\n"
+                "            await append(self._producer, messages, _smaller)\n",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "the brake asked, and not heeded",
+        "what the limits leave no room for waits",
+        100,
+        30,
+        (
+            (
+                JUDGE,
+                "braked=permit is not None and order_id not in permit.orders,",
+                "braked=False,",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "coverage not checked",
+        "evidence-incomplete is never an auto-cancel",
+        200,
+        1,
+        (
+            (
+                DECIDE,
+                "if limits.evidence_since is not None and limits.evidence_since > order.entered_at:",
+                "if False:",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "changed deadlines ignored by the sweep",
+        "no verdict before the deadline in force, nor while it is held",
+        300,
+        4,
+        (
+            (
+                JUDGE,
+                "case, judgement = deadlines.settle(loaded, facts[order_id])\n                if",
+                "case, judgement = loaded, None\n                if",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "a reminder is never sent",
+        "a silent seller is reminded",
+        200,
+        30,
+        (
+            (
+                DECIDE,
+                "    return (Decision(case.decided + 1, Kind.REMINDER, Reason.DEADLINE_APPROACHES),)",
+                "    return ()",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "an order that waits not looked at when it enters",
+        "a clock starts by what came before its order",
+        300,
+        1,
+        ((INTAKE, "to_notice | rows.without_clock | rows.changed", "to_notice | rows.changed"),),
+    ),
+    PlantedFault(
+        "no look at an order whose deadline was changed",
+        "a released verdict falls",
+        300,
+        30,
+        ((INTAKE, "self._lane.number, list(rows.changed)", "self._lane.number, []"),),
+    ),
+    PlantedFault(
+        "an order that waits not looked at for later acts",
+        "a clock starts by what comes after its order",
+        300,
+        1,
+        (
+            (
+                STATEMENTS,
+                'row["finding"] is not None or row["due"] is None or row["started_at"] is not None',
+                'row["finding"] is not None or row["started_at"] is not None',
+            ),
+        ),
+    ),
+    PlantedFault(
+        "the execution of our auto-cancel revokes it",
+        "each verdict once",
+        300,
+        3,
+        (
+            (
+                CYCLE,
+                "    return act.meaning == Meaning.CANCELED and any(\n",
+                "    return False and any(\n",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "unknown statuses say nothing",
+        "no false cancel",
+        300,
+        30,
+        (
+            (
+                DECIDE,
+                "        return Finding.OBSCURE if obscure else Finding.SILENT\n",
+                "        return Finding.SILENT\n",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "handling after a cancellation is no contradiction",
+        "the rule",
+        300,
+        6,
+        ((DECIDE, "    if _handled_after(case, first):\n", "    if False:\n"),),
+    ),
+    PlantedFault(
+        "an order of two sellers is one of the first",
+        "the rule",
+        300,
+        12,
+        ((DECIDE, "    if _two_sellers(case):\n", "    if False:\n"),),
+    ),
+    PlantedFault(
+        "statuses are compared to the letter",
+        "no false cancel",
+        300,
+        3,
+        ((ROWS, "    status = normalise(event.status)\n", "    status = event.status\n"),),
+    ),
+    PlantedFault(
+        "a cancelled line cancels its order",
+        "no missed deadline",
+        300,
+        6,
+        (
+            (
+                ROWS,
+                "    if meaning is Meaning.CANCELED and event.cancels_in_part:\n",
+                "    if False:\n",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "another version of an order is a repeat",
+        "the rule",
+        300,
+        12,
+        (
+            (
+                INTAKE,
+                "            retold = await enter_versions(tx, rows, repeats)\n",
+                "            retold = set[str]()\n",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "decisions that a failover lost are looked for in vain",
+        "a lane finds out by itself that its state was lost",
+        600,
+        30,
+        ((RELAY, "        if not events:\n", "        if False:\n"),),
+    ),
+    PlantedFault(
+        "late evidence does not undo the end of a cycle",
+        "no false cancel",
+        600,
+        30,
+        (
+            (
+                CYCLE,
+                "        if not self._handled and self._cancelled_at is None:\n",
+                "        if self._cancelled_at is None:\n",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "an order that is ready again leaves no notice",
+        "no missed deadline",
+        600,
+        25,
+        (
+            (
+                INTAKE,
+                "            mentioned, ready = rows.mentioned - to_notice, rows.ready - to_notice\n",
+                "            mentioned, ready = rows.mentioned - to_notice, set[str]()\n",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "notices taken that came meanwhile",
+        "an act in a foreign lane takes effect",
+        1000,
+        29,
+        (
+            (
+                STATEMENTS,
+                '    return (yield from _delete(tx, "notices", ids))',
+                '    lanes = {tx.get("notices", one)["lane"] for one in ids}\n'
+                '    newest = tx.database.tables["notices"].values()\n'
+                '    ids = [row["id"] for row in newest if row["lane"] in lanes]\n'
+                '    for one in ids:\n        tx.put("notices", one, None)\n    return len(ids)\n    yield',
+            ),
+        ),
+    ),
+    PlantedFault(
+        "deadlines disarmed after the verdicts",
+        "a deadline that a sweep arms is not lost with those it found",
+        1000,
+        30,
+        ((LAPSE, _DISARM, ""), (LAPSE, _NEXT, _DISARM + _NEXT)),
+    ),
+    PlantedFault(
+        "the latest of several starts counts",
+        "of the starts that are known the earliest counts",
+        1500,
+        3,
+        (
+            (
+                CYCLE,
+                "elif self.started_at is None and self._starts(act):",
+                "elif self._starts(act):",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "a proof whose time lay ahead counts once that time has come",
+        "no false cancel",
+        2000,
+        30,
+        (
+            (
+                "worker/freshness/evidence.py",
+                "return min(self.at, now - timedelta(seconds=monotonic - self.probed))",
+                "return min(self.at, now)",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "an auto-cancel that a correction brings is not watched",
+        "an auto-cancel that nobody carries out escalates",
+        2000,
+        30,
+        (
+            (
+                JUDGE,
+                "        await self._await_confirmation(sweep, published)\n",
+                "        if proof is not None:\n"
+                "            await self._await_confirmation(sweep, published)\n",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "what was read told from another snapshot",
+        "an auto-cancel tells truly what it had read",
+        4000,
+        30,
+        ((SWEEP, "transaction(one_snapshot=True)", "transaction()"),),
+    ),
+    PlantedFault(
+        "two sweeps at the brake at once",
+        "the limits hold over all workers",
+        4000,
+        30,
+        (
+            (
+                STATEMENTS,
+                'yield "brake", True\n    return [Row(released',
+                'yield "brake", tx\n    return [Row(released',
             ),
         ),
     ),
@@ -712,105 +829,6 @@ NOT_CAUGHT_YET = (
                 CYCLE,
                 "        elif self._opens(act) and act.occurred_at > self._cancelled_at:\n",
                 "        elif False:\n",
-            ),
-        ),
-    ),
-    PlantedFault(
-        "the execution of our auto-cancel revokes it",
-        "each verdict once",
-        300,
-        None,
-        (
-            (
-                CYCLE,
-                "    return act.meaning == Meaning.CANCELED and any(\n",
-                "    return False and any(\n",
-            ),
-        ),
-    ),
-    PlantedFault(
-        "late evidence does not undo the end of a cycle",
-        "no false cancel",
-        600,
-        None,
-        (
-            (
-                CYCLE,
-                "        if not self._handled and self._cancelled_at is None:\n",
-                "        if self._cancelled_at is None:\n",
-            ),
-        ),
-    ),
-    PlantedFault(
-        "unknown statuses say nothing",
-        "no false cancel",
-        300,
-        None,
-        (
-            (
-                DECIDE,
-                "        return Finding.OBSCURE if obscure else Finding.SILENT\n",
-                "        return Finding.SILENT\n",
-            ),
-        ),
-    ),
-    PlantedFault(
-        "handling after a cancellation is no contradiction",
-        "the rule",
-        300,
-        None,
-        ((DECIDE, "    if _handled_after(case, first):\n", "    if False:\n"),),
-    ),
-    PlantedFault(
-        "an order of two sellers is one of the first",
-        "the rule",
-        300,
-        None,
-        ((DECIDE, "    if _two_sellers(case):\n", "    if False:\n"),),
-    ),
-    PlantedFault(
-        "statuses are compared to the letter",
-        "no false cancel",
-        300,
-        None,
-        ((ROWS, "    status = normalise(event.status)\n", "    status = event.status\n"),),
-    ),
-    PlantedFault(
-        "a cancelled line cancels its order",
-        "no missed deadline",
-        300,
-        None,
-        (
-            (
-                ROWS,
-                "    if meaning is Meaning.CANCELED and event.cancels_in_part:\n",
-                "    if False:\n",
-            ),
-        ),
-    ),
-    PlantedFault(
-        "an order that is ready again leaves no notice",
-        "no missed deadline",
-        600,
-        None,
-        (
-            (
-                INTAKE,
-                "            mentioned, ready = rows.mentioned - to_notice, rows.ready - to_notice\n",
-                "            mentioned, ready = rows.mentioned - to_notice, set[str]()\n",
-            ),
-        ),
-    ),
-    PlantedFault(
-        "another version of an order is a repeat",
-        "the rule",
-        300,
-        None,
-        (
-            (
-                INTAKE,
-                "            retold = await enter_versions(tx, rows, repeats)\n",
-                "            retold = set[str]()\n",
             ),
         ),
     ),
