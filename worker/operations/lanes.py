@@ -66,7 +66,9 @@ async def skip(
             # In this order, as the lane itself: first its row, then its position.
             await tx.execute("raise_epoch", number)
             await _require_position(tx, partition, offset)
-            await tx.execute_each("insert_dead_letters", rows.dead_letters)
+            tells_acts = topic != settings.order_created_topic
+            letters = [(*each, tells_acts) for each in rows.dead_letters]
+            await tx.execute_each("insert_dead_letters", letters)
             await tx.execute("skip_offset", topic, number, offset, found and found.timestamp)
             await record_action(
                 tx, author, "lanes skip", topic=topic, partition=number, offset=offset
