@@ -470,7 +470,7 @@ async def test_explain_gives_the_reason(plazo: Plazo, market: Market) -> None:
     assert [(a["status"], a["in_time"], a["decisive"]) for a in handled["acts"]] == [
         ("order-created", None, False),
         ("start-handling", True, True),
-        ("packed-2j", True, True),  # no table knows it
+        ("packed-2-j", True, True),  # no table knows it
     ]
     assert handled["verdicts"] == []
 

@@ -59,9 +59,9 @@ AMOUNTS = [
 async def test_packed_acts_arrive_as_they_were(database: str) -> None:
     flags = (None, True, False)
     acts = [
-        (text, text, instant, "t", 2**31 - 1 - at, 2**63 - 1 - at, stock_ok, form, body)
-        for at, (text, instant, stock_ok, form, body) in enumerate(
-            product(TEXTS, INSTANTS, flags, flags, [b"{}", '{"é": 1}'.encode()])
+        (text, text, instant, "t", 2**31 - 1 - at, 2**63 - 1 - at, stock_ok, form, unknown, body)
+        for at, (text, instant, stock_ok, form, unknown, body) in enumerate(
+            product(TEXTS, INSTANTS, flags, flags, flags[:2], [b"{}", '{"é": 1}'.encode()])
         )
     ]
     rows = Rows(NOW)
@@ -72,8 +72,8 @@ async def test_packed_acts_arrive_as_they_were(database: str) -> None:
     assert not rows.acts
     found = await _copied(database, "acts", binary_copy.ACT_COLUMNS, rows.packed_acts)
     assert found == [
-        (key, status, stock_ok, form, topic, partition, at, NOW, offset, body.decode())
-        for key, status, at, topic, partition, offset, stock_ok, form, body in acts
+        (key, status, *said, topic, partition, at, NOW, offset, body.decode())
+        for key, status, at, topic, partition, offset, *said, body in acts
     ]
 
 
@@ -82,8 +82,9 @@ async def test_packed_orders_arrive_as_they_were(database: str) -> None:
     ids = (f"{text}{number}" for number in range(1_000) for text in TEXTS)
     some = [None, *AMOUNTS]
     orders = [
-        (next(ids), seller, "courier", entered, due, fires, policy, version, at_lapse, total,
-         currency, offset)
+        (next(ids), seller, "courier", entered, due, fires, policy, version, at_lapse,
+         "entered-late" if offset % 2 else None, '{"é": "1"}' if offset % 3 else None,
+         NOW if offset % 5 else None, total, currency, offset)
         for offset, ((entered, due, fires), seller, total, currency, terms) in enumerate(
             product(
                 [(NOW, None, None), *((one, one, NOW) for one in INSTANTS)],
@@ -96,15 +97,27 @@ async def test_packed_orders_arrive_as_they_were(database: str) -> None:
     packed = rows.packed_orders(3, orders, ["stub", "another"])
     found = await _copied(database, "orders", binary_copy.ORDER_COLUMNS, packed)
     wanted: list[tuple[Any, ...]] = [
-        (key, *times, seller, mode, *policy, currency, total and Decimal(total), offset, *place)
-        for key, seller, mode, *times_and_policy, total, currency, offset in orders
+        (
+            key,
+            *times,
+            seller,
+            mode,
+            *policy,
+            currency,
+            labels,
+            told,
+            total and Decimal(total),
+            offset,
+            *place,
+        )
+        for key, seller, mode, *times_and_policy, labels, told, total, currency, offset in orders
         for times, policy in [(times_and_policy[:3], times_and_policy[3:])]
         for place in [(3, "t", 7, NOW)]
     ]
-    wanted += [(key, *[None] * 6, 0, *[None] * 7, NOW) for key in ("stub", "another")]
+    wanted += [(key, *[None] * 6, 0, *[None] * 10, NOW) for key in ("stub", "another")]
     # In the order of their keys, as Postgres compares them.
     assert found == sorted(wanted, key=lambda row: str(row[0]).encode())
-    places = {max(0, -row[10].as_tuple().exponent) for row in found if row[10] is not None}
+    places = {max(0, -row[13].as_tuple().exponent) for row in found if row[13] is not None}
     assert places == {len(amount.partition(".")[2]) for amount in AMOUNTS}
 
 
@@ -118,8 +131,9 @@ async def test_packed_deadlines_arrive_as_they_were(database: str) -> None:
 
 @pytest.mark.parametrize("text", ["\ud800", "a\udfff"])
 def test_what_is_not_unicode_is_not_packed(text: str) -> None:
-    act = (text, "canceled", NOW, "t", 0, 0, None, None, b"{}")
-    order = ("o", text, "courier", NOW, NOW, NOW, "p", 1, "escalate", None, None, 0)
+    act = (text, "canceled", NOW, "t", 0, 0, None, None, None, b"{}")
+    order = ("o", text, "courier", NOW, NOW, NOW, "p", 1, "escalate", None, None, None, None,
+             None, 0)  # fmt: skip
     with pytest.raises(UnicodeError):
         binary_copy.acts([act], NOW)
     with pytest.raises(UnicodeError):
