@@ -29,6 +29,8 @@ GRACE = timedelta(seconds=1)
 SETTINGS = {
     "brake_share": "1",  # half of these sellers and more are silent on purpose
     "stock_window": "PT5S",
+    # Its judge follows each order by itself.
+    "astray_refusals": "ignore",
     "grace": "PT1S",
     "max_record_bytes": str(MAX_RECORD_BYTES),
     "session_timeout": "PT6S",

@@ -62,7 +62,13 @@ def dev(
     brake = {} if "brake_share" in settings.model_fields_set else {"brake_share": 1.0}
     # The recorded orders are older than its database.
     settings = settings.model_copy(
-        update={"stock_window": chosen, "grace": GRACE, "before_adoption": "decide", **brake}
+        update={
+            "stock_window": chosen,
+            "grace": GRACE,
+            "before_adoption": "decide",
+            "astray_refusals": "ignore",
+            **brake,
+        }
     )
     raise typer.Exit(_run(settings, time, rate, events))
 

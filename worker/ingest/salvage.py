@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from schemas.models import OrderCreated
+from worker.domain.case import UNKNOWN_SELLER
 from worker.records import Record, Refusal
 
 _ENTRY_TIMES = ("entered_at", "creationDate", "created_date")
 _SELLERS = ("seller_id", "shop_id")
-UNKNOWN = "unknown"
+UNKNOWN = UNKNOWN_SELLER
 _LONGEST = 200
 
 

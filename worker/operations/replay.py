@@ -88,7 +88,7 @@ async def run(
     unlimited = {"brake_share": 1.0, "brake_cancels": None, "brake_seller_cancels": None,
                  "brake_silent_feed": None}  # fmt: skip
     # All of it happened before this database: the replay is there to decide it.
-    decide = {"before_adoption": "decide"}
+    decide = {"before_adoption": "decide", "astray_refusals": "ignore"}
     worker = Worker(settings.model_copy(update=unlimited | decide))
     working = asyncio.create_task(worker.run())
     following = asyncio.create_task(_follow(worker.services.database, ranges, progress))
