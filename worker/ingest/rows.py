@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import itemgetter
@@ -20,7 +19,6 @@ from schemas.statuses import Meaning, normalise
 from worker.domain.acts import CANCELED_IN_PART, EXTENDED, HELD, ORDER_CREATED, RELEASED
 from worker.ingest.decoder import Decoder, Event
 from worker.ingest.entry import Entry
-from worker.ingest.salvage import salvage
 from worker.observability.labels import Effect
 from worker.records import NOT_INFLATED, Partition, Record, Refusal, timestamp_of
 from worker.storage import binary_copy
@@ -170,8 +168,6 @@ def decode_into(
         else:
             refusal = cast("Refusal", event)
             add_dead_letter(rows, record, refusal, lane)
-            if record.topic == entry.orders_topic:
-                _add_salvaged(rows, record, refusal, entry, latest)
 
 
 def packed_labels(labels: Mapping[str, str] | None) -> str | None:
@@ -219,24 +215,6 @@ def _add_order(rows: Rows, record: Record, event: OrderCreated, entry: Entry, la
         rows.without_clock.add(order_id)
     rows.home = (record.topic, record.partition)
     rows.count(record.topic, Effect.CREATED)
-
-
-def _add_salvaged(
-    rows: Rows, record: Record, refusal: Refusal, entry: Entry, latest: datetime
-) -> None:
-    """Add the order of a refused order-created, if it can be read. The dead letter shields it."""
-    event = salvage(record, refusal, latest)
-    if event is None or event.order_id in rows.orders:
-        return
-    with suppress(OverflowError):
-        terms, doubt = entry.terms(event, record, rows.now)
-        rows.orders[event.order_id] = (
-            event.order_id, event.seller_id, event.fulfilment, event.entered_at, *terms, doubt,
-            None, None, event.total, event.currency, record.offset,
-        )  # fmt: skip
-        rows.home = (record.topic, record.partition)
-        if terms[0] is None:
-            rows.without_clock.add(event.order_id)
 
 
 def _add_status(rows: Rows, record: Record, event: OrderStatusChanged, entry: Entry) -> None:
