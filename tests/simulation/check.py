@@ -15,6 +15,7 @@ from tests.end_to_end.oracle import (
     AUTO_CANCEL,
     IMPLIES_HANDLING,
     Act,
+    Fact,
     Published,
     Terms,
     Unreadable,
@@ -236,7 +237,7 @@ def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
         dues.add(terms.due)  # that of the time before it was extended
     alive = _alive_again(world, order, terms, events)
     dues |= {one.due for one in alive}
-    yield from _reminders(order, dues, reminded)
+    yield from _reminders(order, dues, alive, reminded)
     if not possible:
         if events:
             yield f"{who}: decided, and its clock never started"
@@ -337,7 +338,9 @@ def _unconfirmed(world: "World", order: Order, events: list[Event]) -> Iterator[
         yield f"{order.order_id}: nobody was told that the auto-cancel is unconfirmed"
 
 
-def _reminders(order: Order, dues: set[datetime], told: list[Event]) -> Iterator[str]:
+def _reminders(
+    order: Order, dues: set[datetime], alive: Sequence[Terms], told: list[Event]
+) -> Iterator[str]:
     """Whether the seller was reminded at the right time, as long as nothing was done."""
     who = order.order_id
     for event in told:
@@ -348,8 +351,11 @@ def _reminders(order: Order, dues: set[datetime], told: list[Event]) -> Iterator
             yield f"{who}: reminded TOO EARLY by {first - event.stored_at}"
         if event.decided_at > event.due:
             yield f"{who}: reminded when it was over"
+        # What happened before a cycle began says nothing of its deadline.
+        entered = BASE + timedelta(seconds=order.entered)
+        since = max((t.opened_at or entered for t in alive if t.due == event.due), default=None)
         for one in order.facts:
-            if one.stored_at < first and _is_done(one.fact, event.due):
+            if one.stored_at < first and _is_done(one.fact, entered, since, event.due):
                 yield f"{who}: reminded, though it was known that {_told(one)}"
     for due, times in Counter(event.due for event in told).items():
         if times > len(REMINDERS):
@@ -363,11 +369,14 @@ def acted(order: Order) -> bool:
     )
 
 
-def _is_done(fact: Act | Unreadable, due: datetime) -> bool:
-    """Whether a seller of whom this is known needs no reminder."""
-    if isinstance(fact, Unreadable):
-        return True
-    return fact.occurred_at <= due and fact.status in ("canceled", *IMPLIES_HANDLING)
+def _is_done(fact: Fact, entered: datetime, since: datetime | None, due: datetime) -> bool:
+    """Whether a seller of whom this is known needs no reminder, in the cycle since then."""
+    if not isinstance(fact, Act):
+        return isinstance(fact, Unreadable)
+    if fact.status == "canceled" and fact.occurred_at < entered:
+        return False  # it is none of this order
+    in_cycle = since is None or fact.occurred_at >= since
+    return in_cycle and fact.occurred_at <= due and fact.status in ("canceled", *IMPLIES_HANDLING)
 
 
 def _terms(world: "World", order: Order, first: Terms) -> list[Terms]:
