@@ -364,9 +364,7 @@ def _reminders(
 
 def acted(order: Order) -> bool:
     """Whether anything is known of an order so far that may spare its seller a reminder."""
-    return any(
-        isinstance(one.fact, Unreadable) or one.fact.status in DECISIVE for one in order.facts
-    )
+    return any(not isinstance(one.fact, Act) or one.fact.status in DECISIVE for one in order.facts)
 
 
 def _is_done(fact: Fact, entered: datetime, since: datetime | None, due: datetime) -> bool:
