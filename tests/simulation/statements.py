@@ -429,18 +429,15 @@ def set_clocks(tx: "Tx", lane: int, *columns: list[Any]) -> "Statement":
     for (
         order_id, started_at, due, fires_at, policy, version, at_lapse, fired_at, doubt, seller_id
     ) in zip(*columns, strict=True):  # fmt: skip
-        row = tx.get("orders", order_id)
-        if row is None or row["lane"] != lane:
-            continue
-        yield from _update(
-            tx, "orders", [order_id], started_at=started_at, due=due, fires_at=fires_at,
+        started = yield from _update_own(
+            tx, lane, order_id, started_at=started_at, due=due, fires_at=fires_at,
             first_due=None, grace=None, held=False, policy=policy, policy_version=version,
             at_lapse=at_lapse, doubt=doubt, seller_id=seller_id,
         )  # fmt: skip
         if fired_at != fires_at:
             disarmed += yield from _delete(tx, "deadlines", [(lane, fired_at, order_id)])
         key = (lane, fires_at, order_id)
-        if fires_at is not None and tx.get("deadlines", key) is None:
+        if started and fires_at is not None and tx.get("deadlines", key) is None:
             tx.put("deadlines", key, Row(lane=lane, fires_at=fires_at, order_id=order_id))
             armed.append(fires_at)
     return [Row(disarmed=disarmed, armed=len(armed),
@@ -800,8 +797,8 @@ def move_deadlines(tx: "Tx", lane: int, *columns: list[Any]) -> "Statement":
             grace = row["grace"]
             if grace is None and row["due"] is not None:
                 grace = row["fires_at"] - row["due"]
-            yield from _update(tx, "orders", [order_id], first_due=first, grace=grace, due=due,
-                               fires_at=fires_at, held=held)  # fmt: skip
+            yield from _update_own(tx, lane, order_id, first_due=first, grace=grace, due=due,
+                                   fires_at=fires_at, held=held)  # fmt: skip
         if fired_at != fires_at:
             disarmed += yield from _delete(tx, "deadlines", [(lane, fired_at, order_id)])
         key = (lane, fires_at, order_id)
@@ -1125,6 +1122,19 @@ def _update(tx: "Tx", table: str, keys: Iterable[Any], **changes: Any) -> "State
                 tx.put(table, key, row.but(**changes))
                 changed += 1
     return changed
+
+
+def _update_own(tx: "Tx", lane: int, order_id: str, **changes: Any) -> "Statement":
+    """Update an order of this lane; whoever it waits for may give the order another."""
+    row = tx.get("orders", order_id)
+    if row is None or row["lane"] != lane:
+        return 0
+    yield "orders", order_id
+    row = tx.newest("orders", order_id)
+    if row is None or row["lane"] != lane:
+        return 0
+    tx.put("orders", order_id, row.but(**changes))
+    return 1
 
 
 def _delete(tx: "Tx", table: str, keys: Iterable[Any]) -> "Statement":

@@ -65,14 +65,9 @@ class Statements:
             "lock_lane": lambda: (self.lane(), *self.owner(), *self.left_at()),
             "update_lane": lambda: (self.lane(), rng.randint(0, 5), rng.randint(0, 5)),
             "release_lane": lambda: (self.lane(), *self.owner()),
-            "look_at_lane": lambda: (self.lane(), *self.owner()),
-            "lanes_as_stored": lambda: (rng.sample([0, 1, 2], 2),),
-            "lane_positions": lambda: (self.lane(), rng.sample(["t1", "t2"], rng.randint(0, 2))),
-            "positions": tuple,
             "start_position": lambda: (
                 "t1", self.lane(), rng.randint(0, 3), rng.choice([None, START]),
                 rng.choice([None, START])),
-            "astray_since": lambda: (self.lane(),),
             "begin_batch": lambda: (self.lane(), *self.owner(), ["t1"], [self.lane()],
                                     [rng.randint(0, 3)], [rng.randint(4, 6)],
                                     *rng.choice([([None], [None]), ([2], [1700])]),
@@ -91,7 +86,6 @@ class Statements:
             "notice_mentioned": lambda: ([self.order()], [self.order()]),
             "leave_notices": lambda: (self.lane(), [self.order()]),
             "lanes_with_notices": lambda: (rng.sample([0, 1, 2], 2),),
-            "waiting_orders": lambda: (self.orders(),),
             "set_clocks": self.start_clock,
             "delete_notices": lambda: ([rng.randint(1, 9), rng.randint(1, 9)],),
             "due_deadlines": lambda: (self.lane(), self.moment(), rng.randint(1, 3)),
@@ -101,19 +95,10 @@ class Statements:
             "update_outcomes": lambda: (text_array(self.orders()), "silent", "kept", 1, START),
             "case_orders": lambda: (text_array(self.orders()), self.lane()),
             "case_acts": lambda: (text_array(self.orders()), 99),
-            "case_versions": lambda: (self.orders(), 99),
-            "case_lines": lambda: (self.orders(), ["canceled", "handling"]),
-            "told_orders": lambda: (self.orders(),),
-            "insert_versions": self.version,
             "abridged_acts": lambda: (*self.dues(), ["canceled", "handling"]),
-            "count_evidence": lambda: (self.order(), ["canceled", "handling"]),
-            "case_refusals": lambda: (text_array(self.orders()),),
             "case_decisions": lambda: (self.orders(),),
-            "unpublished_decisions": lambda: (self.lane(), rng.randint(0, 2), 2),
-            "decision_ids": lambda: (self.lane(), [1, 2, 3]),
             "mark_published": lambda: (self.lane(), rng.randint(1, 5)),
             "insert_dead_letters": self.letter,
-            "unpublished_dead_letters": lambda: (self.lane(), 3),
             "mark_dead_letters_published": lambda: ([rng.randint(1, 4)],),
             "copy acts": self.acts,
             "copy orders": self.new_orders,
@@ -123,6 +108,21 @@ class Statements:
         # Drawn less often: they meet nobody, and the others must.
         self.rare: dict[str, Callable[[], tuple[Any, ...]]] = {
             "arm_deadlines": lambda: (self.lane(), self.later(), ["watched"]),
+            "astray_since": lambda: (self.lane(),),
+            "case_versions": lambda: (self.orders(), 99),
+            "case_lines": lambda: (self.orders(), ["canceled", "handling"]),
+            "told_orders": lambda: (self.orders(),),
+            "insert_versions": self.version,
+            "look_at_lane": lambda: (self.lane(), *self.owner()),
+            "lanes_as_stored": lambda: (rng.sample([0, 1, 2], 2),),
+            "lane_positions": lambda: (self.lane(), rng.sample(["t1", "t2"], rng.randint(0, 2))),
+            "positions": tuple,
+            "decision_ids": lambda: (self.lane(), [1, 2, 3]),
+            "count_evidence": lambda: (self.order(), ["canceled", "handling"]),
+            "case_refusals": lambda: (text_array(self.orders()),),
+            "waiting_orders": lambda: (self.orders(),),
+            "unpublished_decisions": lambda: (self.lane(), rng.randint(0, 2), 2),
+            "unpublished_dead_letters": lambda: (self.lane(), 3),
             "outages": tuple,
             "next_reminder": lambda: (self.lane(),),
             "insert_changes": self.change,
@@ -150,7 +150,7 @@ class Statements:
         }  # fmt: skip
 
     def next(self) -> tuple[str, tuple[Any, ...]]:
-        drawn = self.rare if self.rng.random() < 0.1 else self.makers
+        drawn = self.rare if self.rng.random() < 0.15 else self.makers
         name = self.rng.choice([*drawn])
         return name, drawn[name]()
 
