@@ -480,13 +480,6 @@ PLANTED = (
         ),
     ),
     PlantedFault(
-        "notices of one order are taken one by one",
-        "a late verdict has a guard",
-        100,
-        30,
-        ((STATEMENTS, "    first = ripe[: 10 * limit]\n", "    first = ripe[:limit]\n"),),
-    ),
-    PlantedFault(
         "decisions published 30 s later",
         "a verdict is late only while a guard holds it",
         100,
@@ -511,19 +504,6 @@ PLANTED = (
                 "        await append(self._producer, messages, _smaller)\n"
                 "        if lane.sequence % 3 == 2:\n"
                 "            await append(self._producer, messages, _smaller)\n",
-            ),
-        ),
-    ),
-    PlantedFault(
-        "the brake asked, and not heeded",
-        "what the limits leave no room for waits",
-        100,
-        30,
-        (
-            (
-                JUDGE,
-                "braked=permit is not None and order_id not in permit.orders,",
-                "braked=False,",
             ),
         ),
     ),
@@ -554,31 +534,11 @@ PLANTED = (
         ),
     ),
     PlantedFault(
-        "a reminder is never sent",
-        "a silent seller is reminded",
-        200,
-        30,
-        (
-            (
-                DECIDE,
-                "    return (Decision(case.decided + 1, Kind.REMINDER, Reason.DEADLINE_APPROACHES),)",
-                "    return ()",
-            ),
-        ),
-    ),
-    PlantedFault(
         "an order that waits not looked at when it enters",
         "a clock starts by what came before its order",
         300,
         1,
         ((INTAKE, "to_notice | rows.without_clock | rows.changed", "to_notice | rows.changed"),),
-    ),
-    PlantedFault(
-        "no look at an order whose deadline was changed",
-        "a released verdict falls",
-        300,
-        30,
-        ((INTAKE, "self._lane.number, list(rows.changed)", "self._lane.number, []"),),
     ),
     PlantedFault(
         "an order that waits not looked at for later acts",
@@ -603,19 +563,6 @@ PLANTED = (
                 CYCLE,
                 "    return act.meaning == Meaning.CANCELED and any(\n",
                 "    return False and any(\n",
-            ),
-        ),
-    ),
-    PlantedFault(
-        "unknown statuses say nothing",
-        "no false cancel",
-        300,
-        30,
-        (
-            (
-                DECIDE,
-                "        return Finding.OBSCURE if obscure else Finding.SILENT\n",
-                "        return Finding.SILENT\n",
             ),
         ),
     ),
@@ -667,26 +614,6 @@ PLANTED = (
         ),
     ),
     PlantedFault(
-        "decisions that a failover lost are looked for in vain",
-        "a lane finds out by itself that its state was lost",
-        600,
-        30,
-        ((RELAY, "        if not events:\n", "        if False:\n"),),
-    ),
-    PlantedFault(
-        "late evidence does not undo the end of a cycle",
-        "no false cancel",
-        600,
-        30,
-        (
-            (
-                CYCLE,
-                "        if not self._handled and self._cancelled_at is None:\n",
-                "        if self._cancelled_at is None:\n",
-            ),
-        ),
-    ),
-    PlantedFault(
         "an order that is ready again leaves no notice",
         "no missed deadline",
         600,
@@ -716,13 +643,6 @@ PLANTED = (
         ),
     ),
     PlantedFault(
-        "deadlines disarmed after the verdicts",
-        "a deadline that a sweep arms is not lost with those it found",
-        1000,
-        30,
-        ((LAPSE, _DISARM, ""), (LAPSE, _NEXT, _DISARM + _NEXT)),
-    ),
-    PlantedFault(
         "the latest of several starts counts",
         "of the starts that are known the earliest counts",
         1500,
@@ -736,49 +656,48 @@ PLANTED = (
         ),
     ),
     PlantedFault(
+        "a reminder is never sent",
+        "a silent seller is reminded",
+        200,
+        30,
+        (
+            (
+                DECIDE,
+                "    return (Decision(case.decided + 1, Kind.REMINDER, Reason.DEADLINE_APPROACHES),)",
+                "    return ()",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "no look at an order whose deadline was changed",
+        "a released verdict falls",
+        300,
+        40,
+        ((INTAKE, "self._lane.number, list(rows.changed)", "self._lane.number, []"),),
+    ),
+    PlantedFault(
+        "unknown statuses say nothing",
+        "no false cancel",
+        300,
+        36,
+        (
+            (
+                DECIDE,
+                "        return Finding.OBSCURE if obscure else Finding.SILENT\n",
+                "        return Finding.SILENT\n",
+            ),
+        ),
+    ),
+    PlantedFault(
         "a proof whose time lay ahead counts once that time has come",
         "no false cancel",
         2000,
-        30,
+        226,
         (
             (
                 "worker/freshness/evidence.py",
                 "return min(self.at, now - timedelta(seconds=monotonic - self.probed))",
                 "return min(self.at, now)",
-            ),
-        ),
-    ),
-    PlantedFault(
-        "an auto-cancel that a correction brings is not watched",
-        "an auto-cancel that nobody carries out escalates",
-        2000,
-        30,
-        (
-            (
-                JUDGE,
-                "        await self._await_confirmation(sweep, published)\n",
-                "        if proof is not None:\n"
-                "            await self._await_confirmation(sweep, published)\n",
-            ),
-        ),
-    ),
-    PlantedFault(
-        "what was read told from another snapshot",
-        "an auto-cancel tells truly what it had read",
-        4000,
-        30,
-        ((SWEEP, "transaction(one_snapshot=True)", "transaction()"),),
-    ),
-    PlantedFault(
-        "two sweeps at the brake at once",
-        "the limits hold over all workers",
-        4000,
-        30,
-        (
-            (
-                STATEMENTS,
-                'yield "brake", True\n    return [Row(released',
-                'yield "brake", tx\n    return [Row(released',
             ),
         ),
     ),
@@ -829,6 +748,87 @@ NOT_CAUGHT_YET = (
                 CYCLE,
                 "        elif self._opens(act) and act.occurred_at > self._cancelled_at:\n",
                 "        elif False:\n",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "notices of one order are taken one by one",
+        "a late verdict has a guard",
+        100,
+        None,
+        ((STATEMENTS, "    first = ripe[: 10 * limit]\n", "    first = ripe[:limit]\n"),),
+    ),
+    PlantedFault(
+        "the brake asked, and not heeded",
+        "what the limits leave no room for waits",
+        100,
+        None,
+        (
+            (
+                JUDGE,
+                "braked=permit is not None and order_id not in permit.orders,",
+                "braked=False,",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "decisions that a failover lost are looked for in vain",
+        "a lane finds out by itself that its state was lost",
+        600,
+        None,
+        ((RELAY, "        if not events:\n", "        if False:\n"),),
+    ),
+    PlantedFault(
+        "late evidence does not undo the end of a cycle",
+        "no false cancel",
+        600,
+        None,
+        (
+            (
+                CYCLE,
+                "        if not self._handled and self._cancelled_at is None:\n",
+                "        if self._cancelled_at is None:\n",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "deadlines disarmed after the verdicts",
+        "a deadline that a sweep arms is not lost with those it found",
+        1000,
+        None,
+        ((LAPSE, _DISARM, ""), (LAPSE, _NEXT, _DISARM + _NEXT)),
+    ),
+    PlantedFault(
+        "an auto-cancel that a correction brings is not watched",
+        "an auto-cancel that nobody carries out escalates",
+        2000,
+        None,
+        (
+            (
+                JUDGE,
+                "        await self._await_confirmation(sweep, published)\n",
+                "        if proof is not None:\n"
+                "            await self._await_confirmation(sweep, published)\n",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "what was read told from another snapshot",
+        "an auto-cancel tells truly what it had read",
+        4000,
+        None,
+        ((SWEEP, "transaction(one_snapshot=True)", "transaction()"),),
+    ),
+    PlantedFault(
+        "two sweeps at the brake at once",
+        "the limits hold over all workers",
+        4000,
+        None,
+        (
+            (
+                STATEMENTS,
+                'yield "brake", True\n    return [Row(released',
+                'yield "brake", tx\n    return [Row(released',
             ),
         ),
     ),
