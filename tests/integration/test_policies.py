@@ -33,13 +33,17 @@ policies:
 """
 
 
-def order(market: Market, name: str, **more: Any) -> tuple[str, str, Any]:
-    topic, key, value = market.order(name)
+def order(
+    market: Market, name: str, entered_at: datetime | None = None, **more: Any
+) -> tuple[str, str, Any]:
+    topic, key, value = market.order(name, entered_at)
     return topic, key, value | more
 
 
-def unpaid(market: Market, name: str) -> tuple[str, str, Any]:
-    return order(market, name, fulfilment="dropshipping")
+def unpaid(
+    market: Market, name: str, entered_at: datetime | None = None
+) -> tuple[str, str, Any]:
+    return order(market, name, entered_at, fulfilment="dropshipping")
 
 
 def policy_file(tmp_path: Path, text: str = FILE) -> str:
@@ -65,7 +69,7 @@ async def test_each_order_gets_its_own_terms(
     await market.publish(
         market.act("paid", "ready-for-handling", started),
         market.act("early", "ready-for-handling", started),
-        market.act("early", "something-else", started - timedelta(hours=1)),
+        market.act("early", "payment-approved", started - timedelta(hours=1)),
         market.act("handled", "ready-for-handling", started),
         market.act("handled", "start-handling", started + timedelta(seconds=1)),
     )

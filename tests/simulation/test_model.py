@@ -49,6 +49,8 @@ COUNTED = {"update_lane", "release_lane", "start_position", "delete_notices",
            "leave_notices",
            "postpone_notices", "trip_brake",
            "update_decision_counts", "refuse_acts", "insert_versions"}  # fmt: skip
+# The model keeps no count of unknown words: people read it, and no decision does.
+NOT_MODELLED = {"insert_unknown_statuses"}
 ORDERED = {"due_deadlines", "next_notices", "unpublished_decisions",
            "unpublished_dead_letters", "case_acts", "case_decisions", "brake_usage",
            "due_reminders"}  # fmt: skip
@@ -422,4 +424,5 @@ async def _compare_tables(connection: Any, model: SimPostgres) -> None:
 
 def test_every_statement_of_a_lane_is_tried() -> None:
     drawn = Statements(Random(0))
-    assert {*drawn.makers, *drawn.rare} == {*STATEMENTS, *(f"copy {table}" for table in COPIES)}
+    tried = {*drawn.makers, *drawn.rare}
+    assert tried == {*STATEMENTS, *(f"copy {table}" for table in COPIES)} - NOT_MODELLED

@@ -105,7 +105,7 @@ async def test_a_proof_is_late_once_lanes_have_waited_for_it() -> None:
 async def test_an_end_that_goes_back_counts_only_after_a_while() -> None:
     """A leader that was deposed and does not know it may answer for a moment."""
     async with _serving({("acts", 0): 10, ("acts", 1): 17}) as (prover, clock), asyncio.timeout(9):
-        waiting = asyncio.create_task(prover.proven(0, datetime.now(UTC)))
+        waiting = asyncio.create_task(prover.proven(0, clock.now()))
         await eventually(lambda: prover.behind, interval=0.001)
         prover.probe.ends_now = {**_ENDS, ("acts", 1): 17}
         for _ in range(2):  # probed again
