@@ -21,6 +21,7 @@ LATE_DISPUTE = "escalation late-dispute"
 CONTRADICTORY = "escalation contradictory-acts"
 UNKNOWN = "escalation unknown-status"
 CONFLICTING = "escalation conflicting-orders"
+ENTERED_LATE = "escalation entered-late"
 
 HANDLING = ("start-handling", "handling", "ready-for-invoicing", "invoice", "invoiced", "shipped",
             "delivered")  # fmt: skip
@@ -106,6 +107,10 @@ class Terms:
     person_decides: bool = False
     # When a cancelled order came alive again: what happened before is of an earlier cycle.
     opened_at: datetime | None = None
+    # We cancelled it before that, and nobody took that back.
+    cancelled_before: bool = False
+    # Its order-created came when it was over.
+    entered_late: bool = False
 
     @property
     def due(self) -> datetime:
@@ -116,19 +121,45 @@ class Terms:
         return self.due + self.grace
 
 
-def opened(
-    entered_at: datetime, facts: Sequence[Published], ready: str, our_dues: Sequence[datetime]
-) -> list[datetime]:
-    """Every instant at which the order may have come alive again after it was cancelled.
+@dataclass(frozen=True)
+class OurCancel:
+    """An auto-cancel of ours: its deadline, whether it was revoked, and the facts it had read."""
 
-    ``our_dues`` are the deadlines at which we cancelled it. An act that says ``ready`` opens it
-    again if the order was cancelled before.
+    due: datetime
+    revoked: bool
+    knew: frozenset[Fact]
+
+
+def opened(
+    entered_at: datetime, facts: Sequence[Published], ready: str, ours: Sequence[OurCancel]
+) -> datetime | None:
+    """When the order came alive again after it was last cancelled, once everything is known.
+
+    ``None`` if it never was cancelled and alive again. An act that says ``ready`` opens it again.
+    A cancellation that became known only after our auto-cancel carries that out.
     """
-    acts = [one.fact for one in facts if isinstance(one.fact, Act)]
-    ends = [a.occurred_at for a in acts if a.status == "canceled" and a.occurred_at >= entered_at]
-    ends += our_dues
-    again = (a.occurred_at for a in acts if a.status in (ready, "ready-for-handling"))
-    return sorted({at for at in again if any(end < at for end in ends)})
+    acts = {one.fact for one in facts if isinstance(one.fact, Act)}
+    standing = sorted((one for one in ours if not one.revoked), key=lambda one: one.due)
+    opened_at = cancelled_at = by_us = None
+    handled = False
+    for act in sorted(acts, key=lambda act: (act.occurred_at, act.status == "canceled")):
+        while standing and standing[0].due < act.occurred_at:
+            one = standing.pop(0)
+            if cancelled_at is None and not handled:
+                cancelled_at, by_us = one.due, one
+        if act.status == "canceled":
+            carried_out = any(act.occurred_at <= o.due and act not in o.knew for o in ours)
+            if not carried_out and act.occurred_at >= entered_at:
+                cancelled_at = max(act.occurred_at, cancelled_at or act.occurred_at)
+        elif cancelled_at is None:
+            handled = handled or act.status in IMPLIES_HANDLING
+        elif (
+            act.status in (ready, "ready-for-handling", "order-created")
+            and act.occurred_at > cancelled_at
+            and (by_us is None or act not in by_us.knew)
+        ):
+            opened_at, cancelled_at, by_us, handled = act.occurred_at, None, None, False
+    return opened_at
 
 
 def expected(
@@ -204,7 +235,8 @@ def _again(
         return _follow_up(terms, known, everything, before)
     if verdict == before.verdict:
         return _follow_up(terms, known, everything, replace(before, said_in_time=said))
-    kept = tuple(told for told in before.follow_ups if told == LATE_DISPUTE)
+    apart = (LATE_DISPUTE, HANDLED_LATE) if terms.cancelled_before else (LATE_DISPUTE,)
+    kept = tuple(told for told in before.follow_ups if told in apart)
     told = list(before.told)
     told += [f"revoked {before.verdict}"] if before.verdict else []
     told += [f"revoked {one}" for one in before.follow_ups if one not in kept]
@@ -226,9 +258,14 @@ def _follow_up(
     """The second table: what becomes known after the verdict, each told once."""
     late = {fact.status for fact in _late(terms, known)}
     found = []
+    if terms.cancelled_before and any(
+        isinstance(fact, Act) and fact.status in HANDLING for fact in everything
+    ):
+        found.append(HANDLED_LATE)
     if now.verdict == AUTO_CANCEL:
         # A dispute that was opened is told as a late one.
-        if late.intersection((*HANDLING, "dispute-resolved")):
+        late_handling = late.intersection((*HANDLING, "dispute-resolved"))
+        if late_handling and HANDLED_LATE not in found:
             found.append(HANDLED_LATE)
         if len(everything) > len(known) and any(
             isinstance(fact, Act) and fact.status in STRANGE and fact.occurred_at <= terms.due
@@ -273,6 +310,8 @@ def _table(terms: Terms, known: list[Fact]) -> tuple[str, str | None]:
         return said, EVIDENCE_INCOMPLETE
     if said == "obscure":
         return said, UNKNOWN
+    if terms.entered_late:
+        return said, ENTERED_LATE
     return said, POLICY if terms.person_decides else AUTO_CANCEL
 
 

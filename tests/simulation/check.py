@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from tests.end_to_end.oracle import (
     AUTO_CANCEL,
+    HANDLED_LATE,
     IMPLIES_HANDLING,
+    LATE_DISPUTE,
     Act,
     Fact,
+    OurCancel,
     Published,
     Terms,
     Unreadable,
@@ -36,6 +39,7 @@ DECISIVE = (
     "invoiced", "canceled", "dispute-opened", "dispute-resolved",
 )  # fmt: skip
 REMINDER = "deadline-reminder"
+ORDER_CREATED = "order-created"
 UNCONFIRMED = "escalation cancel-unconfirmed"
 
 
@@ -235,42 +239,91 @@ def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
     dues = {one.due for one in possible}
     if world.scenario.rules.clock is None:
         dues.add(terms.due)  # that of the time before it was extended
-    alive = _alive_again(world, order, terms, events)
+    ours = _our_cancels(world, order, events)
+    alive = _alive_again(world, order, terms, ours)
     dues |= {one.due for one in alive}
-    yield from _reminders(order, dues, alive, reminded)
+    # A clock may have started anew since, or an order been told again.
+    starts = (ORDER_CREATED, _ready(world))
+    # A clock may have started anew since, or an order been told again.
+    starts = (ORDER_CREATED, _ready(world))
+    dues |= {one.fact.occurred_at + timedelta(seconds=WINDOW) for one in order.facts
+             if isinstance(one.fact, Act) and one.fact.status in starts}  # fmt: skip
+    yield from _reminders(order, entered, alive, dues, reminded)
     if not possible:
         if events:
             yield f"{who}: decided, and its clock never started"
         return
     # Where several were possible, the database says which of them came about.
     row = world.database.tables["orders"].get(who)
-    fixed = [one for one in (*possible, *alive) if row is not None and one.due == row["due"]]
+    fixed = [one for one in alive or possible if row is not None and one.due == row["due"]]
     if fixed:
         before = [event for event in events if event.due != fixed[0].due]
         yield from _earlier(order, [*possible, *alive, terms], before)
+        stands = frozenset() if alive else standing(before)[0]
+        if left := stands - {LATE_DISPUTE}:
+            yield f"{who}: {left} stands, by a deadline that is no longer in force"
         now = [event for event in events if event.due == fixed[0].due]
         # The start of a cycle may be that of the clock before: either explanation will do.
-        yield from min((list(_course(world, order, one, now)) for one in fixed), key=len)
+        courses = (list(_course(world, order, one, now, stands)) for one in fixed)
+        yield from min(courses, key=len)
     elif not (row and row["decided_at"] and world.clocks_were_ahead(_seconds(row["decided_at"]))):
         yield f"{who}: due at {row and row['due']}, not at one of {sorted(dues)}"
     yield from _released(order, terms, events)
 
 
-def _alive_again(world: "World", order: Order, first: Terms, events: list[Event]) -> list[Terms]:
-    """The terms of each cycle that a cancelled order may have begun."""
-    ours = [event.due for event in events if event.says == AUTO_CANCEL]
-    ready = world.scenario.rules.clock or "ready-for-handling"
-    again = [
-        replace(first, window=at - first.entered_at + timedelta(seconds=WINDOW), opened_at=at)
-        for at in opened(first.entered_at, order.facts, ready, ours)
-    ]
+def _alive_again(
+    world: "World", order: Order, first: Terms, ours: Sequence[OurCancel]
+) -> list[Terms]:
+    """The terms of the cycle that a cancelled order has begun; none if it never did."""
+    at = opened(first.entered_at, order.facts, _ready(world), ours)
+    if at is None:
+        return []
+    again = replace(
+        first,
+        window=at - first.entered_at + timedelta(seconds=WINDOW),
+        opened_at=at,
+        cancelled_before=any(one.due < at and not one.revoked for one in ours),
+    )
     extended = [
-        replace(one, window=timedelta(seconds=change.due - order.entered))
-        for one in again
+        replace(again, window=timedelta(seconds=change.due - order.entered))
         for change in order.changes
         if change.due is not None
     ]
-    return again + extended
+    return [again, *extended]
+
+
+def _ready(world: "World") -> str:
+    return world.scenario.rules.clock or "ready-for-handling"
+
+
+def _our_cancels(world: "World", order: Order, events: list[Event]) -> list[OurCancel]:
+    """The auto-cancels of an order, with the facts that each says it had read."""
+    revoked = {e.body["revokes"]["id"] for e in events if e.kind == "decision-revoked"}
+    return [
+        OurCancel(
+            event.due,
+            event.id in revoked,
+            frozenset(one.fact for one in order.facts if _was_read(evidence["read_to"], one)),
+        )
+        for event in events
+        if event.says == AUTO_CANCEL
+        for evidence in [_evidence(world, event)]
+    ]
+
+
+def _evidence(world: "World", event: Event) -> Any:
+    # A topic that takes little gets it without its evidence. One that was lost with its commit, and
+    # made again, may have read more by then.
+    row = world.database.tables["decisions"].get((event.partition, event.sequence))
+    lost = row is not None and world.words.lost_commits
+    if row is not None and (lost or "omitted" in event.body["evidence"]):
+        return json.loads(row["value"])["evidence"]
+    return event.body["evidence"]
+
+
+def _was_read(read_to: Any, one: Published) -> bool:
+    offsets = read_to.get(one.topic, [])
+    return one.partition < len(offsets) and one.offset < offsets[one.partition]
 
 
 def _earlier(order: Order, possible: list[Terms], events: list[Event]) -> Iterator[str]:
@@ -312,17 +365,17 @@ def _unconfirmed(world: "World", order: Order, events: list[Event]) -> Iterator[
     within = world.scenario.confirm_within
     stands, _, _ = standing(events)
     cancelled = [event for event in events if event.says == AUTO_CANCEL]
-    clock = world.scenario.rules.clock or "ready-for-handling"
     entered = BASE + timedelta(seconds=order.entered)
-    again = opened(entered, order.facts, clock, [event.due for event in cancelled])
+    again = opened(entered, order.facts, _ready(world), _our_cancels(world, order, events))
     confirmed = [
         one.stored_at
         for one in order.facts
         if isinstance(one.fact, Act)
         and one.fact.status == "canceled"
         # A cancellation of an earlier cycle confirms nothing.
-        and not any(one.fact.occurred_at < at < event.due for at in again for event in cancelled)
+        and not (again and any(one.fact.occurred_at < again < event.due for event in cancelled))
     ]
+    now = [event for event in cancelled if again is None or event.due > again]
     for event in events:
         if event.says != UNCONFIRMED:
             continue
@@ -334,12 +387,13 @@ def _unconfirmed(world: "World", order: Order, events: list[Event]) -> Iterator[
             yield f"{order.order_id}: {event.says} TOO EARLY by {asked - event.stored_at}"
         if any(at < asked for at in confirmed):
             yield f"{order.order_id}: {event.says}, but it was confirmed"
-    if within is not None and AUTO_CANCEL in stands and not confirmed and UNCONFIRMED not in stands:
+    asks = within is not None and now and AUTO_CANCEL in stands
+    if asks and not confirmed and UNCONFIRMED not in stands:
         yield f"{order.order_id}: nobody was told that the auto-cancel is unconfirmed"
 
 
 def _reminders(
-    order: Order, dues: set[datetime], alive: Sequence[Terms], told: list[Event]
+    order: Order, entered: datetime, alive: list[Terms], dues: set[datetime], told: list[Event]
 ) -> Iterator[str]:
     """Whether the seller was reminded at the right time, as long as nothing was done."""
     who = order.order_id
@@ -351,11 +405,9 @@ def _reminders(
             yield f"{who}: reminded TOO EARLY by {first - event.stored_at}"
         if event.decided_at > event.due:
             yield f"{who}: reminded when it was over"
-        # What happened before a cycle began says nothing of its deadline.
-        entered = BASE + timedelta(seconds=order.entered)
-        since = max((t.opened_at or entered for t in alive if t.due == event.due), default=None)
+        again = [one.opened_at for one in alive if one.opened_at and one.due == event.due]
         for one in order.facts:
-            if one.stored_at < first and _is_done(one.fact, entered, since, event.due):
+            if one.stored_at < first and _is_done(one.fact, event.due, entered, *again[:1]):
                 yield f"{who}: reminded, though it was known that {_told(one)}"
     for due, times in Counter(event.due for event in told).items():
         if times > len(REMINDERS):
@@ -364,17 +416,24 @@ def _reminders(
 
 def acted(order: Order) -> bool:
     """Whether anything is known of an order so far that may spare its seller a reminder."""
-    return any(not isinstance(one.fact, Act) or one.fact.status in DECISIVE for one in order.facts)
+    return any(
+        not isinstance(one.fact, Act) or one.fact.status in (*DECISIVE, ORDER_CREATED)
+        for one in order.facts
+    )
 
 
-def _is_done(fact: Fact, entered: datetime, since: datetime | None, due: datetime) -> bool:
-    """Whether a seller of whom this is known needs no reminder, in the cycle since then."""
+def _is_done(fact: Fact, due: datetime, entered: datetime, again: datetime | None = None) -> bool:
+    """Whether a seller of whom this is known needs no reminder.
+
+    ``again``: the order was cancelled before, and is alive again from then on.
+    """
     if not isinstance(fact, Act):
         return isinstance(fact, Unreadable)
-    if fact.status == "canceled" and fact.occurred_at < entered:
-        return False  # it is none of this order
-    in_cycle = since is None or fact.occurred_at >= since
-    return in_cycle and fact.occurred_at <= due and fact.status in ("canceled", *IMPLIES_HANDLING)
+    if fact.occurred_at > due or (again and fact.occurred_at < again):
+        return False
+    return fact.status in IMPLIES_HANDLING or (
+        fact.status == "canceled" and fact.occurred_at >= entered
+    )
 
 
 def _terms(world: "World", order: Order, first: Terms) -> list[Terms]:
@@ -384,29 +443,47 @@ def _terms(world: "World", order: Order, first: Terms) -> list[Terms]:
     """
     if world.scenario.rules.clock is not None:
         return _started(order, world.scenario.rules.clock, first)
+    certain, possible = {first.due}, set[datetime]()
     for change in order.changes:
         if change.due is not None:
-            extended = replace(first, window=timedelta(seconds=change.due - order.entered))
-            return [extended] if change.stored_at < first.fires_at else [first, extended]
-    return [first]
+            in_time = change.occurred_at <= first.due and _stands(first, order.facts)
+            known = change.stored_at < first.fires_at or in_time
+            (certain if known else possible).add(BASE + timedelta(seconds=change.due))
+    for one in order.facts:
+        if isinstance(one.fact, Act) and one.fact.status == ORDER_CREATED:
+            due = one.fact.occurred_at + timedelta(seconds=WINDOW)
+            (certain if one.stored_at < first.fires_at else possible).add(due)
+    # None takes time away.
+    least = max(certain)
+    dues = [least, *sorted(due for due in possible if due > least)]
+    return [replace(first, window=due - first.entered_at) for due in dues]
+
+
+def _stands(terms: Terms, facts: Sequence[Published]) -> bool:
+    """Whether in any course of events something stands that an extension takes back."""
+    result = expected(terms, _of_cycle(terms, facts))
+    return all(ending.standing - {LATE_DISPUTE} for ending in result.endings)
 
 
 def _started(order: Order, clock: str, entered: Terms) -> list[Terms]:
-    """One for each instant at which its clock may have started: whichever was read first.
+    """One for each instant at which its clock may have started.
 
-    Of two in one log the second cannot have been, and counts only if its instant is the earlier.
+    One that became known after the verdict takes no time away.
     """
     starts = {
         (one.partition, one.offset): one.fact.occurred_at
         for one in order.facts
         if isinstance(one.fact, Act) and one.fact.status == clock
     }
+    grace = entered.window + entered.grace
+    # Of those that were known when its verdict could fall, the earliest counts.
     possible = {
         instant: None
-        for place, instant in starts.items()
+        for instant in starts.values()
         if not any(
-            place[0] == earlier[0] and earlier < place and starts[earlier] <= instant
-            for earlier in starts
+            one.fact.occurred_at < instant and one.stored_at < one.fact.occurred_at + grace
+            for one in order.facts
+            if isinstance(one.fact, Act) and one.fact.status == clock
         )
     }
     return [
@@ -423,10 +500,14 @@ def _released(order: Order, terms: Terms, events: list[Event]) -> Iterator[str]:
         yield f"{order.order_id}: TOO EARLY, it was held until {max(released)}"
 
 
-def _course(world: "World", order: Order, terms: Terms, events: list[Event]) -> Iterator[str]:
+def _course(
+    world: "World", order: Order, terms: Terms, events: list[Event], before: frozenset[str]
+) -> Iterator[str]:
+    """Judge the events of one deadline. What stands from ``before`` is not told again."""
     who = order.order_id
     facts = _of_cycle(terms, order.facts)
-    result = expected(terms, facts, events[0].stored_at if events else None)
+    verdicts = [event for event in events if not _is_apart(terms, event)]
+    result = expected(terms, facts, verdicts[0].stored_at if verdicts else None)
     stands, told, wrong = standing(events)
     yield from (f"{who}: {fault}" for fault in wrong)
     allowed = " or ".join(sorted({str(ending.told) for ending in result.endings}))
@@ -434,25 +515,30 @@ def _course(world: "World", order: Order, terms: Terms, events: list[Event]) -> 
         yield f"{who}: FALSE CANCEL, told {told}, expected {allowed}"
     elif not events and result.speaks:
         yield f"{who}: MISSED, expected {allowed}"
-    elif not any((stands, told) == (one.standing, one.told) for one in result.endings):
+    elif not any(
+        (stands, told)
+        == (one.standing - before, tuple(each for each in one.told if each not in before))
+        for one in result.endings
+    ):
         yield f"{who}: WRONG, told {told}, expected {allowed}"
     for event in events:
         yield from _event(world, order, terms, facts, event)
 
 
+def _is_apart(terms: Terms, event: Event) -> bool:
+    """Whether it waits for no verdict: somebody handles an order that we cancelled before."""
+    return terms.cancelled_before and event.says == HANDLED_LATE
+
+
 def _event(world: "World", order: Order, terms: Terms, facts: Any, event: Event) -> Iterator[str]:
     who = f"{order.order_id} {event.says}"
-    if event.stored_at < terms.fires_at:
+    if event.stored_at < terms.fires_at and not _is_apart(terms, event):
         yield f"{who}: TOO EARLY by {terms.fires_at - event.stored_at}"
     if event.due != terms.due:
         yield f"{who}: tells due {event.due}, not {terms.due}"
     if event.partition not in order.homes:
         yield f"{who}: in partition {event.partition}, home is {order.homes}"
-    # A topic that takes little gets it without its evidence.
-    row = world.database.tables["decisions"].get((event.partition, event.sequence))
-    evidence = event.body["evidence"]
-    if row is not None and "omitted" in evidence:
-        evidence = json.loads(row["value"])["evidence"]
+    evidence = _evidence(world, event)
     read_to = evidence["read_to"]
 
     def was_read(topic: str, partition: int, offset: int) -> bool:

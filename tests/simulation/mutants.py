@@ -56,6 +56,7 @@ LANE = "worker/lanes/lane.py"
 RELAY, FRESHNESS = "worker/outbox/relay.py", "worker/freshness/prover.py"
 DECIDE, STATEMENTS = "worker/domain/decide.py", "tests/simulation/statements.py"
 CYCLE, ROWS = "worker/domain/cycle.py", "worker/ingest/rows.py"
+DEADLINES = "worker/decide/deadlines.py"
 
 _RETRY = (
     INTAKE,
@@ -829,6 +830,72 @@ NOT_CAUGHT_YET = (
                 STATEMENTS,
                 'yield "brake", True\n    return [Row(released',
                 'yield "brake", tx\n    return [Row(released',
+            ),
+        ),
+    ),
+    PlantedFault(
+        "what our auto-cancel knew makes the order alive again",
+        "the order is alive again after the auto-cancel",
+        2000,
+        None,
+        ((CYCLE, "if self._ours is not None and self._ours.knew(act.place):", "if False:"),),
+    ),
+    PlantedFault(
+        "unknown status after our auto-cancel ignored",
+        "a word that nobody understands goes to a person",
+        300,
+        None,
+        (
+            (
+                DECIDE,
+                "        if Reason.UNKNOWN_STATUS not in issued and any(",
+                "        if False and any(",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "a word that nobody understands revokes",
+        "what downstream was told rests on what is understood",
+        300,
+        None,
+        (
+            (
+                DECIDE,
+                "return act.meaning not in OBSCURE or not _after_auto_cancel(case, act.place)",
+                "return True",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "a cancellation from before the order counts",
+        "a cancellation from before the order entered is none of it",
+        300,
+        None,
+        ((DECIDE, "return act.occurred_at >= case.order.entered_at", "return True"),),
+    ),
+    PlantedFault(
+        "a late extension is refused",
+        "an extension that was issued in time counts",
+        600,
+        None,
+        (
+            (
+                DEADLINES,
+                "if change.occurred_at <= order.due and self._fault",
+                "if False and self._fault",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "the last extension counts, not the latest due",
+        "no extension takes time away",
+        600,
+        None,
+        (
+            (
+                "worker/domain/deadline.py",
+                "            due = max(due, change.due)",
+                "            due = change.due",
             ),
         ),
     ),

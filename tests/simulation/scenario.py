@@ -136,6 +136,7 @@ class Change:
 
     kind: str
     due: float | None
+    occurred_at: datetime
     sent_at: datetime
     stored_at: datetime
 
@@ -169,7 +170,8 @@ class Send:
     headers: tuple[tuple[str, bytes], ...] = ()
     facts: tuple[tuple[str, Fact], ...] = ()
     order: str | None = None  # the order that this record creates
-    change: tuple[str, str, float | None] | None = None  # of which order, its kind and new due
+    # Of which order, its kind, new due and time.
+    change: tuple[str, str, float | None, float] | None = None
     refused: bool = False
     transaction: int | None = None
 
@@ -340,19 +342,48 @@ class _Maker:
             # Told again, for another seller.
             sent = max(0.05, order.entered) + rng.choice([rng.uniform(0, 10), rng.uniform(0, 25)])
             self._created(order, home, min(sent, HEAL - 2), seller="s-2")
+        elif course == 9 and self.rules.clock is None:  # issued in time, and late on its way
+            issued = round(rng.uniform(max(order.entered, 0), max(order.due, 0.01)), 6)
+            for _ in range(rng.choice([1, 1, 2])):
+                sent = min(max(verdict + rng.uniform(-1, 5), issued, 0.05), HEAL - 2)
+                due = order.due + rng.uniform(0.5, 6)
+                if issued <= sent:
+                    self._change(order, home, "extended", sent, due, issued)
+        elif (
+            course == 10
+            and self.rules.clock is None
+            and any(send.order == order.order_id for send in self.sends)
+        ):  # told again, with another time of entry
+            first = min(send.at for send in self.sends if send.order == order.order_id)
+            entered = order.entered + rng.choice([rng.uniform(-3, 4), rng.uniform(0, 20)])
+            sent = max(first + rng.uniform(0.01, 12), entered)
+            if sent <= HEAL - 2:
+                self._created(order, home, sent, entered=round(entered, 6))
         elif course == 8:  # a cancellation from before the order
             act("canceled", order.entered - rng.uniform(0.001, 9), max(0.05, some))
 
-    def _created(self, order: Order, home: int, sent: float, seller: str = "s-1") -> None:
+    def _created(
+        self,
+        order: Order,
+        home: int,
+        sent: float,
+        seller: str = "s-1",
+        entered: float | None = None,
+    ) -> None:
         value = {
             "order_id": order.order_id,
             "seller_id": seller,
             "fulfilment": "courier",
-            "entered_at": at(order.entered),
+            "entered_at": at(order.entered if entered is None else entered),
             "total": "12.50",
             "currency": "PEN",
         }
-        facts = () if seller == "s-1" else ((order.order_id, Retold()),)
+        facts: tuple[tuple[str, Fact], ...] = ()
+        if seller != "s-1":
+            facts = ((order.order_id, Retold()),)
+        elif entered is not None:
+            told = Act("order-created", BASE + timedelta(seconds=entered))
+            facts = ((order.order_id, told),)
         self._send(sent, CREATED, home, order.order_id, value, facts, order.order_id)
 
     def _start(self, order: Order, home: int, clock: str) -> None:
@@ -473,14 +504,20 @@ class _Maker:
             self._change(order, home, "released", first + rng.uniform(0.1, 6))
 
     def _change(
-        self, order: Order, home: int, kind: str, sent: float, due: float | None = None
+        self,
+        order: Order,
+        home: int,
+        kind: str,
+        sent: float,
+        due: float | None = None,
+        issued: float | None = None,
     ) -> None:
         rng = self.rng
         width = self.widths[STATUS]
         partition = rng.randrange(width) if rng.random() < self.foreign else home % width
         value = {
             "order_id": order.order_id,
-            "occurred_at": at(sent),
+            "occurred_at": at(sent if issued is None else issued),
             "author": "A B",
             "reason": "asked for it",
             **({} if due is None else {"due": at(due)}),
@@ -497,7 +534,7 @@ class _Maker:
                     ("ce_specversion", b"1.0"),
                     ("ce_type", f"marketplace.order.deadline-{kind}.v1".encode()),
                 ),
-                change=(order.order_id, kind, kept),
+                change=(order.order_id, kind, kept, sent if issued is None else issued),
             )
         )
 

@@ -566,9 +566,10 @@ class World:
             told = Published(fact, moment, moment, send.topic, send.partition, offset)
             self.scenario.orders[order_id].facts.append(told)
         if send.change is not None:
-            order_id, kind, due = send.change
-            moment = self.instant()
-            self.scenario.orders[order_id].changes.append(Change(kind, due, moment, moment))
+            order_id, kind, due, occurred = send.change
+            moment, issued = self.instant(), self.instant(occurred)
+            change = Change(kind, due, issued, moment, moment)
+            self.scenario.orders[order_id].changes.append(change)
             self.changes.add((send.topic, send.partition, offset))
         if send.order is not None:
             order = self.scenario.orders[send.order]
