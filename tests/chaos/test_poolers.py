@@ -10,7 +10,7 @@ from tests.support.pgbouncer import MISSING, PgBouncer
 from tests.support.waiting import eventually
 from worker.storage.database import _SESSION
 
-from .stage import GRACE, WINDOW, Stage
+from .stage import GRACE, JUDGED, WINDOW, Stage
 
 pytestmark = pytest.mark.skipif(MISSING, reason="pgbouncer is not installed")
 
@@ -35,7 +35,7 @@ def _target(stage: Stage) -> int:
 async def test_pooled_by_session_with_the_settings_of_the_role(stage: Stage) -> None:
     """The pooler dies and comes back meanwhile; its sessions to Postgres go with it."""
     topics = await stage.make_topics(created=4, status=4)
-    world = World(71, 800, topics, WINDOW, GRACE, spread=24)
+    world = World(71, 800, topics, WINDOW, GRACE, spread=24, behaviours=JUDGED)
     await _set_for_role(stage)
     async with PgBouncer(_target(stage), "session") as pooler:
         url = stage.database.replace(f":{_target(stage)}/", f":{pooler.port}/")
