@@ -11,6 +11,8 @@ DEV := $(VENV)/.installed-dev
 TEST := $(VENV)/.installed-test
 BENCH_VENV := .venv-bench
 BENCH := $(BENCH_VENV)/.installed-bench
+FUZZ_VENV := .venv-fuzz
+FUZZ := $(FUZZ_VENV)/.installed-fuzz
 DOCS_VENV := .venv-docs
 DOCS := $(DOCS_VENV)/.installed-docs
 SOURCES := worker schemas tests deploy
@@ -19,7 +21,7 @@ HAVE_KAFKA := $(if $(filter embedded,$(PLAZO_TEST_KAFKA)),,$(and $(shell command
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test simulate simulate-mutants specification chaos bench endurance kafka lint audit format generate docs sbom lock clean
+.PHONY: help setup run test simulate simulate-mutants specification chaos fuzz bench endurance kafka lint audit format generate docs sbom lock clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +46,9 @@ specification: $(TEST) ## Walk the specification of fence, proof and relay at ra
 
 chaos: $(TEST) kafka ## Break real parts in every way we know, about twenty minutes (ARGS="-k commit")
 	$(VENV)/bin/python -m pytest -rP --show-capture=stdout tests/chaos $(ARGS)
+
+fuzz: $(FUZZ) ## Fuzz the decoder, guided by coverage, for five minutes (ARGS="-max_total_time=3600 DIRECTORY")
+	$(FUZZ_VENV)/bin/python -m tests.fuzz $(ARGS)
 
 bench: $(if $(filter --short,$(ARGS)),$(TEST),$(BENCH)) kafka ## Measure beside limits and peers, half an hour (ARGS=--short)
 	$(if $(filter --short,$(ARGS)),$(VENV),$(BENCH_VENV))/bin/python -m tests.benchmarks $(ARGS)
@@ -97,11 +102,12 @@ lock: $(DEV) ## Resolve the dependencies anew (ARGS=--upgrade for the newest)
 	$(COMPILE) $(ARGS) --extra dev --extra test --extra bench --output-file $(REQUIREMENTS)/bench.txt > /dev/null
 	$(COMPILE) --extra dev --constraint $(REQUIREMENTS)/test.txt --output-file $(REQUIREMENTS)/dev.txt > /dev/null
 	$(COMPILE) --constraint $(REQUIREMENTS)/test.txt --output-file $(REQUIREMENTS)/worker.txt > /dev/null
+	sed -n 's/^fuzz = \["\(.*\)"\]$$/\1/p' pyproject.toml | $(RESOLVE) $(ARGS) --output-file $(REQUIREMENTS)/fuzz.txt - > /dev/null
 	sed -n 's/^docs = \["\(.*\)"\]$$/\1/p' pyproject.toml | $(RESOLVE) $(ARGS) --output-file $(REQUIREMENTS)/docs.txt - > /dev/null
 	echo hatchling | $(RESOLVE) --constraint $(REQUIREMENTS)/dev.txt --output-file $(REQUIREMENTS)/build.txt - > /dev/null
 
 clean: ## Remove everything that was made here
-	rm -rf tests/specification/node_modules $(VENV) $(BENCH_VENV) $(DOCS_VENV) .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache dist .site site
+	rm -rf tests/specification/node_modules $(VENV) $(BENCH_VENV) $(FUZZ_VENV) $(DOCS_VENV) .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache dist .site site
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
@@ -124,6 +130,15 @@ $(BENCH): PIP = $(BENCH_VENV)/bin/python -m pip --disable-pip-version-check --qu
 $(BENCH): $(REQUIREMENTS)/bench.txt pyproject.toml
 	$(PYTHON) -m venv $(BENCH_VENV)
 	$(PIP) install --require-hashes -r $(REQUIREMENTS)/bench.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Apart, since its wheel exists for few versions of Python.
+$(FUZZ): PIP = $(FUZZ_VENV)/bin/python -m pip --disable-pip-version-check --quiet
+$(FUZZ): $(REQUIREMENTS)/dev.txt $(REQUIREMENTS)/fuzz.txt pyproject.toml
+	$(PYTHON) -m venv $(FUZZ_VENV)
+	$(PIP) install --require-hashes -r $(REQUIREMENTS)/dev.txt
+	$(PIP) install --require-hashes -r $(REQUIREMENTS)/fuzz.txt
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
