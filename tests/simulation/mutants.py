@@ -153,7 +153,7 @@ PLANTED = (
         "last stable offset instead of high watermark",
         "no false cancel",
         600,
-        24,
+        3,
         (
             (
                 "tests/simulation/kafka.py",
@@ -193,7 +193,7 @@ PLANTED = (
         "grace ignored",
         "no verdict before due + grace",
         50,
-        24,
+        3,
         (
             (
                 "worker/domain/policy.py",
