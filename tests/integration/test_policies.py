@@ -40,9 +40,7 @@ def order(
     return topic, key, value | more
 
 
-def unpaid(
-    market: Market, name: str, entered_at: datetime | None = None
-) -> tuple[str, str, Any]:
+def unpaid(market: Market, name: str, entered_at: datetime | None = None) -> tuple[str, str, Any]:
     return order(market, name, entered_at, fulfilment="dropshipping")
 
 
