@@ -244,8 +244,6 @@ def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
     dues |= {one.due for one in alive}
     # A clock may have started anew since, or an order been told again.
     starts = (ORDER_CREATED, _ready(world))
-    # A clock may have started anew since, or an order been told again.
-    starts = (ORDER_CREATED, _ready(world))
     dues |= {one.fact.occurred_at + timedelta(seconds=WINDOW) for one in order.facts
              if isinstance(one.fact, Act) and one.fact.status in starts}  # fmt: skip
     yield from _reminders(order, entered, alive, dues, reminded)

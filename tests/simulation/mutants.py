@@ -589,6 +589,26 @@ PLANTED = (
         ((ROWS, "    status = normalise(event.status)\n", "    status = event.status\n"),),
     ),
     PlantedFault(
+        "an order whose order-created is refused is forgotten",
+        "no missed deadline",
+        600,
+        18,
+        ((ROWS, "    if event is None or event.order_id in rows.orders:\n", "    if True:\n"),),
+    ),
+    PlantedFault(
+        "a readable order-created is another version of what was salvaged",
+        "the rule",
+        600,
+        579,
+        (
+            (
+                INTAKE,
+                'return row["lane"] is None or (row["lane"] == lane and bool(row["salvaged"]))',
+                'return row["lane"] is None',
+            ),
+        ),
+    ),
+    PlantedFault(
         "a cancelled line cancels its order",
         "no missed deadline",
         300,

@@ -359,6 +359,10 @@ class _Maker:
             sent = max(first + rng.uniform(0.01, 12), entered)
             if sent <= HEAL - 2:
                 self._created(order, home, sent, entered=round(entered, 6))
+        elif course == 11:
+            if rng.random() < 0.4:  # and no readable one follows
+                self.sends = [send for send in self.sends if send.order != order.order_id]
+            self._half_readable(order, home)
         elif course == 8:  # a cancellation from before the order
             act("canceled", order.entered - rng.uniform(0.001, 9), max(0.05, some))
 
@@ -385,6 +389,20 @@ class _Maker:
             told = Act("order-created", BASE + timedelta(seconds=entered))
             facts = ((order.order_id, told),)
         self._send(sent, CREATED, home, order.order_id, value, facts, order.order_id)
+
+    def _half_readable(self, order: Order, home: int) -> None:
+        """An order-created that is refused, and whose deadline can be read."""
+        rng = self.rules.field
+        assert rng is not None
+        sent = min(max(0.05, order.entered) + rng.choice([0, rng.uniform(0, 20)]), HEAL - 2)
+        value = json.dumps({
+            "order_id": order.order_id, "seller_id": None, "fulfilment": "courier",
+            "entered_at": at(order.entered),
+        }).encode()  # fmt: skip
+        facts: tuple[tuple[str, Fact], ...] = ((order.order_id, Unreadable()),)
+        key = order.order_id.encode()
+        name = order.order_id
+        self._emit(Send(sent, CREATED, home, key, value, (), facts, name, refused=True))
 
     def _start(self, order: Order, home: int, clock: str) -> None:
         """What starts the clock: mostly once, sometimes never or with a second, later instant."""

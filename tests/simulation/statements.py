@@ -297,8 +297,36 @@ def enter_orders(
 def existing_orders(tx: "Tx", array: str) -> list[Row]:
     rows = (tx.get("orders", order_id) for order_id in sorted(set(_texts(array))))
     return [
-        row.only("order_id", "lane").but(watched=_watched(row)) for row in rows if row is not None
+        row.only("order_id", "lane").but(watched=_watched(row), salvaged=_is_salvaged(row))
+        for row in rows
+        if row is not None
     ]
+
+
+def _is_salvaged(row: Row) -> bool | None:
+    # A comparison with NULL is NULL, unless the other side of AND is false.
+    if row["finding"] is not None:
+        return False
+    return None if row["doubt"] is None else row["doubt"] == "unreadable-evidence"
+
+
+@_statement
+def lock_unread(tx: "Tx", order_ids: list[str], readable: list[str], lane: int) -> "Statement":
+    def fits(row: Row | None) -> bool:
+        return row is not None and (
+            row["lane"] is None
+            or (row["lane"] == lane and _is_salvaged(row) is True and row["order_id"] in readable)
+        )
+
+    found = []
+    for order_id in sorted(set(order_ids)):
+        if not fits(tx.get("orders", order_id)):
+            continue
+        yield "orders", order_id
+        row = tx.newest("orders", order_id)
+        if fits(row):
+            found.append(row.only("order_id"))
+    return found
 
 
 @_statement
@@ -316,21 +344,29 @@ def lock_stubs(tx: "Tx", order_ids: list[str]) -> "Statement":
 
 
 @_statement
-def adopt_stubs(
+def adopt_orders(
     tx: "Tx", lane: int, topic: str, partition: int, now: Any,
     *columns: list[Any],
 ) -> "Statement":  # fmt: skip
-    entered, armed = 0, []
-    for row in _arriving(lane, topic, partition, now, columns):
-        if tx.get("orders", row["order_id"]) is None:
+    entered, disarmed, armed = 0, 0, []
+    arriving = _arriving(lane, topic, partition, now, columns)
+    known = {row["order_id"]: tx.get("orders", row["order_id"]) for row in arriving}
+    for row in arriving:
+        before = known[row["order_id"]]
+        if before is None:
             continue
+        if before["lane"] is not None and before["fires_at"] != row["fires_at"]:
+            key = (before["lane"], before["fires_at"], row["order_id"])
+            disarmed += yield from _delete(tx, "deadlines", [key])
         yield "orders", row["order_id"]
         old = tx.newest("orders", row["order_id"])
-        row = old.but(**row)
+        row = old.but(**row, started_at=None, first_due=None, grace=None, held=False)
         tx.put("orders", row["order_id"], row)
         entered += 1
-        yield from _arm(tx, row, armed)
-    return _entered(entered, armed)
+        if tx.get("deadlines", (lane, row["fires_at"], row["order_id"])) is None:
+            yield from _arm(tx, row, armed)
+    (found,) = _entered(entered, armed)
+    return [found.but(armed=found["armed"] - disarmed)]
 
 
 def _arriving(
@@ -1133,6 +1169,8 @@ def _update_own(tx: "Tx", lane: int, order_id: str, **changes: Any) -> "Statemen
     row = tx.newest("orders", order_id)
     if row is None or row["lane"] != lane:
         return 0
+    if row["doubt"] == "unreadable-evidence":
+        changes.pop("doubt", None)
     tx.put("orders", order_id, row.but(**changes))
     return 1
 

@@ -77,7 +77,8 @@ class Statements:
             "enter_orders": self.entering,
             "existing_orders": lambda: (text_array(self.orders()),),
             "lock_stubs": lambda: (self.orders(),),
-            "adopt_stubs": lambda: (*self.terms(), *self.arriving()),
+            "lock_unread": lambda: (self.orders(), self.orders(), self.lane()),
+            "adopt_orders": lambda: (*self.terms(), *self.arriving()),
             "end_frozen_sessions": tuple,
             "set_lock_timeout": tuple,
             "insert_notices": lambda: ([self.order()], self.lane(), self.orders()),
@@ -194,8 +195,8 @@ class Statements:
             # An order has one deadline in a lane: whoever adopts has locked its stub.
             now = START + timedelta(seconds=ORDERS.index(order_id))
             rows.append((order_id, "s", "courier", now, *self.clock(now),
-                         self.rng.choice([None, "entered-late"]), None, None, None, "PEN",
-                         7))  # fmt: skip
+                         self.rng.choice([None, "entered-late", "unreadable-evidence"]),
+                         None, None, None, "PEN", 7))  # fmt: skip
         return [list(column) for column in zip(*rows, strict=True)]
 
     def clock(self, now: datetime) -> tuple[Any, ...]:

@@ -11,6 +11,7 @@ from datetime import datetime
 from schemas.statuses import Meaning
 from worker.domain.acts import IMPLIES_HANDLING, OBSCURE, Act, Place
 from worker.domain.case import (
+    UNKNOWN_SELLER,
     Case,
     Decision,
     Finding,
@@ -195,7 +196,7 @@ def _handled_after(case: Case, cancelled_at: datetime) -> bool:
 def _two_sellers(case: Case) -> bool:
     """Whether the order was told of two sellers: the silence of one would be nobody's."""
     return any(
-        version.seller_id and version.seller_id != case.order.seller_id
+        version.seller_id and case.order.seller_id not in (version.seller_id, UNKNOWN_SELLER)
         for version in case.versions
         if not _after_auto_cancel(case, version.place)
     )
@@ -241,7 +242,7 @@ def _doubts(
 ) -> Iterator[tuple[Outcome, Reason | None]]:
     """The reasons not to cancel a silent order, the gravest first."""
     order = case.order
-    if case.refusals or case.has_namesake:
+    if case.refusals or case.has_namesake or order.doubt == Reason.UNREADABLE_EVIDENCE:
         yield Outcome.ESCALATED, Reason.UNREADABLE_EVIDENCE
     if limits.astray_at is not None and limits.astray_at >= order.entered_at:
         yield Outcome.ESCALATED, Reason.UNREADABLE_EVIDENCE

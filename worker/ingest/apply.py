@@ -4,7 +4,7 @@ The positions move in the same transaction as the rows of the records: both happ
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -23,6 +23,7 @@ from worker.ingest.rows import (
     add_dead_letter,
     deadline_rows,
     decode_into,
+    is_salvaged,
     order_columns,
 )
 from worker.ingest.unknown_statuses import store_unknown
@@ -206,7 +207,7 @@ class Intake:
                 await tx.execute("raise_partition_coverage", *partition, since)
                 log.error("records_not_inflated", topic=partition[0], partition=partition[1])
             open_deadlines += timers.armed
-            if timers.armed > counted:
+            if timers.armed != counted:
                 await tx.execute("update_lane", self._lane.number, sequence, open_deadlines)
         for span in spans.values():
             span.end()
@@ -222,7 +223,7 @@ class Intake:
     async def _enter(self, tx: Transaction, rows: Rows) -> _EntryResult:
         """Enter orders, stubs and acts, though other lanes may enter the same at this moment."""
         stubs, orders, touched = rows.stubs(), rows.orders, rows.touched
-        if not rows.acts and not rows.packed_acts:
+        if not (orders or rows.acts or rows.packed_acts):
             return _EntryResult(0, TimerChange(), touched)
         if rows.packed_acts:  # left by _enter_by_copy(), see apply()
             await tx.copy_packed("acts", binary_copy.ACT_COLUMNS, rows.packed_acts)
@@ -238,8 +239,8 @@ class Intake:
         entered, armed, fires_at = result["entered"], result["armed"], result["first_fires_at"]
         counted = armed
         if entered < len(orders):
-            # The others are repeats, or their acts came first and they have a stub.
-            adopted = await self._adopt_stubs(tx, rows, list(orders))
+            # The others are repeats, or have no more than a stub or the half of an order yet.
+            adopted = await self._adopt(tx, rows, list(orders))
             entered += adopted["entered"]
             armed += adopted["armed"]
             fires_at = earlier(fires_at, adopted["first_fires_at"])
@@ -274,9 +275,9 @@ class Intake:
         await tx.copy_packed("acts", binary_copy.ACT_COLUMNS, rows.packed_acts)
         entered, armed = len(new), len(deadlines)
         fires_at = deadlines[0][1] if deadlines else None
-        stubs = [o for o in orders if o in known and known[o]["lane"] is None]
-        if stubs:
-            adopted = await self._adopt_stubs(tx, rows, stubs)
+        unread = [o for o in orders if o in known and _is_unread(known[o], lane)]
+        if unread:
+            adopted = await self._adopt(tx, rows, unread)
             entered += adopted["entered"]
             armed += adopted["armed"]
             fires_at = earlier(fires_at, adopted["first_fires_at"])
@@ -288,14 +289,18 @@ class Intake:
             for order_id in rows.touched & known.keys()
             if known[order_id]["lane"] != lane or known[order_id]["watched"]
         }
-        repeats = [o for o in orders if o in known and known[o]["lane"] is not None]
+        repeats = [o for o in orders if o in known and not _is_unread(known[o], lane)]
         return _EntryResult(entered, timers, to_notice, repeats)
 
-    async def _adopt_stubs(self, tx: Transaction, rows: Rows, order_ids: list[str]) -> Any:
-        """Turn those of the orders that are stubs into orders; return numbers and first time."""
-        stubs = [row["order_id"] for row in await tx.rows("lock_stubs", order_ids)]
-        adopted = order_columns([rows.orders[order_id] for order_id in stubs])
-        return await tx.row("adopt_stubs", *self._order_constants(rows), *adopted)
+    async def _adopt(self, tx: Transaction, rows: Rows, order_ids: list[str]) -> Any:
+        """Enter orders with no more than a stub or a salvaged row; return numbers and first time.
+
+        A salvaged order is no news for its own row.
+        """
+        readable = [each for each in order_ids if not is_salvaged(rows.orders[each])]
+        found = await tx.rows("lock_unread", order_ids, readable, self._lane.number)
+        adopted = order_columns([rows.orders[row["order_id"]] for row in found])
+        return await tx.row("adopt_orders", *self._order_constants(rows), *adopted)
 
     def _order_constants(self, rows: Rows) -> tuple[object, ...]:
         topic, partition = rows.home or (None, None)
@@ -336,3 +341,8 @@ class Intake:
             self._metrics.batch_records.observe(len(rows.outcomes))
         elapsed = self._clock.monotonic() - started
         self._metrics.transaction_seconds.labels(Purpose.APPLY).observe(elapsed)
+
+
+def _is_unread(row: Mapping[str, Any], lane: int) -> bool:
+    """Whether an order has no more than a stub, or what our lane salvaged of it."""
+    return row["lane"] is None or (row["lane"] == lane and bool(row["salvaged"]))

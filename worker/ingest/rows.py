@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import itemgetter
@@ -19,6 +20,7 @@ from schemas.statuses import Meaning, normalise
 from worker.domain.acts import CANCELED_IN_PART, EXTENDED, HELD, ORDER_CREATED, RELEASED
 from worker.ingest.decoder import Decoder, Event
 from worker.ingest.entry import Entry
+from worker.ingest.salvage import DOUBT, salvage
 from worker.observability.labels import Effect
 from worker.records import NOT_INFLATED, Partition, Record, Refusal, timestamp_of
 from worker.storage import binary_copy
@@ -33,6 +35,7 @@ _ORDER_FIELDS = (
     "order_id", "seller_id", "fulfilment", "entered_at", "due", "fires_at", "policy",
     "policy_version", "at_lapse", "doubt", "labels", "told_due", "total", "currency", "offset",
 )  # fmt: skip
+_DUE, _DOUBT = map(_ORDER_FIELDS.index, ("due", "doubt"))
 
 
 class UnknownStatus(NamedTuple):
@@ -168,6 +171,8 @@ def decode_into(
         else:
             refusal = cast("Refusal", event)
             add_dead_letter(rows, record, refusal, lane)
+            if record.topic == entry.orders_topic:
+                _add_salvaged(rows, record, refusal, entry, latest)
 
 
 def packed_labels(labels: Mapping[str, str] | None) -> str | None:
@@ -205,16 +210,42 @@ def _add_order(rows: Rows, record: Record, event: OrderCreated, entry: Entry, la
         order_id, event.seller_id, event.fulfilment, event.entered_at, *terms, doubt,
         packed_labels(event.labels), event.due, event.total, event.currency, record.offset,
     )  # fmt: skip
-    if order_id in rows.orders:
+    known = rows.orders.get(order_id)
+    if known is not None and not is_salvaged(known):
         rows.retold.append((*order, record.topic, record.partition))
         rows.count(record.topic, Effect.REPEAT)
         return
+    _enter(rows, record, order)
+    rows.count(record.topic, Effect.CREATED)
+
+
+def is_salvaged(order: tuple[Any, ...]) -> bool:
+    """Whether the order-created of a row of ``Rows.orders`` was refused."""
+    return bool(order[_DOUBT] == DOUBT)
+
+
+def _add_salvaged(
+    rows: Rows, record: Record, refusal: Refusal, entry: Entry, latest: datetime
+) -> None:
+    """Enter the order of a refused order-created, if its deadline can be read."""
+    event = salvage(record, refusal, latest)
+    if event is None or event.order_id in rows.orders:
+        return
+    with suppress(OverflowError):
+        terms, _ = entry.terms(event, record, rows.now)
+        _enter(rows, record, (
+            event.order_id, event.seller_id, event.fulfilment, event.entered_at, *terms, DOUBT,
+            None, None, None, None, record.offset,
+        ))  # fmt: skip
+
+
+def _enter(rows: Rows, record: Record, order: tuple[Any, ...]) -> None:
+    order_id = order[0]
     rows.orders[order_id] = order
-    if terms[0] is None:
-        # The act that starts it may have come before the order.
+    if order[_DUE] is None:
+        # The act that starts its clock may have come before the order.
         rows.without_clock.add(order_id)
     rows.home = (record.topic, record.partition)
-    rows.count(record.topic, Effect.CREATED)
 
 
 def _add_status(rows: Rows, record: Record, event: OrderStatusChanged, entry: Entry) -> None:

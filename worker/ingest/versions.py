@@ -5,7 +5,7 @@ from collections.abc import Collection
 from decimal import Decimal
 from typing import Any
 
-from worker.ingest.rows import Rows
+from worker.ingest.rows import Rows, is_salvaged
 from worker.storage.transaction import Transaction, columns
 
 
@@ -16,12 +16,14 @@ async def enter_versions(tx: Transaction, rows: Rows, repeats: Collection[str]) 
     """
     again = rows.retold
     if repeats:
-        assert rows.home is not None
-        again = [(*rows.orders[order_id], *rows.home) for order_id in repeats] + again
+        home = rows.home
+        assert home is not None
+        told = (rows.orders[order_id] for order_id in repeats)
+        again = [(*order, *home) for order in told if not is_salvaged(order)] + again
     if not again:
         return set()
-    told = await tx.rows("told_orders", list({order[0] for order in again}))
-    stored = {row["order_id"]: _facts(row) for row in told}
+    known = await tx.rows("told_orders", list({order[0] for order in again}))
+    stored = {row["order_id"]: _facts(row) for row in known}
     versions = [
         (*facts, topic, partition, offset)
         for order in again

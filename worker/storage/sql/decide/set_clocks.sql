@@ -8,7 +8,9 @@ WITH clocks AS (
 ), set AS (
     UPDATE orders AS o SET started_at = c.started_at, due = c.due, fires_at = c.fires_at,
         first_due = NULL, grace = NULL, held = false, policy = c.policy, policy_version = c.policy_version,
-        at_lapse = c.at_lapse, doubt = c.doubt, seller_id = c.seller_id
+        at_lapse = c.at_lapse, seller_id = c.seller_id,
+        -- What could not be read is a doubt whatever the clock.
+        doubt = CASE o.doubt WHEN 'unreadable-evidence' THEN o.doubt ELSE c.doubt END
     FROM clocks c WHERE o.order_id = c.order_id AND o.lane = $1
     RETURNING o.lane, o.fires_at, o.order_id
 ), disarmed AS (

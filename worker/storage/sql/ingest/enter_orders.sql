@@ -2,7 +2,7 @@
 -- stubs for acts whose order is unknown, and the acts; returns which of the touched orders existed.
 --
 -- Sorted, so that two lanes that meet on the same keys wait for each other instead of deadlocking.
--- Existing rows stay as they are: adopt_stubs.sql turns stubs into orders.
+-- Existing rows stay as they are: adopt_orders.sql enters those that have no more than a stub.
 WITH arriving AS (
     SELECT order_id, $1::int AS lane, seller_id, fulfilment, entered_at, due, fires_at, policy,
         policy_version, at_lapse, doubt, labels::jsonb, told_due, total::numeric, currency,
