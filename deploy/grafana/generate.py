@@ -116,6 +116,27 @@ PANELS = [
            (f"sum({_rate('plazo_handed_over_total')})", "acts")),
     _graph("Open deadlines", "Orders that wait for their deadline.", "short",
            (f"sum by (instance) ({_select('plazo_open_deadlines')})", "{{instance}}")),
+    _row("What was not understood, and who waits"),
+    _graph("Unknown statuses", "Acts per second with a word that no table knows: "
+           "`plazo statuses --unknown`.", "ops",
+           (f"sum by (topic) ({_rate('plazo_unknown_statuses_total')})", "{{topic}}")),
+    _graph("Acts without an order", "Orders with acts and no order-created yet, those that wait for "
+           "over an hour, and refused acts that name no known order: `plazo orphans`.", "short",
+           (f"max({_select('plazo_stub_orders')})", "stubs"),
+           (f"max({_select('plazo_orphan_orders')})", "orphans"),
+           (f"sum({_select('plazo_astray_refusals')})", "astray refusals")),
+    _graph("Waiting orders", "Verdicts on hold by an event (`plazo deadlines held`), and orders "
+           "whose clock has not started.", "short",
+           (f"sum({_select('plazo_deadlines_on_hold')})", "on hold"),
+           (f"max({_select('plazo_orders_waiting_for_clock')})", "no clock yet")),
+    _graph("Delay of records", "Time of a record minus the time that it tells of. Acts that are "
+           "later than the grace revoke verdicts.", "s",
+           (_quantile(0.99, "plazo_record_delay_seconds", "topic, of"), "{{topic}} {{of}} p99"),
+           (f"min({_select('plazo_grace_seconds')})", "grace")),
+    _graph("Records lost", "Offsets per second that retention or truncation removed unread.", "ops",
+           (f"sum by (topic) ({_rate('plazo_records_lost_total')})", "{{topic}}")),
+    _graph("Clock skew", "Postgres' clock minus the worker's: verdicts wait for the slower.", "s",
+           (f"{_select('plazo_clock_skew_seconds')}", "{{instance}}")),
     _row("Verdicts held"),
     _graph("Guards", "Lanes with due verdicts that a guard holds, by reason.", "short",
            (f"sum by (reason) ({_select('plazo_guard_held_lanes')})", "{{reason}}")),

@@ -16,6 +16,8 @@ DISPUTE_OPEN = "escalation dispute-open"
 UNREADABLE = "escalation unreadable-evidence"
 EVIDENCE_INCOMPLETE = "escalation evidence-incomplete"
 POLICY = "escalation policy"
+FACTS_MISSING = "escalation facts-missing"
+BEFORE_ADOPTION = "escalation before-adoption"
 HANDLED_LATE = "escalation handled-after-deadline"
 LATE_DISPUTE = "escalation late-dispute"
 CONTRADICTORY = "escalation contradictory-acts"
@@ -51,7 +53,12 @@ class Retold:
     """An order-created of the same order that names another seller."""
 
 
-Fact = Act | Unreadable | Retold
+@dataclass(frozen=True)
+class Amended:
+    """An order-created of the same order by which another policy would decide about silence."""
+
+
+Fact = Act | Unreadable | Retold | Amended
 
 
 @dataclass(frozen=True)
@@ -104,13 +111,17 @@ class Terms:
     window: timedelta
     grace: timedelta
     logs_reach_back: bool = True
-    person_decides: bool = False
+    # The verdict of a silent order that nothing else is known of.
+    on_silence: str | None = AUTO_CANCEL
     # When a cancelled order came alive again: what happened before is of an earlier cycle.
     opened_at: datetime | None = None
     # We cancelled it before that, and nobody took that back.
     cancelled_before: bool = False
     # Its order-created came when it was over.
     entered_late: bool = False
+    # When the installation began, and its verdict on an order that was over by then.
+    adopted_at: datetime | None = None
+    before_adoption: str | None = None
 
     @property
     def due(self) -> datetime:
@@ -211,7 +222,7 @@ class _Standing:
 
 
 def _first(terms: Terms, known: list[Fact]) -> _Standing:
-    said, verdict = _table(terms, known)
+    said, verdict = _adopted(terms, *_table(terms, known))
     told = (verdict,) if verdict else ()
     return _follow_up(terms, known, known, _Standing(said, verdict, (), told))
 
@@ -229,6 +240,8 @@ def _again(
         ignored |= {i for i in arrived if _explains_nothing(terms, facts[i].fact)}
     known, everything = _facts(facts, indices - ignored), _facts(facts, indices)
     said, verdict = _table(terms, known)
+    if not before.told:
+        said, verdict = _adopted(terms, said, verdict)
     before = replace(before, ignored=ignored)
     if said == before.said_in_time:
         # What happened after `due` takes nothing back.
@@ -247,7 +260,7 @@ def _again(
 
 def _explains_nothing(terms: Terms, fact: Fact) -> bool:
     if not isinstance(fact, Act):
-        return isinstance(fact, Retold)
+        return isinstance(fact, Retold | Amended)
     in_time = fact.occurred_at <= terms.due
     return in_time and (fact.status == "canceled" or fact.status in STRANGE)
 
@@ -256,7 +269,8 @@ def _follow_up(
     terms: Terms, known: list[Fact], everything: list[Fact], now: _Standing
 ) -> _Standing:
     """The second table: what becomes known after the verdict, each told once."""
-    late = {fact.status for fact in _late(terms, known)}
+    recent = [fact for fact in _late(terms, known) if _since_adoption(terms, fact)]
+    late = {fact.status for fact in recent}
     found = []
     if terms.cancelled_before and any(
         isinstance(fact, Act) and fact.status in HANDLING for fact in everything
@@ -276,7 +290,7 @@ def _follow_up(
     elif now.verdict not in (CONTRADICTORY, HANDLED_LATE) and now.said_in_time not in (
         "kept", "contradictory", "cancelled",
     ):  # fmt: skip
-        cancels = [fact.occurred_at for fact in _late(terms, known) if fact.status == "canceled"]
+        cancels = [fact.occurred_at for fact in recent if fact.status == "canceled"]
         if cancels and _handled_after(known, min(cancels)):
             found.append(CONTRADICTORY)
     if "dispute-opened" in late:
@@ -310,9 +324,18 @@ def _table(terms: Terms, known: list[Fact]) -> tuple[str, str | None]:
         return said, EVIDENCE_INCOMPLETE
     if said == "obscure":
         return said, UNKNOWN
+    if any(isinstance(fact, Amended) for fact in known):
+        return said, CONFLICTING
     if terms.entered_late:
         return said, ENTERED_LATE
-    return said, POLICY if terms.person_decides else AUTO_CANCEL
+    return said, terms.on_silence
+
+
+def _adopted(terms: Terms, said: str, verdict: str | None) -> tuple[str, str | None]:
+    """An order that was over before there was a worker gets no verdict of its own."""
+    if verdict and terms.adopted_at and terms.due < terms.adopted_at:
+        return said, terms.before_adoption
+    return said, verdict
 
 
 def _cancelled_late(terms: Terms, known: list[Fact]) -> bool:
@@ -359,6 +382,10 @@ def _said_in_time(terms: Terms, known: list[Fact]) -> str:
 
 def _late(terms: Terms, known: list[Fact]) -> Iterator[Act]:
     return (fact for fact in known if isinstance(fact, Act) and fact.occurred_at > terms.due)
+
+
+def _since_adoption(terms: Terms, fact: Act) -> bool:
+    return terms.adopted_at is None or fact.occurred_at >= terms.adopted_at
 
 
 def _facts(facts: Sequence[Published], known: frozenset[int]) -> list[Fact]:

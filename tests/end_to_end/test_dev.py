@@ -111,7 +111,7 @@ async def test_recorded_events(dev: Dev) -> None:
         "kept": 5,
         "cancelled": 3,
         "auto_cancelled": 1,
-        "escalated": 5,
+        "escalated": 6,
         "revoked": 0,
         "dead_lettered": 2,
         "false_cancels": 0,

@@ -58,7 +58,6 @@ class Order:
     entered_at: datetime
     fulfilment: str
     partitioner: Partitioner = "murmur2"
-    exists: bool = True  # whether a readable order-created was planned
     facts: list[Published] = field(default_factory=list)
     created_at: datetime | None = None  # when the broker had its order-created
     home: int | None = None  # the partition in which it arrived
@@ -322,7 +321,7 @@ class World:
         )
 
     def unreadable_order(self, order: Order) -> Message:
-        """An order-created that has to be refused."""
+        """An order-created that has to be refused, with a deadline that can be read or not."""
         flaws: list[dict[str, Any]] = [
             {"entered_at": self._time(datetime.now(UTC) + timedelta(hours=2))},
             {"entered_at": 1_763_823_845},
@@ -334,13 +333,15 @@ class World:
             {"total": 120.0},
             {"seller_id": "nul \x00"},
         ]
-        good = self.created(order, **self.random.choice(flaws))
+        flaw = self.random.choice(flaws)
+        good = self.created(order, **flaw)
         return Message(
             good.topic,
             good.key,
             good.value,
             good.headers,
             good.partitioner,
+            enters=None if "entered_at" in flaw else order,
             tells=((order, Unreadable()),),
             poison=True,
         )
@@ -833,7 +834,6 @@ def one_record_names_two_orders(plan: Plan) -> None:
 
 @behaviour
 def the_order_itself_is_unreadable(plan: Plan) -> None:
-    plan.order.exists = False
     plan.steps.append((plan.start, plan.world.unreadable_order(plan.order)))
     plan.act("start-handling", plan.in_time)
 
@@ -846,6 +846,5 @@ def the_order_is_unreadable_at_first(plan: Plan) -> None:
 
 @behaviour
 def acts_without_an_order(plan: Plan) -> None:
-    plan.order.exists = False
     plan.act("canceled", plan.in_time)
     plan.act("dispute-opened", plan.in_time)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import asyncpg
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from tests.support.market import Market, now
 from tests.support.parts import Kafka
 from tests.support.processes import WorkerProcess
-from tests.support.topics import Topics
+from tests.support.topics import Topics, create_topics
 from tests.support.waiting import eventually
 from worker.dev.postgres import EmbeddedPostgres
 from worker.storage.migrate import migrate
@@ -172,3 +173,14 @@ async def test_missing_topics_are_waited_for_and_named(
 
 async def _mentions(worker: WorkerProcess, word: str) -> bool:
     return word in (await worker.get("/readyz"))[1]
+
+
+async def test_compacted_inputs_are_named_at_the_start(
+    new_worker: NewWorker, bootstrap_servers: str, topics: Topics
+) -> None:
+    """Compaction takes evidence away, and no offset shows it."""
+    compacted = f"{topics.order_created}-compacted"
+    await create_topics(bootstrap_servers, {compacted: 3}, cleanup_policy="compact")
+    worker = new_worker(replace(topics, order_created=compacted)).start()
+    await eventually(lambda: "inputs_compacted" in worker.output and compacted in worker.output)
+    await worker.wait_ready()

@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from tests.end_to_end.oracle import (
     AUTO_CANCEL,
+    BEFORE_ADOPTION,
+    FACTS_MISSING,
     HANDLED_LATE,
     IMPLIES_HANDLING,
     LATE_DISPUTE,
+    POLICY,
     Act,
     Fact,
     OurCancel,
@@ -28,7 +31,15 @@ from tests.end_to_end.oracle import (
 from tests.end_to_end.reader import Event, standing
 from tests.simulation.former import PREFIX
 from tests.simulation.kafka import BASE
-from tests.simulation.scenario import CREATED, DECISIONS, LETTERS, STATUS, WINDOW, Order
+from tests.simulation.scenario import (
+    CREATED,
+    DECISIONS,
+    LEAST_WINDOW,
+    LETTERS,
+    STATUS,
+    WINDOW,
+    Order,
+)
 from tests.simulation.statements import REMINDERS
 
 if TYPE_CHECKING:
@@ -41,6 +52,10 @@ DECISIVE = (
 REMINDER = "deadline-reminder"
 ORDER_CREATED = "order-created"
 UNCONFIRMED = "escalation cancel-unconfirmed"
+ON_SILENCE = {
+    "plain": AUTO_CANCEL, "person": POLICY, "nobody": None, "dear": POLICY,
+    "unpriced": FACTS_MISSING,
+}  # fmt: skip
 
 
 def quiet(world: "World") -> bool:
@@ -206,25 +221,53 @@ def _found_lost(world: "World", partition: int) -> datetime:
     return moment
 
 
+def _beginning(world: "World") -> list[datetime]:
+    """Since when the log of acts is known: nobody saw it before its first record."""
+    rows = world.database.tables["positions"].items()
+    begins = [row["begins_at"] for (topic, _), row in rows if topic == STATUS]
+    if not begins or None in begins:
+        return []
+    if world.times_are_true:
+        firsts = [log.entries[0].stored_at for (topic, _), log in world.broker.logs.items()
+                  if topic == STATUS and log.entries and not log.begin]  # fmt: skip
+        least = BASE + timedelta(seconds=min([world.first_start, *firsts]))
+        assert min(begins) >= least, "before anything was there to be seen"
+    return [min(begins)]
+
+
+def _entered_late(world: "World", order: Order, terms: Terms) -> set[bool]:
+    """Whether its order-created left less than the least window; of several, either may count."""
+    if world.scenario.rules.adopted is None or world.scenario.rules.clock is not None:
+        return {False}
+    if not world.times_are_true:
+        return {False, True}
+    return {at > terms.due - LEAST_WINDOW for at in order.told}
+
+
 def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
     who = order.order_id
     if not order.created:
         if events:
             yield f"{who}: decided without an order"
         return
-    narrow = world.scenario.proof == "lane"
+    narrow, rules = world.scenario.proof == "lane", world.scenario.rules
     # What is lost may be as young as the moment at which the loss was found.
     since = [
         _found_lost(world, partition)
         for partition in world.scenario.begins
         if not narrow or partition in order.homes
     ]
+    if rules.adopted is not None:
+        since += _beginning(world)
     entered = BASE + timedelta(seconds=order.entered)
     terms = Terms(
         entered_at=entered,
         window=timedelta(seconds=WINDOW),
         grace=timedelta(seconds=world.scenario.grace),
         logs_reach_back=all(entered >= instant for instant in since),
+        on_silence=ON_SILENCE[order.side],
+        adopted_at=world.database.adopted_at,
+        before_adoption=BEFORE_ADOPTION if rules.before_adoption == "escalate" else None,
     )
     if any(
         world.clocks_were_ahead(_seconds(at))
@@ -235,7 +278,11 @@ def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
     yield from _unconfirmed(world, order, events)
     reminded = [event for event in events if event.kind == REMINDER]
     events = [e for e in events if e.kind != REMINDER and not _is_of_confirmation(e)]
-    possible = _terms(world, order, terms)
+    possible = [
+        replace(one, entered_late=late)
+        for one in _terms(world, order, terms)
+        for late in _entered_late(world, order, terms)
+    ]
     dues = {one.due for one in possible}
     if world.scenario.rules.clock is None:
         dues.add(terms.due)  # that of the time before it was extended

@@ -107,6 +107,8 @@ class SimPostgres:
     def __init__(self, later: Callable[..., Any], now: Callable[[], datetime]) -> None:
         self.now = now
         self.tables: dict[str, dict[Any, Any]] = {name: {} for name in TABLES}
+        # When the installation began; ``None`` is before everything.
+        self.adopted_at: datetime | None = None
         self.open: list[Tx] = []
         self.committing: Callable[[Tx], None] = lambda tx: None
         self._later = later

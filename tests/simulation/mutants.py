@@ -55,6 +55,7 @@ JUDGE = "worker/decide/judge.py"
 LANE = "worker/lanes/lane.py"
 RELAY, FRESHNESS = "worker/outbox/relay.py", "worker/freshness/prover.py"
 DECIDE, STATEMENTS = "worker/domain/decide.py", "tests/simulation/statements.py"
+ENTRY = "worker/ingest/entry.py"
 CYCLE, ROWS = "worker/domain/cycle.py", "worker/ingest/rows.py"
 DEADLINES = "worker/decide/deadlines.py"
 
@@ -269,23 +270,13 @@ PLANTED = (
         (
             (
                 STATEMENTS,
-                '        if row is None or row["lane"] is not None:\n            continue',
-                "        if row is None:\n            continue",
+                'row["lane"] is None\n            or (row["lane"] == lane',
+                'True\n            or (row["lane"] == lane',
             ),
             (
                 STATEMENTS,
-                'if row is not None and row["lane"] is None:',
-                "if row is not None:",
-            ),
-            (
-                STATEMENTS,
-                "        row = old.but(**row)\n",
-                "        row = old.but(**row, finding=None)\n",
-            ),
-            (
-                STATEMENTS,
-                '    yield from _insert(tx, "deadlines", tuple(deadline.values()), deadline)\n    armed.append(deadline)\n',
-                '    if (yield from _insert_missing(tx, "deadlines", tuple(deadline.values()), deadline)):\n        armed.append(deadline)\n',
+                'grace=None, held=False)\n        tx.put("orders", row["order_id"], row)\n        entered',
+                'grace=None, held=False, finding=None)\n        tx.put("orders", row["order_id"], row)\n        entered',
             ),
         ),
     ),
@@ -587,6 +578,40 @@ PLANTED = (
         300,
         3,
         ((ROWS, "    status = normalise(event.status)\n", "    status = event.status\n"),),
+    ),
+    PlantedFault(
+        "a fact that no rule was told is no doubt",
+        "no false cancel",
+        300,
+        None,
+        ((ENTRY, "            if self._policies.lacks(facts):\n", "            if False:\n"),),
+    ),
+    PlantedFault(
+        "silence that is nobody's business cancels",
+        "no false cancel",
+        300,
+        None,
+        ((DECIDE, "    if order.at_lapse == AtLapse.NONE:\n", "    if False:\n"),),
+    ),
+    PlantedFault(
+        "silence that is a person's business cancels",
+        "no false cancel",
+        300,
+        None,
+        ((DECIDE, "    if order.at_lapse == AtLapse.ESCALATE:\n", "    if False:\n"),),
+    ),
+    PlantedFault(
+        "an amendment that another policy judges otherwise is no doubt",
+        "no false cancel",
+        300,
+        None,
+        (
+            (
+                DECIDE,
+                "    if any(version.policy.at_lapse != order.at_lapse for version in case.versions):\n",
+                "    if False:\n",
+            ),
+        ),
     ),
     PlantedFault(
         "an order whose order-created is refused is forgotten",

@@ -13,14 +13,14 @@ def _instant(data: bytes) -> datetime:
     return _EPOCH + timedelta(microseconds=struct.unpack(">q", data)[0])
 
 
-def _numeric(data: bytes) -> str:
+def _numeric(data: bytes) -> Decimal:
     _, weight, sign, scale = struct.unpack_from(">hhhh", data)
     assert sign == 0
     digits = struct.unpack(f">{(len(data) - 8) // 2}h", data[8:])
     value = sum(
         Decimal(digit) * Decimal(10_000) ** (weight - at) for at, digit in enumerate(digits)
     )
-    return f"{value:.{scale}f}"
+    return Decimal(f"{value:.{scale}f}")
 
 
 def _int(data: bytes) -> int:

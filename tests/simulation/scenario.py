@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 
-from tests.end_to_end.oracle import Act, Fact, Published, Retold, Unreadable
+from tests.end_to_end.oracle import Act, Amended, Fact, Published, Retold, Unreadable
 from tests.simulation.kafka import BASE
 from tests.simulation.statements import REFUSED
 
@@ -17,6 +17,8 @@ DECISIONS = "marketplace.stock-deadline-decisions"
 LETTERS = "marketplace.stock-deadline-dead-letters"
 
 WINDOW = 15.0
+# An order that enters with less than this left of its window enters late.
+LEAST_WINDOW = timedelta(seconds=1)
 # Until here orders and acts are published and faults happen; then everything is mended.
 HEAL = 44.0
 
@@ -34,15 +36,21 @@ class Rules:
     reminds: bool
     # Draws what marketplaces send beside the plain flow; ``None`` is nothing.
     field: Random | None = None
+    # What happens to orders that were over before the installation began, and when that was.
+    before_adoption: str = "decide"
+    adopted: float | None = None
 
     @classmethod
     def of(cls, seed: int) -> "Rules":
         """Not drawn: the other seeds stay what they were."""
+        young = seed % 6 == 0 and seed % 7 != 2
         return cls(
             clock="ready-for-handling" if seed % 4 == 1 else None,
             brake=1 + seed % 2 if seed % 5 == 3 else None,
             reminds=seed % 7 == 2,
             field=Random(seed ^ 0xF1E1D) if seed % 3 == 0 else None,
+            before_adoption=("escalate" if seed % 12 else "keep") if young else "decide",
+            adopted=seed % 5 * 2.0 if young else None,
         )
 
 
@@ -149,9 +157,11 @@ class Order:
     entered: float
     started: float  # when its clock starts by what is published first
     homes: set[int] = field(default_factory=set)
+    told: list[datetime] = field(default_factory=list)  # when its order-created records came
     facts: list[Published] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
-    created: bool = False  # a readable order-created of it stands in a log
+    created: bool = False  # an order-created of it stands in a log, and tells its deadline
+    side: str = "plain"  # the policy that it falls under, of SIDES
 
     @property
     def due(self) -> float:
@@ -201,6 +211,15 @@ class Scenario:
     transactions: list[Producing]
     begins: dict[int, int]  # first offset of status partitions that retention has cut
 
+
+# What an order-created tells, by the policy that it falls under.
+SIDES: dict[str, dict[str, object]] = {
+    "plain": {},
+    "person": {"labels": {"lapse": "person"}},
+    "nobody": {"labels": {"lapse": "nobody"}},
+    "dear": {"total": "900.00"},
+    "unpriced": {"total": None},
+}
 
 # How other systems write a status.
 _SPELLINGS: tuple[Callable[[str], str], ...] = (
@@ -286,6 +305,8 @@ class _Maker:
             entered = round(rng.choice([-4.0, 6.0]) + rng.uniform(0, 0.1), 6)
         started = round(entered + rng.uniform(0, 4), 6) if self.rules.clock else entered
         order = self.orders[order_id] = Order(order_id, entered, started)
+        if self.rules.field is not None and not self.rules.reminds:
+            order.side = self.rules.field.choice(["plain"] * 6 + [*SIDES])
         home = rng.randrange(self.widths[CREATED])
         late = rng.uniform(0, 22) if rng.random() < 0.15 else rng.expovariate(1 / self.delay)
         sent = max(0.0, entered) + late
@@ -341,7 +362,10 @@ class _Maker:
         elif course == 7 and any(send.order == order.order_id for send in self.sends):
             # Told again, for another seller.
             sent = max(0.05, order.entered) + rng.choice([rng.uniform(0, 10), rng.uniform(0, 25)])
-            self._created(order, home, min(sent, HEAL - 2), seller="s-2")
+            if order.side == "plain" and not self.rules.reminds and rng.random() < 0.5:
+                self._created(order, home, min(sent, HEAL - 2), side="dear")
+            else:
+                self._created(order, home, min(sent, HEAL - 2), seller="s-2")
         elif course == 9 and self.rules.clock is None:  # issued in time, and late on its way
             issued = round(rng.uniform(max(order.entered, 0), max(order.due, 0.01)), 6)
             for _ in range(rng.choice([1, 1, 2])):
@@ -373,17 +397,21 @@ class _Maker:
         sent: float,
         seller: str = "s-1",
         entered: float | None = None,
+        side: str | None = None,
     ) -> None:
-        value = {
+        value: dict[str, object] = {
             "order_id": order.order_id,
             "seller_id": seller,
             "fulfilment": "courier",
             "entered_at": at(order.entered if entered is None else entered),
             "total": "12.50",
             "currency": "PEN",
+            **SIDES[side or order.side],
         }
         facts: tuple[tuple[str, Fact], ...] = ()
-        if seller != "s-1":
+        if side is not None:
+            facts = ((order.order_id, Amended()),)
+        elif seller != "s-1":
             facts = ((order.order_id, Retold()),)
         elif entered is not None:
             told = Act("order-created", BASE + timedelta(seconds=entered))

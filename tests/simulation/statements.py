@@ -210,7 +210,8 @@ def positions(tx: "Tx") -> list[Row]:
     names = (
         "topic", "partition", "next_offset", "last_timestamp", "covered_since", "begins_at",
     )  # fmt: skip
-    return [row.only(*names).but(adopted_at=None) for row in tx.scan("positions")]
+    adopted_at = tx.database.adopted_at
+    return [row.only(*names).but(adopted_at=adopted_at) for row in tx.scan("positions")]
 
 
 @_reading
@@ -378,7 +379,8 @@ def _arriving(
             order_id=order_id, lane=lane, seller_id=seller, fulfilment=fulfilment,
             entered_at=entered_at, due=due, fires_at=fires_at, policy=policy,
             policy_version=version, at_lapse=at_lapse, doubt=doubt,
-            labels=labels, told_due=told, total=total, currency=currency, topic=topic,
+            labels=labels, told_due=told, total=total and Decimal(total), currency=currency,
+            topic=topic,
             partition=partition, offset=offset,
             received_at=now,
         )
@@ -661,8 +663,7 @@ def told_orders(tx: "Tx", order_ids: list[str]) -> list[Row]:
     names = ("order_id", "seller_id", "fulfilment", "entered_at", "labels", "told_due", "total",
              "currency")  # fmt: skip
     rows = (tx.get("orders", order_id) for order_id in sorted(set(order_ids)))
-    found = [row.only(*names) for row in rows if row is not None and row["lane"] is not None]
-    return [row.but(total=row["total"] and Decimal(row["total"])) for row in found]
+    return [row.only(*names) for row in rows if row is not None and row["lane"] is not None]
 
 
 @_statement

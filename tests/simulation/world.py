@@ -7,8 +7,9 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from random import Random
 from typing import Any
 
@@ -44,7 +45,7 @@ from tests.simulation.loop import PROCESS, GatheringFuture, Process, SimLoop
 from tests.simulation.scenario import HEAL, WINDOW, Change, Rules, Scenario, Send, Words
 from tests.simulation.statements import REMINDERS
 from worker.domain.acts import ORDER_CREATED
-from worker.domain.policy import Policies, Policy
+from worker.domain.policy import AtLapse, Match, Policies, Policy, Rule
 from worker.settings import Settings
 
 SESSION_TIMEOUT = 4.0
@@ -136,12 +137,15 @@ class World:
             session_timeout=timedelta(seconds=SESSION_TIMEOUT),
             brake_cancels=self.scenario.rules.brake,
             brake_window=BRAKE_WINDOW,
-            before_adoption="decide",
+            before_adoption=self.scenario.rules.before_adoption,
+            least_window=scenario.LEAST_WINDOW,
             astray_refusals="ignore",  # the oracle does not know them
             dead_letter_limit=1.0,
         )
         self.database = SimPostgres(self.later, self._database_now)
         self.database.committing = self._committing
+        if self.scenario.rules.adopted is not None:
+            self.database.adopted_at = BASE + timedelta(seconds=self.scenario.rules.adopted)
         self.broker = Broker(self, self.scenario.widths)
         self.transactions = [Transaction() for _ in self.scenario.transactions]
         self.consumers = 0
@@ -155,6 +159,7 @@ class World:
         # Lane, and the time in which it may publish something twice.
         self._repeats: list[tuple[int, float, float]] = []
         self.workers: list[Any] = [None] * self.scenario.workers
+        self.first_start = float("inf")
         self.calm = True
         self._down_until = 0.0
         self._operations = self._commits = self._publishes = 0
@@ -297,6 +302,11 @@ class World:
     def healed(self) -> bool:
         return self.loop.now >= HEAL
 
+    @property
+    def times_are_true(self) -> bool:
+        """Whether all clocks and all times of records show the true time."""
+        return not (self._least or self._most or self.words.odd_times or self.words.clocks_ahead)
+
     def _step_clock(self) -> None:
         process = self.rng.choice(self.workers)
         if process is not None:
@@ -436,6 +446,7 @@ class World:
         process.ahead = 0.0 if self.healed else self.rng.uniform(self._least, self._most)
         self.loop.add(process)
         self.workers[number] = process
+        self.first_start = min(self.first_start, self.loop.now)
         self.lateness.disturbed()
         self.note(process, "start", None, None)
         process.context.run(self._work, process)
@@ -575,6 +586,7 @@ class World:
             order = self.scenario.orders[send.order]
             order.created = True
             order.homes.add(send.partition)
+            order.told.append(self.instant())
 
     def appended(self, process: Process, log: Log, offset: int) -> None:
         self.note(process, "published", f"{log.topic}/{log.partition}/{offset}", None)
@@ -793,7 +805,26 @@ def _load_policies(settings: Settings) -> Policies:
         clock=rules.clock or ORDER_CREATED,
         reminders=REMINDERS if rules.reminds else (),
     )
-    return Policies.of(policy)
+    if rules.field is None or rules.reminds:
+        return Policies.of(policy)
+    # See scenario.SIDES.
+    return Policies(
+        (
+            Rule(
+                Match(labels=(("lapse", "person"),)),
+                replace(policy, name="person", at_lapse=AtLapse.ESCALATE),
+            ),
+            Rule(
+                Match(labels=(("lapse", "nobody"),)),
+                replace(policy, name="nobody", at_lapse=AtLapse.NONE),
+            ),
+            Rule(
+                Match(currency="PEN", at_least=Decimal(500)),
+                replace(policy, name="dear", at_lapse=AtLapse.ESCALATE),
+            ),
+            Rule(Match(), policy),
+        )
+    )
 
 
 async def _claim_mode(_store: SimDatabase, _mode: str) -> None:

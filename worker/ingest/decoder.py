@@ -146,7 +146,7 @@ class Decoder:
         self._adapters = adapters or {}
         self._aliases = aliases
         self._max_record_bytes = max_record_bytes
-        self._max_clock_skew = max_clock_skew
+        self.max_clock_skew = max_clock_skew
         self._latest_entry = datetime.max.replace(tzinfo=UTC) - longest_wait
 
     @classmethod
@@ -265,7 +265,7 @@ class Decoder:
             if type(event) is DeadlineExtended and event.due > self._latest_entry:
                 _refuse(RefusalClass.OUT_OF_RANGE, f"{prefix}due: lies beyond the calendar")
         # A future `entered_at` would hide its deadline forever.
-        if moment > now + self._max_clock_skew:
+        if moment > now + self.max_clock_skew:
             _refuse(RefusalClass.FUTURE_TIME, f"{prefix}{field}: ahead of the clock")
 
 

@@ -172,7 +172,7 @@ def decode_into(
             refusal = cast("Refusal", event)
             add_dead_letter(rows, record, refusal, lane)
             if record.topic == entry.orders_topic:
-                _add_salvaged(rows, record, refusal, entry, latest)
+                _add_salvaged(rows, record, refusal, entry, latest + decoder.max_clock_skew)
 
 
 def packed_labels(labels: Mapping[str, str] | None) -> str | None:

@@ -1,6 +1,6 @@
 """Reads and changes the cluster for the commands: topics, groups, clocks, samples of records.
 
-The worker itself does not use it; its questions are in offsets.py.
+The worker itself uses it at its start only; its other questions are in offsets.py.
 """
 
 import asyncio

@@ -31,8 +31,8 @@ _SILENT = min(1024, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)  # have 
 _ASKING = 64
 # Accepted in one turn of the loop: a newcomer has several turns in which to ask.
 _ACCEPTED = 16
-# Clients that the kernel lets wait: a probe must not be dropped with a crowd.
-_BACKLOG = 1024
+# Clients that the kernel lets wait: a probe that finds no room asks again after a second.
+_BACKLOG = 4096
 # Between two signs of life of the worker's loop.
 _TURN_SECONDS = 1.0
 _HEADER_BYTES = 4096

@@ -1,5 +1,8 @@
 """The start of a worker: waits until Postgres and Kafka are available and suitable."""
 
+import asyncio
+from contextlib import suppress
+
 from worker.backoff import Backoff
 from worker.errors import (
     DatabaseUnavailable,
@@ -8,6 +11,7 @@ from worker.errors import (
     SessionNotKept,
     TopicsNotFit,
 )
+from worker.kafka.admin import KafkaAdmin
 from worker.kafka.offsets import OffsetReader
 from worker.observability.health import Health
 from worker.observability.labels import Readiness
@@ -19,6 +23,10 @@ from worker.storage.installation import claim_mode
 from worker.storage.migrations import HEAD
 
 log = logger(__name__)
+
+_CLEANUP = "cleanup.policy"
+# Seconds for the question after it.
+_PATIENCE = 3.0
 
 
 class Startup:
@@ -65,7 +73,19 @@ class Startup:
                 await self._wait(Readiness.KAFKA, error, backoff)
             else:
                 self._health.set_ready(Readiness.KAFKA)
+                await self._warn_of_compaction()
                 return
+
+    async def _warn_of_compaction(self) -> None:
+        """Log the inputs whose compaction may take evidence away, which no offset shows."""
+        settings, admin = self._services.settings, KafkaAdmin(self._services.settings)
+        # Without an answer: `plazo check` asks as well, and says when it gets none.
+        with suppress(PlazoError, TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                found = await admin.configs(settings.input_topics, [_CLEANUP])
+            if compacted := [topic for (topic, _), how in found.items() if "compact" in how]:
+                log.warning("inputs_compacted", topics=sorted(compacted))
+        await admin.close()
 
     async def _wait(self, part: Readiness, error: PlazoError, backoff: Backoff) -> None:
         self._health.set_not_ready(part, str(error))
