@@ -120,8 +120,8 @@ PANELS = [
     _graph("Unknown statuses", "Acts per second with a word that no table knows: "
            "`plazo statuses --unknown`.", "ops",
            (f"sum by (topic) ({_rate('plazo_unknown_statuses_total')})", "{{topic}}")),
-    _graph("Acts without an order", "Orders with acts and no order-created yet, those that wait for "
-           "over an hour, and refused acts that name no known order: `plazo orphans`.", "short",
+    _graph("Acts without an order", "Orders with acts and no order-created yet, those that "
+           "wait for over an hour, and refused acts that name no order: `plazo orphans`.", "short",
            (f"max({_select('plazo_stub_orders')})", "stubs"),
            (f"max({_select('plazo_orphan_orders')})", "orphans"),
            (f"sum({_select('plazo_astray_refusals')})", "astray refusals")),

@@ -316,7 +316,7 @@ def _table(terms: Terms, known: list[Fact]) -> tuple[str, str | None]:
         return said, CONTRADICTORY if _handled_after(known, first) else None
     if said == "without stock":
         return said, WITHOUT_STOCK
-    if late.intersection(IMPLIES_HANDLING):
+    if late.intersection(IMPLIES_HANDLING) and terms.on_silence is not None:
         return said, HANDLED_LATE
     if any(isinstance(fact, Unreadable) for fact in known):
         return said, UNREADABLE

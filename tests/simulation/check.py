@@ -103,6 +103,7 @@ def faults(world: "World") -> Iterator[str]:
         yield f"{stranger}: decided, but nobody published it"
     for order in world.scenario.orders.values():
         yield from _order(world, order, events[order.order_id])
+    yield from _first_sight(world)
     yield from _dead_letters(world)
     yield from _effects(world)
 
@@ -222,17 +223,26 @@ def _found_lost(world: "World", partition: int) -> datetime:
 
 
 def _beginning(world: "World") -> list[datetime]:
-    """Since when the log of acts is known: nobody saw it before its first record."""
+    """Since when the log of acts is known."""
     rows = world.database.tables["positions"].items()
     begins = [row["begins_at"] for (topic, _), row in rows if topic == STATUS]
-    if not begins or None in begins:
-        return []
-    if world.times_are_true:
-        firsts = [log.entries[0].stored_at for (topic, _), log in world.broker.logs.items()
-                  if topic == STATUS and log.entries and not log.begin]  # fmt: skip
-        least = BASE + timedelta(seconds=min([world.first_start, *firsts]))
-        assert min(begins) >= least, "before anything was there to be seen"
-    return [min(begins)]
+    return [] if None in begins else begins and [min(begins)]
+
+
+def _first_sight(world: "World") -> Iterator[str]:
+    """Nobody saw the log of acts before its first record, or before a worker saw it empty."""
+    if world.scenario.rules.adopted is None or not world.times_are_true:
+        return
+    firsts = [
+        log.entries[0].stored_at
+        for (topic, _), log in world.broker.logs.items()
+        if topic == STATUS and log.entries and not log.begin
+    ]
+    # The times of records are whole milliseconds.
+    least = BASE + timedelta(seconds=min([world.first_start, *firsts]) - 0.001)
+    for begin in _beginning(world):
+        if begin < least:
+            yield f"the log of acts is known since {begin}, and began at {least}"
 
 
 def _entered_late(world: "World", order: Order, terms: Terms) -> set[bool]:
@@ -311,6 +321,8 @@ def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
         # The start of a cycle may be that of the clock before: either explanation will do.
         courses = (list(_course(world, order, one, now, stands)) for one in fixed)
         yield from min(courses, key=len)
+    elif order.side == "nobody" and world.words.clocks_ahead:
+        return  # it may have lapsed by those clocks, and nothing tells when
     elif not (row and row["decided_at"] and world.clocks_were_ahead(_seconds(row["decided_at"]))):
         yield f"{who}: due at {row and row['due']}, not at one of {sorted(dues)}"
     yield from _released(order, terms, events)

@@ -266,7 +266,7 @@ PLANTED = (
         "a repeated order enters again",
         "each verdict once",
         600,
-        307,
+        12,
         (
             (
                 STATEMENTS,
@@ -350,7 +350,7 @@ PLANTED = (
         "packed acts forgotten when a key is taken",
         "each record takes effect once",
         300,
-        78,
+        96,
         (
             (
                 INTAKE,
@@ -549,7 +549,7 @@ PLANTED = (
         "the execution of our auto-cancel revokes it",
         "each verdict once",
         300,
-        3,
+        9,
         (
             (
                 CYCLE,
@@ -569,7 +569,7 @@ PLANTED = (
         "an order of two sellers is one of the first",
         "the rule",
         300,
-        12,
+        24,
         ((DECIDE, "    if _two_sellers(case):\n", "    if False:\n"),),
     ),
     PlantedFault(
@@ -582,7 +582,7 @@ PLANTED = (
     PlantedFault(
         "a fact that no rule was told is no doubt",
         "no false cancel",
-        300,
+        600,
         None,
         ((ENTRY, "            if self._policies.lacks(facts):\n", "            if False:\n"),),
     ),
@@ -590,21 +590,34 @@ PLANTED = (
         "silence that is nobody's business cancels",
         "no false cancel",
         300,
-        None,
+        189,
         ((DECIDE, "    if order.at_lapse == AtLapse.NONE:\n", "    if False:\n"),),
+    ),
+    PlantedFault(
+        "late handling of an order that nobody waits for is told",
+        "the rule",
+        600,
+        None,
+        (
+            (
+                DECIDE,
+                "    unwatched = case.order.at_lapse == AtLapse.NONE\n",
+                "    unwatched = False\n",
+            ),
+        ),
     ),
     PlantedFault(
         "silence that is a person's business cancels",
         "no false cancel",
         300,
-        None,
+        6,
         ((DECIDE, "    if order.at_lapse == AtLapse.ESCALATE:\n", "    if False:\n"),),
     ),
     PlantedFault(
         "an amendment that another policy judges otherwise is no doubt",
         "no false cancel",
         300,
-        None,
+        12,
         (
             (
                 DECIDE,
@@ -617,13 +630,13 @@ PLANTED = (
         "an order whose order-created is refused is forgotten",
         "no missed deadline",
         600,
-        18,
+        93,
         ((ROWS, "    if event is None or event.order_id in rows.orders:\n", "    if True:\n"),),
     ),
     PlantedFault(
         "a readable order-created is another version of what was salvaged",
         "the rule",
-        600,
+        2000,
         579,
         (
             (
@@ -637,7 +650,7 @@ PLANTED = (
         "a cancelled line cancels its order",
         "no missed deadline",
         300,
-        6,
+        21,
         (
             (
                 ROWS,

@@ -306,7 +306,7 @@ class _Maker:
         started = round(entered + rng.uniform(0, 4), 6) if self.rules.clock else entered
         order = self.orders[order_id] = Order(order_id, entered, started)
         if self.rules.field is not None and not self.rules.reminds:
-            order.side = self.rules.field.choice(["plain"] * 6 + [*SIDES])
+            order.side = self.rules.field.choice(["plain"] * 3 + [*SIDES])
         home = rng.randrange(self.widths[CREATED])
         late = rng.uniform(0, 22) if rng.random() < 0.15 else rng.expovariate(1 / self.delay)
         sent = max(0.0, entered) + late
@@ -383,7 +383,7 @@ class _Maker:
             sent = max(first + rng.uniform(0.01, 12), entered)
             if sent <= HEAL - 2:
                 self._created(order, home, sent, entered=round(entered, 6))
-        elif course == 11:
+        elif course == 11 and order.side != "nobody":  # it may never be known as such
             if rng.random() < 0.4:  # and no readable one follows
                 self.sends = [send for send in self.sends if send.order != order.order_id]
             self._half_readable(order, home)

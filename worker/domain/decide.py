@@ -229,7 +229,8 @@ def _judge(
     if finding in _VERDICTS:
         return _VERDICTS[finding]
     # Silent from here on. Only an order with no evidence against it is cancelled.
-    if any(act.meaning in IMPLIES_HANDLING for act in late):
+    unwatched = case.order.at_lapse == AtLapse.NONE
+    if not unwatched and any(act.meaning in IMPLIES_HANDLING for act in late):
         return Outcome.ESCALATED, Reason.HANDLED_AFTER_DEADLINE
     return next(_doubts(case, finding, limits), None) or (
         Outcome.AUTO_CANCELLED,
@@ -339,6 +340,8 @@ def _standing_outcome(case: Case, otherwise: Outcome) -> Outcome:
             return Outcome.AUTO_CANCELLED
         if _rests(case, given):
             return Outcome.ESCALATED
+    if otherwise in type_of_outcome and case.order.at_lapse == AtLapse.NONE:
+        return Outcome.LAPSED  # what became known since is no evidence
     return otherwise
 
 

@@ -258,6 +258,21 @@ class TestNoVerdictAtTheLapse:
         assert story.then(handled()).outcome == Outcome.KEPT
         assert story.told == []
 
+    def test_nobody_waits_for_late_handling_either(self) -> None:
+        """Known before the verdict or after it, the order ends alike."""
+        known = self.story(handled(LATE))
+        assert known.lapses().outcome == Outcome.LAPSED
+        later = self.story()
+        later.lapses()
+        assert later.then(handled(LATE)).outcome == Outcome.LAPSED
+        assert known.told == later.told == []
+
+    def test_a_doubt_that_comes_after_the_lapse_is_no_escalation(self) -> None:
+        story = self.story()
+        story.lapses()
+        assert story.then(a_refused_record()).outcome == Outcome.LAPSED
+        assert story.told == []
+
     def test_what_contradicts_is_told_all_the_same(self) -> None:
         story = self.story(disputed())
         story.lapses()
