@@ -31,6 +31,7 @@ from worker.cli.orphans import orphans
 from worker.cli.replay import replay
 from worker.cli.run import run
 from worker.cli.sellers import sellers
+from worker.cli.settings import settings
 from worker.cli.statuses import statuses
 from worker.errors import (
     DatabaseFault,
@@ -54,7 +55,7 @@ app = typer.Typer(
 
 for _command in (
     run, migrate, dev, check, runbook, assets, explain, forget, actions, sellers, replay, orphans,
-    statuses,
+    statuses, settings,
 ):  # fmt: skip
     app.command()(_command)
 for _group in (lanes, positions, shadow, policy, contract, brake, topics, dead_letters, deadlines):

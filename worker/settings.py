@@ -4,11 +4,16 @@ Every field is one ``PLAZO_…`` variable, a line in ``.env`` or a file in ``sec
 in the reference is generated from here. All faults are reported at once.
 """
 
+import difflib
+import os
+import re
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import isodate
+from dotenv import dotenv_values
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -26,17 +31,11 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from worker.durations import duration
+
 
 def _duration(value: object) -> object:
-    if isinstance(value, str):
-        try:
-            parsed = isodate.parse_duration(value)
-        except isodate.ISO8601Error as error:
-            raise ValueError("not an ISO 8601 duration such as PT24H or PT30S") from error
-        if not isinstance(parsed, timedelta):
-            raise ValueError("years and months have no fixed length: use days or hours")
-        return parsed
-    return value
+    return duration(value) if isinstance(value, str) else value
 
 
 def _refuse_removed(value: str) -> str:
@@ -49,15 +48,25 @@ def _refuse_removed(value: str) -> str:
     return ""
 
 
+PREFIX, ENV_FILE = "PLAZO_", ".env"
+# What Kubernetes sets in the pods beside a service by the name of `plazo…`, and what tests read.
+_NOT_OURS = re.compile(
+    r"PLAZO_(?:TEST_.*|(?:.+_)?SERVICE_(?:HOST|PORT(?:_.+)?)"
+    r"|(?:.+_)?PORT(?:_[0-9]+_(?:TCP|UDP)(?:_(?:PROTO|PORT|ADDR))?)?)"
+)
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Positive = Annotated[Duration, Field(gt=timedelta(0), le=timedelta(days=3650))]
 
 
 class Settings(BaseSettings):
-    """The settings for operators. Durations are ISO 8601."""
+    """The settings for operators. Durations are written ``24h`` or ``PT24H``; empty is unset."""
 
     model_config = SettingsConfigDict(
-        env_prefix="PLAZO_", env_file=".env", extra="ignore", hide_input_in_errors=True
+        env_prefix=PREFIX,
+        env_file=ENV_FILE,
+        env_ignore_empty=True,
+        extra="ignore",
+        hide_input_in_errors=True,
     )
 
     kafka_bootstrap_servers: str = Field("127.0.0.1:9092", description="Brokers, `host:port,…`.")
@@ -381,6 +390,24 @@ class Settings(BaseSettings):
             raise ValueError("certificates need PLAZO_KAFKA_SECURITY_PROTOCOL=SSL or SASL_SSL")
         return self
 
+    def sources(self) -> dict[str, str]:
+        """Where the value of each field came from: the environment, `.env`, a file, or nowhere."""
+        named = {
+            "environment": {name.upper() for name, value in os.environ.items() if value},
+            ENV_FILE: {name.upper() for name, value in dotenv_values(ENV_FILE).items() if value},
+        }
+        if self.secrets_dir is not None:
+            named[str(self.secrets_dir)] = {
+                path.name.upper() for path in self.secrets_dir.iterdir()
+            }
+        return {
+            field: next(
+                (source for source, names in named.items() if PREFIX + field.upper() in names),
+                "default",
+            )
+            for field in type(self).model_fields
+        }
+
     @classmethod
     def documentation(cls) -> list[tuple[str, str, str]]:
         """Rows of variable, default and description, for the reference."""
@@ -398,3 +425,16 @@ class Settings(BaseSettings):
             shown = "" if default is None else str(default)
             rows.append((f"PLAZO_{name.upper()}", shown, field.description or ""))
         return rows
+
+
+def unknown_variables() -> Iterator[tuple[str, str | None]]:
+    """Each ``PLAZO_…`` variable that is no setting, with the setting that has the nearest name.
+
+    A misspelt setting would otherwise leave its default in force, and cancel by it.
+    """
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    for name in sorted({*os.environ, *dotenv_values(ENV_FILE)}):
+        upper = name.upper()
+        if not upper.startswith(PREFIX) or upper in known or _NOT_OURS.fullmatch(upper):
+            continue
+        yield name, next(iter(difflib.get_close_matches(upper, known, 1)), None)

@@ -154,7 +154,7 @@ PLANTED = (
         "last stable offset instead of high watermark",
         "no false cancel",
         600,
-        3,
+        56,
         (
             (
                 "tests/simulation/kafka.py",
@@ -167,7 +167,7 @@ PLANTED = (
         "proof without the other lanes",
         "no false cancel",
         600,
-        3,
+        11,
         (
             (
                 FRESHNESS,
@@ -194,7 +194,7 @@ PLANTED = (
         "grace ignored",
         "no verdict before due + grace",
         50,
-        3,
+        20,
         (
             (
                 "worker/domain/policy.py",
@@ -266,7 +266,7 @@ PLANTED = (
         "a repeated order enters again",
         "each verdict once",
         600,
-        12,
+        18,
         (
             (
                 STATEMENTS,
@@ -475,7 +475,7 @@ PLANTED = (
         "decisions published 30 s later",
         "a verdict is late only while a guard holds it",
         100,
-        3,
+        5,
         (
             (
                 RELAY,
@@ -488,7 +488,7 @@ PLANTED = (
         "each batch of decisions published twice",
         "only a fault of the lane itself excuses a repeat",
         100,
-        3,
+        5,
         (
             (
                 RELAY,
@@ -562,7 +562,7 @@ PLANTED = (
         "handling after a cancellation is no contradiction",
         "the rule",
         300,
-        6,
+        0,
         ((DECIDE, "    if _handled_after(case, first):\n", "    if False:\n"),),
     ),
     PlantedFault(
@@ -583,21 +583,21 @@ PLANTED = (
         "a fact that no rule was told is no doubt",
         "no false cancel",
         600,
-        None,
+        42,
         ((ENTRY, "            if self._policies.lacks(facts):\n", "            if False:\n"),),
     ),
     PlantedFault(
         "silence that is nobody's business cancels",
         "no false cancel",
         300,
-        189,
+        87,
         ((DECIDE, "    if order.at_lapse == AtLapse.NONE:\n", "    if False:\n"),),
     ),
     PlantedFault(
         "late handling of an order that nobody waits for is told",
         "the rule",
         600,
-        None,
+        252,
         (
             (
                 DECIDE,
@@ -610,14 +610,14 @@ PLANTED = (
         "silence that is a person's business cancels",
         "no false cancel",
         300,
-        6,
+        57,
         ((DECIDE, "    if order.at_lapse == AtLapse.ESCALATE:\n", "    if False:\n"),),
     ),
     PlantedFault(
         "an amendment that another policy judges otherwise is no doubt",
         "no false cancel",
         300,
-        12,
+        57,
         (
             (
                 DECIDE,
@@ -637,7 +637,7 @@ PLANTED = (
         "a readable order-created is another version of what was salvaged",
         "the rule",
         2000,
-        579,
+        1275,
         (
             (
                 INTAKE,
@@ -705,7 +705,7 @@ PLANTED = (
         "the latest of several starts counts",
         "of the starts that are known the earliest counts",
         1500,
-        3,
+        18,
         (
             (
                 CYCLE,

@@ -148,7 +148,7 @@ def test_records_of_one_partition_are_known_in_order() -> None:
 
 def test_short_logs_and_policy_replace_the_auto_cancel_only() -> None:
     short = Terms(ENTERED, TERMS.window, TERMS.grace, logs_reach_back=False)
-    person = Terms(ENTERED, TERMS.window, TERMS.grace, person_decides=True)
+    person = Terms(ENTERED, TERMS.window, TERMS.grace, on_silence=POLICY)
     assert standing(expected(short, [])) == {frozenset({EVIDENCE_INCOMPLETE})}
     assert standing(expected(person, [])) == {frozenset({POLICY})}
     assert standing(expected(person, [told("canceled", 1)])) == {frozenset()}

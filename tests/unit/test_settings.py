@@ -1,5 +1,8 @@
 """What the settings refuse, wherever it is set."""
 
+import json
+import os
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -17,7 +20,8 @@ PLACES = ("environment", ".env", "secrets")
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working directory, without what the environment of the tests may set."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("PLAZO_DATABASE_LANES", raising=False)
+    for name in [name for name in os.environ if name.upper().startswith("PLAZO_")]:
+        monkeypatch.delenv(name)
     return tmp_path
 
 
@@ -78,3 +82,95 @@ def test_a_batch_may_not_be_smaller_than_a_record(
         Settings()
     monkeypatch.setenv("PLAZO_MAX_BATCH_BYTES", "1000000")
     assert Settings().max_batch_bytes == Settings().max_record_bytes
+
+
+RUNNER = CliRunner()
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [("PLAZO_STOCK_WINDOWS", "PLAZO_STOCK_WINDOW"), ("plazo_grase", "PLAZO_GRACE")],
+)
+@pytest.mark.parametrize("place", ["environment", ".env"])
+def test_a_misspelt_setting_is_refused_with_the_nearest(
+    place: str, name: str, nearest: str, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ignored, it would cancel orders by the default, a day early."""
+    if place == ".env":
+        (directory / ".env").write_text(f"{name}=PT48H\n")
+    else:
+        monkeypatch.setenv(name, "PT48H")
+    for command in ("run", "check", "settings"):
+        result = RUNNER.invoke(app, [command])
+        assert result.exit_code == 2
+        assert f"{name}: no such setting; did you mean {nearest}?" in result.output
+
+
+def test_what_kubernetes_sets_beside_a_service_is_no_setting(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (
+        "PLAZO_SERVICE_HOST", "PLAZO_SERVICE_PORT", "PLAZO_SERVICE_PORT_HTTP", "PLAZO_PORT",
+        "PLAZO_PORT_9464_TCP", "PLAZO_PORT_9464_TCP_ADDR", "PLAZO_METRICS_SERVICE_HOST",
+        "PLAZO_METRICS_PORT_9464_TCP_PROTO",
+    ):  # fmt: skip
+        monkeypatch.setenv(name, "tcp://10.0.0.1:9464")
+    assert RUNNER.invoke(app, ["settings"]).exit_code == 0
+
+
+def test_all_faults_come_at_once_in_plain_words(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLAZO_GRACE", "soon")
+    monkeypatch.setenv("PLAZO_STOCK_WINDOW", "P1Y")
+    monkeypatch.setenv("PLAZO_BATCH_SIZE", "0")
+    monkeypatch.setenv("PLAZO_LOG_LEVEL", "loud")
+    monkeypatch.setenv("PLAZO_BATCHSIZE", "7")
+    result = RUNNER.invoke(app, ["run"])
+    assert result.exit_code == 2
+    assert sorted(result.output.splitlines()) == [
+        "PLAZO_BATCHSIZE: no such setting; did you mean PLAZO_BATCH_SIZE?",
+        "PLAZO_BATCH_SIZE: must be greater than or equal to 1",
+        "PLAZO_GRACE: not a duration such as 24h, 30s or PT24H",
+        "PLAZO_LOG_LEVEL: must be 'debug', 'info', 'warning' or 'error'",
+        "PLAZO_STOCK_WINDOW: years and months have no fixed length: use days or hours",
+    ]
+
+
+@pytest.mark.parametrize("field", [*Settings.model_fields])
+@pytest.mark.parametrize("place", ["environment", ".env"])
+def test_empty_is_unset(
+    place: str, field: str, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"PLAZO_{field.upper()}"
+    if place == ".env":
+        (directory / ".env").write_text(f"{name}=\n")
+    else:
+        monkeypatch.setenv(name, "")
+    assert Settings() == Settings.model_construct()
+
+
+@pytest.mark.parametrize("text", ["48h", "PT48H", "2d", " 2d ", "172800s"])
+def test_durations_as_people_write_them(
+    text: str, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLAZO_STOCK_WINDOW", text)
+    assert Settings().stock_window == timedelta(days=2)
+
+
+def test_each_value_is_shown_with_its_source_and_no_secret(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (directory / ".env").write_text("PLAZO_GRACE=90s\nPLAZO_MODE=live\n")
+    (directory / "secrets").mkdir()
+    (directory / "secrets" / "plazo_database_url").write_text("postgresql://u:hush-hush@db/plazo")
+    monkeypatch.setenv("PLAZO_SECRETS_DIR", str(directory / "secrets"))
+    monkeypatch.setenv("PLAZO_MODE", "shadow")
+    result = RUNNER.invoke(app, ["settings", "--json"])
+    assert "hush-hush" not in result.output
+    shown = {row["setting"]: (row["value"], row["source"]) for row in json.loads(result.output)}
+    assert shown["PLAZO_GRACE"] == ("PT1M30S", ".env")
+    assert shown["PLAZO_MODE"] == ("shadow", "environment")
+    assert shown["PLAZO_DATABASE_URL"] == ("(hidden)", str(directory / "secrets"))
+    assert shown["PLAZO_STOCK_WINDOW"] == ("P1D", "default")
+    assert "PLAZO_GRACE" in RUNNER.invoke(app, ["settings"]).output

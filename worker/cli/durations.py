@@ -1,13 +1,11 @@
 """Durations as people type them."""
 
-import re
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import typer
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_SHORT = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhd])")
+from worker.durations import duration
 
 
 def parse_duration(text: str, option: str) -> timedelta:
@@ -16,15 +14,10 @@ def parse_duration(text: str, option: str) -> timedelta:
     Raises:
         typer.BadParameter: not a duration, or not positive.
     """
-    import isodate
-
-    found: object = None
-    if short := _SHORT.fullmatch(text):
-        found = timedelta(seconds=float(short[1]) * _UNITS[short[2]])
-    else:
-        with suppress(isodate.ISO8601Error):
-            found = isodate.parse_duration(text)
-    if not isinstance(found, timedelta) or found <= timedelta(0):
+    found = timedelta(0)
+    with suppress(ValueError):
+        found = duration(text)
+    if found <= timedelta(0):
         raise typer.BadParameter("not a duration such as 60s, 2m or PT1M", param_hint=option)
     return found
 

@@ -9,7 +9,10 @@ import asyncio
 import signal
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from hashlib import sha256
+from typing import Any
 
+from worker import __version__
 from worker.clock import Clock, SystemClock
 from worker.lanes.lane import Lane
 from worker.observability.health import Health
@@ -24,6 +27,7 @@ from worker.runtime.services import Services
 from worker.runtime.startup import Startup
 from worker.runtime.state import WorkerState
 from worker.settings import Settings
+from worker.storage.migrations import HEAD
 
 log = logger(__name__)
 
@@ -59,6 +63,23 @@ class Worker:
         """The last known end of each input log; ``None`` while Kafka does not answer."""
         return self._monitor.log_ends
 
+    def _in_force(self) -> dict[str, Any]:
+        """By what this worker decides; for the log."""
+        settings, rules = self.services.settings, self.services.policies.rules
+        terms = "\n".join(rule.policy.source for rule in rules)
+        file = settings.policy_file
+        return {
+            "version": __version__,
+            "schema": HEAD,
+            "mode": settings.mode,
+            "window": str(settings.stock_window),
+            "grace": str(settings.grace),
+            "policy_file": str(file) if file else None,
+            "policy_version": rules[-1].policy.version if file else None,
+            "policy_hash": sha256(terms.encode()).hexdigest()[:12] if file else None,
+            "brake": self.services.brake is not None,
+        }
+
     def stop(self) -> None:
         """Ask the worker to drain and exit."""
         self._stopping.set()
@@ -74,7 +95,7 @@ class Worker:
             self._on_signals()
         services = self.services
         await self.http.start()
-        log.info("worker_started", owner=services.owner, port=self.http.port)
+        log.info("worker_started", owner=services.owner, port=self.http.port, **self._in_force())
         self.health.set_not_ready(Readiness.WORKER, "starting")
         main = asyncio.create_task(self._main())
         stopping = asyncio.create_task(self._stopping.wait())
