@@ -62,7 +62,7 @@ class RefusalClass(StrEnum):
     """The reason why a record was refused: a value of ERROR_CLASS, and a label of a metric."""
 
     NO_KEY = "no-key"
-    KEY_MISMATCH = "key-mismatch"  # the key is not the order id, or not UTF-8
+    KEY_MISMATCH = "key-mismatch"  # the key does not name the order
     EMPTY_VALUE = "empty-value"
     OVERSIZE = "oversize"
     NOT_JSON = "not-json"

@@ -249,6 +249,11 @@ class Settings(BaseSettings):
         description="Partitions that must be read before a verdict: `all` inputs, or those of the "
         "order's own `lane` (safe only if all publishers partition alike).",
     )
+    keys: Literal["match", "ignore"] = Field(
+        "match",
+        description="Whether a record's key must name its order, in any encoding, or the value "
+        "alone counts, as where publishers set other keys or none.",
+    )
     batch_size: int = Field(
         4_000,
         ge=1,
@@ -357,6 +362,11 @@ class Settings(BaseSettings):
             raise ValueError(
                 "PLAZO_PROOF must be `all` with PLAZO_VTEX_AFFILIATES: the records of an order "
                 "may have two keys, and so two lanes"
+            )
+        if self.keys == "ignore" and self.proof == "lane":
+            raise ValueError(
+                "PLAZO_PROOF must be `all` with PLAZO_KEYS=ignore: the records of an order may be "
+                "in any partition"
             )
         return self
 

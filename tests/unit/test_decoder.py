@@ -206,7 +206,7 @@ def test_no_key_breaks_the_search(key: bytes) -> None:
 
 
 def test_a_refusal_names_the_encoding_that_it_knows() -> None:
-    assert refused(record(AVRO)).message.endswith("(Avro, Protobuf or JSON Schema)")
+    assert refused(record(AVRO)).message.endswith("(Avro, Protobuf or JSON Schema), schema 7")
     assert refused(record(gzip.compress(changed()))).message.endswith("begins like gzip")
 
 

@@ -25,6 +25,8 @@ _BASE64_IN_TEXT = re.compile(r'"data_base64"\s*:\s*"([^"]*)"')
 # No text holds these bytes. Of a body that does, only the beginning is searched: there are ids.
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 _BINARY_BYTES = 4_096
+# Bytes of the numbers that Kafka's serializers write.
+_NUMBERS = (4, 8)
 _WORD = re.compile(rb"[!-~]{3,200}")
 
 
@@ -52,14 +54,14 @@ def named_orders(
 
 def _candidates(record: Record, max_bytes: int) -> Iterator[str]:
     if record.key and len(record.key) <= LONGEST_KEY:
-        yield record.key.decode("utf-8", "surrogateescape")
-        yield from _in_key(record.key)
+        yield from ids_in_key(record.key)
     if record.value:
         yield from _named_in(record.value[:max_bytes], parse=len(record.value) <= max_bytes)
 
 
-def _in_key(key: bytes) -> Iterator[str]:
-    """Yield the ids inside a key that is no plain id: JSON, an envelope of Connect, or binary."""
+def ids_in_key(key: bytes) -> Iterator[str]:
+    """Yield the ids that a key may name: plain, JSON, an envelope of Connect, binary, a number."""
+    yield key.decode("utf-8", "surrogateescape")
     if key[:1] in (b'"', b"{"):
         try:
             found = json.loads(key, strict=False)
@@ -70,6 +72,8 @@ def _in_key(key: bytes) -> Iterator[str]:
             yield inner
         yield from _named_in(key, parse=True)
     elif _BINARY.search(key):
+        if len(key) in _NUMBERS:
+            yield str(int.from_bytes(key, "big", signed=True))
         yield from _in_binary(key)
 
 

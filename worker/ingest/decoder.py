@@ -6,8 +6,12 @@ Accepted are:
   ``ce_specversion`` 1.x. ``ce_id`` and ``ce_source`` may be missing: the place in the log
   identifies a record.
 - **Plain JSON** without any ``ce_`` header, read as the topic's own type.
-- CloudEvents in **structured mode** (``application/cloudevents+json``), with ``data`` or
-  ``data_base64``.
+- CloudEvents in **structured mode** (``application/cloudevents+json``, or without a content type),
+  with ``data`` or ``data_base64``.
+- Any of these inside what connectors wrap around it, see :mod:`worker.ingest.wrappings`.
+
+The key names the order, plain or as JSON, as a struct of Connect or Avro, or as a number; or it is
+ignored, by setting.
 
 Header names are compared without case, and the prefix ``ce-`` is read as ``ce_``. A header may be
 repeated with the same value only. If a JSON field is repeated, the last one counts. NaN and
@@ -41,7 +45,7 @@ from schemas.models import (
     OrderStatusChanged,
 )
 from worker.ingest import formats
-from worker.ingest.broken_records import named_orders
+from worker.ingest.broken_records import ids_in_key, named_orders
 from worker.ingest.formats import Adapter
 from worker.ingest.parse_errors import (
     MAX_MESSAGE,
@@ -50,11 +54,13 @@ from worker.ingest.parse_errors import (
     refuse_constants,
     validation_refusal,
 )
+from worker.ingest.wrappings import read_wrapped
 from worker.records import LONGEST_KEY, MOST_HEADERS, NOT_INFLATED, Record, Refusal, timestamp_of
 from worker.settings import Settings
 
 _JSON: Final = events.CONTENT_TYPE.encode()
 _STRUCTURED: Final = events.STRUCTURED_CONTENT_TYPE.encode()
+_CLOUD_EVENTS: Final = b"application/cloudevents"
 _READ_HEADERS = frozenset({events.CE_TYPE, events.CE_SPECVERSION, events.CONTENT_TYPE_HEADER})
 _CAPITAL_I = ord("I")  # of Infinity
 # Publishers send the same few headers again and again; longer ones are not worth their memory.
@@ -123,6 +129,8 @@ class Decoder:
         adapters: Mapping[str, Adapter] | None = None,
         aliases: Callable[[str], Iterable[str]] | None = None,
         deadline_changes_topic: str | None = None,
+        *,
+        ignore_keys: bool = False,
     ) -> None:
         carries: dict[str, Any] = {
             order_created_topic: _ORDERS,
@@ -145,6 +153,7 @@ class Decoder:
         }
         self._adapters = adapters or {}
         self._aliases = aliases
+        self._ignore_keys = ignore_keys
         self._max_record_bytes = max_record_bytes
         self.max_clock_skew = max_clock_skew
         self._latest_entry = datetime.max.replace(tzinfo=UTC) - longest_wait
@@ -161,6 +170,7 @@ class Decoder:
             formats.adapters(settings),
             formats.aliases(settings),
             settings.deadline_changes_topic,
+            ignore_keys=settings.keys == "ignore",
         )
 
     def decode(self, record: Record, now: datetime) -> Event | tuple[Event, ...] | Refusal:
@@ -186,7 +196,7 @@ class Decoder:
         if event_types is None:
             _refuse(RefusalClass.UNKNOWN_TYPE, "topic: carries no input")
         if not key or len(key) > LONGEST_KEY:
-            _refuse_key(record)
+            self._check_key_length(record)
         if not value or len(value) > self._max_record_bytes:
             value = self._checked_value(record)
         prefix = ""
@@ -206,9 +216,11 @@ class Decoder:
         try:
             event = event_type.validate(value)
         except ValidationError as error:
-            raise validation_refusal(error, value, prefix) from None
-        if key != event.order_id.encode() and _trimmed(key) != event.order_id:
-            _refuse(RefusalClass.KEY_MISMATCH, f"key: not {prefix}order_id in UTF-8")
+            if structured:
+                raise validation_refusal(error, value, prefix) from None
+            event, prefix = _read_inside(value, event_type, event_types, error)
+        if key != event.order_id.encode():
+            self._check_key(key, event, f"{prefix}order_id")
         self._check_time(event, now, prefix)
         return event
 
@@ -219,7 +231,7 @@ class Decoder:
         if kind.startswith(_OWN_TYPES):
             return self._decode_event(record, now)
         if record.key and len(record.key) > LONGEST_KEY:
-            _refuse_key(record)
+            self._check_key_length(record)
         value = self._checked_value(record)
         refuse_constants(value)
         if mode == _STRUCTURED and (envelope := _envelope(value)):
@@ -227,23 +239,44 @@ class Decoder:
                 return self._decode_event(record, now)
             if envelope.get("data") is not None:
                 value = to_json(envelope["data"])
+
+        def read(inner: bytes) -> tuple[Event, ...]:
+            return adapter(inner, timestamp_of(record.timestamp))
+
         try:
-            decoded = adapter(value, timestamp_of(record.timestamp))
+            decoded = read(value)
         except ValidationError as error:
-            raise validation_refusal(error, value, "") from None
+            decoded, _ = read_wrapped(value, read, error)
         for event in decoded:
-            if not record.key:
-                _refuse(RefusalClass.NO_KEY, "key: missing")
-            if record.key != event.order_id.encode() and not self._names(record.key, event):
-                _refuse(RefusalClass.KEY_MISMATCH, "key: not the order's id in UTF-8")
+            if record.key != event.order_id.encode():
+                self._check_key(record.key, event, "the order's id")
             self._check_time(event, now, "")
         return decoded
 
+    def _check_key_length(self, record: Record) -> None:
+        if record.key:
+            _refuse(RefusalClass.KEY_MISMATCH, f"key: more than {LONGEST_KEY} bytes")
+        _refuse_not_inflated(record)
+        if not self._ignore_keys:
+            _refuse(RefusalClass.NO_KEY, "key: missing")
+
+    def _check_key(self, key: bytes | None, event: Event, wanted: str) -> None:
+        if self._ignore_keys:
+            return
+        if not key:
+            _refuse(RefusalClass.NO_KEY, "key: missing")
+        if not self._names(key, event):
+            _refuse(RefusalClass.KEY_MISMATCH, f"key: does not name {wanted}, see PLAZO_KEYS")
+
     def _names(self, key: bytes, event: Event) -> bool:
-        """Whether a key is the order's id with blanks around it, or another id of the order."""
-        text = _trimmed(key)
-        aliases = self._aliases(text) if self._aliases and text else ()
-        return event.order_id == text or event.order_id in aliases
+        """Whether a key is the order's id in any encoding, or another id of the order."""
+        for text in ids_in_key(key):
+            trimmed = text.strip()
+            if event.order_id == trimmed:
+                return True
+            if self._aliases and event.order_id in self._aliases(trimmed):
+                return True
+        return False
 
     def _checked_value(self, record: Record) -> bytes:
         value = record.value
@@ -269,22 +302,22 @@ class Decoder:
             _refuse(RefusalClass.FUTURE_TIME, f"{prefix}{field}: ahead of the clock")
 
 
-def _trimmed(key: bytes) -> str | None:
+def _read_inside(
+    value: bytes, event_type: _EventType, event_types: _EventTypes, error: ValidationError
+) -> tuple[Event, str]:
+    """Read the event inside a value that is none itself; return the field that holds it as well."""
+    envelope = _envelope(value)
+    if envelope is None or not {"specversion", "type"} <= envelope.keys():
+        return read_wrapped(value, event_type.validate, error)
+    value, event_type = _structured_data(value, event_types)
     try:
-        return key.decode().strip()
-    except UnicodeDecodeError:
-        return None
+        return event_type.validate(value), "data."
+    except ValidationError as inside:
+        raise validation_refusal(inside, value, "data.") from None
 
 
 def _refuse(error: RefusalClass, message: str) -> NoReturn:
     raise RefusalError(error, message)
-
-
-def _refuse_key(record: Record) -> NoReturn:
-    if record.key:
-        _refuse(RefusalClass.KEY_MISMATCH, f"key: more than {LONGEST_KEY} bytes")
-    _refuse_not_inflated(record)
-    _refuse(RefusalClass.NO_KEY, "key: missing")
 
 
 def _refuse_not_inflated(record: Record) -> None:
@@ -351,7 +384,7 @@ def _check_headers(headers: _Headers, event_types: _EventTypes) -> _Envelope:
         if lowered in _READ_HEADERS and read.setdefault(lowered, raw or b"") != (raw or b""):
             _refuse(RefusalClass.ENVELOPE, f"{lowered}: given twice, with different values")
     media_type = _media_type(read.get(events.CONTENT_TYPE_HEADER, b""))
-    if media_type not in (b"", _JSON, _STRUCTURED):
+    if media_type not in (b"", _JSON, _STRUCTURED) and not _is_json(media_type):
         _refuse(RefusalClass.ENVELOPE, f"{events.CONTENT_TYPE_HEADER}: not JSON of one event")
     structured = media_type == _STRUCTURED
     if cloud_event:
@@ -369,6 +402,11 @@ def _check_headers(headers: _Headers, event_types: _EventTypes) -> _Envelope:
 
 def _media_type(content_type: bytes) -> bytes:
     return content_type.partition(b";")[0].strip().lower()
+
+
+def _is_json(media_type: bytes) -> bool:
+    """Whether it is a format that is JSON as well, and no CloudEvent."""
+    return media_type.endswith(b"+json") and not media_type.startswith(_CLOUD_EVENTS)
 
 
 def _check_specversion(field: str, version: object) -> None:

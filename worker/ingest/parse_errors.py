@@ -104,7 +104,11 @@ def _likeness(value: bytes) -> str:
     if value.startswith(GZIP):
         return "; it begins like gzip"
     if value.startswith(FRAME) and len(value) > FRAMED_AT:
-        return "; it begins like a record of a schema registry (Avro, Protobuf or JSON Schema)"
+        schema = int.from_bytes(value[1:FRAMED_AT], "big")
+        return (
+            "; it begins like a record of a schema registry (Avro, Protobuf or JSON Schema), "
+            f"schema {schema}"
+        )
     return ""
 
 

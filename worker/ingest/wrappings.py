@@ -1,0 +1,71 @@
+"""Takes an event out of what connectors and serializers wrap around it.
+
+Known are the frame of a schema registry around JSON, the envelope of Kafka Connect's JSON
+converter, the change events of Debezium, and JSON as the text of other JSON, as outbox tables hold
+it. None of them can be taken for an event, so only a record that is none is looked at.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import from_json, to_json
+
+from schemas.events import RefusalClass
+from worker.ingest.parse_errors import FRAME, FRAMED_AT, RefusalError, validation_refusal
+
+_T = TypeVar("_T")
+# One in another, as a converter around an outbox table.
+_MOST: Final = 4
+
+
+class _Unwrapped(NamedTuple):
+    """A value, and the name of the field that held it, with a dot."""
+
+    value: bytes
+    field: str
+
+
+def read_wrapped(
+    value: bytes, read: Callable[[bytes], _T], error: ValidationError
+) -> tuple[_T, str]:
+    """Read the event inside a value that is none, because of ``error``; return its field as well.
+
+    Raises:
+        RefusalError: there is none inside either.
+    """
+    field = ""
+    for _ in range(_MOST):
+        inner = _unwrap(value)
+        if inner is None:
+            break
+        value, field = inner.value, field + inner.field
+        try:
+            return read(value), field
+        except ValidationError as next_error:
+            error = next_error
+    raise validation_refusal(error, value, field) from None
+
+
+def _unwrap(value: bytes) -> _Unwrapped | None:
+    if value.startswith(FRAME) and value[FRAMED_AT : FRAMED_AT + 1] == b"{":
+        return _Unwrapped(value[FRAMED_AT:], "")
+    try:
+        found = from_json(value, allow_inf_nan=False)
+    except ValueError:
+        return None
+    if isinstance(found, str):
+        return _Unwrapped(found.encode(), "")
+    if not isinstance(found, dict):
+        return None
+    if "payload" in found and "schema" in found:
+        return _packed(found["payload"], "payload.")
+    if "op" in found and "after" in found:
+        if found["after"] is None:
+            raise RefusalError(RefusalClass.EMPTY_VALUE, "after: missing, the row was deleted")
+        return _packed(found["after"], "after.")
+    return None
+
+
+def _packed(inner: Any, field: str) -> _Unwrapped | None:
+    return _Unwrapped(to_json(inner), field) if isinstance(inner, dict | str) else None
