@@ -222,7 +222,7 @@ async def test_check_says_what_does_not_answer_and_looks_at_the_rest(plazo: Plaz
 
 
 async def test_check_reports_all_faults_of_the_settings_at_once(new: Plazo) -> None:
-    answer = await new("check", batch_size="0", grace="30s", http_port="99999")
+    answer = await new("check", batch_size="0", grace="soon", http_port="99999")
     assert answer.code == 2
     lines = answer.err.splitlines()
     assert [line.partition(":")[0] for line in lines] == [

@@ -176,11 +176,11 @@ async def _mentions(worker: WorkerProcess, word: str) -> bool:
 
 
 async def test_compacted_inputs_are_named_at_the_start(
-    new_worker: NewWorker, bootstrap_servers: str, topics: Topics
+    new_worker: NewWorker, market: Market, kafka: Kafka, topics: Topics
 ) -> None:
     """Compaction takes evidence away, and no offset shows it."""
     compacted = f"{topics.order_created}-compacted"
-    await create_topics(bootstrap_servers, {compacted: 3}, cleanup_policy="compact")
+    await create_topics(kafka.bootstrap_servers, {compacted: 3}, cleanup_policy="compact")
     worker = new_worker(replace(topics, order_created=compacted)).start()
     await eventually(lambda: "inputs_compacted" in worker.output and compacted in worker.output)
     await worker.wait_ready()

@@ -2,12 +2,15 @@
 
 import os
 
+import pytest
+
 from tests.simulation.runs import run_all, run_parallel
 from tests.simulation.world import run, simulated
 
 SEEDS = int(os.environ.get("PLAZO_TEST_SEEDS", "400"))
 
 
+@pytest.mark.timeout(60 + SEEDS)  # two seeds a second are few
 def test_every_seed_keeps_the_promises() -> None:
     results = run_parallel(0, SEEDS, 2)
     failed = {result.seed: result.faults for result in results if result.faults}

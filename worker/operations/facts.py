@@ -124,6 +124,11 @@ async def _database_facts(settings: Settings, database: Database) -> DatabaseFac
     facts = DatabaseFacts(now, skew, await database.schema())
     facts.risky = await database.risky_settings()
     if serves(facts.schema):
+        missing = await database.rows("missing_rights")
+        facts.missing_rights = [
+            (row["role"], row["relation"], row["privileges"]) for row in missing
+        ]
+    if facts.readable:
         await _read_rows(database, facts)
         facts.names = await _names(settings, database)
     return facts

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from worker.operations.checks.model import Check, DatabaseFacts, Status
-from worker.operations.format import count
+from worker.operations.format import count, shortened
 from worker.storage.migrations import HEAD, serves
 
 _LATE = timedelta(seconds=60)
@@ -13,6 +13,7 @@ _LATE = timedelta(seconds=60)
 def schema_checks(database: DatabaseFacts) -> Iterator[Check]:
     """Whether this version can work with the database."""
     yield _schema(database)
+    yield _rights(database)
     yield _durability(database)
     if database.elsewhere is not None:
         yield Check(
@@ -38,6 +39,17 @@ def _schema(database: DatabaseFacts) -> Check:
     return Check(
         "schema", Status.FAULT, f"it is {database.schema}, this version needs {HEAD}",
         "run `plazo migrate`",
+    )  # fmt: skip
+
+
+def _rights(database: DatabaseFacts) -> Check:
+    if not database.missing_rights:
+        return Check("rights", Status.OK, "the role may do all that a worker does")
+    role = database.missing_rights[0][0]
+    lacks = (f"{privileges} on {table}" for _, table, privileges in database.missing_rights)
+    return Check(
+        "rights", Status.FAULT, f"role {role} lacks {shortened([*lacks])}",
+        "run grants.sql (`plazo assets DIR`) as the tables' owner, after each `plazo migrate`",
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from worker.kafka.admin import Sample, Skew, TopicState
 from worker.kafka.offsets import Bounds
 from worker.records import Partition
+from worker.storage.migrations import serves
 
 
 class Status(StrEnum):
@@ -74,6 +75,8 @@ class DatabaseFacts:
     notices: int = 0
     overdue: int = 0
     oldest_overdue: datetime | None = None
+    # Role, table and privileges that a worker needs and does not have.
+    missing_rights: Sequence[tuple[str, str, str]] = ()
     # Settings of the server that are off, though a crash may lose commits that way.
     risky: Sequence[str] = ()
     # Lanes that a version before this one placed in another database.
@@ -90,3 +93,9 @@ class DatabaseFacts:
     # Since when the brake holds everything.
     brake_tripped_at: datetime | None = None
     names: NameFacts = field(default_factory=NameFacts)
+
+    @property
+    def readable(self) -> bool:
+        """Whether this version can read the rows."""
+        lacks = (privileges for _, _, privileges in self.missing_rights)
+        return serves(self.schema) and not any("SELECT" in each for each in lacks)

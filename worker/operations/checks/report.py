@@ -12,7 +12,6 @@ from worker.operations.checks.publishers import publisher_checks
 from worker.operations.checks.topics import topic_checks
 from worker.operations.format import count
 from worker.settings import Settings
-from worker.storage.migrations import serves
 
 
 def checks(
@@ -41,7 +40,7 @@ def checks(
         yield from schema_checks(database)
     yield brake_check(settings, database)
     yield from clock_checks(settings, kafka, database)
-    if not isinstance(database, str) and serves(database.schema):
+    if not isinstance(database, str) and database.readable:
         yield from lane_checks(settings, kafka, database)
         yield from content_checks(database)
         yield from name_checks(database)
