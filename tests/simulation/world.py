@@ -20,6 +20,7 @@ import worker.decide.waiting
 import worker.freshness.prover
 import worker.ingest.apply
 import worker.ingest.reader
+import worker.ingest.refusal_log
 import worker.runtime.lane_runner
 import worker.runtime.lane_tasks
 import worker.runtime.membership
@@ -864,6 +865,7 @@ def simulated() -> Iterator[None]:
         asyncio.tasks: {"_GatheringFuture": GatheringFuture},
         # Its batches are small: let both ways of reading, and of entering orders, be gone.
         worker.ingest.reader: {"_SMALL": 2},
+        worker.ingest.refusal_log: {"log": _LOG},
         worker.ingest.apply: {"COPY_THRESHOLD": 3},
     }
     real = {module: {name: vars(module)[name] for name in names} for module, names in parts.items()}

@@ -17,6 +17,7 @@ from worker.ingest.dead_letter_limit import DeadLetterLimit
 from worker.ingest.decoder import Decoder
 from worker.ingest.delays import observe_delays
 from worker.ingest.entry import Entry
+from worker.ingest.refusal_log import RefusalLog
 from worker.ingest.rows import (
     Rows,
     act_columns,
@@ -99,6 +100,7 @@ class Intake:
         self._clocks = clocks
         self._metrics = metrics
         self._dead_letter_limit = dead_letter_limit
+        self._refusal_log = RefusalLog(lane.number, clock)
         self._traces = traces
 
     def new_rows(self) -> Rows:
@@ -216,6 +218,7 @@ class Intake:
         self._lane.open_deadlines = open_deadlines
         rearmed = self._lane.rearm(timers)
         self._count(rows, entered, started)
+        self._refusal_log.committed(rows)
         lanes = [row["lane"] for row in notices]
         self._metrics.handed_over.inc(len(lanes) - lanes.count(self._lane.number))
         return BatchResult(frozenset(lanes), len(rows.dead_letters), rearmed)
