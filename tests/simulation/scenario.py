@@ -361,7 +361,8 @@ class _Maker:
             act("canceled", some + rng.uniform(-2, 2), some + 2 + rng.expovariate(1.0))
         elif course == 7 and any(send.order == order.order_id for send in self.sends):
             # Told again, for another seller.
-            sent = max(0.05, order.entered) + rng.choice([rng.uniform(0, 10), rng.uniform(0, 25)])
+            first = min(send.at for send in self.sends if send.order == order.order_id)
+            sent = first + rng.choice([rng.uniform(0.01, 10), rng.uniform(0.01, 25)])
             if order.side == "plain" and not self.rules.reminds and rng.random() < 0.5:
                 self._created(order, home, min(sent, HEAL - 2), side="dear")
             else:

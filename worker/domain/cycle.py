@@ -30,8 +30,14 @@ class Cycle(NamedTuple):
         return self.opened is None or act.occurred_at >= self.opened.occurred_at
 
     def issued(self, decision: PriorDecision) -> bool:
-        """Whether a decision was made in this cycle."""
-        return self.opened is None or decision.knew(self.opened.place)
+        """Whether a decision was made in this cycle.
+
+        One of an earlier cycle may have known the act that opens this one, and not yet the
+        cancellation before.
+        """
+        return self.opened is None or (
+            decision.due >= self.opened.occurred_at and decision.knew(self.opened.place)
+        )
 
 
 def confirms(act: Act, auto_cancels: Iterable[PriorDecision]) -> bool:

@@ -11,7 +11,6 @@ from datetime import datetime
 from schemas.statuses import Meaning
 from worker.domain.acts import IMPLIES_HANDLING, OBSCURE, Act, Place
 from worker.domain.case import (
-    UNKNOWN_SELLER,
     Case,
     Decision,
     Finding,
@@ -195,8 +194,10 @@ def _handled_after(case: Case, cancelled_at: datetime) -> bool:
 
 def _two_sellers(case: Case) -> bool:
     """Whether the order was told of two sellers: the silence of one would be nobody's."""
+    if case.order.doubt == Reason.UNREADABLE_EVIDENCE:
+        return False  # nobody could read the first record, nor its seller
     return any(
-        version.seller_id and case.order.seller_id not in (version.seller_id, UNKNOWN_SELLER)
+        version.seller_id and version.seller_id != case.order.seller_id
         for version in case.versions
         if not _after_auto_cancel(case, version.place)
     )
