@@ -153,7 +153,9 @@ def test_each_cycle_has_its_own_acts_and_decisions() -> None:
     assert cycle.covers(act("start-handling", 26, KNOWN + 1))
     # What did not know the opening was decided before it, whatever the clocks say.
     assert not cycle.issued(ours())
-    assert cycle.issued(ours()._replace(read_to={"status": [KNOWN + 1]}))
+    assert cycle.issued(ours(50)._replace(read_to={"status": [KNOWN + 1]}))
+    # Nor was it made here if it knew the opening, and not yet the cancellation before.
+    assert not cycle.issued(ours()._replace(read_to={"status": [KNOWN + 1]}))
     assert Cycle(ENTERED).covers(opened)
     assert Cycle(ENTERED).issued(ours())
 
