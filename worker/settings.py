@@ -52,8 +52,9 @@ PREFIX, ENV_FILE = "PLAZO_", ".env"
 # What Kubernetes sets in the pods beside a service by the name of `plazo…`, and what tests read.
 _NOT_OURS = re.compile(
     r"PLAZO_(?:TEST_.*|(?:.+_)?SERVICE_(?:HOST|PORT(?:_.+)?)"
-    r"|(?:.+_)?PORT(?:_[0-9]+_(?:TCP|UDP)(?:_(?:PROTO|PORT|ADDR))?)?)"
+    r"|(?:.+_)?PORT_[0-9]+_(?:TCP|UDP)(?:_(?:PROTO|PORT|ADDR))?)"
 )
+_LINK = re.compile(r"(?:tcp|udp|sctp)://.*")
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Positive = Annotated[Duration, Field(gt=timedelta(0), le=timedelta(days=3650))]
 
@@ -443,8 +444,10 @@ def unknown_variables() -> Iterator[tuple[str, str | None]]:
     A misspelt setting would otherwise leave its default in force, and cancel by it.
     """
     known = {PREFIX + name.upper() for name in Settings.model_fields}
-    for name in sorted({*os.environ, *dotenv_values(ENV_FILE)}):
+    for name, value in sorted({**dotenv_values(ENV_FILE), **os.environ}.items()):
         upper = name.upper()
         if not upper.startswith(PREFIX) or upper in known or _NOT_OURS.fullmatch(upper):
+            continue
+        if upper.endswith("PORT") and _LINK.fullmatch(value or ""):
             continue
         yield name, next(iter(difflib.get_close_matches(upper, known, 1)), None)

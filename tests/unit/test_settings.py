@@ -89,7 +89,11 @@ RUNNER = CliRunner()
 
 @pytest.mark.parametrize(
     ("name", "nearest"),
-    [("PLAZO_STOCK_WINDOWS", "PLAZO_STOCK_WINDOW"), ("plazo_grase", "PLAZO_GRACE")],
+    [
+        ("PLAZO_STOCK_WINDOWS", "PLAZO_STOCK_WINDOW"),
+        ("plazo_grase", "PLAZO_GRACE"),
+        ("PLAZO_HTP_PORT", "PLAZO_HTTP_PORT"),
+    ],
 )
 @pytest.mark.parametrize("place", ["environment", ".env"])
 def test_a_misspelt_setting_is_refused_with_the_nearest(

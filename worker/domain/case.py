@@ -73,10 +73,6 @@ class Reason(StrEnum):
     DEADLINE_APPROACHES = "deadline-approaches"
 
 
-# The seller of an order whose order-created could not be read whole.
-UNKNOWN_SELLER = "unknown"
-
-
 class Order(NamedTuple):
     """An order as its order-created states it, with the terms of its policy.
 

@@ -9,11 +9,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from schemas.models import OrderCreated
-from worker.domain.case import UNKNOWN_SELLER, Reason
+from worker.domain.case import Reason
 from worker.records import Record, Refusal
 
 # The doubt of a salvaged order, until a record of it can be read.
 DOUBT = Reason.UNREADABLE_EVIDENCE.value
+# What cannot be read of it.
+_UNKNOWN = "unknown"
 _ENTRY_TIMES = ("entered_at", "creationDate", "created_date")
 _SELLERS = ("seller_id", "shop_id")
 _LONGEST = 200
@@ -38,7 +40,7 @@ def salvage(record: Record, refusal: Refusal, latest: datetime) -> OrderCreated 
         return None
     return OrderCreated.model_construct(
         order_id=refusal.order_ids[0],
-        seller_id=next((_text(body[name]) for name in _SELLERS if name in body), UNKNOWN_SELLER),
+        seller_id=next((_text(body[name]) for name in _SELLERS if name in body), _UNKNOWN),
         fulfilment=_text(body.get("fulfilment")),
         entered_at=entered_at,
         total=None,
@@ -56,7 +58,7 @@ def _time(value: Any) -> datetime | None:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str | int) or isinstance(value, bool):
-        return UNKNOWN_SELLER
+        return _UNKNOWN
     text = str(value).strip()
     usable = 1 <= len(text) <= _LONGEST and "\0" not in text and text.isprintable()
-    return text if usable else UNKNOWN_SELLER
+    return text if usable else _UNKNOWN

@@ -14,19 +14,19 @@ async def enter_versions(tx: Transaction, rows: Rows, repeats: Collection[str]) 
 
     ``repeats`` are orders of the batch that may have been known before.
     """
-    again = rows.retold
+    retold = rows.retold
     if repeats:
         home = rows.home
         assert home is not None
-        told = (rows.orders[order_id] for order_id in repeats)
-        again = [(*order, *home) for order in told if not is_salvaged(order)] + again
-    if not again:
+        readable = [o for o in map(rows.orders.__getitem__, repeats) if not is_salvaged(o)]
+        retold = [(*order, *home) for order in readable] + retold
+    if not retold:
         return set()
-    known = await tx.rows("told_orders", list({order[0] for order in again}))
+    known = await tx.rows("told_orders", list({order[0] for order in retold}))
     stored = {row["order_id"]: _facts(row) for row in known}
     versions = [
         (*facts, topic, partition, offset)
-        for order in again
+        for order in retold
         for facts, topic, partition, offset in [_version(order)]
         if facts[0] in stored and stored[facts[0]] != _comparable(facts)
     ]

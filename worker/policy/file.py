@@ -116,7 +116,7 @@ def _repeated(node: Any) -> Iterator[tuple[int, str]]:
 
 def _text(value: object) -> object:
     if not isinstance(value, str):
-        raise ValueError("not an ISO 8601 duration such as PT24H or PT30S")
+        raise ValueError("not a duration such as 24h, 30s or PT24H")
     return value
 
 
