@@ -6,7 +6,7 @@ tests/end_to_end/oracle.py. How long work may wait is that of lateness.py.
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -50,6 +50,8 @@ DECISIVE = (
     "invoiced", "canceled", "dispute-opened", "dispute-resolved",
 )  # fmt: skip
 REMINDER = "deadline-reminder"
+# A verdict that began before a loss was found is committed by then.
+SETTLED = timedelta(seconds=3)
 ORDER_CREATED = "order-created"
 UNCONFIRMED = "escalation cancel-unconfirmed"
 ON_SILENCE = {
@@ -90,9 +92,10 @@ def unquiet(world: "World") -> str:
 
 def faults(world: "World") -> Iterator[str]:
     """Every broken promise."""
-    if world.must_halt or world.halted:
+    if world.must_halt or world.halted or world.must_notice:
         yield from _halted(world)
         return
+    _forget_retained(world)
     events: dict[str, list[Event]] = defaultdict(list)
     for (topic, number), log in world.broker.logs.items():
         if topic == DECISIONS:
@@ -195,6 +198,44 @@ def _halted(world: "World") -> Iterator[str]:
                 yield f"lane {lane}: a sequence for two decisions, and it never halted"
             for sequence, _ in sorted(known - told):
                 yield f"LOST: lane {lane}, sequence {sequence} was never published"
+    for lane in world.must_notice - world.halted:
+        yield f"lane {lane}: a log went back behind its position, and it never halted"
+    if world.went_back:
+        yield from _cancelled_unread(world)
+
+
+def _cancelled_unread(world: "World") -> Iterator[str]:
+    """Auto-cancels against evidence that a log holds below the position of its lane."""
+    events: dict[str, list[Event]] = defaultdict(list)
+    for (topic, number), log in world.broker.logs.items():
+        if topic == DECISIONS:
+            # Its sequences are judged above.
+            list(_partition(world, log, number, events))
+    for order in world.scenario.orders.values():
+        told = events[order.order_id]
+        if not order.created or any(world.clocks_were_ahead(_seconds(e.decided_at)) for e in told):
+            continue
+        first = _first_terms(world, order)
+        ours = _our_cancels(world, order, told)
+        terms = [*_terms(world, order, first), *_alive_again(world, order, first, ours), first]
+        # What gave an order its deadline may be lost itself.
+        dues = {one.due for one in terms}
+        yield from _earlier(order, terms, [event for event in told if event.due in dues])
+
+
+def _forget_retained(world: "World") -> None:
+    """What retention removed before a worker read it tells of nothing."""
+    tables = world.database.tables
+    read = {
+        (row["topic"], row["partition"], row["offset"])
+        for table in ("acts", "dead_letters")
+        for row in tables[table].values()
+    }
+    for (topic, number), log in world.broker.logs.items():
+        lost = [one for one in log.retained if (topic, number, one.offset) not in read]
+        world.forget(log, lost)
+        if lost:
+            world.found_lost.add(number)
 
 
 def _read(record: Any, stored_at: float) -> Event:
@@ -251,7 +292,7 @@ def _entered_late(world: "World", order: Order, terms: Terms) -> set[bool]:
         return {False}
     if not world.times_are_true:
         return {False, True}
-    return {at > terms.due - LEAST_WINDOW for at in order.told}
+    return {at > terms.due - LEAST_WINDOW for at in order.told.values()}
 
 
 def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
@@ -260,25 +301,8 @@ def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
         if events:
             yield f"{who}: decided without an order"
         return
-    narrow, rules = world.scenario.proof == "lane", world.scenario.rules
-    # What is lost may be as young as the moment at which the loss was found.
-    since = [
-        _found_lost(world, partition)
-        for partition in world.scenario.begins
-        if not narrow or partition in order.homes
-    ]
-    if rules.adopted is not None:
-        since += _beginning(world)
-    entered = BASE + timedelta(seconds=order.entered)
-    terms = Terms(
-        entered_at=entered,
-        window=timedelta(seconds=WINDOW),
-        grace=timedelta(seconds=world.scenario.grace),
-        logs_reach_back=all(entered >= instant for instant in since),
-        on_silence=ON_SILENCE[order.side],
-        adopted_at=world.database.adopted_at,
-        before_adoption=BEFORE_ADOPTION if rules.before_adoption == "escalate" else None,
-    )
+    terms = _first_terms(world, order)
+    entered = terms.entered_at
     if any(
         world.clocks_were_ahead(_seconds(at))
         for event in events
@@ -289,9 +313,10 @@ def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
     reminded = [event for event in events if event.kind == REMINDER]
     events = [e for e in events if e.kind != REMINDER and not _is_of_confirmation(e)]
     possible = [
-        replace(one, entered_late=late)
+        replace(one, entered_late=late, logs_reach_back=back)
         for one in _terms(world, order, terms)
         for late in _entered_late(world, order, terms)
+        for back in _reach_back(world, order, terms, events)
     ]
     dues = {one.due for one in possible}
     if world.scenario.rules.clock is None:
@@ -326,6 +351,46 @@ def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
     elif not (row and row["decided_at"] and world.clocks_were_ahead(_seconds(row["decided_at"]))):
         yield f"{who}: due at {row and row['due']}, not at one of {sorted(dues)}"
     yield from _released(order, terms, events)
+
+
+def _first_terms(world: "World", order: Order) -> Terms:
+    """The terms of an order by what is known when it enters."""
+    rules = world.scenario.rules
+    entered = BASE + timedelta(seconds=order.entered)
+    return Terms(
+        entered_at=entered,
+        window=timedelta(seconds=WINDOW),
+        grace=timedelta(seconds=world.scenario.grace),
+        logs_reach_back=all(
+            entered >= instant for instant in _known_since(world, order, world.scenario.begins)
+        ),
+        on_silence=ON_SILENCE[order.side],
+        adopted_at=world.database.adopted_at,
+        before_adoption=BEFORE_ADOPTION if rules.before_adoption == "escalate" else None,
+    )
+
+
+def _known_since(world: "World", order: Order, cut: Iterable[int]) -> list[datetime]:
+    """Since when the logs are known, if these partitions of the acts are cut."""
+    narrow = world.scenario.proof == "lane"
+    # What is lost may be as young as the moment at which the loss was found.
+    since = [
+        _found_lost(world, partition) for partition in cut if not narrow or partition in order.homes
+    ]
+    return since + (_beginning(world) if world.scenario.rules.adopted is not None else [])
+
+
+def _reach_back(world: "World", order: Order, terms: Terms, events: Sequence[Event]) -> set[bool]:
+    """Whether its evidence was known to be complete; of a loss during the run, either may hold.
+
+    Its verdict may have fallen before the loss was found, but not long after.
+    """
+    known = terms.logs_reach_back
+    since = max(_known_since(world, order, world.found_lost), default=None)
+    if not known or since is None or terms.entered_at >= since:
+        return {known}
+    late = world.times_are_true and all(event.decided_at > since + SETTLED for event in events)
+    return {False} if events and late else {True, False}
 
 
 def _alive_again(
@@ -679,10 +744,12 @@ def _effects(world: "World") -> Iterator[str]:
     for (topic, number), log in world.broker.logs.items():
         if topic not in (CREATED, STATUS):
             continue
-        for record in log.records():
+        for record in [*log.records(), *log.retained]:
             place = (topic, number, record.offset)
             here, other = (kept, rows) if place in world.refused else (rows, kept)
             refused, times = other.pop(place, 0), here.pop(place, 0)
+            if times == 0 and record in log.retained:
+                continue
             if times != 1 or (refused and place not in world.changes):
                 yield f"{place} took effect {times} times"
     for place in rows + kept:

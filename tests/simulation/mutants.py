@@ -774,13 +774,13 @@ NOT_CAUGHT_YET = (
             (
                 FRESHNESS,
                 "        ours, theirs = self._clock.now(), await self._database.now()\n",
-                "        ends = await self._probe.ends()\n"
+                "        tips = await self._probe.tips()\n"
                 "        ours, theirs = self._clock.now(), await self._database.now()\n",
             ),
             (
                 FRESHNESS,
-                "        known = await self._positions()\n        ends = await self._probe.ends()\n",
-                "        known = await self._positions()\n",
+                "        tips = await self._probe.tips()\n        ends = {",
+                "        ends = {",
             ),
         ),
     ),

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
@@ -80,6 +80,30 @@ class Former:
 
 
 @dataclass(frozen=True)
+class Loss:
+    """A log loses records: the first by retention, the last by an election, or all with its topic.
+
+    ``share`` is that of its records.
+    """
+
+    at: float
+    topic: str
+    partition: int  # modulo the number of partitions
+    kind: str  # "retention", "election" or "topic"
+    share: float
+
+    @classmethod
+    def some(cls, rng: Random) -> tuple["Loss", ...]:
+        if rng.random() >= 0.15:
+            return ()
+        kind = rng.choice(["retention", "retention", "election", "election", "topic"])
+        topic = STATUS if kind == "retention" else rng.choice([CREATED, STATUS, STATUS])
+        share = rng.choice([rng.uniform(0, 0.4), rng.random(), 1.0])
+        times = [rng.uniform(2, HEAL - 4) for _ in range(rng.choice([1, 1, 2]))]
+        return tuple(cls(at, topic, rng.randrange(12), kind, share) for at in times)
+
+
+@dataclass(frozen=True)
 class Words:
     """What else may happen. Drawn apart: the other draws of a seed stay what they were."""
 
@@ -88,6 +112,7 @@ class Words:
     odd_times: tuple[int, ...]  # timestamps that some records get, in milliseconds
     lost_commits: tuple[tuple[float, float], ...]  # when, and how many seconds are lost
     clocks_ahead: tuple[float, float, float] | None  # from, until, seconds
+    losses: tuple["Loss", ...]  # what logs lose during the run
 
     @classmethod
     def of(cls, seed: int, lanes: int) -> "Words":
@@ -117,6 +142,8 @@ class Words:
             () if "odd-times" in off else times,
             () if "lost-commits" in off else tuple(sorted(lost)),
             None if "clocks-ahead" in off else both,
+            # Times and commits that are lost as well leave nothing to judge by.
+            () if odd or lost or formers else Loss.some(Random(seed ^ 0x1055)),
         )
 
     @staticmethod
@@ -138,6 +165,10 @@ _ODD_TIMES = (
 )  # fmt: skip
 
 
+# Topic, partition and offset of a record.
+Place = tuple[str, int, int]
+
+
 @dataclass(frozen=True)
 class Change:
     """A change of a deadline in its log. ``due`` in seconds, of an extension."""
@@ -147,6 +178,7 @@ class Change:
     occurred_at: datetime
     sent_at: datetime
     stored_at: datetime
+    place: Place
 
 
 @dataclass
@@ -156,16 +188,31 @@ class Order:
     order_id: str
     entered: float
     started: float  # when its clock starts by what is published first
-    homes: set[int] = field(default_factory=set)
-    told: list[datetime] = field(default_factory=list)  # when its order-created records came
+    # Its order-created records that tell a deadline, and when they came.
+    told: dict[Place, datetime] = field(default_factory=dict)
     facts: list[Published] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
-    created: bool = False  # an order-created of it stands in a log, and tells its deadline
     side: str = "plain"  # the policy that it falls under, of SIDES
 
     @property
     def due(self) -> float:
         return self.started + WINDOW
+
+    @property
+    def created(self) -> bool:
+        return bool(self.told)
+
+    @property
+    def homes(self) -> set[int]:
+        return {partition for _, partition, _ in self.told}
+
+    def forget(self, places: Collection[Place]) -> None:
+        """What stood there is lost, and nobody read it."""
+        self.told = {place: at for place, at in self.told.items() if place not in places}
+        self.facts = [
+            one for one in self.facts if (one.topic, one.partition, one.offset) not in places
+        ]
+        self.changes = [one for one in self.changes if one.place not in places]
 
 
 @dataclass(frozen=True)

@@ -43,10 +43,11 @@ from tests.simulation.kafka import (
 )
 from tests.simulation.lateness import Lateness
 from tests.simulation.loop import PROCESS, GatheringFuture, Process, SimLoop
-from tests.simulation.scenario import HEAL, WINDOW, Change, Rules, Scenario, Send, Words
+from tests.simulation.scenario import HEAL, WINDOW, Change, Loss, Rules, Scenario, Send, Words
 from tests.simulation.statements import REMINDERS
 from worker.domain.acts import ORDER_CREATED
 from worker.domain.policy import AtLapse, Match, Policies, Policy, Rule
+from worker.records import Record
 from worker.settings import Settings
 
 SESSION_TIMEOUT = 4.0
@@ -169,6 +170,11 @@ class World:
         # Lanes that had to halt, and did.
         self.must_halt: set[int] = set()
         self.halted: set[int] = set()
+        # Lanes with a log that went back, and those whose position then lay behind its end.
+        self.went_back: set[int] = set()
+        self.must_notice: set[int] = set()
+        # Partitions of acts with records that nobody read before retention removed them.
+        self.found_lost: set[int] = set()
         self._remembered: list[Any] = []
         self._odd = Random(seed ^ 0x0DD_71E)
         self.formers = {
@@ -284,6 +290,8 @@ class World:
         for at, lost in self.words.lost_commits:
             self.later(at - lost, self._remember)
             self.later(at, self._fail_over)
+        for loss in self.words.losses:
+            self.later(loss.at, self._lose, loss)
         if self.words.clocks_ahead is not None:
             since, until, seconds = self.words.clocks_ahead
             self.later(since, self._set_all_clocks, seconds)
@@ -340,8 +348,42 @@ class World:
         self.lateness.failed_over()
 
     def may_halt(self, lane: int) -> bool:
-        """Whether the topic contradicts the database: then a lane must not go on."""
-        return lane in self.must_halt or check.contradicted(self, lane)
+        """Whether a log contradicts the database: then a lane must not go on."""
+        return lane in self.must_halt or lane in self.went_back or check.contradicted(self, lane)
+
+    def _lose(self, loss: Loss) -> None:
+        """A log loses records, as :class:`Loss` says."""
+        number = loss.partition % self.scenario.widths[loss.topic]
+        log = self.broker.logs[loss.topic, number]
+        count = round(loss.share * len(log.entries))
+        self.count(f"loss by {loss.kind}")
+        self.note(None, "fault", f"loss by {loss.kind}", f"{loss.topic}/{number} {count}")
+        if loss.kind == "retention":
+            log.forget_first(count)
+        elif loss.kind == "election":
+            self._went_back(log, log.forget_last(count))
+        else:
+            for number in range(self.scenario.widths[loss.topic]):
+                log = self.broker.logs[loss.topic, number]
+                self._went_back(log, log.begin_anew())
+            # The group sees other metadata.
+            self.broker.group.rebalance()
+
+    def _went_back(self, log: Log, lost: list[Record]) -> None:
+        self.went_back.add(log.partition)
+        row = self.database.tables["positions"].get((log.topic, log.partition))
+        if row is not None and row["next_offset"] > log.end:
+            self.must_notice.add(log.partition)
+        self.forget(log, lost)
+
+    def forget(self, log: Log, lost: Iterable[Record]) -> None:
+        """Records that nobody has read and nobody will: they tell of nothing."""
+        places = {(log.topic, log.partition, record.offset) for record in lost}
+        for place in places:
+            self.refused.pop(place, None)
+            self.changes.discard(place)
+        for order in self.scenario.orders.values():
+            order.forget(places)
 
     def _stall(self, log: Log, seconds: float) -> None:
         log.stalled_until = min(self.loop.now + seconds, HEAL)
@@ -580,14 +622,13 @@ class World:
         if send.change is not None:
             order_id, kind, due, occurred = send.change
             moment, issued = self.instant(), self.instant(occurred)
-            change = Change(kind, due, issued, moment, moment)
+            place = send.topic, send.partition, offset
+            change = Change(kind, due, issued, moment, moment, place)
             self.scenario.orders[order_id].changes.append(change)
-            self.changes.add((send.topic, send.partition, offset))
+            self.changes.add(place)
         if send.order is not None:
-            order = self.scenario.orders[send.order]
-            order.created = True
-            order.homes.add(send.partition)
-            order.told.append(self.instant())
+            told = self.scenario.orders[send.order].told
+            told[send.topic, send.partition, offset] = self.instant()
 
     def appended(self, process: Process, log: Log, offset: int) -> None:
         self.note(process, "published", f"{log.topic}/{log.partition}/{offset}", None)

@@ -32,6 +32,7 @@ class Log:
         self.connection = "a"
         self.now = 100.0
         self.replaced = False
+        self.found_out = False
         self.looks = 0
 
     # As Clock.
@@ -49,6 +50,11 @@ class Log:
 
     def source(self, _partition: Any) -> str:
         return self.connection
+
+    # As Prover.
+
+    def is_another(self, _partition: Any) -> bool:
+        return self.found_out
 
     def seek(self, positions: Mapping[Any, int]) -> None:
         self._at = positions[ORDERS]
@@ -107,7 +113,9 @@ async def _wait(work: Awaitable[Any]) -> Any:
 
 def reader(log: Any) -> Reader:
     turns: Any = _Turns()
-    return Reader(log.lane, log, log, turns, 1, 2_000, {}, _wait, log, log.recognise)
+    return Reader(
+        log.lane, log, log, turns, 1, 2_000, {}, _wait, log, log.recognise, log.is_another
+    )
 
 
 async def read_all(log: Log) -> None:
@@ -200,6 +208,16 @@ async def test_a_log_is_looked_at_again_after_a_freeze(size: int) -> None:
     with pytest.raises(Halted):
         await one.read()
     assert log.applied == []
+
+
+async def test_an_idle_lane_looks_at_a_log_that_the_prover_does_not_know() -> None:
+    log = Log([])
+    one = reader(log)
+    await one.read()
+    assert log.looks == 0
+    log.found_out = log.replaced = True
+    with pytest.raises(Halted):
+        await one.read()
 
 
 async def test_a_known_log_is_looked_at_once_for_each_change() -> None:

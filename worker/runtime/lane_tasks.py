@@ -93,6 +93,7 @@ class LaneTasks:
             self._unless_stopped,
             self._clock,
             self._recognise,
+            self._services.prover.is_another,
         )
         # Tasks and no gather(): once a fault has ended a gather, its cancellation leaves the other
         # tasks running. A reader that outlives its lane takes records from the next one.
