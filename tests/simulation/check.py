@@ -20,6 +20,7 @@ from tests.end_to_end.oracle import (
     LATE_DISPUTE,
     POLICY,
     Act,
+    Astray,
     Fact,
     OurCancel,
     Published,
@@ -50,8 +51,11 @@ DECISIVE = (
     "invoiced", "canceled", "dispute-opened", "dispute-resolved",
 )  # fmt: skip
 REMINDER = "deadline-reminder"
+STOP = "payment-pending"
 # A verdict that began before a loss was found is committed by then.
 SETTLED = timedelta(seconds=3)
+# So short that in the end everybody gets a verdict.
+LONGEST_HOLD = timedelta(seconds=12)
 ORDER_CREATED = "order-created"
 UNCONFIRMED = "escalation cancel-unconfirmed"
 ON_SILENCE = {
@@ -275,9 +279,9 @@ def _first_sight(world: "World") -> Iterator[str]:
     if world.scenario.rules.adopted is None or not world.times_are_true:
         return
     firsts = [
-        log.entries[0].stored_at
+        log.first_at
         for (topic, _), log in world.broker.logs.items()
-        if topic == STATUS and log.entries and not log.begin
+        if topic == STATUS and log.first_at is not None
     ]
     # The times of records are whole milliseconds.
     least = BASE + timedelta(seconds=min([world.first_start, *firsts]) - 0.001)
@@ -318,6 +322,7 @@ def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
         for late in _entered_late(world, order, terms)
         for back in _reach_back(world, order, terms, events)
     ]
+    possible = [each for one in possible for each in _held(order, one)]
     dues = {one.due for one in possible}
     if world.scenario.rules.clock is None:
         dues.add(terms.due)  # that of the time before it was extended
@@ -391,6 +396,16 @@ def _reach_back(world: "World", order: Order, terms: Terms, events: Sequence[Eve
         return {known}
     late = world.times_are_true and all(event.decided_at > since + SETTLED for event in events)
     return {False} if events and late else {True, False}
+
+
+def _held(order: Order, terms: Terms) -> list[Terms]:
+    """The terms with the hold that nobody releases; of one that may have come too late, both."""
+    holds = [one for one in order.changes if one.kind in ("held", "released")]
+    last = max(holds, key=lambda one: one.occurred_at, default=None)
+    if last is None or last.kind == "released":
+        return [terms]
+    held = replace(terms, hold_expires=last.occurred_at + LONGEST_HOLD)
+    return [held] if last.stored_at < terms.fires_at else [held, terms]
 
 
 def _alive_again(
@@ -592,6 +607,8 @@ def _started(order: Order, clock: str, entered: Terms) -> list[Terms]:
 
     One that became known after the verdict takes no time away.
     """
+    if any(isinstance(one.fact, Act) and one.fact.status == STOP for one in order.facts):
+        return _restarted(order, clock, entered)
     starts = {
         (one.partition, one.offset): one.fact.occurred_at
         for one in order.facts
@@ -614,11 +631,43 @@ def _started(order: Order, clock: str, entered: Terms) -> list[Terms]:
     ]
 
 
+def _restarted(order: Order, clock: str, entered: Terms) -> list[Terms]:
+    """The terms by a clock that stops. Each of these acts is known at once."""
+    # At one time, as an outside judge takes them.
+    rank = {name: n for n, name in enumerate((*IMPLIES_HANDLING, STOP, clock, "canceled"))}
+    acts = sorted(
+        {one.fact for one in order.facts if isinstance(one.fact, Act)},
+        key=lambda act: (act.occurred_at, rank.get(act.status, 0)),
+    )
+
+    def start(seen: Iterable[Act]) -> datetime | None:
+        started: datetime | None = None
+        handled = False
+        for act in seen:
+            if act.status == "canceled" and act.occurred_at >= entered.entered_at:
+                break
+            if act.status in IMPLIES_HANDLING:
+                handled = True
+            elif act.status == STOP and not handled:
+                started = None
+            elif act.status == clock and started is None:
+                started = max(act.occurred_at, entered.entered_at)
+        return started
+
+    # Another act may have become known too late to let the clock run on.
+    possible = {start(acts), start(act for act in acts if act.status in (STOP, clock))}
+    return [
+        replace(entered, window=started - entered.entered_at + entered.window)
+        for started in possible
+        if started is not None
+    ]
+
+
 def _released(order: Order, terms: Terms, events: list[Event]) -> Iterator[str]:
     """No verdict of a held order before somebody releases it."""
     held = [one for one in order.changes if one.kind == "held" and one.stored_at < terms.fires_at]
     released = [one.sent_at for one in order.changes if one.kind == "released"]
-    if held and events and events[0].stored_at < max(released):
+    if held and released and events and events[0].stored_at < max(released):
         yield f"{order.order_id}: TOO EARLY, it was held until {max(released)}"
 
 
@@ -675,7 +724,7 @@ def _event(world: "World", order: Order, terms: Terms, facts: Any, event: Event)
     read = tuple(one for one in facts if was_read(one.topic, one.partition, one.offset))
     for one in read:
         status = _status(one)
-        if not named[status]:
+        if not isinstance(one.fact, Astray) and not named[status]:
             yield f"{who}: says it read {_told(one)}, and rests not on it"
     if event.says == AUTO_CANCEL:
         # From what it says was read no other verdict may follow.
@@ -692,7 +741,7 @@ def _status(one: Published) -> str:
     """The status of the act in an event's evidence."""
     if isinstance(one.fact, Act):
         return one.fact.status
-    return "refused" if isinstance(one.fact, Unreadable) else "order-created"
+    return "refused" if isinstance(one.fact, Unreadable | Astray) else "order-created"
 
 
 def _told(one: Published) -> str:

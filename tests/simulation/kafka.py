@@ -59,6 +59,8 @@ class Log:
         self.leader_epoch = 0
         # What retention has removed, whether or not somebody had read it.
         self.retained: list[Record] = []
+        # When its first record was stored, if it began with it.
+        self.first_at: float | None = None
         self.lag = 0.0  # a record is fetched no sooner than this after it was stored
         self.stalled_until = 0.0
         self.waiting: list[asyncio.Future[None]] = []
@@ -95,6 +97,8 @@ class Log:
             timestamp = EPOCH_MS + math.floor(now * 1000 + 1e-6)
         record = Record(self.topic, self.partition, offset, timestamp, key, value, tuple(headers))
         self.entries.append(Entry(record, transaction, now))
+        if offset == 0 and self.first_at is None:
+            self.first_at = now
         if transaction is not None and self not in transaction.logs:
             transaction.logs.append(self)
         self.wake()

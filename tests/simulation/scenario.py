@@ -39,6 +39,12 @@ class Rules:
     # What happens to orders that were over before the installation began, and when that was.
     before_adoption: str = "decide"
     adopted: float | None = None
+    # The status that stops a clock.
+    stop: str | None = None
+    # Draws holds that nobody releases, records that name no order, and clocks that stop.
+    further: Random | None = None
+    holds: bool = False
+    astray: bool = False
 
     @classmethod
     def of(cls, seed: int) -> "Rules":
@@ -51,6 +57,10 @@ class Rules:
             field=Random(seed ^ 0xF1E1D) if seed % 3 == 0 else None,
             before_adoption=("escalate" if seed % 12 else "keep") if young else "decide",
             adopted=seed % 5 * 2.0 if young else None,
+            stop="payment-pending" if seed % 12 == 5 else None,
+            further=Random(seed ^ 0xF0_127),
+            holds=seed % 11 == 3 and seed % 7 != 2 and seed % 3 != 0 and seed % 4 != 1,
+            astray=seed % 8 == 7 and seed % 7 != 2,
         )
 
 
@@ -90,7 +100,8 @@ class Loss:
     topic: str
     partition: int  # modulo the number of partitions
     kind: str  # "retention", "election" or "topic"
-    share: float
+    share: float  # 0 is the last record alone
+    acts: int = 0  # of silent sellers that are written in its place
 
     @classmethod
     def some(cls, rng: Random) -> tuple["Loss", ...]:
@@ -100,6 +111,9 @@ class Loss:
         topic = STATUS if kind == "retention" else rng.choice([CREATED, STATUS, STATUS])
         share = rng.choice([rng.uniform(0, 0.4), rng.random(), 1.0])
         times = [rng.uniform(2, HEAL - 4) for _ in range(rng.choice([1, 1, 2]))]
+        if kind == "election" and topic == STATUS and rng.random() < 0.6:
+            # The log ends where it did, and holds another record below the position.
+            return tuple(cls(at, topic, rng.randrange(12), kind, 0.0, 1) for at in times)
         return tuple(cls(at, topic, rng.randrange(12), kind, share) for at in times)
 
 
@@ -193,6 +207,7 @@ class Order:
     facts: list[Published] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     side: str = "plain"  # the policy that it falls under, of SIDES
+    home: int = -1  # the partition of its first order-created
 
     @property
     def due(self) -> float:
@@ -230,6 +245,7 @@ class Send:
     # Of which order, its kind, new due and time.
     change: tuple[str, str, float | None, float] | None = None
     refused: bool = False
+    astray: bool = False  # it names no order
     transaction: int | None = None
 
 
@@ -279,6 +295,19 @@ _SPELLINGS: tuple[Callable[[str], str], ...] = (
 def at(seconds: float) -> str:
     """An instant as it stands in an event."""
     return (BASE + timedelta(seconds=round(seconds, 6))).isoformat().replace("+00:00", "Z")
+
+
+def handled(order: Order, occurred: float, partition: int) -> Send:
+    """The act of a seller that takes an order up."""
+    instant = BASE + timedelta(seconds=round(occurred, 6))
+    value = {
+        "order_id": order.order_id,
+        "status": "start-handling",
+        "occurred_at": at(occurred),
+    }
+    fact = Act("start-handling", instant)
+    raw, key = json.dumps(value).encode(), order.order_id.encode()
+    return Send(occurred, STATUS, partition, key, raw, (), ((order.order_id, fact),))
 
 
 def make(rng: Random, rules: Rules) -> Scenario:
@@ -354,7 +383,7 @@ class _Maker:
         order = self.orders[order_id] = Order(order_id, entered, started)
         if self.rules.field is not None and not self.rules.reminds:
             order.side = self.rules.field.choice(["plain"] * 3 + [*SIDES])
-        home = rng.randrange(self.widths[CREATED])
+        home = order.home = rng.randrange(self.widths[CREATED])
         late = rng.uniform(0, 22) if rng.random() < 0.15 else rng.expovariate(1 / self.delay)
         sent = max(0.0, entered) + late
         if rng.random() < 0.97:
@@ -366,12 +395,18 @@ class _Maker:
                 self._created(order, other, sent + rng.uniform(0, 15))
         for status, occurred, more in self._acts(order):
             self._publish(order, home, status, max(occurred, entered), more)
-        if self.rules.clock:
+        if self.rules.clock and self.rules.stop:
+            self._stop(order, home, self.rules.clock, self.rules.stop)
+        elif self.rules.clock:
             self._start(order, home, self.rules.clock)
         elif rng.random() < self.changing:
             self._changes(order, home)
-        if rng.random() < self.poison:
+        if rng.random() < self.poison and not self.rules.astray:
             self._poison(order, home)
+        if self.rules.holds:
+            self._hold(order, home)
+        if self.rules.astray and not self.foreign:
+            self._astray(order, home)
         if self.rules.field is not None:
             self._field(order, home, self.rules.field)
 
@@ -487,6 +522,44 @@ class _Maker:
             self._publish(order, home, clock, order.started, {})
         if rng.random() < 0.2:
             self._publish(order, home, clock, order.started + rng.uniform(0, 3), {})
+
+    def _stop(self, order: Order, home: int, clock: str, stop: str) -> None:
+        """A clock starts, often stops, and mostly starts again. Each is published at once."""
+        rng = self.rules.further
+        assert rng is not None
+        partition, now = home % self.widths[STATUS], max(0.05, order.started)
+        order.started = now
+        self._act(order.order_id, now, now, clock, partition)
+        if rng.random() < 0.3:
+            return
+        now = round(now + rng.choice([0.0, rng.uniform(0.01, 6)]), 6)
+        self._act(order.order_id, now, now, stop, partition)
+        if rng.random() < 0.8:
+            now = round(now + rng.choice([0.0, rng.uniform(0.01, 8)]), 6)
+            self._act(order.order_id, now, now, clock, partition)
+
+    def _hold(self, order: Order, home: int) -> None:
+        """Somebody holds an order, and forgets it."""
+        rng = self.rules.further
+        assert rng is not None
+        changed = any(send.change and send.change[0] == order.order_id for send in self.sends)
+        if order.due > 4 and not changed and rng.random() < 0.5:
+            at = rng.uniform(max(0.05, order.entered), order.due - 3)
+            self._change(order, home, "held", round(at, 6))
+
+    def _astray(self, order: Order, home: int) -> None:
+        """A record of the order's partition that cannot be read, and names nobody."""
+        rng = self.rules.further
+        assert rng is not None
+        if rng.random() < 0.2:
+            at = rng.choice([rng.uniform(0.05, 20), order.due + self.grace + rng.gauss(-0.2, 0.4)])
+            partition = home % self.widths[STATUS]
+            value = b"\xff" * rng.choice([3, 900])
+            headers = (("content-type", b"text/plain"),)
+            sent = min(max(at, 0.05), HEAL - 2)
+            self._emit(
+                Send(sent, STATUS, partition, None, value, headers, refused=True, astray=True)
+            )
 
     def _acts(self, order: Order) -> list[tuple[str, float, dict[str, object]]]:
         """What the seller does, as (status, occurred at, more fields)."""

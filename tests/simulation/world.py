@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import math
 import random
 import traceback
 import warnings
@@ -28,7 +29,7 @@ import worker.runtime.services
 import worker.runtime.startup
 import worker.runtime.take_over
 import worker.runtime.worker
-from tests.end_to_end.oracle import Published
+from tests.end_to_end.oracle import Astray, Published
 from tests.simulation import check, former, scenario
 from tests.simulation.database import IDLE_IN_TRANSACTION, SimDatabase, SimPostgres, Tx
 from tests.simulation.kafka import (
@@ -141,7 +142,9 @@ class World:
             brake_window=BRAKE_WINDOW,
             before_adoption=self.scenario.rules.before_adoption,
             least_window=scenario.LEAST_WINDOW,
-            astray_refusals="ignore",  # the oracle does not know them
+            astray_refusals="escalate" if self.scenario.rules.astray else "ignore",
+            max_extension=timedelta(days=30),
+            max_hold=check.LONGEST_HOLD,
             dead_letter_limit=1.0,
         )
         self.database = SimPostgres(self.later, self._database_now)
@@ -291,7 +294,7 @@ class World:
             self.later(at - lost, self._remember)
             self.later(at, self._fail_over)
         for loss in self.words.losses:
-            self.later(loss.at, self._lose, loss)
+            self.later(self._when(loss), self._lose, loss)
         if self.words.clocks_ahead is not None:
             since, until, seconds = self.words.clocks_ahead
             self.later(since, self._set_all_clocks, seconds)
@@ -355,19 +358,34 @@ class World:
         """A log loses records, as :class:`Loss` says."""
         number = loss.partition % self.scenario.widths[loss.topic]
         log = self.broker.logs[loss.topic, number]
-        count = round(loss.share * len(log.entries))
+        count = round(loss.share * len(log.entries)) or min(loss.acts, len(log.entries))
         self.count(f"loss by {loss.kind}")
         self.note(None, "fault", f"loss by {loss.kind}", f"{loss.topic}/{number} {count}")
         if loss.kind == "retention":
             log.forget_first(count)
         elif loss.kind == "election":
             self._went_back(log, log.forget_last(count))
+            self.later(0.01, self._act_late, loss, number)
         else:
             for number in range(self.scenario.widths[loss.topic]):
                 log = self.broker.logs[loss.topic, number]
                 self._went_back(log, log.begin_anew())
             # The group sees other metadata.
             self.broker.group.rebalance()
+
+    def _when(self, loss: Loss) -> float:
+        """Its time; for a log that is to end where it did, shortly before a deadline."""
+        orders = [*self.scenario.orders.values()]
+        if not loss.acts or not orders:
+            return loss.at
+        return min(max(2.0, orders[loss.partition % len(orders)].due - 0.3), HEAL - 4)
+
+    def _act_late(self, loss: Loss, partition: int) -> None:
+        """Sellers whose time is not over yet take up orders of theirs."""
+        now = self.loop.now
+        orders = [one for one in self.scenario.orders.values() if one.entered < now < one.due]
+        for order in self._odd.sample(orders, min(loss.acts, len(orders))):
+            self._send(scenario.handled(order, round(now, 6), partition))
 
     def _went_back(self, log: Log, lost: list[Record]) -> None:
         self.went_back.add(log.partition)
@@ -619,6 +637,13 @@ class World:
             moment = self.instant()
             told = Published(fact, moment, moment, send.topic, send.partition, offset)
             self.scenario.orders[order_id].facts.append(told)
+        if send.astray and odd is None:
+            told_at = self.instant(math.floor(now * 1000) / 1000)
+            for order in self.scenario.orders.values():
+                if order.home == send.partition and self.instant(order.entered) <= told_at:
+                    moment = self.instant()
+                    told = Published(Astray(), moment, moment, send.topic, send.partition, offset)
+                    order.facts.append(told)
         if send.change is not None:
             order_id, kind, due, occurred = send.change
             moment, issued = self.instant(), self.instant(occurred)
@@ -711,6 +736,8 @@ class World:
         ahead = self._most if "clock step" in self.happened else owner.ahead
         for order_id in gone.keys() - sent:
             row, order = tx.database.tables["orders"][order_id], self.scenario.orders[order_id]
+            if row["due"] is None:
+                continue  # its clock was stopped
             moved = order.changes or row["due"] - gone[order_id] not in REMINDERS
             over = self.instant() + timedelta(seconds=ahead + self._most_ahead()) > row["due"]
             if row["finding"] is None and not (moved or over or check.acted(order)):
@@ -844,6 +871,7 @@ def _load_policies(settings: Settings) -> Policies:
         settings.stock_window,
         settings.grace,
         version=1 if rules.reminds else 0,
+        stops=(rules.stop,) if rules.stop else (),
         clock=rules.clock or ORDER_CREATED,
         reminders=REMINDERS if rules.reminds else (),
     )
