@@ -383,7 +383,14 @@ class World:
     def _act_late(self, loss: Loss, partition: int) -> None:
         """Sellers whose time is not over yet take up orders of theirs."""
         now = self.loop.now
-        orders = [one for one in self.scenario.orders.values() if one.entered < now < one.due]
+        width = self.scenario.widths[scenario.STATUS]
+        orders = [
+            one
+            for one in self.scenario.orders.values()
+            if one.entered < now < one.due
+            # The narrow proof is for publishers that partition alike.
+            and (self.scenario.proof == "all" or one.home % width == partition)
+        ]
         for order in self._odd.sample(orders, min(loss.acts, len(orders))):
             self._send(scenario.handled(order, round(now, 6), partition))
 
