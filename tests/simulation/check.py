@@ -342,15 +342,24 @@ def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
     row = world.database.tables["orders"].get(who)
     fixed = [one for one in alive or possible if row is not None and one.due == row["due"]]
     if fixed:
-        before = [event for event in events if event.due != fixed[0].due]
+        # A revocation belongs to the deadline of the decision that it revokes.
+        dues_of = {event.id: event.due for event in events}
+        earlier = {
+            event.id
+            for event in events
+            if dues_of.get((event.body.get("revokes") or {}).get("id"), event.due) != fixed[0].due
+        }
+        before = [event for event in events if event.id in earlier]
         yield from _earlier(order, [*possible, *alive, terms], before)
         stands = frozenset() if alive else standing(before)[0]
         if left := stands - {LATE_DISPUTE}:
             yield f"{who}: {left} stands, by a deadline that is no longer in force"
-        now = [event for event in events if event.due == fixed[0].due]
+        now = [event for event in events if event.id not in earlier]
         # The start of a cycle may be that of the clock before: either explanation will do.
         courses = (list(_course(world, order, one, now, stands)) for one in fixed)
         yield from min(courses, key=len)
+    elif row is not None and row["due"] is None and _may_wait(world, order, row["lane"]):
+        return
     elif order.side == "nobody" and world.words.clocks_ahead:
         return  # it may have lapsed by those clocks, and nothing tells when
     elif not (row and row["decided_at"] and world.clocks_were_ahead(_seconds(row["decided_at"]))):
@@ -396,6 +405,17 @@ def _reach_back(world: "World", order: Order, terms: Terms, events: Sequence[Eve
         return {known}
     late = world.times_are_true and all(event.decided_at > since + SETTLED for event in events)
     return {False} if events and late else {True, False}
+
+
+def _may_wait(world: "World", order: Order, lane: int) -> bool:
+    """Whether it waits for a clock by the policy file of the worker that has its lane."""
+    rules = world.scenario.rules
+    owner = world.database.tables["lanes"][lane]["owner"]
+    former = owner is not None and int(owner[1 : owner.index(".")]) % 2 == 1
+    started = any(
+        isinstance(one.fact, Act) and one.fact.status == rules.clock for one in order.facts
+    )
+    return rules.rolling and not former and not started
 
 
 def _held(order: Order, terms: Terms) -> list[Terms]:
@@ -579,7 +599,9 @@ def _terms(world: "World", order: Order, first: Terms) -> list[Terms]:
     A change that came about when the verdict could fall may count or not.
     """
     if world.scenario.rules.clock is not None:
-        return _started(order, world.scenario.rules.clock, first)
+        started = _started(order, world.scenario.rules.clock, first)
+        # The worker that entered it may have had another policy file.
+        return [*started, first] if world.scenario.rules.rolling else started
     certain, possible = {first.due}, set[datetime]()
     for change in order.changes:
         if change.due is not None:

@@ -39,6 +39,8 @@ class Rules:
     # What happens to orders that were over before the installation began, and when that was.
     before_adoption: str = "decide"
     adopted: float | None = None
+    # Some workers have the policy file of before, in which the order itself starts its clock.
+    rolling: bool = False
     # The status that stops a clock.
     stop: str | None = None
     # Draws holds that nobody releases, records that name no order, and clocks that stop.
@@ -57,7 +59,8 @@ class Rules:
             field=Random(seed ^ 0xF1E1D) if seed % 3 == 0 else None,
             before_adoption=("escalate" if seed % 12 else "keep") if young else "decide",
             adopted=seed % 5 * 2.0 if young else None,
-            stop="payment-pending" if seed % 12 == 5 else None,
+            rolling=seed % 20 == 9 and seed % 7 != 2,
+            stop="payment-pending" if seed % 12 == 5 and seed % 20 != 9 else None,
             further=Random(seed ^ 0xF0_127),
             holds=seed % 11 == 3 and seed % 7 != 2 and seed % 3 != 0 and seed % 4 != 1,
             astray=seed % 8 == 7 and seed % 7 != 2,
@@ -127,6 +130,7 @@ class Words:
     lost_commits: tuple[tuple[float, float], ...]  # when, and how many seconds are lost
     clocks_ahead: tuple[float, float, float] | None  # from, until, seconds
     losses: tuple["Loss", ...]  # what logs lose during the run
+    widened: float | None = None  # when the topic of acts gets another partition
 
     @classmethod
     def of(cls, seed: int, lanes: int) -> "Words":
@@ -158,6 +162,7 @@ class Words:
             None if "clocks-ahead" in off else both,
             # Times and commits that are lost as well leave nothing to judge by.
             () if odd or lost or formers else Loss.some(Random(seed ^ 0x1055)),
+            seed * 7 % (HEAL - 6) + 2 if seed % 13 == 4 else None,
         )
 
     @staticmethod

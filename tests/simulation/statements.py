@@ -100,6 +100,9 @@ def end_frozen_sessions(tx: "Tx") -> list[Row]:
 
 @_reading
 def set_lock_timeout(tx: "Tx") -> list[Row]:
+    from tests.simulation.database import LOCK_TIMEOUT_AT_TAKE_OVER
+
+    tx.lock_timeout = LOCK_TIMEOUT_AT_TAKE_OVER
     return []
 
 

@@ -31,7 +31,7 @@ import worker.runtime.take_over
 import worker.runtime.worker
 from tests.end_to_end.oracle import Astray, Published
 from tests.simulation import check, former, scenario
-from tests.simulation.database import IDLE_IN_TRANSACTION, SimDatabase, SimPostgres, Tx
+from tests.simulation.database import ERRORS, IDLE_IN_TRANSACTION, SimDatabase, SimPostgres, Tx
 from tests.simulation.kafka import (
     BASE,
     Broker,
@@ -179,6 +179,8 @@ class World:
         # Partitions of acts with records that nobody read before retention removed them.
         self.found_lost: set[int] = set()
         self._remembered: list[Any] = []
+        # The partition of acts that was added.
+        self._added: int | None = None
         self._odd = Random(seed ^ 0x0DD_71E)
         self.formers = {
             lane: former.begin(self, lane, left) for lane, left in self.words.formers.items()
@@ -293,6 +295,8 @@ class World:
         for at, lost in self.words.lost_commits:
             self.later(at - lost, self._remember)
             self.later(at, self._fail_over)
+        if self.words.widened is not None and self.scenario.proof == "all":
+            self.later(self.words.widened, self._widen)
         for loss in self.words.losses:
             self.later(self._when(loss), self._lose, loss)
         if self.words.clocks_ahead is not None:
@@ -372,6 +376,16 @@ class World:
                 self._went_back(log, log.begin_anew())
             # The group sees other metadata.
             self.broker.group.rebalance()
+
+    def _widen(self) -> None:
+        """The topic of acts gets another partition; some publishers write to it."""
+        self.count("partition added")
+        number = self.broker.widths[scenario.STATUS]
+        self.note(None, "fault", "partition added", number)
+        self.broker.logs[scenario.STATUS, number] = Log(scenario.STATUS, number)
+        self.broker.widths[scenario.STATUS] = number + 1
+        self.broker.group.rebalance()
+        self._added = number
 
     def _when(self, loss: Loss) -> float:
         """Its time; for a log that is to end where it did, shortly before a deadline."""
@@ -571,14 +585,13 @@ class World:
         elif kind == "freeze":
             self._freeze(process)
 
-    def database_fault(self) -> bool:
-        if self.database_down():
-            return True
-        if self._at_operation.get(self._operations) == "error" and not self.healed:
-            del self._at_operation[self._operations]
-            self.count("statement error")
-            return True
-        return False
+    def statement_error(self) -> str | None:
+        """The SQLSTATE with which a statement fails now."""
+        if self._at_operation.get(self._operations) != "error" or self.healed:
+            return None
+        del self._at_operation[self._operations]
+        self.count("statement error")
+        return ERRORS[self._operations % len(ERRORS)]
 
     def commit_fault(self, process: Process) -> str | None:
         self._commits += 1
@@ -626,6 +639,8 @@ class World:
     # What is published.
 
     def _send(self, send: Send) -> None:
+        if self._added is not None and send.topic == scenario.STATUS and self._odd.random() < 0.3:
+            send = replace(send, partition=self._added)
         transaction = None if send.transaction is None else self.transactions[send.transaction]
         log = self.broker.logs[send.topic, send.partition]
         now = min(send.at, self.loop.now)
@@ -873,13 +888,14 @@ _QUIET = _NOTHING
 def _load_policies(settings: Settings) -> Policies:
     process: Any = PROCESS.get()
     rules: Rules = process.world.scenario.rules
+    former = rules.rolling and process.number % 2 == 1
     policy = Policy(
         "default",
         settings.stock_window,
         settings.grace,
         version=1 if rules.reminds else 0,
         stops=(rules.stop,) if rules.stop else (),
-        clock=rules.clock or ORDER_CREATED,
+        clock=ORDER_CREATED if rules.clock is None or former else rules.clock,
         reminders=REMINDERS if rules.reminds else (),
     )
     if rules.field is None or rules.reminds:
