@@ -99,7 +99,7 @@ def faults(world: "World") -> Iterator[str]:
     if world.must_halt or world.halted or world.must_notice:
         yield from _halted(world)
         return
-    _forget_retained(world)
+    yield from _forget_retained(world)
     events: dict[str, list[Event]] = defaultdict(list)
     for (topic, number), log in world.broker.logs.items():
         if topic == DECISIONS:
@@ -227,7 +227,7 @@ def _cancelled_unread(world: "World") -> Iterator[str]:
         yield from _earlier(order, terms, [event for event in told if event.due in dues])
 
 
-def _forget_retained(world: "World") -> None:
+def _forget_retained(world: "World") -> Iterator[str]:
     """What retention removed before a worker read it tells of nothing."""
     tables = world.database.tables
     read = {
@@ -238,7 +238,11 @@ def _forget_retained(world: "World") -> None:
     for (topic, number), log in world.broker.logs.items():
         lost = [one for one in log.retained if (topic, number, one.offset) not in read]
         world.forget(log, lost)
-        if lost:
+        if not lost:
+            continue
+        if tables["positions"][topic, number]["covered_since"] is None:
+            yield f"{topic}/{number}: {len(lost)} records were lost, and nobody knows"
+        else:
             world.found_lost.add(number)
 
 
