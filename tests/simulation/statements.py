@@ -263,9 +263,12 @@ def start_position(
 @_statement
 def identify_topic(tx: "Tx", topic: str, partition: int, topic_id: bytes) -> "Statement":
     key = (topic, partition)
+    row = tx.get("positions", key)
+    if row is None or row["topic_id"] is not None:
+        return 0
     yield "positions", key
     row = tx.newest("positions", key)
-    if row is None or row["topic_id"] is not None:
+    if row["topic_id"] is not None:
         return 0
     tx.put("positions", key, row.but(topic_id=topic_id))
     return 1
@@ -1148,10 +1151,17 @@ def _all(tx: "Tx", table: str) -> Iterator[Any]:
 
 
 def _insert(tx: "Tx", table: str, key: Any, row: Row) -> "Statement":
+    """Whoever only locks the row that is there does not hold it up either."""
+
+    def is_taken() -> bool:
+        own = tx.writes.get(table, {})
+        there = own[key] if key in own else tx.database.tables[table].get(key)
+        return there is not None
+
+    if is_taken() and not tx.changes_elsewhere(table, key):
+        raise _fault("23505")
     yield table, key
-    own = tx.writes.get(table, {})
-    there = own[key] if key in own else tx.database.tables[table].get(key)
-    if there is not None:
+    if is_taken():
         raise _fault("23505")
     tx.put(table, key, row)
 

@@ -397,7 +397,10 @@ async def test_the_model_answers_as_postgres_does(
                 await one.end(commit=rng.random() < 0.8)
                 open_now.remove(one)
                 continue
-            one.start(*statements.next())
+            name, arguments = statements.next()
+            if name == "adopt_orders" and _are_locked(model, one.twin, arguments[4]):
+                continue  # the worker locks them first, with lock_unread
+            one.start(name, arguments)
             if one.waits:
                 waited += 1
                 await asyncio.sleep(0.02)
@@ -410,6 +413,15 @@ async def test_the_model_answers_as_postgres_does(
     await connection.close()
     assert waited > 5
     assert failed > 5
+
+
+def _are_locked(model: SimPostgres, tx: Tx, order_ids: list[str]) -> bool:
+    """Whether another transaction holds one of these orders, or its deadline."""
+    held = [key for other in model.open if other is not tx for key in other.locks]
+    return any(
+        (table == "orders" and key in order_ids) or (table == "deadlines" and key[-1] in order_ids)
+        for table, key in held
+    )
 
 
 async def _compare_tables(connection: Any, model: SimPostgres) -> None:
