@@ -35,6 +35,7 @@ from worker.cli.settings import settings
 from worker.cli.statuses import statuses
 from worker.errors import (
     DatabaseFault,
+    FormatInvalid,
     KafkaUnavailable,
     ModeConflict,
     PlazoError,
@@ -62,6 +63,7 @@ for _group in (lanes, positions, shadow, policy, contract, brake, topics, dead_l
     app.add_typer(_group.app)
 
 _STATUS: dict[type[PlazoError], int] = {
+    FormatInvalid: 2,
     PolicyInvalid: 2,
     SeveralDatabases: 2,
     SessionNotKept: 2,

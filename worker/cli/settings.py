@@ -48,6 +48,13 @@ def load_settings() -> "Settings":
             for ours, plain in _PLAIN.items():
                 message = message.replace(ours, plain)
             faults.append(f"{PREFIX}{name.upper()}: {message}" if name else message)
+    if settings is not None and settings.foreign_formats:
+        from worker.ingest.formats import FormatInvalid, adapters
+
+        try:
+            adapters(settings)
+        except FormatInvalid as error:
+            faults += error.faults
     if settings is None or faults:
         for each in faults:
             typer.echo(each, err=True)

@@ -1,0 +1,67 @@
+"""Tries a mapping on the samples that its file carries."""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from schemas.models import OrderCreated, OrderStatusChanged
+from schemas.types import Time
+from worker.ingest.formats.mapping.adapter import MappingAdapter
+from worker.ingest.formats.mapping.file import MappingFile, Sample
+from worker.ingest.formats.model import Adapter
+from worker.ingest.parse_errors import RefusalError, validation_refusal
+from worker.ingest.wrappings import read_wrapped
+
+_TIME: TypeAdapter[datetime] = TypeAdapter(Time)
+
+
+def faults(file: MappingFile) -> Iterator[tuple[int, str]]:
+    """Yield the number of each sample that does not become what it should, and the difference."""
+    adapter = MappingAdapter(file)
+    for number, sample in enumerate(file.samples):
+        if (fault := _fault(adapter, sample)) is not None:
+            yield number, fault
+
+
+def outcome(
+    adapter: Adapter, value: bytes, recorded_at: datetime
+) -> tuple[OrderCreated | OrderStatusChanged, ...] | RefusalError:
+    """Return what an adapter makes of a record, or why it refuses it."""
+    try:
+        try:
+            return adapter(value, recorded_at)
+        except ValidationError as error:
+            return read_wrapped(value, lambda inner: adapter(inner, recorded_at), error)[0]
+    except RefusalError as refusal:
+        return refusal
+
+
+def _fault(adapter: Adapter, sample: Sample) -> str | None:
+    value = json.dumps(sample.record).encode()
+    try:
+        recorded_at = _TIME.validate_python(sample.recorded_at)
+        wanted = None if sample.becomes is None else [_event(one) for one in sample.becomes]
+    except ValidationError as error:
+        return f"the sample itself: {validation_refusal(error, b'', '').message}"
+    found = outcome(adapter, value, recorded_at)
+    if isinstance(found, RefusalError):
+        if wanted is not None:
+            return f"is refused: {found.message}"
+        return None if found.message == sample.refused else f"is refused: {found.message}"
+    if wanted is None:
+        return f"is not refused, but becomes {_shown(found)}"
+    return None if list(found) == wanted else f"becomes {_shown(found)}"
+
+
+def _event(fields: dict[str, Any]) -> OrderCreated | OrderStatusChanged:
+    model = OrderCreated if "entered_at" in fields else OrderStatusChanged
+    return model.model_validate_json(json.dumps(fields))
+
+
+def _shown(events: tuple[OrderCreated | OrderStatusChanged, ...]) -> str:
+    if not events:
+        return "nothing: it is passed over"
+    return ", ".join(event.model_dump_json(exclude_none=True) for event in events)
