@@ -27,6 +27,7 @@ from worker.ingest.formats.mapping.expression import (
     TooCostly,
 )
 from worker.ingest.formats.mapping.file import parse
+from worker.ingest.formats.mapping.source import shipped, shipped_files
 from worker.ingest.formats.mapping.values import amount, moments
 from worker.ingest.salvage import salvage
 from worker.records import Record, Refusal
@@ -327,6 +328,12 @@ def test_a_costly_record_is_refused_by_name_and_shields_its_order(tmp_path: Path
     assert found == Refusal(RefusalClass.INVALID, message, ("7",))
 
 
+def test_a_record_that_finds_itself_many_times_is_refused(tmp_path: Path) -> None:
+    order = SHOP["order"] | {"lines": "items[].root()"}
+    found = read(tmp_path, ORDER | {"items": [{}] * 10_000}, changed(order=order))
+    assert found.message == f"order: the record takes more than {MOST_STEPS} steps"
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(
@@ -473,3 +480,22 @@ def test_faults_of_formats_are_faults_of_the_settings(
         "PLAZO_ORDER_STATUS_CHANGED_FORMAT: /nowhere.yaml: No such file or directory"
     )
     assert all(f"PLAZO_ORDER_CREATED_FORMAT: {file}:" in one for one in told[1:-1])
+
+
+# The mappings that come with Plazo.
+
+
+@pytest.mark.parametrize("name", shipped_files())
+def test_a_shipped_mapping_reads_its_samples_on_both_topics(name: str) -> None:
+    mapping = shipped(name)
+    assert mapping.name == name
+    for orders in (True, False):
+        mapping_adapter(f"mapping:{name}", orders=orders)
+    outcomes = [sample.becomes for sample in mapping.samples]
+    assert [] in outcomes, "a record that is passed over"
+    assert None in outcomes, "a record that is refused"
+
+
+def test_the_name_of_a_mapping_that_does_not_come_with_plazo() -> None:
+    with pytest.raises(FormatInvalid, match="mapping:shop: does not come with Plazo; known are comm"):
+        mapping_adapter("mapping:shop")

@@ -120,7 +120,7 @@ class _Reading:
     def order(self, part: OrderPart, order_id: str) -> OrderCreated:
         fields = without_nothing(self._order_fields(part))
         try:
-            return OrderCreated.model_validate_json(to_json({"order_id": order_id} | fields))
+            return OrderCreated.model_validate_json(self._json(order_id, fields, "order"))
         except ValidationError as error:
             raise validation_refusal(error, b"", "") from None
 
@@ -172,12 +172,12 @@ class _Reading:
         status: Any = part.status
         if part.state is not None:
             word = identifier(self._find(part.state, value, f"{place}state"))
-            status = self._file.status(word) if isinstance(word, str) else word
+            status = self._file.status(word, part.states) if isinstance(word, str) else word
             if isinstance(word, str) and status is None:
                 return None
         fields = without_nothing(self._act_fields(part, value, status, place))
         try:
-            return OrderStatusChanged.model_validate_json(to_json({"order_id": order_id} | fields))
+            return OrderStatusChanged.model_validate_json(self._json(order_id, fields, place))
         except ValidationError as error:
             raise validation_refusal(error, b"", place) from None
 
@@ -238,11 +238,18 @@ class _Reading:
         try:
             return expression.find(self._scope, value)
         except TooCostly:
-            message = f"{place}: the record takes more than {MOST_STEPS} steps"
-            raise RefusalError(RefusalClass.INVALID, message) from None
+            raise _too_costly(place) from None
         except NotApplicable:
             message = f"{place}: a function does not fit what it finds"
             raise RefusalError(RefusalClass.INVALID, message) from None
+
+    def _json(self, order_id: str, fields: dict[str, Any], place: str) -> bytes:
+        try:
+            # An expression may find one part of the record many times over.
+            self._scope.charge_for(fields)
+        except TooCostly:
+            raise _too_costly(place) from None
+        return to_json({"order_id": order_id} | fields)
 
     def facts(self, part: OrderPart | None) -> Facts:
         """Return what can be read of an order, each field for itself."""
@@ -260,6 +267,11 @@ class _Reading:
         except RefusalError:
             pass
         return facts
+
+
+def _too_costly(place: str) -> RefusalError:
+    message = f"{place.rstrip('.')}: the record takes more than {MOST_STEPS} steps"
+    return RefusalError(RefusalClass.INVALID, message)
 
 
 def _fault(field: str, kind: str, message: str) -> ValidationError:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -49,12 +50,36 @@ def _zone(given: object) -> object:
         raise ValueError(f"{given}: no time zone such as America/Lima") from None
 
 
+def _status(given: str) -> str:
+    if normalise(given) not in STATUSES:
+        like = nearest(given, STATUSES)
+        hint = f"; did you mean {like}?" if like else ""
+        raise ValueError(f"{given} is no status of Plazo{hint}")
+    return normalise(given)
+
+
+def _states(given: object) -> object:
+    """Their words may look like numbers."""
+    return {str(k): told for k, told in given.items()} if isinstance(given, dict) else given
+
+
+def _known(given: dict[str, str | None]) -> dict[str, str | None]:
+    found: dict[str, str | None] = {}
+    for word, told in given.items():
+        if normalise(word) in found:
+            raise ValueError(f"{word} is given twice, in two spellings")
+        found[normalise(word)] = None if told is None else _status(told)
+    return found
+
+
 def _found(given: object) -> object:
     """A bare expression stands for a part with ``find`` alone."""
     return given if isinstance(given, dict) else {"find": given}
 
 
 Find = Annotated[Expression, BeforeValidator(_expression)]
+# From their words, normalised, to our statuses; None is one that says nothing.
+States = Annotated[dict[str, str | None], BeforeValidator(_states), AfterValidator(_known)]
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
 
 
@@ -136,23 +161,21 @@ class ActPart(_Part):
     each: Find | None = None
     only: Find | None = None
     # One of ours, or an expression for one of theirs.
-    status: str | None = None
+    status: Annotated[str, AfterValidator(_status)] | None = None
     state: Find | None = None
+    states: States | None = None  # instead of those of the file
     occurred_at: Time
     lines: Find | None = None
     partial: Find | None = None
     validation: _Validation | None = None
     dispute: _Dispute | None = None
 
-    @field_validator("status")
-    @classmethod
-    def _known(cls, given: str | None) -> str | None:
-        return None if given is None else _status(given)
-
     @model_validator(mode="after")
     def _one_status(self) -> Self:
         if (self.status is None) == (self.state is None):
             raise ValueError("needs either status, one of Plazo's, or state, an expression")
+        if self.states is not None and self.state is None:
+            raise ValueError("states goes with state")
         return self
 
 
@@ -180,52 +203,26 @@ class MappingFile(_Part):
     only: Find | None = None
     order_id: Find
     order: OrderPart | None = None
-    states: dict[str, str | None] = Field(default_factory=dict)
+    states: States = Field(default_factory=dict)
     acts: list[ActPart] = Field(default_factory=list)
     samples: Annotated[list[Sample], Field(min_length=1)]
-
-    @field_validator("states", mode="before")
-    @classmethod
-    def _texts(cls, given: object) -> object:
-        """Their words may look like numbers."""
-        return (
-            {str(word): told for word, told in given.items()} if isinstance(given, dict) else given
-        )
-
-    @field_validator("states")
-    @classmethod
-    def _known(cls, given: dict[str, str | None]) -> dict[str, str | None]:
-        found: dict[str, str | None] = {}
-        for word, told in given.items():
-            if normalise(word) in found:
-                raise ValueError(f"{word} is given twice, in two spellings")
-            found[normalise(word)] = None if told is None else _status(told)
-        return found
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if self.order is None and not self.acts:
             raise ValueError("needs order, acts or both")
-        if not self.states and any(act.state for act in self.acts):
+        if not self.states and any(act.state and not act.states for act in self.acts):
             raise ValueError("needs states: a table from their words to Plazo's statuses")
         return self
 
-    def status(self, word: str) -> str | None:
+    def status(self, word: str, states: Mapping[str, str | None] | None = None) -> str | None:
         """Our status for one of their words, ``None`` if it says nothing.
 
         A word that the table does not list becomes one that Plazo does not know either, whatever
         it means to others.
         """
-        known: Mapping[str, str | None] = self.states
+        known = self.states if states is None else states
         return known.get(normalise(word), f"{self.name}:{word}")
-
-
-def _status(given: str) -> str:
-    if normalise(given) not in STATUSES:
-        like = nearest(given, STATUSES)
-        hint = f"; did you mean {like}?" if like else ""
-        raise ValueError(f"{given} is no status of Plazo{hint}")
-    return normalise(given)
 
 
 def load(path: Path) -> tuple[MappingFile, Any]:
