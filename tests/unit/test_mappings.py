@@ -497,5 +497,5 @@ def test_a_shipped_mapping_reads_its_samples_on_both_topics(name: str) -> None:
 
 
 def test_the_name_of_a_mapping_that_does_not_come_with_plazo() -> None:
-    with pytest.raises(FormatInvalid, match="mapping:shop: does not come with Plazo; known are comm"):
+    with pytest.raises(FormatInvalid, match="shop: does not come with Plazo; known are comm"):
         mapping_adapter("mapping:shop")

@@ -17,9 +17,13 @@ from worker.ingest.formats.mapping.adapter import MappingAdapter
 from worker.ingest.formats.mapping.source import from_path, shipped
 from worker.ingest.formats.model import Adapter
 from worker.ingest.formats.plugins import plugin
+from worker.ingest.parse_errors import RefusalError
 from worker.settings import FILE, MAPPING, PREFIX, Settings
 
-__all__ = ["ADAPTERS", "Adapter", "FormatInvalid", "adapters", "aliases", "mapping_adapter"]
+__all__ = [
+    "ADAPTERS", "Adapter", "FormatInvalid", "RefusalError", "adapters", "aliases",
+    "mapping_adapter",
+]  # fmt: skip
 
 _VTEX = {"vtex-order": vtex.order, "vtex-feed": vtex.feed, "vtex-hook": vtex.hook}
 ADAPTERS: Mapping[str, Adapter] = {

@@ -28,7 +28,9 @@ def shipped(name: str) -> MappingFile:
     """
     known = shipped_files()
     if name not in known:
-        raise FormatInvalid([f"mapping:{name}: does not come with Plazo; known are {', '.join(known)}"])
+        raise FormatInvalid(
+            [f"mapping:{name}: does not come with Plazo; known are {', '.join(known)}"]
+        )
     return _tried(*file.parse(known[name].read_text("utf-8"), f"mapping:{name}"), f"mapping:{name}")
 
 
