@@ -14,6 +14,7 @@ from worker.cli import (
     contract,
     dead_letters,
     deadlines,
+    formats,
     lanes,
     policy,
     positions,
@@ -59,7 +60,9 @@ for _command in (
     statuses, settings,
 ):  # fmt: skip
     app.command()(_command)
-for _group in (lanes, positions, shadow, policy, contract, brake, topics, dead_letters, deadlines):
+for _group in (
+    lanes, positions, shadow, policy, contract, formats, brake, topics, dead_letters, deadlines,
+):  # fmt: skip
     app.add_typer(_group.app)
 
 _STATUS: dict[type[PlazoError], int] = {

@@ -1,10 +1,12 @@
 """Formats that a file describes."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import yaml
 from hypothesis import given
@@ -17,6 +19,7 @@ from worker import __main__ as command_line
 from worker.errors import FormatInvalid
 from worker.ingest.decoder import Decoder
 from worker.ingest.formats import mapping_adapter
+from worker.ingest.formats.mapping.adapter import MOST_ACTS
 from worker.ingest.formats.mapping.expression import (
     DEEPEST,
     LONGEST,
@@ -26,7 +29,7 @@ from worker.ingest.formats.mapping.expression import (
     Scope,
     TooCostly,
 )
-from worker.ingest.formats.mapping.file import parse
+from worker.ingest.formats.mapping.file import ActPart, MappingFile, OrderPart, parse
 from worker.ingest.formats.mapping.source import shipped, shipped_files
 from worker.ingest.formats.mapping.values import amount, moments
 from worker.ingest.salvage import salvage
@@ -344,10 +347,10 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
+@hypothesis.settings(deadline=None)
 @given(body=st.builds(lambda more: ORDER | more if isinstance(more, dict) else more, JSON))
 def test_no_record_makes_a_mapping_raise(tmp_path_factory: Any, body: Any) -> None:
-    path = tmp_path_factory.getbasetemp()
-    assert read(path, body) is not None
+    assert read(tmp_path_factory.getbasetemp(), body) is not None
 
 
 # The file.
@@ -499,3 +502,25 @@ def test_a_shipped_mapping_reads_its_samples_on_both_topics(name: str) -> None:
 def test_the_name_of_a_mapping_that_does_not_come_with_plazo() -> None:
     with pytest.raises(FormatInvalid, match="shop: does not come with Plazo; known are comm"):
         mapping_adapter("mapping:shop")
+
+
+# The page.
+
+PAGE = (Path(__file__).parents[2] / "docs/how-to/mappings.md").read_text(encoding="utf-8")
+
+
+def test_the_example_of_the_page_reads_its_samples(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    file = tmp_path / "page.yaml"
+    file.write_text(example)
+    mapping_adapter(f"file:{file}")
+
+
+def test_the_page_names_each_mapping_key_and_limit() -> None:
+    for name in shipped_files():
+        assert f"`mapping:{name}`" in PAGE
+    for part in (MappingFile, OrderPart, ActPart):
+        for key in part.model_fields:
+            assert re.search(rf"(?m)(`{key}`|^ *(- )?{key}:)", PAGE), key
+    for limit in (LONGEST, DEEPEST, MOST_STEPS, MOST_ACTS):
+        assert f" {limit:,} " in PAGE.replace("\n", " ")

@@ -1,5 +1,6 @@
 """Formats that other packages bring."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -8,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from schemas.events import RefusalClass
 from schemas.models import OrderStatusChanged
+from worker import __main__ as command_line
 from worker.errors import FormatInvalid
 from worker.ingest.decoder import Decoder
 from worker.ingest.formats import adapters
@@ -130,6 +133,16 @@ def test_the_template_installs_and_runs(tmp_path: Path, monkeypatch: pytest.Monk
         RefusalClass.INVALID, "value: not four fields", ("7", "8")
     )
     assert read("bar-acts", b"ACT|7|start-handling|soon").message == "occurred_at: time_format"
+    file = tmp_path / "lines.txt"
+    file.write_text("ACT|7|start-handling|2026-11-22T18:00:00Z\nACT|8\nNOTE|7\n")
+    outcome = CliRunner().invoke(
+        command_line.app,
+        ["contract", "check", str(file), "--format", "bar-acts", "--topic", "order-status-changed",
+         "--json"],
+    )  # fmt: skip
+    report = json.loads(outcome.stdout)
+    assert [one["line"] for one in report["refused"]] == [2]
+    assert (report["passed_over"], sum(report["read"].values())) == (1, 2)
     own = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", copy / "tests"],
         capture_output=True, text=True, check=False, cwd=copy,

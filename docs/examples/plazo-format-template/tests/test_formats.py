@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from plazo_format_template import acts, orders
+from bar_formats import acts, orders
 
 from worker.ingest.formats import RefusalError
 

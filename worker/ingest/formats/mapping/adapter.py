@@ -50,6 +50,16 @@ class MappingAdapter:
         self._file = file
         self._order = None if acts_only else file.order
 
+    @property
+    def brings_orders(self) -> bool:
+        """Whether its records may be orders."""
+        return self._order is not None
+
+    @property
+    def brings_acts(self) -> bool:
+        """Whether its records may be acts."""
+        return bool(self._file.acts)
+
     def __call__(
         self, value: bytes, recorded_at: datetime
     ) -> tuple[OrderCreated | OrderStatusChanged, ...]:
