@@ -92,10 +92,10 @@ class MappingAdapter:
             except ValidationError:
                 break
             facts = reading.facts(self._order)
-            inner = unwrap(value)
+            inner = _unwrapped(value)
             if "order_id" in facts or inner is None:
                 break
-            value = inner.value
+            value = inner
         return facts
 
 
@@ -277,6 +277,14 @@ class _Reading:
         except RefusalError:
             pass
         return facts
+
+
+def _unwrapped(value: bytes) -> bytes | None:
+    try:
+        inner = unwrap(value)
+    except RefusalError:  # a row that was deleted
+        return None
+    return inner.value if inner else None
 
 
 def _too_costly(place: str) -> RefusalError:
