@@ -242,6 +242,24 @@ def test_format_check_shows_what_each_record_becomes(tmp_path: Path) -> None:
     assert "passed over" in shown.stdout
 
 
+def test_format_check_hides_the_texts_of_people(tmp_path: Path) -> None:
+    mapping = tmp_path / "shop.yaml"
+    mapping.write_text(
+        "name: shop\norder_id: id\nacts:\n"
+        "  - {status: canceled, occurred_at: at, dispute: {responsible: who, type: type}}\n"
+        "samples:\n  - {record: {id: 1, at: 2025-11-22T10:00:00Z}, becomes: "
+        "[{order_id: '1', status: canceled, occurred_at: 2025-11-22T10:00:00Z}]}\n"
+    )
+    file = tmp_path / "samples.jsonl"
+    file.write_text(lines({"id": 1, "at": "2025-11-22T10:00:00Z", "who": "Ana", "type": "CS"}))
+    arguments = ("format", "check", str(mapping), "--samples", str(file))
+    for options, who in (((), "(hidden)"), (("--with-personal-data",), "Ana")):
+        code, found = plazo(*arguments, *options)
+        assert code == 0
+        (event,) = found["records"][0]["events"]
+        assert event["dispute"] == {"responsible": who, "type": "CS"}
+
+
 def test_format_check_of_a_file_that_is_broken(tmp_path: Path) -> None:
     file = tmp_path / "broken.yaml"
     file.write_text("name: x\nsamples: []\n")

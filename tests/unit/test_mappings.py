@@ -432,7 +432,7 @@ samples: [{record: {at: 2026-11-22 10:00:00, on: yes, n: 017}, becomes: []}]
 @pytest.mark.parametrize(
     ("sample", "fault"),
     [
-        ({"record": ORDER, "becomes": []}, 'becomes {"order_id":"7"'),
+        ({"record": ORDER, "becomes": []}, 'becomes {"order_id": "7"'),
         ({"record": {}, "becomes": []}, "is refused: order_id: missing"),
         ({"record": {"test": True}, "refused": "x"}, "becomes nothing: it is passed over"),
         ({"record": {}, "refused": "x"}, "is refused: order_id: missing"),

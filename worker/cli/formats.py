@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from worker.cli.contract import checked_content, refuse
-from worker.cli.options import AsJson
+from worker.cli.options import AsJson, WithPersonalData
 from worker.cli.output import console, print_json, table
 from worker.errors import FormatInvalid
 
@@ -22,11 +22,16 @@ def check(
         str | None,
         typer.Option(metavar="FILE.jsonl", help="Records to try; `-` is the standard input."),
     ] = None,
+    personal: WithPersonalData = False,
     as_json: AsJson = False,
 ) -> None:
     """Read a mapping file, try its own samples, and show record by record what others become."""
     adapter = _adapter(file, as_json=as_json)
-    rows = [] if samples is None else list(_outcomes(adapter, samples, as_json=as_json))
+    rows = (
+        []
+        if samples is None
+        else list(_outcomes(adapter, samples, personal=personal, as_json=as_json))
+    )
     refused = [row for row in rows if row["outcome"] == "refused"]
     empty = samples is not None and not rows
     if as_json:
@@ -76,8 +81,9 @@ def _adapter(file: str, *, as_json: bool) -> "MappingAdapter":
         refuse(error.faults, as_json=as_json)
 
 
-def _outcomes(adapter: "MappingAdapter", samples: str, *, as_json: bool) -> "Any":
+def _outcomes(adapter: "MappingAdapter", samples: str, *, personal: bool, as_json: bool) -> "Any":
     """Each record of a file with what it becomes."""
+    from worker.ingest.formats.mapping.samples import shown
     from worker.operations.contract import trials
 
     content = checked_content(samples, as_json=as_json)
@@ -87,7 +93,7 @@ def _outcomes(adapter: "MappingAdapter", samples: str, *, as_json: bool) -> "Any
             row |= {"outcome": "refused", "message": refusal}
         elif not events:
             row |= {"outcome": "passed over"}
-        yield row | {"events": [one.model_dump(mode="json", exclude_none=True) for one in events]}
+        yield row | {"events": [shown(one, personal=personal) for one in events]}
 
 
 def _told(row: dict[str, Any]) -> str:

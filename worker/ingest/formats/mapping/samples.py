@@ -15,6 +15,8 @@ from worker.ingest.formats.model import Adapter
 from worker.ingest.parse_errors import RefusalError, validation_refusal
 from worker.ingest.wrappings import read_wrapped
 
+HIDDEN = "(hidden)"
+_PERSONAL = frozenset({"text", "responsible"})
 _TIME: TypeAdapter[datetime] = TypeAdapter(Time)
 
 
@@ -52,8 +54,8 @@ def _fault(adapter: Adapter, sample: Sample) -> str | None:
             return f"is refused: {found.message}"
         return None if found.message == sample.refused else f"is refused: {found.message}"
     if wanted is None:
-        return f"is not refused, but becomes {_shown(found)}"
-    return None if list(found) == wanted else f"becomes {_shown(found)}"
+        return f"is not refused, but becomes {_listed(found)}"
+    return None if list(found) == wanted else f"becomes {_listed(found)}"
 
 
 def _event(fields: dict[str, Any]) -> OrderCreated | OrderStatusChanged:
@@ -61,7 +63,15 @@ def _event(fields: dict[str, Any]) -> OrderCreated | OrderStatusChanged:
     return model.model_validate_json(json.dumps(fields))
 
 
-def _shown(events: tuple[OrderCreated | OrderStatusChanged, ...]) -> str:
-    if not events:
-        return "nothing: it is passed over"
-    return ", ".join(event.model_dump_json(exclude_none=True) for event in events)
+def shown(event: OrderCreated | OrderStatusChanged, *, personal: bool) -> dict[str, Any]:
+    """Return an event as JSON; unless ``personal``, without the texts of people."""
+    fields = event.model_dump(mode="json", exclude_none=True)
+    if not personal and "dispute" in fields:
+        fields["dispute"] |= dict.fromkeys(fields["dispute"].keys() & _PERSONAL, HIDDEN)
+    return fields
+
+
+def _listed(events: tuple[OrderCreated | OrderStatusChanged, ...]) -> str:
+    # The faults of a file are logged.
+    listed = ", ".join(json.dumps(shown(event, personal=False)) for event in events)
+    return listed or "nothing: it is passed over"
