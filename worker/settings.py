@@ -58,9 +58,13 @@ def _format(*names: str) -> Callable[[str], str]:
     """Check the name of a format. Its file or its plug-in is read where it is used."""
 
     def check(value: str) -> str:
-        plugins = entry_points(group=PLUGINS).names
-        known = ("plazo", *names, *sorted(plugins))
-        if value in known or (value.startswith((MAPPING, FILE)) and value not in (MAPPING, FILE)):
+        if value in ("plazo", *names):
+            return value
+        if value.startswith((MAPPING, FILE)) and value not in (MAPPING, FILE):
+            return value
+        # The search for plug-ins reads the metadata of every package.
+        known = ("plazo", *names, *sorted(entry_points(group=PLUGINS).names))
+        if value in known:
             return value
         raise PydanticCustomError(
             "format",

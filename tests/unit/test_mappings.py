@@ -22,6 +22,7 @@ from worker.ingest.formats import mapping_adapter
 from worker.ingest.formats.mapping.adapter import MOST_ACTS
 from worker.ingest.formats.mapping.expression import (
     DEEPEST,
+    FEWEST_STEPS,
     LONGEST,
     MOST_STEPS,
     Expression,
@@ -327,14 +328,22 @@ def test_a_record_cannot_make_lists_in_lists_costly(source: str) -> None:
 
 def test_a_costly_record_is_refused_by_name_and_shields_its_order(tmp_path: Path) -> None:
     found = read(tmp_path, ORDER | {"items": [{}] * (MOST_STEPS // 2)})
-    message = f"order.lines: the record takes more than {MOST_STEPS} steps"
+    message = "order.lines: the record takes too many steps"
     assert found == Refusal(RefusalClass.INVALID, message, ("7",))
+
+
+def test_a_small_record_may_take_few_steps() -> None:
+    small = {"a": list(range(100))}
+    expression = Expression("a[].root().a[]")
+    with pytest.raises(TooCostly):
+        expression.find(Scope(small, "", len(json.dumps(small))), small)
+    assert len(expression.find(Scope(small, ""), small)) == 10_000
 
 
 def test_a_record_that_finds_itself_many_times_is_refused(tmp_path: Path) -> None:
     order = SHOP["order"] | {"lines": "items[].root()"}
     found = read(tmp_path, ORDER | {"items": [{}] * 10_000}, changed(order=order))
-    assert found.message == f"order: the record takes more than {MOST_STEPS} steps"
+    assert found.message == "order: the record takes too many steps"
 
 
 JSON = st.recursive(
@@ -530,5 +539,5 @@ def test_the_page_names_each_mapping_key_and_limit() -> None:
     for part in (MappingFile, OrderPart, ActPart):
         for key in part.model_fields:
             assert re.search(rf"(?m)(`{key}`|^ *(- )?{key}:)", PAGE), key
-    for limit in (LONGEST, DEEPEST, MOST_STEPS, MOST_ACTS):
+    for limit in (LONGEST, DEEPEST, FEWEST_STEPS, MOST_STEPS, MOST_ACTS):
         assert f" {limit:,} " in PAGE.replace("\n", " ")

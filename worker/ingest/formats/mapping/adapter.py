@@ -15,7 +15,6 @@ from schemas.events import RefusalClass
 from schemas.models import OrderCreated, OrderStatusChanged
 from schemas.statuses import STATUSES, normalise
 from worker.ingest.formats.mapping.expression import (
-    MOST_STEPS,
     Expression,
     NotApplicable,
     Scope,
@@ -112,7 +111,7 @@ class _Reading:
                 "json",
             ) from None
         self._file = file
-        self._scope = Scope(self.root, recorded_at.isoformat())
+        self._scope = Scope(self.root, recorded_at.isoformat(), len(value))
 
     def order_id(self) -> str:
         found = identifier(self._find(self._file.order_id, self.root, "order_id"))
@@ -288,7 +287,7 @@ def _unwrapped(value: bytes) -> bytes | None:
 
 
 def _too_costly(place: str) -> RefusalError:
-    message = f"{place.rstrip('.')}: the record takes more than {MOST_STEPS} steps"
+    message = f"{place.rstrip('.')}: the record takes too many steps"
     return RefusalError(RefusalClass.INVALID, message)
 
 

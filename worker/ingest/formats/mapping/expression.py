@@ -1,9 +1,10 @@
 """JMESPath expressions whose cost is bounded, however hostile the record.
 
 An expression may have so many characters and nest so deep. Its evaluation takes steps, one for each
-node that it visits and each element that a function or a comparison looks at. A record that takes
-more steps than :data:`MOST_STEPS`, over all expressions of its mapping, is refused. So expressions
-that nest lists in lists cost what is squared only up to that number.
+node that it visits and each element that a function or a comparison looks at. A record may take
+:data:`FEWEST_STEPS` and one more for each byte, at most :data:`MOST_STEPS`, over all expressions of
+its mapping; one that takes more is refused. So a list inside a list costs no square, and a
+partition full of such records costs time by its bytes.
 
 Beside the functions of JMESPath there are ``root()``, the whole record; ``recorded_at()``, the time
 of the record in Kafka; ``split(text, separator)``, and ``lower(text)``.
@@ -20,10 +21,12 @@ from jmespath.visitor import Options, TreeInterpreter
 
 LONGEST: Final = 2_000
 DEEPEST: Final = 32
+FEWEST_STEPS: Final = 5_000
 MOST_STEPS: Final = 100_000
 
 # Of a text, so many characters are a step.
 _CHARACTERS = 64
+_SCALARS = frozenset({bool, int, float})
 _signature = functions.signature
 
 
@@ -36,13 +39,17 @@ class NotApplicable(Exception):
 
 
 class Scope:
-    """One record while its expressions are evaluated. ``recorded_at`` is RFC 3339."""
+    """One record while its expressions are evaluated.
 
-    def __init__(self, root: Any, recorded_at: str) -> None:
+    ``recorded_at`` is RFC 3339, ``size`` the bytes of the record.
+    """
+
+    def __init__(self, root: Any, recorded_at: str, size: int = MOST_STEPS) -> None:
         self.root = root
         self.recorded_at = recorded_at
-        self._steps = 0
-        self._interpreter = _Interpreter(self)
+        self.steps = 0
+        self.limit = min(FEWEST_STEPS + size, MOST_STEPS)
+        self._interpreter: _Interpreter | None = None
 
     def charge(self, steps: int) -> None:
         """Count steps.
@@ -50,12 +57,15 @@ class Scope:
         Raises:
             TooCostly: they were too many.
         """
-        self._steps += steps
-        if self._steps > MOST_STEPS:
+        self.steps += steps
+        if self.steps > self.limit:
             raise TooCostly
 
     def charge_for(self, value: Any) -> None:
         """Count the steps that it takes to look at every part of a value. Raises: as `charge`."""
+        if value is None or type(value) in _SCALARS:
+            self.charge(1)
+            return
         waiting = [value]
         while waiting:
             one = waiting.pop()
@@ -74,6 +84,8 @@ class Scope:
             NotApplicable: a function does not fit what it found.
             TooCostly: it takes too many steps.
         """
+        if self._interpreter is None:
+            self._interpreter = _Interpreter(self)
         try:
             return self._interpreter.visit(node, value)
         except (JMESPathError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
@@ -155,15 +167,23 @@ class _Interpreter(TreeInterpreter):
         super().__init__(Options(custom_functions=_Functions(scope)))
         self._scope = scope
 
-    def visit(self, node: Any, *args: Any, **kwargs: Any) -> Any:
-        self._scope.charge(1)
-        return super().visit(node, *args, **kwargs)
+    def visit(self, node: Any, value: Any = None, *_: Any, **__: Any) -> Any:
+        scope = self._scope
+        scope.steps += 1
+        if scope.steps > scope.limit:
+            raise TooCostly
+        kind = node["type"]
+        if kind == "field":
+            return value.get(node["value"]) if type(value) is dict else None
+        return _METHODS[kind](self, node, value)
 
     def visit_comparator(self, node: Any, value: Any) -> Any:
         found = [self.visit(child, value) for child in node["children"]]
         for one in found:
             # Lists and objects are compared whole.
             self._scope.charge_for(one)
+        if node["value"] in ("eq", "ne"):
+            return self.COMPARATOR_FUNC[node["value"]](*found)
         literals: list[Any] = [{"type": "literal", "value": one, "children": []} for one in found]
         compared: Any = {**node, "children": literals}
         return super().visit_comparator(compared, value)
@@ -187,6 +207,12 @@ class _Interpreter(TreeInterpreter):
 
 
 _FUNCTIONS: Any = _Functions.FUNCTION_TABLE
+# By the kind of a node. The library looks them up anew for each interpreter, and so each record.
+_METHODS: Any = {
+    name.removeprefix("visit_"): getattr(_Interpreter, name)
+    for name in dir(_Interpreter)
+    if name.startswith("visit_")
+}
 
 
 def _depth(node: Any) -> int:
