@@ -60,6 +60,12 @@ SHAPES = {
     + CONSOLE.format(headers="a:b", value=json.dumps(ACT)),
     "console with an envelope": CONSOLE.format(headers=ENVELOPE, value=json.dumps(ORDER))
     + f"CreateTime:1763632800000\to-1\t{json.dumps(ACT)}\n",
+    "console with values over several lines": "".join(
+        CONSOLE.format(headers="NO_HEADERS", value=json.dumps(one, indent=1))
+        for one in (ORDER, ACT)
+    ),
+    "kcat -K with values over several lines": f"o-1:{json.dumps(ORDER, indent=1)}\n"
+    + f"o-1\t{json.dumps(ACT, indent=1)}\n",
     "text inside text": lines(json.dumps(ORDER) and ORDER, {"value": json.dumps(ACT),
                                                             "topic": CHANGED, "key": "o-1"}),
 }  # fmt: skip
@@ -100,8 +106,15 @@ def test_a_broken_line_of_a_known_topic_is_refused_as_the_worker_would(tmp_path:
 
 
 def test_a_tombstone_of_a_dump(tmp_path: Path) -> None:
-    _, found = checked(tmp_path, "CreateTime:1\to-1\tnull\n", "--topic", CHANGED)
-    assert found["refused"][0]["message"] == "value: missing"
+    for line in ("CreateTime:1\to-1\tnull\n", "o-1\t\n"):
+        _, found = checked(tmp_path, line, "--topic", CHANGED)
+        assert found["refused"][0]["message"] == "value: missing"
+
+
+@pytest.mark.parametrize("line", ["\t{}", ":{}", "CreateTime:1\tNO_HEADERS\tnull\t{}"])
+def test_a_key_that_is_null(tmp_path: Path, line: str) -> None:
+    _, found = checked(tmp_path, line.replace("{}", json.dumps(ORDER)) + "\n")
+    assert [one["message"] for one in found["refused"]] == ["key: missing"]
 
 
 @pytest.mark.parametrize(

@@ -73,9 +73,11 @@ _STARTS = ("{", "[", '"')
 _CONTINUES = (" ", "\t", "}", "]")
 _STAMP = re.compile(r"(?:CreateTime|LogAppendTime):(-?[0-9]{1,15})|NoTimestamp(?:Type)?:-?[0-9]+")
 _PLACE = re.compile(r"(?:Partition|Offset):[0-9]{1,19}|[0-9]{1,19}")
+# A null, as the console consumer and kcat print it.
+_NULL = frozenset({"null", ""})
 _NO_HEADERS: Final = "NO_HEADERS"
 # A key, a delimiter, and JSON.
-_KEYED = re.compile(r'([^\s{\["]{1,200}?|"[^"]{1,200}")\s*[:;,|=\s]\s*([{\[].*)')
+_KEYED = re.compile(r'([^\s{\["]{0,200}?|"[^"]{1,200}")\s*[:;,|=\s]\s*([{\[].*)')
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -127,8 +129,7 @@ def _documents(text: str) -> Iterator[_Document | BadLine]:
     decoder = json.JSONDecoder()
     number, at, broken = 1, 0, False
     while at < len(text):
-        end = text.find("\n", at)
-        end = len(text) if end < 0 else end
+        end = _line_end(text, at)
         line = text[at:end]
         stop, documents = end, list[_Document | BadLine]()
         if line.strip():
@@ -153,23 +154,23 @@ def _at(
     decoder: json.JSONDecoder, text: str, at: int, end: int, number: int
 ) -> tuple[int, list[_Document | BadLine]]:
     """Read what begins in a line; return where its last line ends, and the documents."""
-    line = text[at:end].strip()
-    if not line.startswith(_STARTS):
-        return end, [_console(line, number)]
+    line = text[at:end].rstrip("\r")
+    keyed = line.startswith("\t")  # a key that is null, as kcat prints it
+    if keyed or not line.strip().startswith(_STARTS):
+        return _console(decoder, text, at, line, number)
     start = at + len(text[at:end]) - len(text[at:end].lstrip())
-    if line.startswith("["):
+    if text.startswith("[", start):
         found = _array(decoder, text, start, number)
         if found is not None:
             return found
     try:
         body, stop = decoder.raw_decode(text, start)
     except (ValueError, RecursionError):
-        return end, [_console(line, number)]
-    last = text.find("\n", stop)
-    last = len(text) if last < 0 else last
+        return _console(decoder, text, at, line, number)
+    last = _line_end(text, stop)
     if (rest := text[stop:last].strip().strip(",")) and last == end:
         # A key in quotes before the value, or two documents in a line.
-        return end, [_console(line, number)]
+        return _console(decoder, text, at, line, number)
     if rest:
         return end, [BadLine(number, "not JSON in UTF-8")]
     return last, [_Document(number, body)]
@@ -185,9 +186,8 @@ def _array(
     while True:
         at = blank.match(text, at).end()  # type: ignore[union-attr]
         if text.startswith("]", at):
-            last = text.find("\n", at)
             empty = BadLine(number, "an empty list")
-            return (len(text) if last < 0 else last), documents or [empty]
+            return _line_end(text, at), documents or [empty]
         try:
             body, stop = decoder.raw_decode(text, at)
         except (ValueError, RecursionError):
@@ -198,12 +198,13 @@ def _array(
         at = stop
 
 
-def _console(line: str, number: int) -> _Document | BadLine:
-    """A line of a console: fields before the value, between TABs; or a key before JSON."""
+def _console(
+    decoder: json.JSONDecoder, text: str, at: int, line: str, number: int
+) -> tuple[int, list[_Document | BadLine]]:
+    """Read a line of a console: fields before the value, between TABs; or a key before JSON."""
     fields = line.split("\t")
     recorded_at: datetime | None = None
     headers: tuple[tuple[str, bytes], ...] = ()
-    keyed = False
     while len(fields) > 1:
         if stamp := _STAMP.fullmatch(fields[0]):
             recorded_at = _moment(int(stamp[1])) if stamp[1] else None
@@ -213,19 +214,38 @@ def _console(line: str, number: int) -> _Document | BadLine:
     if len(fields) > 1 and (fields[0] == _NO_HEADERS or (len(fields) > 2 and ":" in fields[0])):
         headers = _headers_of_console(fields.pop(0))
     key, value, doubtful = None, "\t".join(fields), False
-    if len(fields) > 1:
-        key, value, keyed = fields[0], "\t".join(fields[1:]), True
+    keyed = len(fields) > 1
+    if keyed:
+        key, value = fields[0], "\t".join(fields[1:])
     elif (found := _KEYED.fullmatch(value)) is not None:
         key, value, keyed = found[1], found[2], True
     else:
         doubtful = recorded_at is None and not headers
+    stop = at + len(line)
+    if value.startswith(("{", "[")):
+        value, stop = _to_its_end(decoder, text, stop - len(value), stop)
     try:
-        raw_value = None if value == "null" else value.encode("utf-8", "surrogateescape")
-        raw_key = None if key in (None, "null") else str(key).encode("utf-8", "surrogateescape")
+        raw_value = None if value in _NULL else value.encode("utf-8", "surrogateescape")
+        raw_key = None if key is None or key in _NULL else key.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
-        return BadLine(number, "a lone surrogate")
+        return stop, [BadLine(number, "a lone surrogate")]
     raw = _Raw(raw_key, keyed, raw_value, headers, recorded_at, doubtful)
-    return _Document(number, raw)
+    return _line_end(text, stop), [_Document(number, raw)]
+
+
+def _to_its_end(decoder: json.JSONDecoder, text: str, start: int, end: int) -> tuple[str, int]:
+    """The JSON that begins in a line, printed over several lines perhaps, and where it ends."""
+    try:
+        _, stop = decoder.raw_decode(text, start)
+    except (ValueError, RecursionError):
+        return text[start:end], end
+    whole = stop > end and not text[stop : _line_end(text, stop)].strip()
+    return (text[start:stop], stop) if whole else (text[start:end], end)
+
+
+def _line_end(text: str, at: int) -> int:
+    end = text.find("\n", at)
+    return len(text) if end < 0 else end
 
 
 def _headers_of_console(text: str) -> tuple[tuple[str, bytes], ...]:
