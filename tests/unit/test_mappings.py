@@ -19,7 +19,7 @@ from worker import __main__ as command_line
 from worker.errors import FormatInvalid
 from worker.ingest.decoder import Decoder
 from worker.ingest.formats import mapping_adapter
-from worker.ingest.formats.mapping.adapter import MOST_ACTS
+from worker.ingest.formats.mapping.adapter import MOST_ACTS, MappingAdapter
 from worker.ingest.formats.mapping.expression import (
     DEEPEST,
     FEWEST_STEPS,
@@ -70,15 +70,19 @@ ORDER = {
 }  # fmt: skip
 
 
+def adapter(mapping: dict[str, Any] | None = None, *, acts_only: bool = False) -> MappingAdapter:
+    file, _ = parse(yaml.safe_dump(mapping or SHOP), "shop.yaml")
+    return MappingAdapter(file, acts_only=acts_only)
+
+
 def written(path: Path, mapping: dict[str, Any]) -> str:
     file = path / "shop.yaml"
     file.write_text(yaml.safe_dump(mapping, sort_keys=False))
     return f"file:{file}"
 
 
-def decoder(path: Path, mapping: dict[str, Any] | None = None, **more: Any) -> Decoder:
-    name = written(path, SHOP if mapping is None else mapping)
-    topics = {"orders": mapping_adapter(name, orders=True), "acts": mapping_adapter(name)}
+def decoder(mapping: dict[str, Any] | None = None, **more: Any) -> Decoder:
+    topics = {"orders": adapter(mapping), "acts": adapter(mapping)}
     return Decoder("orders", "acts", 1_000_000, timedelta(minutes=5), timedelta(hours=24), topics,
                    **more)  # fmt: skip
 
@@ -89,30 +93,30 @@ def record(body: Any, key: str | None = "7", headers: Any = (), topic: str = "or
     return Record(topic, 0, 0, stamp, key.encode() if key else None, value, headers)
 
 
-def read(path: Path, body: Any, mapping: dict[str, Any] | None = None, **more: Any) -> Any:
-    return decoder(path, mapping).decode(record(body, **more), NOW)
+def read(body: Any, mapping: dict[str, Any] | None = None, **more: Any) -> Any:
+    return decoder(mapping).decode(record(body, **more), NOW)
 
 
 def changed(**fields: Any) -> dict[str, Any]:
     return {**SHOP, **fields}
 
 
-def test_an_order_keeps_its_facts_and_those_that_are_missing_stay_missing(tmp_path: Path) -> None:
-    (order,) = read(tmp_path, ORDER | {"cents": 1990, "currency": "PEN", "gift": True})
+def test_an_order_keeps_its_facts_and_those_that_are_missing_stay_missing() -> None:
+    (order,) = read(ORDER | {"cents": 1990, "currency": "PEN", "gift": True})
     assert order == OrderCreated(
         order_id="7", seller_id="12", fulfilment="dropshipping",
         entered_at=datetime(2026, 11, 22, 10, tzinfo=UTC), total="19.90", currency="PEN",
         lines=[{"sku": "a"}], labels={"gift": "true"},
     )  # fmt: skip
-    (bare,) = read(tmp_path, {k: v for k, v in ORDER.items() if k != "items"})
+    (bare,) = read({k: v for k, v in ORDER.items() if k != "items"})
     assert (bare.total, bare.currency, bare.labels, bare.lines, bare.due) == (None,) * 5
 
 
-def test_one_record_may_tell_several_acts(tmp_path: Path) -> None:
+def test_one_record_may_tell_several_acts() -> None:
     at = datetime(2026, 11, 22, 11, tzinfo=UTC)
     parcel = {"ok": True, "at": round(at.timestamp() * 1000), "checked": False, "note": "gone"}
     body = ORDER | {"state": "void", "parcels": [parcel, {"ok": False}, parcel]}
-    order, canceled, first, second = read(tmp_path, body)
+    order, canceled, first, second = read(body)
     assert type(order) is OrderCreated
     assert (canceled.status, canceled.occurred_at.day) == ("canceled", 23)
     assert (first.status, first.occurred_at, first.stock_ok) == ("shipped", at, False)
@@ -120,30 +124,27 @@ def test_one_record_may_tell_several_acts(tmp_path: Path) -> None:
     assert first == second
 
 
-def test_handling_counts_at_its_earliest_time_and_a_cancellation_at_its_latest(
-    tmp_path: Path,
-) -> None:
+def test_handling_counts_at_its_earliest_time_and_a_cancellation_at_its_latest() -> None:
     days = {}
     for state in ("accepted", "void"):
-        _, act = read(tmp_path, ORDER | {"state": state})
+        _, act = read(ORDER | {"state": state})
         days[act.status] = act.occurred_at.day
     assert days == {"start-handling": 22, "canceled": 23}
 
 
-def test_a_word_outside_the_table_is_unknown_though_plazo_knows_it(tmp_path: Path) -> None:
-    _, act = read(tmp_path, ORDER | {"state": "order-accepted"})
+def test_a_word_outside_the_table_is_unknown_though_plazo_knows_it() -> None:
+    _, act = read(ORDER | {"state": "order-accepted"})
     assert act.status == "shop:order-accepted"
 
 
-def test_a_topic_of_acts_gets_no_order(tmp_path: Path) -> None:
-    adapter = mapping_adapter(written(tmp_path, SHOP), orders=False)
-    (act,) = adapter(json.dumps(ORDER | {"state": "ACCEPTED"}).encode(), NOW)
+def test_a_topic_of_acts_gets_no_order() -> None:
+    (act,) = adapter(acts_only=True)(json.dumps(ORDER | {"state": "ACCEPTED"}).encode(), NOW)
     assert type(act) is OrderStatusChanged
 
 
-def test_records_that_are_not_ours_are_passed_over(tmp_path: Path) -> None:
-    assert read(tmp_path, {"test": True}) == ()
-    assert read(tmp_path, ORDER, changed(only="kind == 'order'")) == ()
+def test_records_that_are_not_ours_are_passed_over() -> None:
+    assert read({"test": True}) == ()
+    assert read(ORDER, changed(only="kind == 'order'")) == ()
 
 
 WRAPPED = {
@@ -156,16 +157,14 @@ WRAPPED = {
 
 @pytest.mark.parametrize("wrapping", WRAPPED)
 @pytest.mark.parametrize("only", ["state == 'New'", "test != `true`"])
-def test_a_wrapping_is_taken_off_and_never_passed_over(
-    tmp_path: Path, wrapping: str, only: str
-) -> None:
+def test_a_wrapping_is_taken_off_and_never_passed_over(wrapping: str, only: str) -> None:
     body, headers = WRAPPED[wrapping]
-    (order,) = read(tmp_path, body, changed(only=only), headers=headers)
+    (order,) = read(body, changed(only=only), headers=headers)
     assert order.order_id == "7"
 
 
-def test_a_missing_id_is_a_dead_letter_by_name(tmp_path: Path) -> None:
-    found = read(tmp_path, {k: v for k, v in ORDER.items() if k != "id"})
+def test_a_missing_id_is_a_dead_letter_by_name() -> None:
+    found = read({k: v for k, v in ORDER.items() if k != "id"})
     assert found == Refusal(RefusalClass.INVALID, "order_id: missing", ("7",))
 
 
@@ -185,18 +184,18 @@ def test_a_missing_id_is_a_dead_letter_by_name(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_read_is_refused_by_name_and_shields_its_order(
-    tmp_path: Path, fields: dict[str, Any], message: str
+    fields: dict[str, Any], message: str
 ) -> None:
     # Only the mapping knows where the id stands: the key is another.
-    reader = decoder(tmp_path, ignore_keys=True)
+    reader = decoder(ignore_keys=True)
     found = reader.decode(record(ORDER | fields, key="other"), NOW)
     assert isinstance(found, Refusal)
     assert found.message == message
     assert found.order_ids == ("7", "other")
 
 
-def test_the_deadline_of_a_refused_order_is_salvaged_by_its_mapping(tmp_path: Path) -> None:
-    reader = decoder(tmp_path)
+def test_the_deadline_of_a_refused_order_is_salvaged_by_its_mapping() -> None:
+    reader = decoder()
     one = record(ORDER | {"cents": "?"})
     refusal = reader.decode(one, NOW)
     assert isinstance(refusal, Refusal)
@@ -207,10 +206,10 @@ def test_the_deadline_of_a_refused_order_is_salvaged_by_its_mapping(tmp_path: Pa
     )  # fmt: skip
 
 
-def test_our_own_events_stand_beside_a_mapping(tmp_path: Path) -> None:
+def test_our_own_events_stand_beside_a_mapping() -> None:
     own = {"order_id": "7", "status": "canceled", "occurred_at": "2026-11-22T10:00:00Z"}
     headers = (("ce_type", b"marketplace.order.status-changed.v1"), ("ce_specversion", b"1.0"))
-    found = read(tmp_path, own, headers=headers, topic="acts")
+    found = read(own, headers=headers, topic="acts")
     assert (type(found), found.status) == (OrderStatusChanged, "canceled")
 
 
@@ -240,14 +239,14 @@ def test_a_time_without_an_offset_needs_a_zone() -> None:
     assert moments("2026-11-22T10:04:05", None, None) == ()
 
 
-def test_an_hour_that_comes_twice_is_both(tmp_path: Path) -> None:
+def test_an_hour_that_comes_twice_is_both() -> None:
     lisbon = changed(zone="Europe/Lisbon")
     twice = {
         "created": "2026-10-25T01:30:00",
         "changed": "2026-10-25T01:30:00",
         "state": "accepted",
     }
-    order, act = read(tmp_path, ORDER | twice, lisbon)
+    order, act = read(ORDER | twice, lisbon)
     assert (order.entered_at.hour, act.occurred_at.hour) == (1, 0)
 
 
@@ -326,8 +325,8 @@ def test_a_record_cannot_make_lists_in_lists_costly(source: str) -> None:
         found_by(source, hostile)
 
 
-def test_a_costly_record_is_refused_by_name_and_shields_its_order(tmp_path: Path) -> None:
-    found = read(tmp_path, ORDER | {"items": [{}] * (MOST_STEPS // 2)})
+def test_a_costly_record_is_refused_by_name_and_shields_its_order() -> None:
+    found = read(ORDER | {"items": [{}] * (MOST_STEPS // 2)})
     message = "order.lines: the record takes too many steps"
     assert found == Refusal(RefusalClass.INVALID, message, ("7",))
 
@@ -340,9 +339,9 @@ def test_a_small_record_may_take_few_steps() -> None:
     assert len(expression.find(Scope(small, ""), small)) == 10_000
 
 
-def test_a_record_that_finds_itself_many_times_is_refused(tmp_path: Path) -> None:
+def test_a_record_that_finds_itself_many_times_is_refused() -> None:
     order = SHOP["order"] | {"lines": "items[].root()"}
-    found = read(tmp_path, ORDER | {"items": [{}] * 10_000}, changed(order=order))
+    found = read(ORDER | {"items": [{}] * 10_000}, changed(order=order))
     assert found.message == "order: the record takes too many steps"
 
 
@@ -357,8 +356,8 @@ JSON = st.recursive(
 
 
 @pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> Decoder:
-    return decoder(tmp_path_factory.mktemp("mapping"))
+def reader() -> Decoder:
+    return decoder()
 
 
 @hypothesis.settings(deadline=None)
@@ -438,6 +437,40 @@ samples: [{record: {at: 2026-11-22 10:00:00, on: yes, n: 017}, becomes: []}]
     ]  # fmt: skip
 
 
+TRIED = ORDER | {"state": "void", "parcels": [{"ok": True, "at": 1_763_805_845_000}]}
+WHOLE = SHOP | {
+    "samples": [
+        *SHOP["samples"],
+        {
+            "record": TRIED,
+            "becomes": [
+                {"order_id": "7", "seller_id": "12", "fulfilment": "dropshipping",
+                 "entered_at": "2026-11-22T10:00:00Z", "lines": [{"sku": "a"}]},
+                {"order_id": "7", "status": "canceled", "occurred_at": "2026-11-23T11:00:00Z"},
+                {"order_id": "7", "status": "shipped", "occurred_at": "2025-11-22T10:04:05Z"},
+            ],
+        },
+    ],
+}  # fmt: skip
+
+
+def test_a_file_that_reads_its_samples(tmp_path: Path) -> None:
+    assert mapping_adapter(written(tmp_path, WHOLE)).brings_orders
+
+
+def test_each_rule_must_be_tried_by_a_sample(tmp_path: Path) -> None:
+    # As with a misspelt name: every record would be passed over.
+    nobody = {"record": TRIED, "becomes": []}
+    mapping = changed(only="kidn == 'order'", samples=[nobody])
+    with pytest.raises(FormatInvalid) as error:
+        mapping_adapter(written(tmp_path, mapping))
+    assert [one.split(": ", 1)[1] for one in error.value.faults] == [
+        "order: no sample becomes an order",
+        "acts.0: no sample becomes an act by this rule",
+        "acts.1: no sample becomes an act by this rule",
+    ]
+
+
 @pytest.mark.parametrize(
     ("sample", "fault"),
     [
@@ -451,21 +484,23 @@ samples: [{record: {at: 2026-11-22 10:00:00, on: yes, n: 017}, becomes: []}]
 def test_a_file_whose_samples_fail_is_a_fault(
     tmp_path: Path, sample: dict[str, Any], fault: str
 ) -> None:
-    samples = [*SHOP["samples"], sample]
+    samples = [*WHOLE["samples"], sample]
     with pytest.raises(FormatInvalid) as error:
         mapping_adapter(written(tmp_path, changed(samples=samples)))
     (told,) = error.value.faults
     lines = (tmp_path / "shop.yaml").read_text().splitlines()
     line = max(number for number, one in enumerate(lines, 1) if one.startswith("- record:"))
-    assert told.startswith(f"{tmp_path}/shop.yaml:{line}: samples.1: ")
+    assert told.startswith(f"{tmp_path}/shop.yaml:{line}: samples.2: ")
     assert fault in told
 
 
 def test_a_file_must_fit_its_topic(tmp_path: Path) -> None:
-    acts = written(tmp_path, {k: v for k, v in SHOP.items() if k != "order"})
+    tried = [{"record": TRIED, "becomes": WHOLE["samples"][1]["becomes"][1:]}]
+    acts = written(tmp_path, {k: v for k, v in SHOP.items() if k != "order"} | {"samples": tried})
     with pytest.raises(FormatInvalid, match="has no `order`"):
         mapping_adapter(acts, orders=True)
-    orders = written(tmp_path, changed(acts=[]))
+    tried = [{"record": TRIED, "becomes": WHOLE["samples"][1]["becomes"][:1]}]
+    orders = written(tmp_path, changed(acts=[], samples=tried))
     with pytest.raises(FormatInvalid, match="has no `acts`"):
         mapping_adapter(orders, orders=False)
 

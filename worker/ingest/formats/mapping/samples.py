@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -20,12 +20,33 @@ _PERSONAL = frozenset({"text", "responsible"})
 _TIME: TypeAdapter[datetime] = TypeAdapter(Time)
 
 
-def faults(file: MappingFile) -> Iterator[tuple[int, str]]:
-    """Yield the number of each sample that does not become what it should, and the difference."""
+Place = tuple[int | str, ...]
+
+
+def faults(file: MappingFile) -> Iterator[tuple[Place, str]]:
+    """Yield the place of each sample that does not become what it should, and the difference.
+
+    Yield each part of the file that no sample needs, too: a filter with a misspelt name would pass
+    every record over, and silence would be taken for that of the sellers.
+    """
     adapter = MappingAdapter(file)
     for number, sample in enumerate(file.samples):
         if (fault := _fault(adapter, sample)) is not None:
-            yield number, fault
+            yield ("samples", number), fault
+    if file.order is not None and not _tried(file, acts=[]):
+        yield ("order",), "no sample becomes an order"
+    for number, part in enumerate(file.acts):
+        if not _tried(file, order=None, acts=[part]):
+            yield ("acts", number), "no sample becomes an act by this rule"
+
+
+def _tried(file: MappingFile, **parts: Any) -> bool:
+    """Whether a sample becomes an event by these parts alone."""
+    adapter = MappingAdapter(file.model_copy(update=parts))
+    now = datetime(1970, 1, 1, tzinfo=UTC)
+    values = (json.dumps(sample.record).encode() for sample in file.samples)
+    found = (outcome(adapter, value, now) for value in values)
+    return any(events and not isinstance(events, RefusalError) for events in found)
 
 
 def outcome(

@@ -43,8 +43,8 @@ def shipped_files() -> dict[str, Traversable]:
 
 def _tried(mapping: MappingFile, root: Any, name: str) -> MappingFile:
     found = [
-        f"{name}:{line_of(root, ('samples', number))}: samples.{number}: {fault}"
-        for number, fault in samples.faults(mapping)
+        f"{name}:{line_of(root, place)}: {'.'.join(map(str, place))}: {fault}"
+        for place, fault in samples.faults(mapping)
     ]
     if found:
         raise FormatInvalid(found)
