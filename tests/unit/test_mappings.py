@@ -1,5 +1,7 @@
 """Formats that a file describes."""
 
+import contextlib
+import itertools
 import json
 import re
 from datetime import UTC, datetime, timedelta, timezone
@@ -23,6 +25,7 @@ from worker.ingest.formats.mapping.adapter import MOST_ACTS, MappingAdapter
 from worker.ingest.formats.mapping.expression import (
     DEEPEST,
     FEWEST_STEPS,
+    FUNCTIONS,
     LONGEST,
     MOST_STEPS,
     Expression,
@@ -166,6 +169,12 @@ def test_a_wrapping_is_taken_off_and_never_passed_over(wrapping: str, only: str)
 def test_a_missing_id_is_a_dead_letter_by_name() -> None:
     found = read({k: v for k, v in ORDER.items() if k != "id"})
     assert found == Refusal(RefusalClass.INVALID, "order_id: missing", ("7",))
+
+
+@pytest.mark.parametrize("given", [7.5, True, ["7"], {}])
+def test_an_id_that_is_none_is_refused_though_the_record_tells_nothing_else(given: Any) -> None:
+    found = read({"id": given, "state": "New"}, changed(order=None))
+    assert found == Refusal(RefusalClass.INVALID, "order_id: string_type", ("7",))
 
 
 @pytest.mark.parametrize(
@@ -329,6 +338,13 @@ def test_a_costly_record_is_refused_by_name_and_shields_its_order() -> None:
     found = read(ORDER | {"items": [{}] * (MOST_STEPS // 2)})
     message = "order.lines: the record takes too many steps"
     assert found == Refusal(RefusalClass.INVALID, message, ("7",))
+
+
+@pytest.mark.parametrize("lines", ["&id", "[&id]", "starts_with(id, 'x')"])
+def test_what_no_event_can_hold_is_refused_by_name(lines: str) -> None:
+    found = read(ORDER, changed(order=SHOP["order"] | {"lines": lines}))
+    assert isinstance(found, Refusal)
+    assert found.message.endswith(": a function does not fit what it finds")
 
 
 def test_a_small_record_may_take_few_steps() -> None:
@@ -576,3 +592,13 @@ def test_the_page_names_each_mapping_key_and_limit() -> None:
             assert re.search(rf"(?m)(`{key}`|^ *(- )?{key}:)", PAGE), key
     for limit in (LONGEST, DEEPEST, FEWEST_STEPS, MOST_STEPS, MOST_ACTS):
         assert f" {limit:,} " in PAGE.replace("\n", " ")
+
+
+def test_no_argument_makes_a_function_raise() -> None:
+    odd = ("`null`", "`1`", "`1e308`", "`-1e400`", "''", "'x'", "`[]`", '`[1, "a", null, [2]]`',
+           "`{}`", '`{"a": [1]}`', "`true`", "&@", "&a.b", "root()", "@")  # fmt: skip
+    for name, spec in FUNCTIONS.items():
+        for arguments in itertools.product(odd, repeat=max(len(spec["signature"]), 1)):
+            given = arguments if spec["signature"] else ()
+            with contextlib.suppress(NotApplicable):
+                found_by(f"{name}({', '.join(given)})", {"a": [{"b": "x"}, {"b": 2}, None]})

@@ -117,7 +117,9 @@ class _Reading:
         found = identifier(self._find(self._file.order_id, self.root, "order_id"))
         if found is None:
             raise _fault("order_id", "missing", "Field required")
-        return found  # type: ignore[no-any-return]
+        if not isinstance(found, str):
+            raise _fault("order_id", "string_type", "Input should be a valid string")
+        return found
 
     def holds(self, only: Expression | None, value: Any, place: str) -> bool:
         """Whether a filter lets a value pass: it finds something but false, null and nothing."""
@@ -249,8 +251,7 @@ class _Reading:
         except TooCostly:
             raise _too_costly(place) from None
         except NotApplicable:
-            message = f"{place}: a function does not fit what it finds"
-            raise RefusalError(RefusalClass.INVALID, message) from None
+            raise _not_applicable(place) from None
 
     def _json(self, order_id: str, fields: dict[str, Any], place: str) -> bytes:
         try:
@@ -258,7 +259,10 @@ class _Reading:
             self._scope.charge_for(fields)
         except TooCostly:
             raise _too_costly(place) from None
-        return to_json({"order_id": order_id} | fields)
+        try:
+            return to_json({"order_id": order_id} | fields, inf_nan_mode="null")
+        except ValueError:  # an expression that finds an expression, as `&a` does
+            raise _not_applicable(place) from None
 
     def facts(self, part: OrderPart | None) -> Facts:
         """Return what can be read of an order, each field for itself."""
@@ -284,6 +288,11 @@ def _unwrapped(value: bytes) -> bytes | None:
     except RefusalError:  # a row that was deleted
         return None
     return inner.value if inner else None
+
+
+def _not_applicable(place: str) -> RefusalError:
+    message = f"{place.rstrip('.')}: a function does not fit what it finds"
+    return RefusalError(RefusalClass.INVALID, message)
 
 
 def _too_costly(place: str) -> RefusalError:

@@ -206,7 +206,7 @@ class _Interpreter(TreeInterpreter):
         return super().visit_slice(node, value)
 
 
-_FUNCTIONS: Any = _Functions.FUNCTION_TABLE
+FUNCTIONS: Any = _Functions.FUNCTION_TABLE
 # By the kind of a node. The library looks them up anew for each interpreter, and so each record.
 _METHODS: Any = {
     name.removeprefix("visit_"): getattr(_Interpreter, name)
@@ -234,11 +234,11 @@ def _calls(node: Any) -> Iterator[tuple[str, int]]:
 
 
 def _check_call(name: str, given: int) -> None:
-    if name not in _FUNCTIONS:
-        like = get_close_matches(name, _FUNCTIONS, 1)
+    if name not in FUNCTIONS:
+        like = get_close_matches(name, FUNCTIONS, 1)
         hint = f"; did you mean {like[0]}()?" if like else ""
         raise ValueError(f"there is no function {name}(){hint}")
-    signature = _FUNCTIONS[name]["signature"]
+    signature = FUNCTIONS[name]["signature"]
     variadic = bool(signature) and signature[-1].get("variadic", False)
     if given < len(signature) or (given > len(signature) and not variadic):
         least = "at least " if variadic else ""
