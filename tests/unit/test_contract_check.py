@@ -136,6 +136,15 @@ def test_it_says_in_words_what_is_wanted(
     assert wanted in found["refused"][0]["wanted"][0]
 
 
+def test_a_change_of_a_deadline_needs_its_type(tmp_path: Path) -> None:
+    change = {"order_id": "o-1", "occurred_at": ORDER["entered_at"], "author": "a", "reason": "r"}
+    _, found = checked(tmp_path, lines(change))
+    assert found["refused"][0]["wanted"][0].startswith("ce_type: marketplace.order.deadline-ext")
+    headers = {"ce_type": "marketplace.order.deadline-held.v1", "ce_specversion": "1.0"}
+    code, _ = checked(tmp_path, lines({"value": change, "headers": headers}))
+    assert code == 0
+
+
 def warned(path: Path, content: str, *options: str) -> list[tuple[str, str]]:
     code, found = checked(path, content, *options)
     assert code == 0

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from schemas.events import RefusalClass
 from schemas.models import OrderCreated, OrderStatusChanged
+from schemas.statuses import Meaning, normalise
 from worker import __main__ as command_line
 from worker.errors import FormatInvalid
 from worker.ingest.decoder import Decoder
@@ -37,6 +38,7 @@ from worker.ingest.formats.mapping.file import ActPart, MappingFile, OrderPart, 
 from worker.ingest.formats.mapping.source import shipped, shipped_files
 from worker.ingest.formats.mapping.values import amount, moments
 from worker.ingest.salvage import salvage
+from worker.policy import file as policy_file
 from worker.records import Record, Refusal
 from worker.settings import Settings
 
@@ -138,6 +140,13 @@ def test_handling_counts_at_its_earliest_time_and_a_cancellation_at_its_latest()
 def test_a_word_outside_the_table_is_unknown_though_plazo_knows_it() -> None:
     _, act = read(ORDER | {"state": "order-accepted"})
     assert act.status == "shop:order-accepted"
+
+
+def test_the_policy_file_may_give_such_a_word_a_meaning() -> None:
+    text = "version: 1\nstatuses: {'shop:packed': handling}\npolicies: [{name: a, window: 24h}]"
+    vocabulary = policy_file.parse(text, timedelta(0)).vocabulary
+    _, act = read(ORDER | {"state": "Packed"})
+    assert vocabulary.meaning(normalise(act.status)) is Meaning.HANDLING
 
 
 def test_a_topic_of_acts_gets_no_order() -> None:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from pydantic_core import from_json
 
+from schemas.events import DEADLINE_EXTENDED
 from schemas.models import Dispute, OrderCreated, OrderStatusChanged, Validation
 from schemas.statuses import nearest, normalise
 from worker.domain.case import Reason
@@ -56,6 +57,8 @@ _WANTED: Final[Mapping[str, str]] = {
     "key": "the order's id, as PLAZO_KEYS says",
 }
 _CODE = re.compile(r"(?P<field>[A-Za-z0-9_.-]+): (?P<code>[a-z_]+)")
+# The fields that only changes of deadlines have.
+_CHANGE = frozenset({"author", "reason"})
 _MISSING = frozenset({"missing"})
 _DOUBTS: Final[Mapping[str, str]] = {
     Reason.ENTERED_LATE.value: "comes later than its window allows: a person would decide",
@@ -215,6 +218,9 @@ def _fields(value: bytes | None) -> dict[str, Any] | None:
 
 def _wanted(message: str, fields: dict[str, Any] | None) -> Iterator[str]:
     """Yield what the contract wants of each field that a refusal names, in words."""
+    if fields is not None and fields.keys() >= _CHANGE and "status: missing" in message:
+        yield f"ce_type: {DEADLINE_EXTENDED}, or of a hold or a release, in a header"
+        return
     for part in message.split("; "):
         match = _CODE.match(part)
         if match is None:
