@@ -22,7 +22,7 @@ from worker import __main__ as command_line
 from worker.errors import FormatInvalid
 from worker.ingest.decoder import Decoder
 from worker.ingest.formats import mapping_adapter
-from worker.ingest.formats.mapping.adapter import MOST_ACTS, MappingAdapter
+from worker.ingest.formats.mapping.adapter import MappingAdapter
 from worker.ingest.formats.mapping.expression import (
     DEEPEST,
     FEWEST_STEPS,
@@ -35,6 +35,7 @@ from worker.ingest.formats.mapping.expression import (
     TooCostly,
 )
 from worker.ingest.formats.mapping.file import ActPart, MappingFile, OrderPart, parse
+from worker.ingest.formats.mapping.reading import MOST_ACTS
 from worker.ingest.formats.mapping.source import shipped, shipped_files
 from worker.ingest.formats.mapping.values import amount, moments
 from worker.ingest.salvage import salvage

@@ -83,7 +83,7 @@ States = Annotated[dict[str, str | None], BeforeValidator(_states), AfterValidat
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
 
 
-class _Time(_Part):
+class TimePart(_Part):
     """A time. ``since`` is the earliest that it can be, where ``find`` is the latest."""
 
     find: Find
@@ -115,7 +115,7 @@ class _Amount(_Part):
         return f"`{given}`" if type(given) is int else given
 
 
-Time = Annotated[_Time, BeforeValidator(_found)]
+Time = Annotated[TimePart, BeforeValidator(_found)]
 Amount = Annotated[_Amount, BeforeValidator(_found)]
 Label = Annotated[str, Field(min_length=1, max_length=LABEL_NAME_LENGTH)]
 
