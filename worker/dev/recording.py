@@ -16,7 +16,8 @@ from schemas.statuses import STATUSES, Meaning, normalise
 from worker.dev.ledger import UNREADABLE, Entry, Fact, Message
 from worker.errors import PlazoError
 from worker.operations import record_files
-from worker.operations.record_files import BadLine, Line
+from worker.operations.documents import BadLine
+from worker.operations.record_files import Line
 from worker.settings import Settings
 
 _CHANGES = b"marketplace.order.deadline-"

@@ -25,7 +25,8 @@ from worker.ingest.entry import Entry
 from worker.ingest.formats.mapping.samples import outcome
 from worker.ingest.formats.model import Adapter
 from worker.ingest.parse_errors import RefusalError
-from worker.operations.record_files import BadLine, Line, read
+from worker.operations.documents import BadLine
+from worker.operations.record_files import Line, read
 from worker.records import Record, Refusal
 from worker.settings import Settings
 
