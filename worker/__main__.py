@@ -14,6 +14,7 @@ from worker.cli import (
     contract,
     dead_letters,
     deadlines,
+    formats,
     lanes,
     policy,
     positions,
@@ -35,6 +36,7 @@ from worker.cli.settings import settings
 from worker.cli.statuses import statuses
 from worker.errors import (
     DatabaseFault,
+    FormatInvalid,
     KafkaUnavailable,
     ModeConflict,
     PlazoError,
@@ -58,10 +60,13 @@ for _command in (
     statuses, settings,
 ):  # fmt: skip
     app.command()(_command)
-for _group in (lanes, positions, shadow, policy, contract, brake, topics, dead_letters, deadlines):
+for _group in (
+    lanes, positions, shadow, policy, contract, formats, brake, topics, dead_letters, deadlines,
+):  # fmt: skip
     app.add_typer(_group.app)
 
 _STATUS: dict[type[PlazoError], int] = {
+    FormatInvalid: 2,
     PolicyInvalid: 2,
     SeveralDatabases: 2,
     SessionNotKept: 2,

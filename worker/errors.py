@@ -66,6 +66,14 @@ class PolicyInvalid(PlazoError):
         self.faults = tuple(faults)
 
 
+class FormatInvalid(PlazoError):
+    """A format cannot be used; ``faults`` states each, with its line where there is one."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = tuple(faults)
+
+
 class PolicyConflict(PlazoError):
     """A policy was changed, but its version was not."""
 

@@ -7,8 +7,9 @@ in the reference is generated from here. All faults are reported at once.
 import difflib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -49,6 +50,31 @@ def _refuse_removed(value: str) -> str:
 
 
 PREFIX, ENV_FILE = "PLAZO_", ".env"
+# How the settings name a mapping that comes with Plazo, a mapping file, and the formats of others.
+MAPPING, FILE, PLUGINS = "mapping:", "file:", "plazo.formats"
+
+
+def _format(*names: str) -> Callable[[str], str]:
+    """Check the name of a format. Its file or its plug-in is read where it is used."""
+
+    def check(value: str) -> str:
+        if value in ("plazo", *names):
+            return value
+        if value.startswith((MAPPING, FILE)) and value not in (MAPPING, FILE):
+            return value
+        # The search for plug-ins reads the metadata of every package.
+        known = ("plazo", *names, *sorted(entry_points(group=PLUGINS).names))
+        if value in known:
+            return value
+        raise PydanticCustomError(
+            "format",
+            "must be one of {known}, mapping:NAME or file:PATH",
+            {"known": ", ".join(known)},
+        )
+
+    return check
+
+
 # What Kubernetes sets in the pods beside a service by the name of `plazo…`, and what tests read.
 _NOT_OURS = re.compile(
     r"PLAZO_(?:TEST_.*|(?:.+_)?SERVICE_(?:HOST|PORT(?:_.+)?)"
@@ -117,12 +143,19 @@ class Settings(BaseSettings):
         description="Input: extensions, holds and releases, and then nowhere else; empty: they "
         "come with the status changes. A topic of its own lets an ACL tell who may extend.",
     )
-    order_created_format: Literal["plazo", "vtex-order", "mirakl-order"] = Field(
-        "plazo", description="Format of its records: `plazo`, `vtex-order` or `mirakl-order`."
+    order_created_format: Annotated[str, AfterValidator(_format("vtex-order", "mirakl-order"))] = (
+        Field(
+            "plazo",
+            description="Format of its records: `plazo`, `vtex-order`, `mirakl-order`, "
+            "`mapping:NAME`, `file:PATH` or the name of a plug-in.",
+        )
     )
-    order_status_changed_format: Literal["plazo", "vtex-feed", "vtex-hook", "mirakl-acts"] = Field(
+    order_status_changed_format: Annotated[
+        str, AfterValidator(_format("vtex-feed", "vtex-hook", "mirakl-acts"))
+    ] = Field(
         "plazo",
-        description="Format of its records: `plazo`, `vtex-feed`, `vtex-hook` or `mirakl-acts`.",
+        description="Format of its records: `plazo`, `vtex-feed`, `vtex-hook`, `mirakl-acts`, "
+        "`mapping:NAME`, `file:PATH` or the name of a plug-in.",
     )
     vtex_affiliates: str = Field(
         "",

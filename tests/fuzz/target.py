@@ -18,6 +18,8 @@ _FORMATS = (
     ("vtex-order", "vtex-feed"),
     ("vtex-order", "vtex-hook"),
     ("mirakl-order", "mirakl-acts"),
+    ("mapping:shopify", "mapping:shopify"),
+    ("mapping:mercado-libre", "mapping:mercado-libre"),
 )
 _NOW = datetime(2026, 11, 22, 18, tzinfo=UTC)
 _MAX_RECORD = 1 << 16
@@ -27,8 +29,8 @@ _SETTINGS = [
         _env_file=None,
         order_created_topic="created",
         order_status_changed_topic="status",
-        order_created_format=created,  # type: ignore[arg-type]
-        order_status_changed_format=status,  # type: ignore[arg-type]
+        order_created_format=created,
+        order_status_changed_format=status,
         max_record_bytes=_MAX_RECORD,
     )
     for created, status in _FORMATS

@@ -115,6 +115,10 @@ def test_it_brings_the_files_for_operators(installed: Installed, tmp_path: Path)
                  "postgres/roles.sql", "postgres/grants.sql"):  # fmt: skip
         assert str(tmp_path / name) in written
         assert (tmp_path / name).read_bytes() == (ROOT / "deploy" / name).read_bytes()
+    # A mapping that was written out is a start for one's own.
+    mapping = tmp_path / "mappings/shopify.yaml"
+    assert str(mapping) in written
+    assert installed.output("format", "check", str(mapping)).endswith("as it says\n")
 
 
 async def test_it_migrates_checks_and_runs(installed: Installed, settings: dict[str, str]) -> None:

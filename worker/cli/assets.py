@@ -27,7 +27,7 @@ def runbook(
 def assets(
     directory: Annotated[Path, typer.Argument(metavar="DIR", file_okay=False)],
 ) -> None:
-    """Write the runbooks, alerts, roles, grants, dashboard and schemas to a directory."""
+    """Write runbooks, alerts, roles, grants, dashboard, schemas and mappings to a directory."""
     from worker.operations.assets import write
 
     try:

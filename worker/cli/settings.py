@@ -1,5 +1,6 @@
 """The settings of a command, the report of invalid ones, and ``plazo settings``."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,21 @@ def load_settings() -> "Settings":
     Raises:
         typer.Exit: status 2, after a line for each invalid or unknown variable.
     """
+    settings, faults = find_settings()
+    if settings is None or faults:
+        for each in faults:
+            typer.echo(each, err=True)
+        raise typer.Exit(2)
+    return settings
+
+
+def find_settings(
+    instead: Mapping[str, Any] | None = None,
+) -> "tuple[Settings | None, list[str]]":
+    """The settings from the environment, if they can be read, and the faults of all variables.
+
+    ``instead`` holds fields that the command gives.
+    """
     from pydantic import ValidationError
 
     from worker.settings import PREFIX, Settings, unknown_variables
@@ -39,7 +55,7 @@ def load_settings() -> "Settings":
     ]
     settings = None
     try:
-        settings = Settings()
+        settings = Settings(**(instead or {}))
     except ValidationError as error:
         # All faults at once, and no value: one of them may be a password.
         for fault in error.errors(include_input=False, include_url=False, include_context=False):
@@ -48,11 +64,14 @@ def load_settings() -> "Settings":
             for ours, plain in _PLAIN.items():
                 message = message.replace(ours, plain)
             faults.append(f"{PREFIX}{name.upper()}: {message}" if name else message)
-    if settings is None or faults:
-        for each in faults:
-            typer.echo(each, err=True)
-        raise typer.Exit(2)
-    return settings
+    if settings is not None and settings.foreign_formats:
+        from worker.ingest.formats import FormatInvalid, adapters
+
+        try:
+            adapters(settings)
+        except FormatInvalid as error:
+            faults += error.faults
+    return settings, faults
 
 
 def settings(as_json: AsJson = False) -> None:

@@ -1,23 +1,12 @@
-"""A file of recorded events, one JSON object a line, for ``plazo dev --events`` and
-``plazo contract check``.
-
-A line is either an event as it stands in a topic's value::
-
-    {"order_id": "v1-01", "status": "canceled", "occurred_at": "2026-11-22T18:00:00Z"}
-
-or a record with any of its parts, whose value may be text that is no JSON at all::
-
-    {"topic": "order-status-changed", "key": "v1-01", "headers": {}, "value": {...} or "text"}
-
-On a topic with another system's format the event is one of that system.
+"""Files of recorded events for ``plazo dev --events``, in the shapes of
+:mod:`worker.operations.record_files`.
 """
 
 import json
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -26,11 +15,12 @@ from schemas.models import OrderCreated, OrderStatusChanged
 from schemas.statuses import STATUSES, Meaning, normalise
 from worker.dev.ledger import UNREADABLE, Entry, Fact, Message
 from worker.errors import PlazoError
-from worker.ingest.formats import Adapter, adapters
-from worker.ingest.parse_errors import RefusalError
+from worker.operations import record_files
+from worker.operations.documents import BadLine
+from worker.operations.record_files import Line
 from worker.settings import Settings
 
-_CHANGES = "marketplace.order.deadline-"
+_CHANGES = b"marketplace.order.deadline-"
 _NAMED = re.compile(r'"order_id"\s*:\s*"([^"\\]{1,200})"')
 
 
@@ -45,127 +35,32 @@ def read(path: Path, settings: Settings, now: datetime) -> Iterator[Message]:
         BadRecording: at the first line that is no event.
     """
     for line in records(path, settings):
-        if line.headers.get(names.CE_TYPE, "").startswith(_CHANGES):
+        if dict(line.headers).get(names.CE_TYPE, b"").startswith(_CHANGES):
             reason = "the audit of plazo dev knows no changes of deadlines"
             raise BadRecording(f"{path.name}, line {line.number}: {reason}")
         yield _message(line, settings, now)
 
 
-def records(path: Path, settings: Settings, topic: str | None = None) -> Iterator["Line"]:
-    """The lines of the file as records; empty ones are left out.
+def records(path: Path, settings: Settings, topic: str | None = None) -> Iterator[Line]:
+    """The records of the file.
 
-    ``topic`` is that of lines without one; ``None`` finds it by their fields.
+    ``topic`` is that of all; ``None`` finds it by their fields.
 
     Raises:
         BadRecording: at the first line that is no event.
     """
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                try:
-                    yield _line(number, _object(line), settings, topic)
-                except _BadLine as error:
-                    raise BadRecording(f"{path.name}, line {number}: {error}") from None
-
-
-class Line(NamedTuple):
-    """One line: a record that is still to be published."""
-
-    number: int
-    topic: str
-    key: bytes | None
-    value: bytes | None
-    headers: Mapping[str, str]
-
-
-class _BadLine(Exception):
-    pass
-
-
-def _object(line: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(line)
-    except (ValueError, RecursionError):
-        raise _BadLine("not JSON in UTF-8") from None
-    if not isinstance(found, dict):
-        raise _BadLine("not a JSON object")
-    return found
+    name = None if topic is None else record_files.known_topic(topic, settings)
+    for line in record_files.read(path.read_bytes(), settings, name):
+        if isinstance(line, BadLine):
+            raise BadRecording(f"{path.name}, line {line.number}: {line.reason}")
+        yield line
 
 
 def _message(line: Line, settings: Settings, now: datetime) -> Message:
     key = None if line.key is None else line.key.decode()
-    meanings = _meanings(line.topic, key, line.value, line.headers, settings, now)
-    headers = tuple((name, text.encode()) for name, text in line.headers.items())
-    return Message(line.topic, line.key, line.value, headers, None, meanings)
-
-
-def _line(number: int, line: dict[str, Any], settings: Settings, topic: str | None) -> Line:
-    # An event may have fields of these names too: the order of VTEX has a `value`.
-    whole = "value" in line and ("topic" in line or line.keys() <= {"key", "headers", "value"})
-    record = line if whole else {"value": line}
-    value = record["value"]
-    if not isinstance(value, dict | str | None):
-        raise _BadLine("value: not an object, text or null")
-    headers = record.get("headers") or {}
-    if not isinstance(headers, dict) or not all(isinstance(v, str) for v in headers.values()):
-        raise _BadLine("headers: not an object of texts")
-    topic = _topic(record.get("topic", topic), value, settings)
-    key = record["key"] if "key" in record else _order_id(value, topic, settings)
-    if not isinstance(key, str | None):
-        raise _BadLine("key: not text or null")
-    try:
-        raw = value.encode() if isinstance(value, str) else None
-        raw = json.dumps(value).encode() if isinstance(value, dict) else raw
-        raw_key = None if key is None else key.encode()
-        "".join((*headers, *headers.values())).encode()
-    except UnicodeEncodeError:
-        raise _BadLine("a lone surrogate") from None
-    return Line(number, topic, raw_key, raw, headers)
-
-
-def _topic(given: object, value: object, settings: Settings) -> str:
-    created, changed, *_ = settings.input_topics
-    if given is None:
-        found = _topic_by_fields(value, settings) if isinstance(value, dict) else None
-        if found is None:
-            raise _BadLine("no topic, and no fields to find it by; name it by --topic")
-        return found
-    known = {topic: topic for topic in settings.input_topics}
-    known |= {"order-created": created, "order-status-changed": changed}
-    if not isinstance(given, str) or given not in known:
-        raise _BadLine(f"topic: none of {', '.join(known)}")
-    return known[given]
-
-
-def _topic_by_fields(value: dict[str, Any], settings: Settings) -> str | None:
-    created, changed, *_ = settings.input_topics
-    foreign = adapters(settings)
-    # In structured mode the event is inside the envelope.
-    body = value["data"] if isinstance(value.get("data"), dict) else value
-    if "entered_at" in body:
-        return created
-    if "occurred_at" in body or ("status" in body and not foreign):
-        return changed
-    reading = [topic for topic, adapter in foreign.items() if _read(adapter, value)]
-    return reading[0] if len(reading) == 1 else None
-
-
-def _read(adapter: Adapter, value: dict[str, Any]) -> tuple[OrderCreated | OrderStatusChanged, ...]:
-    try:
-        return adapter(json.dumps(value).encode(), datetime.now(UTC))
-    except (ValidationError, RefusalError):
-        return ()
-
-
-def _order_id(value: object, topic: str, settings: Settings) -> object:
-    if not isinstance(value, dict):
-        return None
-    data = value.get("data")
-    body = data if isinstance(data, dict) else value
-    if topic in (foreign := adapters(settings)) and (read := _read(foreign[topic], body)):
-        return read[0].order_id
-    named = (body.get(name) for name in ("order_id", "orderId", "OrderId"))
-    return next((one for one in named if isinstance(one, str)), None)
+    headers = {name: text.decode() for name, text in line.headers}
+    meanings = _meanings(line.topic, key, line.value, headers, settings, now)
+    return Message(line.topic, line.key, line.value, line.headers, None, meanings)
 
 
 def _meanings(

@@ -47,7 +47,7 @@ def named_orders(
         for order_id in (trimmed, *(aliases(trimmed) if aliases else ())):
             if len(order_ids) == MAX_ORDER_IDS:
                 return tuple(order_ids)
-            if _is_order_id(order_id):
+            if is_order_id(order_id):
                 order_ids[order_id] = None
     return tuple(order_ids)
 
@@ -85,7 +85,7 @@ def _named_in(body: bytes, *, parse: bool, nested: bool = False) -> Iterator[str
     if body.startswith(FRAME) and body[FRAMED_AT : FRAMED_AT + 1] == b"{":
         body = body[FRAMED_AT:]
     encoding = json.detect_encoding(body)
-    # Bytes that are not UTF-8 become surrogates, so that _is_order_id() drops the name.
+    # Bytes that are not UTF-8 become surrogates, so that is_order_id() drops the name.
     text = body.decode(encoding, "surrogateescape" if encoding.startswith("utf-8") else "replace")
     named: list[str] = []
     encoded: list[str] = []
@@ -165,7 +165,8 @@ def _inflated(body: bytes) -> bytes:
         return b""
 
 
-def _is_order_id(candidate: str) -> bool:
+def is_order_id(candidate: str) -> bool:
+    """Whether a text can be the id of an order."""
     try:
         candidate.encode()
     except UnicodeEncodeError:

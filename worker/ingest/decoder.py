@@ -45,8 +45,9 @@ from schemas.models import (
     OrderStatusChanged,
 )
 from worker.ingest import formats
-from worker.ingest.broken_records import ids_in_key, named_orders
+from worker.ingest.broken_records import MAX_ORDER_IDS, ids_in_key, is_order_id, named_orders
 from worker.ingest.formats import Adapter
+from worker.ingest.formats.model import Facts, Salvaging
 from worker.ingest.parse_errors import (
     MAX_MESSAGE,
     RefusalError,
@@ -67,6 +68,7 @@ _CAPITAL_I = ord("I")  # of Infinity
 _MAX_CACHED_ENVELOPES = 16
 _MAX_CACHED_BYTES = 500
 _OWN_TYPES = "marketplace.order."
+_SPECVERSION_FIELD = b'"specversion"'
 # Of a header's name, the part that is looked at. The names that are read are shorter.
 _NAME_PREFIX = 64
 _SPECVERSION = re.compile(r"1\.[0-9]{1,9}")
@@ -188,7 +190,29 @@ class Decoder:
 
     def named_orders(self, record: Record) -> tuple[str, ...]:
         """Return the orders that a record names, readable or not; a refusal shields each."""
-        return named_orders(record, self._max_record_bytes, self._aliases)
+        named = named_orders(record, self._max_record_bytes, self._aliases)
+        told = (self.facts(record) or {}).get("order_id")
+        if not isinstance(told, str) or not is_order_id(told := told.strip()):
+            return named
+        # The format knows which id is that of the order.
+        return tuple(dict.fromkeys((told, *named)))[:MAX_ORDER_IDS]
+
+    def facts(self, record: Record) -> Facts | None:
+        """Return what the format of a topic can read of a refused record.
+
+        ``None`` if it is ours, or one that tells nothing.
+        """
+        adapter = self._adapters.get(record.topic)
+        if not isinstance(adapter, Salvaging) or not record.value:
+            return None
+        if len(record.value) > self._max_record_bytes or len(record.headers) > MOST_HEADERS:
+            return None
+        mode, kind = _mode(record.headers)
+        envelope = _foreign_envelope(mode, record.value)
+        if kind.startswith(_OWN_TYPES) or str((envelope or {}).get("type")).startswith(_OWN_TYPES):
+            return None
+        data = (envelope or {}).get("data")
+        return adapter.facts(record.value if data is None else to_json(data))
 
     def _decode_event(self, record: Record, now: datetime) -> Event:
         topic, _, _, _, key, value, headers = record
@@ -234,7 +258,8 @@ class Decoder:
             self._check_key_length(record)
         value = self._checked_value(record)
         refuse_constants(value)
-        if mode == _STRUCTURED and (envelope := _envelope(value)):
+        envelope = _foreign_envelope(mode, value)
+        if envelope is not None:
             if str(envelope.get("type")).startswith(_OWN_TYPES):
                 return self._decode_event(record, now)
             if envelope.get("data") is not None:
@@ -420,6 +445,16 @@ def _envelope(value: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return found if isinstance(found, dict) else None
+
+
+def _foreign_envelope(mode: bytes, value: bytes) -> dict[str, Any] | None:
+    """The CloudEvent in structured mode that another system's record stands in."""
+    if mode != _STRUCTURED and _SPECVERSION_FIELD not in value:
+        return None
+    envelope = _envelope(value)
+    if envelope is None or mode == _STRUCTURED or {"type", "data"} <= envelope.keys():
+        return envelope
+    return None
 
 
 def _structured_data(value: bytes, event_types: _EventTypes) -> tuple[bytes, _EventType]:

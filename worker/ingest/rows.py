@@ -20,6 +20,7 @@ from schemas.statuses import Meaning, normalise
 from worker.domain.acts import CANCELED_IN_PART, EXTENDED, HELD, ORDER_CREATED, RELEASED
 from worker.ingest.decoder import Decoder, Event
 from worker.ingest.entry import Entry
+from worker.ingest.formats.model import Facts
 from worker.ingest.salvage import DOUBT, salvage
 from worker.observability.labels import Effect
 from worker.records import NOT_INFLATED, Partition, Record, Refusal, timestamp_of
@@ -172,7 +173,8 @@ def decode_into(
             refusal = cast("Refusal", event)
             add_dead_letter(rows, record, refusal, lane)
             if record.topic == entry.orders_topic:
-                _add_salvaged(rows, record, refusal, entry, latest + decoder.max_clock_skew)
+                facts = decoder.facts(record)
+                _add_salvaged(rows, record, refusal, entry, latest + decoder.max_clock_skew, facts)
 
 
 def packed_labels(labels: Mapping[str, str] | None) -> str | None:
@@ -225,10 +227,15 @@ def is_salvaged(order: tuple[Any, ...]) -> bool:
 
 
 def _add_salvaged(
-    rows: Rows, record: Record, refusal: Refusal, entry: Entry, latest: datetime
+    rows: Rows,
+    record: Record,
+    refusal: Refusal,
+    entry: Entry,
+    latest: datetime,
+    facts: Facts | None,
 ) -> None:
     """Enter the order of a refused order-created, if its deadline can be read."""
-    event = salvage(record, refusal, latest)
+    event = salvage(record, refusal, latest, facts)
     if event is None or event.order_id in rows.orders:
         return
     with suppress(OverflowError):

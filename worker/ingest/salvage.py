@@ -5,6 +5,7 @@ would learn of a silent seller.
 """
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,16 +22,18 @@ _SELLERS = ("seller_id", "shop_id")
 _LONGEST = 200
 
 
-def salvage(record: Record, refusal: Refusal, latest: datetime) -> OrderCreated | None:
+def salvage(
+    record: Record, refusal: Refusal, latest: datetime, facts: Mapping[str, Any] | None = None
+) -> OrderCreated | None:
     """The order of a refused order-created, as far as it can be read.
 
     ``None`` if it names no order, or tells no time at ``latest`` or before. Of several ids, the
-    first is that of the order.
+    first is that of the order. ``facts`` are those that the format of the topic finds.
     """
     if not refusal.order_ids or not record.value:
         return None
     try:
-        body = json.loads(record.value)
+        body = json.loads(record.value) if facts is None else facts
         if "specversion" in body:
             body = body["data"]
         entered_at = _time(next(body[name] for name in _ENTRY_TIMES if name in body))

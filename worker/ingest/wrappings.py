@@ -19,7 +19,7 @@ _T = TypeVar("_T")
 _MOST: Final = 4
 
 
-class _Unwrapped(NamedTuple):
+class Unwrapped(NamedTuple):
     """A value, and the name of the field that held it, with a dot."""
 
     value: bytes
@@ -36,7 +36,7 @@ def read_wrapped(
     """
     field = ""
     for _ in range(_MOST):
-        inner = _unwrap(value)
+        inner = unwrap(value)
         if inner is None:
             break
         value, field = inner.value, field + inner.field
@@ -47,15 +47,16 @@ def read_wrapped(
     raise validation_refusal(error, value, field) from None
 
 
-def _unwrap(value: bytes) -> _Unwrapped | None:
+def unwrap(value: bytes) -> Unwrapped | None:
+    """Return what stands inside a wrapping, ``None`` if there is none."""
     if value.startswith(FRAME) and value[FRAMED_AT : FRAMED_AT + 1] == b"{":
-        return _Unwrapped(value[FRAMED_AT:], "")
+        return Unwrapped(value[FRAMED_AT:], "")
     try:
         found = from_json(value, allow_inf_nan=False)
     except ValueError:
         return None
     if isinstance(found, str):
-        return _Unwrapped(found.encode(), "")
+        return Unwrapped(found.encode(), "")
     if not isinstance(found, dict):
         return None
     if "payload" in found and "schema" in found:
@@ -67,5 +68,5 @@ def _unwrap(value: bytes) -> _Unwrapped | None:
     return None
 
 
-def _packed(inner: Any, field: str) -> _Unwrapped | None:
-    return _Unwrapped(to_json(inner), field) if isinstance(inner, dict | str) else None
+def _packed(inner: Any, field: str) -> Unwrapped | None:
+    return Unwrapped(to_json(inner), field) if isinstance(inner, dict | str) else None

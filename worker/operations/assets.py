@@ -1,4 +1,5 @@
-"""The files for operators that come with the program: runbooks, alerts, roles, dashboard, schemas.
+"""The files for operators that come with the program: runbooks, alerts, roles, dashboard, schemas,
+and the mappings of other systems' formats.
 
 A wheel carries them in ``worker/assets``; in a checkout they are read where they are maintained, in
 ``deploy``.
@@ -9,6 +10,8 @@ from difflib import get_close_matches
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+
+from worker.ingest.formats.mapping.source import shipped_files
 
 _FILES = (
     "prometheus/plazo.rules.yaml",
@@ -60,6 +63,8 @@ def _all() -> Iterator[tuple[str, Traversable]]:
     yield "schemas/asyncapi.json", schemas / "asyncapi.json"
     for schema in sorted(schemas.joinpath("json").iterdir(), key=lambda one: one.name):
         yield f"schemas/{schema.name}", schema
+    for mapping in shipped_files().values():
+        yield f"mappings/{mapping.name}", mapping
 
 
 def _pages() -> dict[str, Traversable]:

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
@@ -23,6 +22,7 @@ from schemas.types import Name, Text
 from worker.domain.acts import ORDER_CREATED
 from worker.domain.policy import AtLapse, CutOff, Dispute, Policies, Policy, Rule
 from worker.errors import PolicyInvalid
+from worker.located_yaml import line_of, repeated_keys
 from worker.policy.calendars import CalendarPart, Minutes, Part, listed
 from worker.policy.conditions import When
 from worker.policy.words import clock_fault, meanings, vocabulary
@@ -59,7 +59,7 @@ def parse(
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         if root is None:
             raise PolicyInvalid([f"{name}: is empty"])
-        if repeated := list(_repeated(root)):
+        if repeated := list(repeated_keys(root)):
             raise PolicyInvalid([f"{name}:{line}: {key}: given twice" for line, key in repeated])
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -71,7 +71,7 @@ def parse(
     except ValidationError as error:
         raise PolicyInvalid(
             [
-                f"{name}:{_line(root, fault['loc'])}: "
+                f"{name}:{line_of(root, fault['loc'])}: "
                 f"{'.'.join(map(str, fault['loc'])) or 'file'}: {_without_prefix(fault['msg'])}"
                 for fault in error.errors(include_url=False)
             ]
@@ -80,38 +80,6 @@ def parse(
 
 def _without_prefix(message: str) -> str:
     return message.removeprefix("Value error, ")
-
-
-def _line(root: Any, path: Sequence[int | str]) -> int:
-    """The line of the innermost node on a path; a missing key is reported at its parent."""
-    node = root
-    line: int = node.start_mark.line
-    for step in path:
-        if isinstance(node, yaml.MappingNode):
-            found = next(((k, v) for k, v in node.value if k.value == str(step)), None)
-            if found is None:
-                break
-            line, node = found[0].start_mark.line, found[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int):
-            node = node.value[step]
-            line = node.start_mark.line
-        else:
-            break
-    return line + 1
-
-
-def _repeated(node: Any) -> Iterator[tuple[int, str]]:
-    """Keys that one mapping gives twice: YAML would silently let the last one win."""
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if key.value in seen:
-                yield key.start_mark.line + 1, key.value
-            seen.add(key.value)
-            yield from _repeated(value)
-    elif isinstance(node, yaml.SequenceNode):
-        for one in node.value:
-            yield from _repeated(one)
 
 
 def _text(value: object) -> object:

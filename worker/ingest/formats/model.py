@@ -2,19 +2,35 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic_core import from_json, to_json
 
 from schemas.events import RefusalClass
-from schemas.models import OrderStatusChanged
+from schemas.models import OrderCreated, OrderStatusChanged
 from schemas.statuses import STATUSES, Meaning, normalise
 from schemas.types import Time
 from worker.ingest.parse_errors import RefusalError, validation_refusal
 
 # Statuses that never start a clock.
-_PAST = (Meaning.HANDLING, Meaning.DISPUTE_OPENED, Meaning.DISPUTE_RESOLVED)
+PAST_ONLY = (Meaning.HANDLING, Meaning.DISPUTE_OPENED, Meaning.DISPUTE_RESOLVED)
+
+
+# From a record's value and its timestamp.
+Adapter = Callable[[bytes, datetime], tuple[OrderCreated | OrderStatusChanged, ...]]
+
+# What can be read of an order though its record is refused: fields of order-created, as they are.
+Facts = dict[str, Any]
+
+
+@runtime_checkable
+class Salvaging(Protocol):
+    """An adapter that can tell more of a refused record than the names of its fields do."""
+
+    def facts(self, value: bytes) -> Facts:
+        """Return ``order_id``, ``seller_id``, ``fulfilment`` and ``entered_at``, where known."""
+        ...
 
 
 class Foreign(BaseModel):
@@ -82,6 +98,6 @@ def moment(status: str, earliest: datetime | None, latest: datetime) -> datetime
     an early one. So does a cancellation: what came before it would make the order alive again. It
     needs none, since one that is known before the verdict closes the order at any time.
     """
-    if earliest is not None and STATUSES.get(normalise(status)) in _PAST:
+    if earliest is not None and STATUSES.get(normalise(status)) in PAST_ONLY:
         return min(earliest, latest)
     return latest

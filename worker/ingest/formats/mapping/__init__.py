@@ -1,0 +1,1 @@
+"""Formats that a file describes: JMESPath expressions for the fields of our events."""
