@@ -1,0 +1,145 @@
+"""Turns Avro into JSON, by the schema of its writer.
+
+Logical types become what the contract has in their place: times are texts of RFC 3339, decimals
+are texts with a point. So whatever reads JSON reads Avro: wrappings, foreign formats, mappings.
+"""
+
+import io
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import fastavro
+from fastavro.read import LOGICAL_READERS
+from pydantic_core import from_json, to_json
+
+from worker.ingest.registry.avro_limits import SchemaRefused, check_limits
+
+# Reads one value, which must end where its bytes end.
+AvroReader = Callable[[bytes], bytes]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Ours, so that a hostile decimal of a million digits costs no second.
+_OURS = "plazo-"
+_LONGEST_DECIMAL = 64  # bytes
+_MOST_DIGITS = 100
+
+
+class AvroInvalid(Exception):
+    """Bytes do not fit their schema. The message holds none of them."""
+
+
+def avro_reader(text: str, references: Iterable[str]) -> AvroReader:
+    """Return the reader of a schema; ``references`` are the texts that it needs, deepest first.
+
+    Raises:
+        SchemaRefused: it is no schema of Avro, or breaks a limit of :mod:`.avro_limits`.
+    """
+    named: dict[str, Any] = {}
+    try:
+        for each in references:
+            fastavro.parse_schema(_ours(from_json(each)), named)
+        schema = fastavro.parse_schema(_ours(_from_text(text)), named)
+        if isinstance(schema, str) and schema in named:
+            schema = named[schema]
+        check_limits(schema, named)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError,
+            fastavro.schema.SchemaParseException, fastavro.schema.UnknownType):  # fmt: skip
+        raise SchemaRefused("it is no Avro schema") from None
+
+    def read(body: bytes) -> bytes:
+        stream = io.BytesIO(body)
+        try:
+            found = fastavro.schemaless_reader(stream, schema, None)
+        # The decoder lets through whatever the bytes lead to, such as an index out of range.
+        except Exception as error:
+            raise AvroInvalid(type(error).__name__) from None
+        if stream.tell() != len(body):
+            raise AvroInvalid("bytes are left over")
+        try:
+            return to_json(found, bytes_mode="base64", inf_nan_mode="constants")
+        except ValueError as error:
+            raise AvroInvalid(type(error).__name__) from None
+
+    return read
+
+
+def _from_text(text: str) -> Any:
+    """A schema of one word stands in quotes or, in some registries, without them."""
+    return from_json(text) if text.lstrip()[:1] in ('"', "{", "[") else text.strip()
+
+
+def _ours(schema: Any) -> Any:
+    """The schema with our readers of logical types, and without defaults, which no writer needs."""
+    if isinstance(schema, list):
+        return [_ours(branch) for branch in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {name: told for name, told in schema.items() if name not in ("default", "doc")}
+    for inner in ("type", "items", "values"):
+        if inner in kept:
+            kept[inner] = _ours(kept[inner])
+    if isinstance(kept.get("fields"), list):
+        kept["fields"] = [_ours(field) for field in kept["fields"]]
+    if "logicalType" in kept:
+        kept["logicalType"] = f"{_OURS}{kept['logicalType']}"
+    return kept
+
+
+def _moment(unit: timedelta, offset: str = "Z") -> Callable[..., str]:
+    def read(number: int, *_: object) -> str:
+        return (_EPOCH + number * unit).isoformat()[:-6] + offset
+
+    return read
+
+
+def _nanoseconds(offset: str = "Z") -> Callable[..., str]:
+    def read(number: int, *_: object) -> str:
+        # Finer digits than a microsecond's are cut, as in JSON.
+        moment = _EPOCH + timedelta(microseconds=number // 1000)
+        return moment.isoformat()[:-6] + offset
+
+    return read
+
+
+def _time(unit: timedelta) -> Callable[..., str]:
+    return lambda number, *_: (_EPOCH + number * unit).time().isoformat()
+
+
+def _date(days: int, *_: object) -> str:
+    return (date(1970, 1, 1) + timedelta(days=days)).isoformat()
+
+
+def _decimal(raw: bytes, schema: Any, *_: object) -> str:
+    scale = schema.get("scale", 0)
+    if len(raw) > _LONGEST_DECIMAL or not 0 <= scale <= _MOST_DIGITS:
+        raise ValueError
+    digits = Decimal(int.from_bytes(raw, "big", signed=True)).as_tuple()
+    return format(Decimal((digits.sign, digits.digits, -scale)), "f")
+
+
+_MILLISECOND, _MICROSECOND = timedelta(milliseconds=1), timedelta(microseconds=1)
+
+# By Avro type and logical type, as the library wants them. Others are read as their Avro type.
+LOGICAL_READERS.update(
+    {
+        f"{kind}-{_OURS}{logical}": reader
+        for kind, logical, reader in (
+            ("long", "timestamp-millis", _moment(_MILLISECOND)),
+            ("long", "timestamp-micros", _moment(_MICROSECOND)),
+            ("long", "timestamp-nanos", _nanoseconds()),
+            # No offset: which instant it is nobody knows, and the contract refuses it.
+            ("long", "local-timestamp-millis", _moment(_MILLISECOND, "")),
+            ("long", "local-timestamp-micros", _moment(_MICROSECOND, "")),
+            ("long", "local-timestamp-nanos", _nanoseconds("")),
+            ("int", "date", _date),
+            ("int", "time-millis", _time(_MILLISECOND)),
+            ("long", "time-micros", _time(_MICROSECOND)),
+            ("bytes", "decimal", _decimal),
+            ("fixed", "decimal", _decimal),
+            ("fixed", "uuid", lambda raw, *_: str(UUID(bytes=raw))),
+        )
+    }
+)
