@@ -11,8 +11,8 @@ from typing import Any
 import fastavro
 import pytest
 
-from worker.ingest.registry.avro import AvroInvalid, avro_reader
-from worker.ingest.registry.avro_limits import SchemaRefused
+from worker.ingest.registry.avro import avro_reader
+from worker.ingest.registry.avro_limits import AvroInvalid, SchemaRefused
 
 # What a schema or a value may cost here, on a busy machine; unguarded they cost minutes or memory.
 SECONDS = 5.0

@@ -9,6 +9,10 @@ Accepted are:
 - CloudEvents in **structured mode** (``application/cloudevents+json``, or without a content type),
   with ``data`` or ``data_base64``.
 - Any of these inside what connectors wrap around it, see :mod:`worker.ingest.wrappings`.
+- Any of these as JSON or Avro in the **wire format of Confluent**, see
+  :mod:`worker.ingest.registry`.
+
+A record with a key, and with neither value nor type, is a tombstone: it tells nothing.
 
 The key names the order, plain or as JSON, as a struct of Connect or Avro, or as a number; or it is
 ignored, by setting.
@@ -28,8 +32,9 @@ If a record has several errors, the first in the order of the checks below gives
 
 import base64
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import chain, islice
 from typing import Any, Final, NamedTuple, NoReturn, cast
 
 from pydantic import ValidationError
@@ -45,7 +50,7 @@ from schemas.models import (
     OrderStatusChanged,
 )
 from worker.ingest import formats
-from worker.ingest.broken_records import ids_in_key, named_orders
+from worker.ingest.broken_records import MAX_ORDER_IDS, ids_in_key, named_orders
 from worker.ingest.formats import Adapter
 from worker.ingest.parse_errors import (
     MAX_MESSAGE,
@@ -54,6 +59,15 @@ from worker.ingest.parse_errors import (
     refuse_constants,
     validation_refusal,
 )
+from worker.ingest.registry.framing import (
+    FRAME,
+    SchemaId,
+    framed_key,
+    framed_value,
+    is_json,
+    named,
+)
+from worker.ingest.registry.schemas import Schemas, SchemasMissing
 from worker.ingest.wrappings import read_wrapped
 from worker.records import LONGEST_KEY, MOST_HEADERS, NOT_INFLATED, Record, Refusal, timestamp_of
 from worker.settings import Settings
@@ -131,6 +145,7 @@ class Decoder:
         deadline_changes_topic: str | None = None,
         *,
         ignore_keys: bool = False,
+        schemas: Schemas | None = None,
     ) -> None:
         carries: dict[str, Any] = {
             order_created_topic: _ORDERS,
@@ -154,12 +169,15 @@ class Decoder:
         self._adapters = adapters or {}
         self._aliases = aliases
         self._ignore_keys = ignore_keys
+        self._schemas = schemas
         self._max_record_bytes = max_record_bytes
         self.max_clock_skew = max_clock_skew
         self._latest_entry = datetime.max.replace(tzinfo=UTC) - longest_wait
 
     @classmethod
-    def of(cls, settings: Settings, longest_wait: timedelta) -> "Decoder":
+    def of(
+        cls, settings: Settings, longest_wait: timedelta, schemas: Schemas | None = None
+    ) -> "Decoder":
         """Return the decoder for these settings."""
         return cls(
             settings.order_created_topic,
@@ -171,24 +189,79 @@ class Decoder:
             formats.aliases(settings),
             settings.deadline_changes_topic,
             ignore_keys=settings.keys == "ignore",
+            schemas=schemas,
         )
 
+    def missing_schemas(self, records: Iterable[Record]) -> set[SchemaId]:
+        """Return the schemas to fetch before these records can be decoded."""
+        return self._schemas.missing(records) if self._schemas else set()
+
     def decode(self, record: Record, now: datetime) -> Event | tuple[Event, ...] | Refusal:
+        """Decode one record, as :meth:`read` does."""
+        return self.read(record, now)[1]
+
+    def read(
+        self, record: Record, now: datetime
+    ) -> tuple[Record, Event | tuple[Event, ...] | Refusal]:
         """Decode one record; no bytes make it raise. ``now`` must be timezone-aware.
 
-        Only adapters return a tuple, of any number of events.
+        Returns the record as JSON as well, without the frame of a schema registry. A tombstone is
+        no event at all; other tuples, of any number of events, come from adapters.
+
+        Raises:
+            SchemasMissing: some of :meth:`missing_schemas` are not known yet.
         """
+        plain = record
         try:
+            value = record.value
+            if value is None:
+                if _is_tombstone(record):
+                    return record, ()
+            # Only without a registry a header can wait until the value turns out to be no JSON.
+            elif value[:1] == FRAME or (self._schemas and record.headers):
+                plain = self._unframed(record)
             if self._adapters and (adapter := self._adapters.get(record.topic)):
-                return self._decode_foreign(adapter, record, now)
-            return self._decode_event(record, now)
+                return plain, self._decode_foreign(adapter, plain, now)
+            return plain, self._decode_event(plain, now)
         except RefusalError as refused:
-            message = refused.message[:MAX_MESSAGE]
-            return Refusal(refused.error, message, self.named_orders(record))
+            message = refused.message
+            if refused.error == RefusalClass.NOT_JSON and (framed := framed_value(plain)):
+                refused.error = RefusalClass.SCHEMA
+                message = f"{named(framed.schema)}: set PLAZO_SCHEMA_REGISTRY_URL"
+            orders = self.named_orders(plain)
+            if plain is not record:
+                orders = (*orders, *self.named_orders(record))
+            orders = tuple(dict.fromkeys(orders))[:MAX_ORDER_IDS]
+            return plain, Refusal(refused.error, message[:MAX_MESSAGE], orders)
 
     def named_orders(self, record: Record) -> tuple[str, ...]:
         """Return the orders that a record names, readable or not; a refusal shields each."""
-        return named_orders(record, self._max_record_bytes, self._aliases)
+        found = named_orders(record, self._max_record_bytes, self._aliases)
+        in_key = [one for one in self._ids_in_avro_key(record) if one not in found]
+        return (*in_key, *found)[:MAX_ORDER_IDS]
+
+    def _unframed(self, record: Record) -> Record:
+        """Return the record with JSON in the place of what a schema registry frames."""
+        found = framed_value(record)
+        if found is None or len(record.value or b"") > self._max_record_bytes:
+            return record
+        if is_json(found.body):
+            return record._replace(value=found.body)
+        if self._schemas is None:
+            message = f"{named(found.schema)}: set PLAZO_SCHEMA_REGISTRY_URL"
+            _refuse(RefusalClass.SCHEMA, message)
+        return record._replace(value=self._schemas.to_json(found))
+
+    def _ids_in_avro_key(self, record: Record) -> Iterator[str]:
+        """Yield the texts and numbers of a key whose schema is known."""
+        found = framed_key(record) if self._schemas else None
+        if found is None or self._schemas is None or len(record.key or b"") > LONGEST_KEY:
+            return
+        try:
+            told = from_json(self._schemas.to_json(found))
+        except (ValueError, RefusalError, SchemasMissing):
+            return  # its bytes are searched all the same
+        yield from islice(_scalars(told), MAX_ORDER_IDS)
 
     def _decode_event(self, record: Record, now: datetime) -> Event:
         topic, _, _, _, key, value, headers = record
@@ -220,7 +293,7 @@ class Decoder:
                 raise validation_refusal(error, value, prefix) from None
             event, prefix = _read_inside(value, event_type, event_types, error)
         if key != event.order_id.encode():
-            self._check_key(key, event, f"{prefix}order_id")
+            self._check_key(record, event, f"{prefix}order_id")
         self._check_time(event, now, prefix)
         return event
 
@@ -249,7 +322,7 @@ class Decoder:
             decoded, _ = read_wrapped(value, read, error)
         for event in decoded:
             if record.key != event.order_id.encode():
-                self._check_key(record.key, event, "the order's id")
+                self._check_key(record, event, "the order's id")
             self._check_time(event, now, "")
         return decoded
 
@@ -260,17 +333,17 @@ class Decoder:
         if not self._ignore_keys:
             _refuse(RefusalClass.NO_KEY, "key: missing")
 
-    def _check_key(self, key: bytes | None, event: Event, wanted: str) -> None:
+    def _check_key(self, record: Record, event: Event, wanted: str) -> None:
         if self._ignore_keys:
             return
-        if not key:
+        if not record.key:
             _refuse(RefusalClass.NO_KEY, "key: missing")
-        if not self._names(key, event):
+        if not self._names(record, record.key, event):
             _refuse(RefusalClass.KEY_MISMATCH, f"key: does not name {wanted}, see PLAZO_KEYS")
 
-    def _names(self, key: bytes, event: Event) -> bool:
+    def _names(self, record: Record, key: bytes, event: Event) -> bool:
         """Whether a key is the order's id in any encoding, or another id of the order."""
-        for text in ids_in_key(key):
+        for text in chain(ids_in_key(key), self._ids_in_avro_key(record)):
             trimmed = text.strip()
             if event.order_id == trimmed:
                 return True
@@ -318,6 +391,21 @@ def _read_inside(
 
 def _refuse(error: RefusalClass, message: str) -> NoReturn:
     raise RefusalError(error, message)
+
+
+def _is_tombstone(record: Record) -> bool:
+    """Whether a record has a key and no value, nor a type: an event that lost its value has one."""
+    if not record.key or len(record.key) > LONGEST_KEY or record.headers == NOT_INFLATED:
+        return False
+    return not _mode(record.headers)[1]
+
+
+def _scalars(told: Any) -> Iterator[str]:
+    if isinstance(told, dict | list):
+        for inner in told.values() if isinstance(told, dict) else told:
+            yield from _scalars(inner)
+    elif isinstance(told, str) or type(told) is int:
+        yield str(told)
 
 
 def _refuse_not_inflated(record: Record) -> None:

@@ -24,6 +24,10 @@ class SchemaRefused(Exception):
     """A schema is not read. The message names its fault, and nothing of its text."""
 
 
+class AvroInvalid(Exception):
+    """Bytes do not fit their schema. The message holds none of them."""
+
+
 class _Cost(NamedTuple):
     """The debt of a type, negative where its bytes pay for more, and the types inside each other.
 

@@ -173,6 +173,7 @@ class RegistryClient:
 
 
 _HINTS = {
+    200: ", and no answer of a schema registry",
     401: ": see PLAZO_SCHEMA_REGISTRY_USERNAME, _PASSWORD and _TOKEN",
     403: ": the identity may not read this schema",
     404: ": see the path in PLAZO_SCHEMA_REGISTRY_URL",

@@ -63,6 +63,12 @@ def schema_ids(record: Record) -> Iterator[SchemaId]:
         yield key.schema
 
 
+def named(schema: SchemaId) -> str:
+    """The schema in the words of a refusal."""
+    kind = "id" if isinstance(schema, int) else "GUID"
+    return f"Confluent wire format, schema {kind} {schema}"
+
+
 def _framed(record: Record, raw: bytes | None, header: str) -> Framed | None:
     if not raw:
         return None
