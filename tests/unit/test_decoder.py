@@ -213,7 +213,8 @@ def test_a_refusal_names_the_encoding_that_it_knows() -> None:
     assert refused(record(AVRO[5:], headers=in_header)).message == asked
     for start, name in (
         (gzip.compress(changed()), "gzip"), (b"\x28\xb5\x2f\xfd\0", "zstd"),
-        (b"Obj\1", "a file of Avro"), (b"\xc3\1abc", "a single object of Avro"), (b"\3\0" + bytes(16), "a record of the Glue"),
+        (b"Obj\1", "a file of Avro"), (b"\xc3\1abc", "a single object of Avro"),
+        (b"\3\0" + bytes(16), "a record of the Glue"),
     ):  # fmt: skip
         assert f"it begins like {name}" in refused(record(start)).message
 

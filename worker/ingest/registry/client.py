@@ -1,5 +1,6 @@
 """Asks a schema registry: the HTTP API of Confluent, which Karapace, Redpanda and Apicurio have."""
 
+import base64
 import json
 import ssl
 from typing import Any, Final, NamedTuple
@@ -50,14 +51,10 @@ class RegistryClient:
         self._ca_file = settings.schema_registry_ca_file
         self._timeout = aiohttp.ClientTimeout(settings.schema_registry_timeout.total_seconds())
         self._headers = {"Accept": _ACCEPT}
-        self._auth = None
-        if settings.schema_registry_username is not None:
-            password = settings.schema_registry_password
-            self._auth = aiohttp.BasicAuth(
-                settings.schema_registry_username,
-                password.get_secret_value() if password else "",
-                encoding="utf-8",
-            )
+        if (password := settings.schema_registry_password) is not None:
+            identity = f"{settings.schema_registry_username}:{password.get_secret_value()}"
+            encoded = base64.b64encode(identity.encode()).decode()
+            self._headers["Authorization"] = f"Basic {encoded}"
         if settings.schema_registry_token is not None:
             token = settings.schema_registry_token.get_secret_value()
             self._headers["Authorization"] = f"Bearer {token}"
@@ -166,7 +163,6 @@ class RegistryClient:
             self._session = aiohttp.ClientSession(
                 timeout=self._timeout,
                 headers=self._headers,
-                auth=self._auth,
                 connector=aiohttp.TCPConnector(ssl=context, limit=4),
             )
         return self._session

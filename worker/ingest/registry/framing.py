@@ -39,9 +39,9 @@ def framed_value(record: Record) -> Framed | None:
 def framed_key(record: Record) -> Framed | None:
     """Return what is inside the frame of a key; ``None`` if it has none.
 
-    Only beside a value with a frame: the number of a ``long`` begins with zeros as well.
+    The number of a ``long`` may look like one.
     """
-    return _framed(record, record.key, KEY_SCHEMA) if framed_value(record) else None
+    return _framed(record, record.key, KEY_SCHEMA)
 
 
 def is_json(body: bytes) -> bool:
@@ -53,13 +53,16 @@ def is_json(body: bytes) -> bool:
 
 
 def schema_ids(record: Record) -> Iterator[SchemaId]:
-    """Yield the schemas that the value and the key of a record cannot be read without."""
+    """Yield the schemas that the value and the key of a record cannot be read without.
+
+    That of a key only beside a value with a frame, so that no number is asked for.
+    """
     found = framed_value(record)
     if found is None:
         return
     if not is_json(found.body):
         yield found.schema
-    if (key := _framed(record, record.key, KEY_SCHEMA)) and not is_json(key.body):
+    if (key := framed_key(record)) and not is_json(key.body):
         yield key.schema
 
 
