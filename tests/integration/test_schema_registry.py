@@ -57,9 +57,8 @@ async def registry() -> AsyncIterator[Apicurio]:
 class Publisher:
     """Serializes as Confluent does, and publishes by librdkafka."""
 
-    def __init__(self, market: Market, bootstrap: str, registry: Apicurio) -> None:
+    def __init__(self, market: Market, bootstrap: str, client: SchemaRegistryClient) -> None:
         self.topics = market.topics
-        client = SchemaRegistryClient({"url": registry.url})
         self.order: Serializer = AvroSerializer(client, ORDER)
         self.act: Serializer = AvroSerializer(client, ACT)
         self.key: Serializer = AvroSerializer(client, KEY)
@@ -111,8 +110,9 @@ async def test_avro_and_json_schema_to_the_verdict(
     registry: Apicurio,
 ) -> None:  # fmt: skip
     """The registry hangs at first: nothing is refused for it, and the guard shows the wait."""
-    publisher = Publisher(market, kafka.bootstrap_servers, registry)
-    await asyncio.to_thread(publish, publisher, now() - timedelta(days=2))
+    with SchemaRegistryClient({"url": registry.url}) as client:
+        publisher = Publisher(market, kafka.bootstrap_servers, client)
+        await asyncio.to_thread(publish, publisher, now() - timedelta(days=2))
     registry.pause()
     worker = new_worker(
         topics, schema_registry_url=registry.url, schema_registry_timeout="PT1S", proof="all"
