@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def check(as_json: AsJson = False) -> None:
-    """Check brokers, registry, topics, publishers, schema, clocks, lanes; name each fault's cure."""
+    """Check Kafka, registry, publishers, schema, clocks and lanes; name the cure of each fault."""
     from worker.operations.checks.model import Status
     from worker.operations.checks.report import checks
 
