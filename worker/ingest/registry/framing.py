@@ -49,7 +49,7 @@ def is_json(body: bytes) -> bool:
 
     Avro may begin with a brace, but it would hardly end with one too.
     """
-    return body[:1] == b"{" and body.rstrip()[-1:] == b"}"
+    return body[:1] == b"{" and (body[-1:] == b"}" or body.rstrip()[-1:] == b"}")
 
 
 def schema_ids(record: Record) -> Iterator[SchemaId]:
@@ -75,7 +75,7 @@ def named(schema: SchemaId) -> str:
 def _framed(record: Record, raw: bytes | None, header: str) -> Framed | None:
     if not raw:
         return None
-    told = _header(record, header)
+    told = _header(record, header) if record.headers else None
     if told is not None and not is_json(raw) and (schema := _schema(told)):
         return Framed(schema, raw)
     if raw.startswith(FRAME) and len(raw) > FRAMED_AT and (schema := _schema(raw[:FRAMED_AT])):

@@ -25,7 +25,7 @@ from worker.ingest.registry.client import (
     SchemaTooLarge,
     SchemaUnknown,
 )
-from worker.ingest.registry.framing import Framed, SchemaId, named, schema_ids
+from worker.ingest.registry.framing import FRAMED_AT, Framed, SchemaId, named, schema_ids
 from worker.observability.guards import Guards
 from worker.observability.labels import Guard, RegistryAnswer
 from worker.observability.logs import logger
@@ -134,7 +134,16 @@ class Schemas:
 
     def missing(self, records: Iterable[Record]) -> set[SchemaId]:
         """Return the schemas that these records need and nobody has asked for."""
-        needed = {schema for record in records for schema in schema_ids(record)}
+        needed: set[SchemaId] = set()
+        begun: set[bytes] = set()
+        for record in records:
+            # Most records have the frame of the one before, or none.
+            if not record.headers and record.value and record.key and record.key[0]:
+                begin = record.value[:FRAMED_AT]
+                if begin in begun:
+                    continue
+                begun.add(begin)
+            needed.update(schema_ids(record))
         return {schema for schema in needed if not self._is_settled(schema)}
 
     def to_json(self, framed: Framed) -> bytes:
