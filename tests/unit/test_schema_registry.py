@@ -25,6 +25,9 @@ from worker.ingest.rows import Rows, decode_into
 from worker.observability.guards import Guards
 from worker.observability.labels import Effect, Guard
 from worker.observability.metrics import Metrics
+from worker.operations.checks.model import Status
+from worker.operations.checks.registry import registry_check
+from worker.operations.registry import fault_of_registry
 from worker.policy.registry import load_policies
 from worker.records import Record, Refusal
 from worker.settings import Settings
@@ -432,6 +435,32 @@ async def test_the_registry_is_told_who_asks(
             await client.probe()
     finally:
         await client.close()
+
+
+async def test_the_check_asks_each_url(registry: SmallRegistry) -> None:
+    def told(url: str | None) -> Settings:
+        return Settings(_env_file=None, schema_registry_url=url)
+
+    down = "http://127.0.0.1:9"
+    assert not list(registry_check(told(None), await fault_of_registry(told(None))))
+    fine = told(registry.url)
+    (check,) = registry_check(fine, await fault_of_registry(fine))
+    assert check.status == Status.OK
+    half = told(f"{registry.url},{down}")
+    (check,) = registry_check(half, await fault_of_registry(half))
+    assert check.status == Status.FAULT
+    assert down in check.finding
+    assert registry.url not in check.finding
+    registry.authorization = "Bearer x"
+    assert "HTTP 401" in str(await fault_of_registry(fine))
+
+
+def test_a_command_that_does_not_ask_the_registry_says_so() -> None:
+    settings = Settings(_env_file=None, schema_registry_url=URL)
+    decoder = Decoder.of(settings, timedelta(days=1))
+    found = decoder.decode(act(framed(7, BODY))._replace(topic=settings.input_topics[1]), NOW)
+    assert isinstance(found, Refusal)
+    assert found.message.endswith("only workers ask the schema registry")
 
 
 URL = "https://registry:8081"

@@ -146,6 +146,7 @@ class Decoder:
         *,
         ignore_keys: bool = False,
         schemas: Schemas | None = None,
+        without_schemas: str = "set PLAZO_SCHEMA_REGISTRY_URL",
     ) -> None:
         carries: dict[str, Any] = {
             order_created_topic: _ORDERS,
@@ -170,6 +171,7 @@ class Decoder:
         self._aliases = aliases
         self._ignore_keys = ignore_keys
         self._schemas = schemas
+        self._without_schemas = without_schemas
         self._max_record_bytes = max_record_bytes
         self.max_clock_skew = max_clock_skew
         self._latest_entry = datetime.max.replace(tzinfo=UTC) - longest_wait
@@ -190,6 +192,9 @@ class Decoder:
             settings.deadline_changes_topic,
             ignore_keys=settings.keys == "ignore",
             schemas=schemas,
+            without_schemas="only workers ask the schema registry"
+            if settings.schema_registry_urls
+            else "set PLAZO_SCHEMA_REGISTRY_URL",
         )
 
     def missing_schemas(self, records: Iterable[Record]) -> set[SchemaId]:
@@ -227,7 +232,7 @@ class Decoder:
             message = refused.message
             if refused.error == RefusalClass.NOT_JSON and (framed := framed_value(plain)):
                 refused.error = RefusalClass.SCHEMA
-                message = f"{named(framed.schema)}: set PLAZO_SCHEMA_REGISTRY_URL"
+                message = f"{named(framed.schema)}: {self._without_schemas}"
             orders = self.named_orders(plain)
             if plain is not record:
                 orders = (*orders, *self.named_orders(record))
@@ -248,8 +253,7 @@ class Decoder:
         if is_json(found.body):
             value = found.body
         elif self._schemas is None:
-            message = f"{named(found.schema)}: set PLAZO_SCHEMA_REGISTRY_URL"
-            _refuse(RefusalClass.SCHEMA, message)
+            _refuse(RefusalClass.SCHEMA, f"{named(found.schema)}: {self._without_schemas}")
         else:
             value = self._schemas.to_json(found)
         # _replace() takes three times as long.
