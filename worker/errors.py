@@ -19,6 +19,14 @@ class Halted(PlazoError):
     """A lane stopped on purpose, because going on could break a promise."""
 
 
+class OtherLog(Halted):
+    """A log is not the one that was read: it was cut, or its topic was made again."""
+
+    def __init__(self, topic: str, partition: int, reason: str) -> None:
+        super().__init__(f"{topic}/{partition} {reason}")
+        self.log = topic, partition
+
+
 class RecordFailed(PlazoError):
     """Our own code fails on a record that stands alone; ``error`` names the class of its error."""
 

@@ -24,6 +24,7 @@ CONTRADICTORY = "escalation contradictory-acts"
 UNKNOWN = "escalation unknown-status"
 CONFLICTING = "escalation conflicting-orders"
 ENTERED_LATE = "escalation entered-late"
+HOLD_EXPIRED = "escalation hold-expired"
 
 HANDLING = ("start-handling", "handling", "ready-for-invoicing", "invoice", "invoiced", "shipped",
             "delivered")  # fmt: skip
@@ -49,6 +50,11 @@ class Unreadable:
 
 
 @dataclass(frozen=True)
+class Astray:
+    """A record of the order's own partition that has to be refused, and names no known order."""
+
+
+@dataclass(frozen=True)
 class Retold:
     """An order-created of the same order that names another seller."""
 
@@ -58,7 +64,7 @@ class Amended:
     """An order-created of the same order by which another policy would decide about silence."""
 
 
-Fact = Act | Unreadable | Retold | Amended
+Fact = Act | Unreadable | Astray | Retold | Amended
 
 
 @dataclass(frozen=True)
@@ -122,6 +128,8 @@ class Terms:
     # When the installation began, and its verdict on an order that was over by then.
     adopted_at: datetime | None = None
     before_adoption: str | None = None
+    # Held since then, and nobody releases it; it expires at this time.
+    hold_expires: datetime | None = None
 
     @property
     def due(self) -> datetime:
@@ -129,7 +137,8 @@ class Terms:
 
     @property
     def fires_at(self) -> datetime:
-        return self.due + self.grace
+        lapses = self.due + self.grace
+        return max(lapses, self.hold_expires) if self.hold_expires else lapses
 
 
 @dataclass(frozen=True)
@@ -260,7 +269,7 @@ def _again(
 
 def _explains_nothing(terms: Terms, fact: Fact) -> bool:
     if not isinstance(fact, Act):
-        return isinstance(fact, Retold | Amended)
+        return isinstance(fact, Retold | Amended | Astray)
     in_time = fact.occurred_at <= terms.due
     return in_time and (fact.status == "canceled" or fact.status in STRANGE)
 
@@ -318,7 +327,7 @@ def _table(terms: Terms, known: list[Fact]) -> tuple[str, str | None]:
         return said, WITHOUT_STOCK
     if late.intersection(IMPLIES_HANDLING) and terms.on_silence is not None:
         return said, HANDLED_LATE
-    if any(isinstance(fact, Unreadable) for fact in known):
+    if any(isinstance(fact, Unreadable | Astray) for fact in known):
         return said, UNREADABLE
     if not terms.logs_reach_back:
         return said, EVIDENCE_INCOMPLETE
@@ -328,6 +337,8 @@ def _table(terms: Terms, known: list[Fact]) -> tuple[str, str | None]:
         return said, CONFLICTING
     if terms.entered_late:
         return said, ENTERED_LATE
+    if terms.hold_expires is not None and terms.on_silence != FACTS_MISSING:
+        return said, HOLD_EXPIRED
     return said, terms.on_silence
 
 

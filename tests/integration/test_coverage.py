@@ -121,7 +121,7 @@ async def test_an_installation_from_before_reaches_back_as_it_did(store: Databas
     site = Site(store)
     async with store.transaction() as tx:
         await tx.execute(
-            "start_position", site.settings.order_status_changed_topic, 0, 0, None, None
+            "start_position", site.settings.order_status_changed_topic, 0, 0, None, None, None
         )
     await site.discover(EMPTY, EMPTY, lanes=(1,))
     assert await site.since() is None

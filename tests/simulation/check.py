@@ -6,7 +6,7 @@ tests/end_to_end/oracle.py. How long work may wait is that of lateness.py.
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from tests.end_to_end.oracle import (
     LATE_DISPUTE,
     POLICY,
     Act,
+    Astray,
     Fact,
     OurCancel,
     Published,
@@ -50,6 +51,11 @@ DECISIVE = (
     "invoiced", "canceled", "dispute-opened", "dispute-resolved",
 )  # fmt: skip
 REMINDER = "deadline-reminder"
+STOP = "payment-pending"
+# A verdict that began before a loss was found is committed by then.
+SETTLED = timedelta(seconds=3)
+# So short that in the end everybody gets a verdict.
+LONGEST_HOLD = timedelta(seconds=12)
 ORDER_CREATED = "order-created"
 UNCONFIRMED = "escalation cancel-unconfirmed"
 ON_SILENCE = {
@@ -90,9 +96,10 @@ def unquiet(world: "World") -> str:
 
 def faults(world: "World") -> Iterator[str]:
     """Every broken promise."""
-    if world.must_halt or world.halted:
+    if world.must_halt or world.halted or world.must_notice:
         yield from _halted(world)
         return
+    yield from _forget_retained(world)
     events: dict[str, list[Event]] = defaultdict(list)
     for (topic, number), log in world.broker.logs.items():
         if topic == DECISIONS:
@@ -126,7 +133,7 @@ def _partition(
             elif not world.is_excused(number, log.entries[record.offset].stored_at):
                 yield f"lane {number}: sequence {event.sequence} twice, without an excuse"
             continue
-        elif event.sequence != last + 1:
+        elif any(between not in seen for between in range(last + 1, event.sequence)):
             yield f"lane {number}: sequence {event.sequence} behind {last}"
         else:
             last = event.sequence
@@ -195,6 +202,48 @@ def _halted(world: "World") -> Iterator[str]:
                 yield f"lane {lane}: a sequence for two decisions, and it never halted"
             for sequence, _ in sorted(known - told):
                 yield f"LOST: lane {lane}, sequence {sequence} was never published"
+    for lane in world.must_notice - world.halted:
+        yield f"lane {lane}: a log went back behind its position, and it never halted"
+    if world.went_back:
+        yield from _cancelled_unread(world)
+
+
+def _cancelled_unread(world: "World") -> Iterator[str]:
+    """Auto-cancels against evidence that a log holds below the position of its lane."""
+    events: dict[str, list[Event]] = defaultdict(list)
+    for (topic, number), log in world.broker.logs.items():
+        if topic == DECISIONS:
+            # Its sequences are judged above.
+            list(_partition(world, log, number, events))
+    for order in world.scenario.orders.values():
+        told = events[order.order_id]
+        if not order.created or any(world.clocks_were_ahead(_seconds(e.decided_at)) for e in told):
+            continue
+        first = _first_terms(world, order)
+        ours = _our_cancels(world, order, told)
+        terms = [*_terms(world, order, first), *_alive_again(world, order, first, ours), first]
+        # What gave an order its deadline may be lost itself.
+        dues = {one.due for one in terms}
+        yield from _earlier(order, terms, [event for event in told if event.due in dues])
+
+
+def _forget_retained(world: "World") -> Iterator[str]:
+    """What retention removed before a worker read it tells of nothing."""
+    tables = world.database.tables
+    read = {
+        (row["topic"], row["partition"], row["offset"])
+        for table in ("acts", "dead_letters")
+        for row in tables[table].values()
+    }
+    for (topic, number), log in world.broker.logs.items():
+        lost = [one for one in log.retained if (topic, number, one.offset) not in read]
+        world.forget(log, lost)
+        if not lost:
+            continue
+        if tables["positions"][topic, number]["covered_since"] is None:
+            yield f"{topic}/{number}: {len(lost)} records were lost, and nobody knows"
+        else:
+            world.found_lost.add(number)
 
 
 def _read(record: Any, stored_at: float) -> Event:
@@ -234,9 +283,9 @@ def _first_sight(world: "World") -> Iterator[str]:
     if world.scenario.rules.adopted is None or not world.times_are_true:
         return
     firsts = [
-        log.entries[0].stored_at
+        log.first_at
         for (topic, _), log in world.broker.logs.items()
-        if topic == STATUS and log.entries and not log.begin
+        if topic == STATUS and log.first_at is not None
     ]
     # The times of records are whole milliseconds.
     least = BASE + timedelta(seconds=min([world.first_start, *firsts]) - 0.001)
@@ -251,7 +300,7 @@ def _entered_late(world: "World", order: Order, terms: Terms) -> set[bool]:
         return {False}
     if not world.times_are_true:
         return {False, True}
-    return {at > terms.due - LEAST_WINDOW for at in order.told}
+    return {at > terms.due - LEAST_WINDOW for at in order.told.values()}
 
 
 def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
@@ -260,25 +309,8 @@ def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
         if events:
             yield f"{who}: decided without an order"
         return
-    narrow, rules = world.scenario.proof == "lane", world.scenario.rules
-    # What is lost may be as young as the moment at which the loss was found.
-    since = [
-        _found_lost(world, partition)
-        for partition in world.scenario.begins
-        if not narrow or partition in order.homes
-    ]
-    if rules.adopted is not None:
-        since += _beginning(world)
-    entered = BASE + timedelta(seconds=order.entered)
-    terms = Terms(
-        entered_at=entered,
-        window=timedelta(seconds=WINDOW),
-        grace=timedelta(seconds=world.scenario.grace),
-        logs_reach_back=all(entered >= instant for instant in since),
-        on_silence=ON_SILENCE[order.side],
-        adopted_at=world.database.adopted_at,
-        before_adoption=BEFORE_ADOPTION if rules.before_adoption == "escalate" else None,
-    )
+    terms = _first_terms(world, order)
+    entered = terms.entered_at
     if any(
         world.clocks_were_ahead(_seconds(at))
         for event in events
@@ -289,10 +321,12 @@ def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
     reminded = [event for event in events if event.kind == REMINDER]
     events = [e for e in events if e.kind != REMINDER and not _is_of_confirmation(e)]
     possible = [
-        replace(one, entered_late=late)
+        replace(one, entered_late=late, logs_reach_back=back)
         for one in _terms(world, order, terms)
         for late in _entered_late(world, order, terms)
+        for back in _reach_back(world, order, terms, events)
     ]
+    possible = [each for one in possible for each in _held(order, one)]
     dues = {one.due for one in possible}
     if world.scenario.rules.clock is None:
         dues.add(terms.due)  # that of the time before it was extended
@@ -312,20 +346,90 @@ def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
     row = world.database.tables["orders"].get(who)
     fixed = [one for one in alive or possible if row is not None and one.due == row["due"]]
     if fixed:
-        before = [event for event in events if event.due != fixed[0].due]
+        # A revocation belongs to the deadline of the decision that it revokes.
+        dues_of = {event.id: event.due for event in events}
+        earlier = {
+            event.id
+            for event in events
+            if dues_of.get((event.body.get("revokes") or {}).get("id"), event.due) != fixed[0].due
+        }
+        before = [event for event in events if event.id in earlier]
         yield from _earlier(order, [*possible, *alive, terms], before)
         stands = frozenset() if alive else standing(before)[0]
         if left := stands - {LATE_DISPUTE}:
             yield f"{who}: {left} stands, by a deadline that is no longer in force"
-        now = [event for event in events if event.due == fixed[0].due]
+        now = [event for event in events if event.id not in earlier]
         # The start of a cycle may be that of the clock before: either explanation will do.
         courses = (list(_course(world, order, one, now, stands)) for one in fixed)
         yield from min(courses, key=len)
+    elif row is not None and row["due"] is None and _may_wait(world, order, row["lane"]):
+        return
     elif order.side == "nobody" and world.words.clocks_ahead:
         return  # it may have lapsed by those clocks, and nothing tells when
     elif not (row and row["decided_at"] and world.clocks_were_ahead(_seconds(row["decided_at"]))):
         yield f"{who}: due at {row and row['due']}, not at one of {sorted(dues)}"
     yield from _released(order, terms, events)
+
+
+def _first_terms(world: "World", order: Order) -> Terms:
+    """The terms of an order by what is known when it enters."""
+    rules = world.scenario.rules
+    entered = BASE + timedelta(seconds=order.entered)
+    return Terms(
+        entered_at=entered,
+        window=timedelta(seconds=WINDOW),
+        grace=timedelta(seconds=world.scenario.grace),
+        logs_reach_back=all(
+            entered >= instant for instant in _known_since(world, order, world.scenario.begins)
+        ),
+        on_silence=ON_SILENCE[order.side],
+        adopted_at=world.database.adopted_at,
+        before_adoption=BEFORE_ADOPTION if rules.before_adoption == "escalate" else None,
+    )
+
+
+def _known_since(world: "World", order: Order, cut: Iterable[int]) -> list[datetime]:
+    """Since when the logs are known, if these partitions of the acts are cut."""
+    narrow = world.scenario.proof == "lane"
+    # What is lost may be as young as the moment at which the loss was found.
+    since = [
+        _found_lost(world, partition) for partition in cut if not narrow or partition in order.homes
+    ]
+    return since + (_beginning(world) if world.scenario.rules.adopted is not None else [])
+
+
+def _reach_back(world: "World", order: Order, terms: Terms, events: Sequence[Event]) -> set[bool]:
+    """Whether its evidence was known to be complete; of a loss during the run, either may hold.
+
+    Its verdict may have fallen before the loss was found, but not long after.
+    """
+    known = terms.logs_reach_back
+    since = max(_known_since(world, order, world.found_lost), default=None)
+    if not known or since is None or terms.entered_at >= since:
+        return {known}
+    late = world.times_are_true and all(event.decided_at > since + SETTLED for event in events)
+    return {False} if events and late else {True, False}
+
+
+def _may_wait(world: "World", order: Order, lane: int) -> bool:
+    """Whether it waits for a clock by the policy file of the worker that has its lane."""
+    rules = world.scenario.rules
+    owner = world.database.tables["lanes"][lane]["owner"]
+    former = owner is not None and int(owner[1 : owner.index(".")]) % 2 == 1
+    started = any(
+        isinstance(one.fact, Act) and one.fact.status == rules.clock for one in order.facts
+    )
+    return rules.rolling and not former and not started
+
+
+def _held(order: Order, terms: Terms) -> list[Terms]:
+    """The terms with the hold that nobody releases; of one that may have come too late, both."""
+    holds = [one for one in order.changes if one.kind in ("held", "released")]
+    last = max(holds, key=lambda one: one.occurred_at, default=None)
+    if last is None or last.kind == "released":
+        return [terms]
+    held = replace(terms, hold_expires=last.occurred_at + LONGEST_HOLD)
+    return [held] if last.stored_at < terms.fires_at else [held, terms]
 
 
 def _alive_again(
@@ -499,7 +603,9 @@ def _terms(world: "World", order: Order, first: Terms) -> list[Terms]:
     A change that came about when the verdict could fall may count or not.
     """
     if world.scenario.rules.clock is not None:
-        return _started(order, world.scenario.rules.clock, first)
+        started = _started(order, world.scenario.rules.clock, first)
+        # The worker that entered it may have had another policy file.
+        return [*started, first] if world.scenario.rules.rolling else started
     certain, possible = {first.due}, set[datetime]()
     for change in order.changes:
         if change.due is not None:
@@ -527,6 +633,8 @@ def _started(order: Order, clock: str, entered: Terms) -> list[Terms]:
 
     One that became known after the verdict takes no time away.
     """
+    if any(isinstance(one.fact, Act) and one.fact.status == STOP for one in order.facts):
+        return _restarted(order, clock, entered)
     starts = {
         (one.partition, one.offset): one.fact.occurred_at
         for one in order.facts
@@ -549,11 +657,43 @@ def _started(order: Order, clock: str, entered: Terms) -> list[Terms]:
     ]
 
 
+def _restarted(order: Order, clock: str, entered: Terms) -> list[Terms]:
+    """The terms by a clock that stops. Each of these acts is known at once."""
+    # At one time, as an outside judge takes them.
+    rank = {name: n for n, name in enumerate((*IMPLIES_HANDLING, STOP, clock, "canceled"))}
+    acts = sorted(
+        {one.fact for one in order.facts if isinstance(one.fact, Act)},
+        key=lambda act: (act.occurred_at, rank.get(act.status, 0)),
+    )
+
+    def start(seen: Iterable[Act]) -> datetime | None:
+        started: datetime | None = None
+        handled = False
+        for act in seen:
+            if act.status == "canceled" and act.occurred_at >= entered.entered_at:
+                break
+            if act.status in IMPLIES_HANDLING:
+                handled = True
+            elif act.status == STOP and not handled:
+                started = None
+            elif act.status == clock and started is None:
+                started = max(act.occurred_at, entered.entered_at)
+        return started
+
+    # Another act may have become known too late to let the clock run on.
+    possible = {start(acts), start(act for act in acts if act.status in (STOP, clock))}
+    return [
+        replace(entered, window=started - entered.entered_at + entered.window)
+        for started in possible
+        if started is not None
+    ]
+
+
 def _released(order: Order, terms: Terms, events: list[Event]) -> Iterator[str]:
     """No verdict of a held order before somebody releases it."""
     held = [one for one in order.changes if one.kind == "held" and one.stored_at < terms.fires_at]
     released = [one.sent_at for one in order.changes if one.kind == "released"]
-    if held and events and events[0].stored_at < max(released):
+    if held and released and events and events[0].stored_at < max(released):
         yield f"{order.order_id}: TOO EARLY, it was held until {max(released)}"
 
 
@@ -610,7 +750,7 @@ def _event(world: "World", order: Order, terms: Terms, facts: Any, event: Event)
     read = tuple(one for one in facts if was_read(one.topic, one.partition, one.offset))
     for one in read:
         status = _status(one)
-        if not named[status]:
+        if not isinstance(one.fact, Astray) and not named[status]:
             yield f"{who}: says it read {_told(one)}, and rests not on it"
     if event.says == AUTO_CANCEL:
         # From what it says was read no other verdict may follow.
@@ -627,7 +767,7 @@ def _status(one: Published) -> str:
     """The status of the act in an event's evidence."""
     if isinstance(one.fact, Act):
         return one.fact.status
-    return "refused" if isinstance(one.fact, Unreadable) else "order-created"
+    return "refused" if isinstance(one.fact, Unreadable | Astray) else "order-created"
 
 
 def _told(one: Published) -> str:
@@ -679,10 +819,12 @@ def _effects(world: "World") -> Iterator[str]:
     for (topic, number), log in world.broker.logs.items():
         if topic not in (CREATED, STATUS):
             continue
-        for record in log.records():
+        for record in [*log.records(), *log.retained]:
             place = (topic, number, record.offset)
             here, other = (kept, rows) if place in world.refused else (rows, kept)
             refused, times = other.pop(place, 0), here.pop(place, 0)
+            if times == 0 and record in log.retained:
+                continue
             if times != 1 or (refused and place not in world.changes):
                 yield f"{place} took effect {times} times"
     for place in rows + kept:

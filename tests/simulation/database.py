@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 IDLE_IN_TRANSACTION = 10.0
 LOCK_TIMEOUT = 20.0
+LOCK_TIMEOUT_AT_TAKE_OVER = 2.0
+# Of a statement that fails: a broken connection, a lock time-out, a deadlock, a cancelled
+# statement, and one that another transaction got in the way of.
+ERRORS = ("08006", "55P03", "40P01", "57014", "40001")
 
 Key = tuple[str, Any]
 Statement = Generator[Key, None, Any]
@@ -53,6 +57,7 @@ class Tx:
         self.locks: list[Key] = []
         self.ended: str | None = None
         self.failed = False
+        self.lock_timeout = LOCK_TIMEOUT
         self.activity = 0.0
 
     # What statements use.
@@ -213,7 +218,7 @@ class SimPostgres:
                 elif owner is not tx:
                     waiter = (tx, statement, done)
                     self._waiting.setdefault(key, deque()).append(waiter)
-                    self._later(LOCK_TIMEOUT, self._tire, key, waiter)
+                    self._later(tx.lock_timeout, self._tire, key, waiter)
                     return
         except StopIteration as end:
             done(end.value, None)
@@ -331,9 +336,12 @@ class SimDatabase:
 
         def start() -> None:
             tx.activity = world.loop.now
-            if world.database_fault():
+            if world.database_down():
                 database.end(tx, "aborted")
                 done(None, Fault("08006"))
+            elif (state := world.statement_error()) is not None:
+                tx.failed = True
+                done(None, Fault(state))
             else:
                 database.run(tx, name, arguments, done)
 

@@ -15,7 +15,7 @@ from tests.simulation.loop import PROCESS, Process
 from worker.errors import KafkaUnavailable, PublishFailed
 from worker.kafka.assignor import LaneAssignor
 from worker.kafka.consumer import NotAssigned, PositionLost, RecordSink
-from worker.kafka.offsets import Bounds
+from worker.kafka.offsets import Bounds, Tip
 from worker.kafka.producer import Message, TooLarge
 from worker.records import Batch, Mark, Partition, Record, timestamp_of
 
@@ -54,9 +54,21 @@ class Log:
         self.partition = partition
         self.begin = begin
         self.entries: list[Entry] = []
+        # Another topic of this name has another id; a log that was cut has another leader.
+        self.topic_id = b"first"
+        self.leader_epoch = 0
+        # What retention has removed, whether or not somebody had read it.
+        self.retained: list[Record] = []
+        # When its first record was stored, if it began with it.
+        self.first_at: float | None = None
         self.lag = 0.0  # a record is fetched no sooner than this after it was stored
         self.stalled_until = 0.0
         self.waiting: list[asyncio.Future[None]] = []
+
+    @property
+    def identity(self) -> tuple[bytes, int]:
+        """What tells this log from one that was cut or made again."""
+        return self.topic_id, self.leader_epoch
 
     @property
     def end(self) -> int:
@@ -85,6 +97,8 @@ class Log:
             timestamp = EPOCH_MS + math.floor(now * 1000 + 1e-6)
         record = Record(self.topic, self.partition, offset, timestamp, key, value, tuple(headers))
         self.entries.append(Entry(record, transaction, now))
+        if offset == 0 and self.first_at is None:
+            self.first_at = now
         if transaction is not None and self not in transaction.logs:
             transaction.logs.append(self)
         self.wake()
@@ -94,6 +108,37 @@ class Log:
         """Append the marker that ends a transaction here."""
         self.entries.append(Entry(None, transaction, now))
         self.wake()
+
+    def forget_first(self, count: int) -> None:
+        """Retention removes the first records; of a transaction that is open none."""
+        count = min(count, self.stable_end - self.begin)
+        self.retained += [
+            entry.record
+            for entry in self.entries[:count]
+            if entry.record
+            and (entry.transaction is None or entry.transaction.state == "committed")
+        ]
+        del self.entries[:count]
+        self.begin += count
+        self.wake()
+
+    def forget_last(self, count: int) -> list[Record]:
+        """A replica without the last records becomes the leader; returns what is lost."""
+        kept = len(self.entries) - count
+        lost = [entry.record for entry in self.entries[kept:] if entry.record]
+        del self.entries[kept:]
+        self.leader_epoch += 1
+        self.wake()
+        return lost
+
+    def begin_anew(self) -> list[Record]:
+        """The topic is deleted and made again; returns what is lost."""
+        lost = [entry.record for entry in self.entries if entry.record]
+        self.entries.clear()
+        self.begin = 0
+        self.topic_id = b"again %d" % len(self.topic_id)
+        self.wake()
+        return lost
 
     def wake(self) -> None:
         waiting, self.waiting = self.waiting, []
@@ -311,7 +356,7 @@ class SimConsumer:
             world.rng.shuffle(order)
             for partition in order:
                 log = self._broker.logs[partition]
-                if self._positions[partition] < log.begin:
+                if not log.begin <= self._positions[partition] <= log.end:
                     raise PositionLost
                 if partition not in self._paused and not self._broker.down:
                     found, after = log.fetch(
@@ -356,8 +401,8 @@ class SimConsumer:
                     waiting.remove(future)
 
     def source(self, partition: Partition) -> object:
-        """Logs are not replaced in this world."""
-        return partition
+        """The leader. That a topic was made again does not show in it."""
+        return self._broker.logs[partition].leader_epoch
 
     async def commit(self, positions: Mapping[Partition, int]) -> None:
         with suppress(NotAssigned, KafkaUnavailable):
@@ -389,7 +434,7 @@ class SimOffsetReader:
         self.world: World = self.process.world  # type: ignore[attr-defined]
         self._topics = settings.input_topics
 
-    async def ends(self) -> dict[Partition, int]:
+    async def tips(self) -> dict[Partition, Tip]:
         logs = [log for (topic, _), log in self._logs().items() if topic in self._topics]
         ends = {}
         # Each leader answers at its own moment.
@@ -397,8 +442,10 @@ class SimOffsetReader:
         for part in (logs[:halves], logs[halves:]):
             await self._reach()
             ends.update({(log.topic, log.partition): self.end_of(log) for log in part})
+        # The identities come after the ends.
+        identities = {(log.topic, log.partition): log.identity for log in logs}
         await self.world.travel()
-        return ends
+        return {partition: Tip(ends[partition], identities[partition]) for partition in ends}
 
     def end_of(self, log: Log) -> int:
         return log.end
@@ -417,7 +464,7 @@ class SimOffsetReader:
             # As the real reader: it asks for the first record at or after the epoch.
             first = next((record for record in records if record.timestamp >= 0), None)
             at = timestamp_of(first.timestamp) if first else None
-            bounds[partition] = Bounds(log.begin, log.end, at)
+            bounds[partition] = Bounds(log.begin, log.end, at, log.topic_id)
         await self.world.travel()
         return bounds
 

@@ -175,7 +175,8 @@ class Lateness:
         held = services.guards.lanes
         if Guard.PROBE in held or Guard.DATABASE in held or Guard.CLOCK in held:
             return True
-        return Guard.BEHIND in held and self._is_behind()
+        # A proof may wait for the end of a log that was cut, until it is probed again.
+        return Guard.BEHIND in held and (self._is_behind() or bool(self._world.went_back))
 
     def _is_behind(self) -> bool:
         positions, inputs = self._world.database.tables["positions"], self._world.settings

@@ -747,6 +747,104 @@ PLANTED = (
             ),
         ),
     ),
+    PlantedFault(
+        "a log with another leader is the one that was read",
+        "no false cancel",
+        2000,
+        1,
+        (
+            (
+                FRESHNESS,
+                "        await self._recognise({p: stored[p] for p in counted}, tips)\n",
+                "",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "neither prover nor idle lane look at the log",
+        "no false cancel",
+        2000,
+        1,
+        (
+            (
+                READER,
+                "            if self._sources_now() != self._sources:",
+                "            if False:",
+            ),
+            (
+                FRESHNESS,
+                "        await self._recognise({p: stored[p] for p in counted}, tips)\n",
+                "",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "acts that retention removed unread are no loss",
+        "no false cancel",
+        2000,
+        1,
+        (
+            (
+                "worker/runtime/take_over.py",
+                "            since = services.clocks.latest() if lost else None",
+                "            since = None",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "a clock that was stopped runs on",
+        "the rule",
+        600,
+        1,
+        ((CYCLE, "                self.started_at = None\n", "                pass\n"),),
+    ),
+    PlantedFault(
+        "a hold that expires cancels",
+        "no false cancel",
+        600,
+        1,
+        ((DEADLINES, "Settled(case._replace(hold_expired=True))", "Settled(case)"),),
+    ),
+    PlantedFault(
+        "a hold never expires",
+        "no missed deadline",
+        600,
+        1,
+        (
+            (
+                DEADLINES,
+                "        if planned.held_since + self.limits.hold > self.now:",
+                "        if planned.held_since:",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "a refusal that names nobody is no doubt",
+        "no false cancel",
+        600,
+        1,
+        ((DECIDE, "    if limits.astray_at is not None and", "    if False and"),),
+    ),
+    PlantedFault(
+        "a waiting order stays so under another policy file",
+        "no missed deadline",
+        2000,
+        1,
+        (("worker/runtime/take_over.py", "    await notice_waiting(lane)\n", ""),),
+    ),
+    PlantedFault(
+        "a partition that is added needs no proof",
+        "no false cancel",
+        2000,
+        1,
+        (
+            (
+                FRESHNESS,
+                "    return all(positions.get(partition, -1) >= end for",
+                "    return all(positions.get(partition, end) >= end for",
+            ),
+        ),
+    ),
 )
 
 # Real faults whose moment is too short for the seeds that were run: nothing here shows them yet.
@@ -774,13 +872,13 @@ NOT_CAUGHT_YET = (
             (
                 FRESHNESS,
                 "        ours, theirs = self._clock.now(), await self._database.now()\n",
-                "        ends = await self._probe.ends()\n"
+                "        tips = await self._probe.tips()\n"
                 "        ours, theirs = self._clock.now(), await self._database.now()\n",
             ),
             (
                 FRESHNESS,
-                "        known = await self._positions()\n        ends = await self._probe.ends()\n",
-                "        known = await self._positions()\n",
+                "        tips = await self._probe.tips()\n        ends = {",
+                "        ends = {",
             ),
         ),
     ),

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
@@ -39,6 +39,14 @@ class Rules:
     # What happens to orders that were over before the installation began, and when that was.
     before_adoption: str = "decide"
     adopted: float | None = None
+    # Some workers have the policy file of before, in which the order itself starts its clock.
+    rolling: bool = False
+    # The status that stops a clock.
+    stop: str | None = None
+    # Draws holds that nobody releases, records that name no order, and clocks that stop.
+    further: Random | None = None
+    holds: bool = False
+    astray: bool = False
 
     @classmethod
     def of(cls, seed: int) -> "Rules":
@@ -51,6 +59,11 @@ class Rules:
             field=Random(seed ^ 0xF1E1D) if seed % 3 == 0 else None,
             before_adoption=("escalate" if seed % 12 else "keep") if young else "decide",
             adopted=seed % 5 * 2.0 if young else None,
+            rolling=seed % 20 == 9 and seed % 7 != 2,
+            stop="payment-pending" if seed % 12 == 5 and seed % 20 != 9 else None,
+            further=Random(seed ^ 0xF0_127),
+            holds=seed % 11 == 3 and seed % 7 != 2 and seed % 3 != 0 and seed % 4 != 1,
+            astray=seed % 8 == 7 and seed % 7 != 2,
         )
 
 
@@ -80,6 +93,34 @@ class Former:
 
 
 @dataclass(frozen=True)
+class Loss:
+    """A log loses records: the first by retention, the last by an election, or all with its topic.
+
+    ``share`` is that of its records.
+    """
+
+    at: float
+    topic: str
+    partition: int  # modulo the number of partitions
+    kind: str  # "retention", "election" or "topic"
+    share: float  # 0 is the last record alone
+    acts: int = 0  # of silent sellers that are written in its place
+
+    @classmethod
+    def some(cls, rng: Random) -> tuple["Loss", ...]:
+        if rng.random() >= 0.15:
+            return ()
+        kind = rng.choice(["retention", "retention", "election", "election", "topic"])
+        topic = STATUS if kind == "retention" else rng.choice([CREATED, STATUS, STATUS])
+        share = rng.choice([rng.uniform(0, 0.4), rng.random(), 1.0])
+        times = [rng.uniform(2, HEAL - 4) for _ in range(rng.choice([1, 1, 2]))]
+        if kind == "election" and topic == STATUS and rng.random() < 0.6:
+            # The log ends where it did, and holds another record below the position.
+            return tuple(cls(at, topic, rng.randrange(12), kind, 0.0, 1) for at in times)
+        return tuple(cls(at, topic, rng.randrange(12), kind, share) for at in times)
+
+
+@dataclass(frozen=True)
 class Words:
     """What else may happen. Drawn apart: the other draws of a seed stay what they were."""
 
@@ -88,6 +129,8 @@ class Words:
     odd_times: tuple[int, ...]  # timestamps that some records get, in milliseconds
     lost_commits: tuple[tuple[float, float], ...]  # when, and how many seconds are lost
     clocks_ahead: tuple[float, float, float] | None  # from, until, seconds
+    losses: tuple["Loss", ...]  # what logs lose during the run
+    widened: float | None = None  # when the topic of acts gets another partition
 
     @classmethod
     def of(cls, seed: int, lanes: int) -> "Words":
@@ -117,6 +160,9 @@ class Words:
             () if "odd-times" in off else times,
             () if "lost-commits" in off else tuple(sorted(lost)),
             None if "clocks-ahead" in off else both,
+            # Times and commits that are lost as well leave nothing to judge by.
+            () if odd or lost or formers else Loss.some(Random(seed ^ 0x1055)),
+            seed * 7 % (HEAL - 6) + 2 if seed % 13 == 4 else None,
         )
 
     @staticmethod
@@ -138,6 +184,10 @@ _ODD_TIMES = (
 )  # fmt: skip
 
 
+# Topic, partition and offset of a record.
+Place = tuple[str, int, int]
+
+
 @dataclass(frozen=True)
 class Change:
     """A change of a deadline in its log. ``due`` in seconds, of an extension."""
@@ -147,6 +197,7 @@ class Change:
     occurred_at: datetime
     sent_at: datetime
     stored_at: datetime
+    place: Place
 
 
 @dataclass
@@ -156,16 +207,32 @@ class Order:
     order_id: str
     entered: float
     started: float  # when its clock starts by what is published first
-    homes: set[int] = field(default_factory=set)
-    told: list[datetime] = field(default_factory=list)  # when its order-created records came
+    # Its order-created records that tell a deadline, and when they came.
+    told: dict[Place, datetime] = field(default_factory=dict)
     facts: list[Published] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
-    created: bool = False  # an order-created of it stands in a log, and tells its deadline
     side: str = "plain"  # the policy that it falls under, of SIDES
+    home: int = -1  # the partition of its first order-created
 
     @property
     def due(self) -> float:
         return self.started + WINDOW
+
+    @property
+    def created(self) -> bool:
+        return bool(self.told)
+
+    @property
+    def homes(self) -> set[int]:
+        return {partition for _, partition, _ in self.told}
+
+    def forget(self, places: Collection[Place]) -> None:
+        """What stood there is lost, and nobody read it."""
+        self.told = {place: at for place, at in self.told.items() if place not in places}
+        self.facts = [
+            one for one in self.facts if (one.topic, one.partition, one.offset) not in places
+        ]
+        self.changes = [one for one in self.changes if one.place not in places]
 
 
 @dataclass(frozen=True)
@@ -183,6 +250,7 @@ class Send:
     # Of which order, its kind, new due and time.
     change: tuple[str, str, float | None, float] | None = None
     refused: bool = False
+    astray: bool = False  # it names no order
     transaction: int | None = None
 
 
@@ -232,6 +300,19 @@ _SPELLINGS: tuple[Callable[[str], str], ...] = (
 def at(seconds: float) -> str:
     """An instant as it stands in an event."""
     return (BASE + timedelta(seconds=round(seconds, 6))).isoformat().replace("+00:00", "Z")
+
+
+def handled(order: Order, occurred: float, partition: int) -> Send:
+    """The act of a seller that takes an order up."""
+    instant = BASE + timedelta(seconds=round(occurred, 6))
+    value = {
+        "order_id": order.order_id,
+        "status": "start-handling",
+        "occurred_at": at(occurred),
+    }
+    fact = Act("start-handling", instant)
+    raw, key = json.dumps(value).encode(), order.order_id.encode()
+    return Send(occurred, STATUS, partition, key, raw, (), ((order.order_id, fact),))
 
 
 def make(rng: Random, rules: Rules) -> Scenario:
@@ -307,7 +388,7 @@ class _Maker:
         order = self.orders[order_id] = Order(order_id, entered, started)
         if self.rules.field is not None and not self.rules.reminds:
             order.side = self.rules.field.choice(["plain"] * 3 + [*SIDES])
-        home = rng.randrange(self.widths[CREATED])
+        home = order.home = rng.randrange(self.widths[CREATED])
         late = rng.uniform(0, 22) if rng.random() < 0.15 else rng.expovariate(1 / self.delay)
         sent = max(0.0, entered) + late
         if rng.random() < 0.97:
@@ -319,12 +400,18 @@ class _Maker:
                 self._created(order, other, sent + rng.uniform(0, 15))
         for status, occurred, more in self._acts(order):
             self._publish(order, home, status, max(occurred, entered), more)
-        if self.rules.clock:
+        if self.rules.clock and self.rules.stop:
+            self._stop(order, home, self.rules.clock, self.rules.stop)
+        elif self.rules.clock:
             self._start(order, home, self.rules.clock)
         elif rng.random() < self.changing:
             self._changes(order, home)
-        if rng.random() < self.poison:
+        if rng.random() < self.poison and not self.rules.astray:
             self._poison(order, home)
+        if self.rules.holds:
+            self._hold(order, home)
+        if self.rules.astray and not self.foreign:
+            self._astray(order, home)
         if self.rules.field is not None:
             self._field(order, home, self.rules.field)
 
@@ -440,6 +527,44 @@ class _Maker:
             self._publish(order, home, clock, order.started, {})
         if rng.random() < 0.2:
             self._publish(order, home, clock, order.started + rng.uniform(0, 3), {})
+
+    def _stop(self, order: Order, home: int, clock: str, stop: str) -> None:
+        """A clock starts, often stops, and mostly starts again. Each is published at once."""
+        rng = self.rules.further
+        assert rng is not None
+        partition, now = home % self.widths[STATUS], max(0.05, order.started)
+        order.started = now
+        self._act(order.order_id, now, now, clock, partition)
+        if rng.random() < 0.3:
+            return
+        now = round(now + rng.choice([0.0, rng.uniform(0.01, 6)]), 6)
+        self._act(order.order_id, now, now, stop, partition)
+        if rng.random() < 0.8:
+            now = round(now + rng.choice([0.0, rng.uniform(0.01, 8)]), 6)
+            self._act(order.order_id, now, now, clock, partition)
+
+    def _hold(self, order: Order, home: int) -> None:
+        """Somebody holds an order, and forgets it."""
+        rng = self.rules.further
+        assert rng is not None
+        changed = any(send.change and send.change[0] == order.order_id for send in self.sends)
+        if order.due > 4 and not changed and rng.random() < 0.5:
+            at = rng.uniform(max(0.05, order.entered), order.due - 3)
+            self._change(order, home, "held", round(at, 6))
+
+    def _astray(self, order: Order, home: int) -> None:
+        """A record of the order's partition that cannot be read, and names nobody."""
+        rng = self.rules.further
+        assert rng is not None
+        if rng.random() < 0.2:
+            at = rng.choice([rng.uniform(0.05, 20), order.due + self.grace + rng.gauss(-0.2, 0.4)])
+            partition = home % self.widths[STATUS]
+            value = b"\xff" * rng.choice([3, 900])
+            headers = (("content-type", b"text/plain"),)
+            sent = min(max(at, 0.05), HEAL - 2)
+            self._emit(
+                Send(sent, STATUS, partition, None, value, headers, refused=True, astray=True)
+            )
 
     def _acts(self, order: Order) -> list[tuple[str, float, dict[str, object]]]:
         """What the seller does, as (status, occurred at, more fields)."""

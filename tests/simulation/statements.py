@@ -100,6 +100,9 @@ def end_frozen_sessions(tx: "Tx") -> list[Row]:
 
 @_reading
 def set_lock_timeout(tx: "Tx") -> list[Row]:
+    from tests.simulation.database import LOCK_TIMEOUT_AT_TAKE_OVER
+
+    tx.lock_timeout = LOCK_TIMEOUT_AT_TAKE_OVER
     return []
 
 
@@ -185,7 +188,7 @@ def release_lane(tx: "Tx", lane: int, epoch: int, owner: str) -> "Statement":
 @_reading
 def lane_positions(tx: "Tx", lane: int, topics: list[str]) -> list[Row]:
     return [
-        row.only("topic", "partition", "next_offset", "last_offset", "last_timestamp")
+        row.only("topic", "partition", "next_offset", "last_offset", "last_timestamp", "topic_id")
         for row in tx.scan("positions")
         if row["partition"] == lane and row["topic"] in topics
     ]
@@ -208,7 +211,8 @@ def lanes_as_stored(tx: "Tx", lanes: list[int]) -> list[Row]:
 @_reading
 def positions(tx: "Tx") -> list[Row]:
     names = (
-        "topic", "partition", "next_offset", "last_timestamp", "covered_since", "begins_at",
+        "topic", "partition", "next_offset", "last_offset", "last_timestamp", "topic_id",
+        "covered_since", "begins_at",
     )  # fmt: skip
     adopted_at = tx.database.adopted_at
     return [row.only(*names).but(adopted_at=adopted_at) for row in tx.scan("positions")]
@@ -231,7 +235,13 @@ def astray_since(tx: "Tx", lane: int) -> list[Row]:
 
 @_statement
 def start_position(
-    tx: "Tx", topic: str, partition: int, next_offset: int, covered_since: Any, begins_at: Any
+    tx: "Tx",
+    topic: str,
+    partition: int,
+    next_offset: int,
+    covered_since: Any,
+    begins_at: Any,
+    topic_id: bytes | None,
 ) -> "Statement":
     key = (topic, partition)
     yield "positions", key
@@ -245,7 +255,19 @@ def start_position(
         begins_at = before["begins_at"]
     tx.put("positions", key, Row(topic=topic, partition=partition, next_offset=next_offset,
                                  covered_since=covered_since, begins_at=begins_at,
+                                 topic_id=topic_id,
                                  last_offset=None, last_timestamp=None))  # fmt: skip
+    return 1
+
+
+@_statement
+def identify_topic(tx: "Tx", topic: str, partition: int, topic_id: bytes) -> "Statement":
+    key = (topic, partition)
+    yield "positions", key
+    row = tx.newest("positions", key)
+    if row is None or row["topic_id"] is not None:
+        return 0
+    tx.put("positions", key, row.but(topic_id=topic_id))
     return 1
 
 

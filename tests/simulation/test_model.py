@@ -41,7 +41,7 @@ VALUE = json.dumps({"due": START.isoformat(), "evidence": {"read_to": {"t1": [1]
 # Of equal acts, Postgres may give any.
 ANY_EQUAL = ("order_id", "status", "occurred_at", "stock_ok", "form_complete")
 # Statements of which only the number of rows counts.
-COUNTED = {"update_lane", "release_lane", "start_position", "delete_notices",
+COUNTED = {"update_lane", "release_lane", "start_position", "identify_topic", "delete_notices",
            "disarm_deadlines", "postpone_deadlines", "update_outcomes", "mark_published",
            "mark_dead_letters_published", "insert_dead_letters",
            "arm_deadlines", "insert_changes", "mark_changes_counted", "refuse_changes",
@@ -69,7 +69,8 @@ class Statements:
             "release_lane": lambda: (self.lane(), *self.owner()),
             "start_position": lambda: (
                 "t1", self.lane(), rng.randint(0, 3), rng.choice([None, START]),
-                rng.choice([None, START])),
+                rng.choice([None, START]), rng.choice([None, b"a"])),
+            "identify_topic": lambda: ("t1", self.lane(), b"b"),
             "begin_batch": lambda: (self.lane(), *self.owner(), ["t1"], [self.lane()],
                                     [rng.randint(0, 3)], [rng.randint(4, 6)],
                                     *rng.choice([([None], [None]), ([2], [1700])]),

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import math
 import random
 import traceback
 import warnings
@@ -28,9 +29,9 @@ import worker.runtime.services
 import worker.runtime.startup
 import worker.runtime.take_over
 import worker.runtime.worker
-from tests.end_to_end.oracle import Published
+from tests.end_to_end.oracle import Astray, Published
 from tests.simulation import check, former, scenario
-from tests.simulation.database import IDLE_IN_TRANSACTION, SimDatabase, SimPostgres, Tx
+from tests.simulation.database import ERRORS, IDLE_IN_TRANSACTION, SimDatabase, SimPostgres, Tx
 from tests.simulation.kafka import (
     BASE,
     Broker,
@@ -43,10 +44,11 @@ from tests.simulation.kafka import (
 )
 from tests.simulation.lateness import Lateness
 from tests.simulation.loop import PROCESS, GatheringFuture, Process, SimLoop
-from tests.simulation.scenario import HEAL, WINDOW, Change, Rules, Scenario, Send, Words
+from tests.simulation.scenario import HEAL, WINDOW, Change, Loss, Rules, Scenario, Send, Words
 from tests.simulation.statements import REMINDERS
 from worker.domain.acts import ORDER_CREATED
 from worker.domain.policy import AtLapse, Match, Policies, Policy, Rule
+from worker.records import Record
 from worker.settings import Settings
 
 SESSION_TIMEOUT = 4.0
@@ -140,7 +142,9 @@ class World:
             brake_window=BRAKE_WINDOW,
             before_adoption=self.scenario.rules.before_adoption,
             least_window=scenario.LEAST_WINDOW,
-            astray_refusals="ignore",  # the oracle does not know them
+            astray_refusals="escalate" if self.scenario.rules.astray else "ignore",
+            max_extension=timedelta(days=30),
+            max_hold=check.LONGEST_HOLD,
             dead_letter_limit=1.0,
         )
         self.database = SimPostgres(self.later, self._database_now)
@@ -169,7 +173,14 @@ class World:
         # Lanes that had to halt, and did.
         self.must_halt: set[int] = set()
         self.halted: set[int] = set()
+        # Lanes with a log that went back, and those whose position then lay behind its end.
+        self.went_back: set[int] = set()
+        self.must_notice: set[int] = set()
+        # Partitions of acts with records that nobody read before retention removed them.
+        self.found_lost: set[int] = set()
         self._remembered: list[Any] = []
+        # The partition of acts that was added.
+        self._added: int | None = None
         self._odd = Random(seed ^ 0x0DD_71E)
         self.formers = {
             lane: former.begin(self, lane, left) for lane, left in self.words.formers.items()
@@ -284,6 +295,10 @@ class World:
         for at, lost in self.words.lost_commits:
             self.later(at - lost, self._remember)
             self.later(at, self._fail_over)
+        if self.words.widened is not None and self.scenario.proof == "all":
+            self.later(self.words.widened, self._widen)
+        for loss in self.words.losses:
+            self.later(self._when(loss), self._lose, loss)
         if self.words.clocks_ahead is not None:
             since, until, seconds = self.words.clocks_ahead
             self.later(since, self._set_all_clocks, seconds)
@@ -340,8 +355,74 @@ class World:
         self.lateness.failed_over()
 
     def may_halt(self, lane: int) -> bool:
-        """Whether the topic contradicts the database: then a lane must not go on."""
-        return lane in self.must_halt or check.contradicted(self, lane)
+        """Whether a log contradicts the database: then a lane must not go on."""
+        return lane in self.must_halt or lane in self.went_back or check.contradicted(self, lane)
+
+    def _lose(self, loss: Loss) -> None:
+        """A log loses records, as :class:`Loss` says."""
+        number = loss.partition % self.scenario.widths[loss.topic]
+        log = self.broker.logs[loss.topic, number]
+        count = round(loss.share * len(log.entries)) or min(loss.acts, len(log.entries))
+        self.count(f"loss by {loss.kind}")
+        self.note(None, "fault", f"loss by {loss.kind}", f"{loss.topic}/{number} {count}")
+        if loss.kind == "retention":
+            log.forget_first(count)
+        elif loss.kind == "election":
+            self._went_back(log, log.forget_last(count))
+            self.later(0.01, self._act_late, loss, number)
+        else:
+            for number in range(self.scenario.widths[loss.topic]):
+                log = self.broker.logs[loss.topic, number]
+                self._went_back(log, log.begin_anew())
+            # The group sees other metadata.
+            self.broker.group.rebalance()
+
+    def _widen(self) -> None:
+        """The topic of acts gets another partition; some publishers write to it."""
+        self.count("partition added")
+        number = self.broker.widths[scenario.STATUS]
+        self.note(None, "fault", "partition added", number)
+        self.broker.logs[scenario.STATUS, number] = Log(scenario.STATUS, number)
+        self.broker.widths[scenario.STATUS] = number + 1
+        self.broker.group.rebalance()
+        self._added = number
+
+    def _when(self, loss: Loss) -> float:
+        """Its time; for a log that is to end where it did, shortly before a deadline."""
+        orders = [*self.scenario.orders.values()]
+        if not loss.acts or not orders:
+            return loss.at
+        return min(max(2.0, orders[loss.partition % len(orders)].due - 0.3), HEAL - 4)
+
+    def _act_late(self, loss: Loss, partition: int) -> None:
+        """Sellers whose time is not over yet take up orders of theirs."""
+        now = self.loop.now
+        width = self.scenario.widths[scenario.STATUS]
+        orders = [
+            one
+            for one in self.scenario.orders.values()
+            if one.entered < now < one.due
+            # The narrow proof is for publishers that partition alike.
+            and (self.scenario.proof == "all" or one.home % width == partition)
+        ]
+        for order in self._odd.sample(orders, min(loss.acts, len(orders))):
+            self._send(scenario.handled(order, round(now, 6), partition))
+
+    def _went_back(self, log: Log, lost: list[Record]) -> None:
+        self.went_back.add(log.partition)
+        row = self.database.tables["positions"].get((log.topic, log.partition))
+        if row is not None and row["next_offset"] > log.end:
+            self.must_notice.add(log.partition)
+        self.forget(log, lost)
+
+    def forget(self, log: Log, lost: Iterable[Record]) -> None:
+        """Records that nobody has read and nobody will: they tell of nothing."""
+        places = {(log.topic, log.partition, record.offset) for record in lost}
+        for place in places:
+            self.refused.pop(place, None)
+            self.changes.discard(place)
+        for order in self.scenario.orders.values():
+            order.forget(places)
 
     def _stall(self, log: Log, seconds: float) -> None:
         log.stalled_until = min(self.loop.now + seconds, HEAL)
@@ -504,14 +585,13 @@ class World:
         elif kind == "freeze":
             self._freeze(process)
 
-    def database_fault(self) -> bool:
-        if self.database_down():
-            return True
-        if self._at_operation.get(self._operations) == "error" and not self.healed:
-            del self._at_operation[self._operations]
-            self.count("statement error")
-            return True
-        return False
+    def statement_error(self) -> str | None:
+        """The SQLSTATE with which a statement fails now."""
+        if self._at_operation.get(self._operations) != "error" or self.healed:
+            return None
+        del self._at_operation[self._operations]
+        self.count("statement error")
+        return ERRORS[self._operations % len(ERRORS)]
 
     def commit_fault(self, process: Process) -> str | None:
         self._commits += 1
@@ -559,6 +639,8 @@ class World:
     # What is published.
 
     def _send(self, send: Send) -> None:
+        if self._added is not None and send.topic == scenario.STATUS and self._odd.random() < 0.3:
+            send = replace(send, partition=self._added)
         transaction = None if send.transaction is None else self.transactions[send.transaction]
         log = self.broker.logs[send.topic, send.partition]
         now = min(send.at, self.loop.now)
@@ -577,17 +659,23 @@ class World:
             moment = self.instant()
             told = Published(fact, moment, moment, send.topic, send.partition, offset)
             self.scenario.orders[order_id].facts.append(told)
+        if send.astray and odd is None:
+            told_at = self.instant(math.floor(now * 1000) / 1000)
+            for order in self.scenario.orders.values():
+                if order.home == send.partition and self.instant(order.entered) <= told_at:
+                    moment = self.instant()
+                    told = Published(Astray(), moment, moment, send.topic, send.partition, offset)
+                    order.facts.append(told)
         if send.change is not None:
             order_id, kind, due, occurred = send.change
             moment, issued = self.instant(), self.instant(occurred)
-            change = Change(kind, due, issued, moment, moment)
+            place = send.topic, send.partition, offset
+            change = Change(kind, due, issued, moment, moment, place)
             self.scenario.orders[order_id].changes.append(change)
-            self.changes.add((send.topic, send.partition, offset))
+            self.changes.add(place)
         if send.order is not None:
-            order = self.scenario.orders[send.order]
-            order.created = True
-            order.homes.add(send.partition)
-            order.told.append(self.instant())
+            told = self.scenario.orders[send.order].told
+            told[send.topic, send.partition, offset] = self.instant()
 
     def appended(self, process: Process, log: Log, offset: int) -> None:
         self.note(process, "published", f"{log.topic}/{log.partition}/{offset}", None)
@@ -670,6 +758,8 @@ class World:
         ahead = self._most if "clock step" in self.happened else owner.ahead
         for order_id in gone.keys() - sent:
             row, order = tx.database.tables["orders"][order_id], self.scenario.orders[order_id]
+            if row["due"] is None:
+                continue  # its clock was stopped
             moved = order.changes or row["due"] - gone[order_id] not in REMINDERS
             over = self.instant() + timedelta(seconds=ahead + self._most_ahead()) > row["due"]
             if row["finding"] is None and not (moved or over or check.acted(order)):
@@ -798,12 +888,14 @@ _QUIET = _NOTHING
 def _load_policies(settings: Settings) -> Policies:
     process: Any = PROCESS.get()
     rules: Rules = process.world.scenario.rules
+    former = rules.rolling and process.number % 2 == 1
     policy = Policy(
         "default",
         settings.stock_window,
         settings.grace,
         version=1 if rules.reminds else 0,
-        clock=rules.clock or ORDER_CREATED,
+        stops=(rules.stop,) if rules.stop else (),
+        clock=ORDER_CREATED if rules.clock is None or former else rules.clock,
         reminders=REMINDERS if rules.reminds else (),
     )
     if rules.field is None or rules.reminds:

@@ -1,7 +1,7 @@
 """The state of the proofs that lanes wait for; the simulation checks the verdicts they permit."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,9 +12,11 @@ from tests.support.waiting import eventually
 from worker.clock import Clocks, SystemClock
 from worker.freshness.evidence import EvidenceScope, ProofOutlived
 from worker.freshness.prover import _BELIEVED, _LATE, Ends, Prover
+from worker.kafka.offsets import Bounds, Tip
 from worker.observability.guards import Guards
 from worker.observability.labels import Guard
 from worker.observability.metrics import Metrics
+from worker.records import Partition
 from worker.settings import Settings
 
 _NOW = datetime(2026, 11, 26, tzinfo=UTC)
@@ -23,9 +25,18 @@ _ENDS = {("acts", 0): 10, ("acts", 1): 20}
 
 class _Probe:
     ends_now: Ends = _ENDS
+    # Of a partition, what identifies its log, and the time of the record at offset 9.
+    log: object = "first"
+    time: int = 1
 
-    async def ends(self) -> Ends:
-        return dict(self.ends_now)
+    async def tips(self) -> dict[Partition, Tip]:
+        return {partition: Tip(end, self.log) for partition, end in self.ends_now.items()}
+
+    async def bounds(self, partitions: list[Partition]) -> dict[Partition, Bounds]:
+        return {partition: Bounds(0, self.ends_now[partition], None) for partition in partitions}
+
+    async def timestamps(self, offsets: Mapping[Partition, int]) -> dict[Partition, int]:
+        return dict.fromkeys(offsets, self.time)
 
 
 class _Database:
@@ -39,9 +50,12 @@ class _Database:
 
     async def rows(self, _name: str) -> list[dict[str, Any]]:
         return [
-            {"topic": topic, "partition": partition, "next_offset": offset}
+            {
+                "topic": topic, "partition": partition, "next_offset": offset,
+                "last_offset": 9, "last_timestamp": 1, "topic_id": None,
+            }
             for (topic, partition), offset in self.positions.items()
-        ]
+        ]  # fmt: skip
 
 
 class _Clock(SystemClock):
@@ -181,6 +195,27 @@ async def test_a_log_that_went_back_voids_its_proof() -> None:
         await eventually(lambda: prover.held_by == Guard.PROBE, interval=0.001)
         assert prover.proven_at is None
         waiting.cancel()
+
+
+async def test_a_log_that_was_cut_and_has_grown_to_its_old_end_proves_nothing() -> None:
+    """What it holds below the position was never read. Only its leader tells."""
+    async with _serving(dict(_ENDS)) as (prover, clock), asyncio.timeout(5):
+        await prover.proven(0, clock.now())
+        prover.probe.log, prover.probe.time = "second", 2
+        waiting = asyncio.create_task(prover.proven(0, clock.now() + timedelta(milliseconds=1)))
+        await eventually(lambda: prover.held_by == Guard.PROBE, interval=0.001)
+        assert prover.proven_at is None
+        assert prover.is_another(("acts", 0))
+        waiting.cancel()
+
+
+async def test_a_log_with_another_leader_is_checked_and_proves_as_before() -> None:
+    async with _serving(dict(_ENDS)) as (prover, clock), asyncio.timeout(5):
+        await prover.proven(0, clock.now())
+        prover.probe.log = "second"
+        clock.passed += 0.001
+        await prover.proven(0, clock.now())
+        assert not prover.is_another(("acts", 0))
 
 
 async def test_a_clock_behind_shows_as_a_guard() -> None:

@@ -33,6 +33,7 @@ class Log:
         self.connection = "a"
         self.now = 100.0
         self.replaced = False
+        self.found_out = False
         self.looks = 0
         self.known: set[int] = set()
         self.fetched: list[set[int]] = []
@@ -60,6 +61,11 @@ class Log:
 
     def source(self, _partition: Any) -> str:
         return self.connection
+
+    # As Prover.
+
+    def is_another(self, _partition: Any) -> bool:
+        return self.found_out
 
     def seek(self, positions: Mapping[Any, int]) -> None:
         self._at = positions[ORDERS]
@@ -121,7 +127,20 @@ async def _wait(work: Awaitable[Any]) -> Any:
 
 def reader(log: Any) -> Reader:
     turns: Any = _Turns()
-    return Reader(log.lane, log, log, turns, 1, 2_000, {}, _wait, log, log.recognise, log.fetch)
+    return Reader(
+        log.lane,
+        log,
+        log,
+        turns,
+        1,
+        2_000,
+        {},
+        _wait,
+        log,
+        log.recognise,
+        log.is_another,
+        log.fetch,
+    )
 
 
 async def read_all(log: Log) -> None:
@@ -216,6 +235,16 @@ async def test_a_log_is_looked_at_again_after_a_freeze(size: int) -> None:
     assert log.applied == []
 
 
+async def test_an_idle_lane_looks_at_a_log_that_the_prover_does_not_know() -> None:
+    log = Log([])
+    one = reader(log)
+    await one.read()
+    assert log.looks == 0
+    log.found_out = log.replaced = True
+    with pytest.raises(Halted):
+        await one.read()
+
+
 async def test_a_known_log_is_looked_at_once_for_each_change() -> None:
     log = Log([b"good"] * 5)
     one = reader(log)
@@ -247,7 +276,9 @@ async def test_a_lane_that_stops_while_it_waits_for_a_schema_reads_nothing() -> 
         return None if log.fetched else found
 
     turns: Any = _Turns()
-    one = Reader(log.lane, log, log, turns, 1, 9, {}, stopped, log, log.recognise, log.fetch)  # type: ignore[arg-type]
+    one = Reader(
+        log.lane, log, log, turns, 1, 9, {}, stopped, log, log.recognise, log.is_another, log.fetch
+    )  # type: ignore[arg-type]
     assert await one.read() is None
     assert log.lane.positions == {ORDERS: 0}
     assert not log.applied

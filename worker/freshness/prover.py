@@ -6,15 +6,17 @@ verdict sees committed records only. No time-out ever replaces the proof.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
 from worker.clock import Clock, Clocks
-from worker.errors import DatabaseUnavailable, KafkaUnavailable
+from worker.errors import DatabaseUnavailable, KafkaUnavailable, OtherLog
 from worker.freshness.evidence import EvidenceScope, Proof
+from worker.freshness.same_log import Logs, Stored, check_same
+from worker.kafka.offsets import Tip
 from worker.observability.guards import Guards
 from worker.observability.labels import Guard
 from worker.observability.logs import logger
@@ -42,11 +44,11 @@ _BELIEVED = 15.0
 _LATE = 0.25
 
 
-class Probe(Protocol):
+class Probe(Logs, Protocol):
     """Reads the ends of the logs."""
 
-    async def ends(self) -> Ends:
-        """End offset (high watermark) of every input partition.
+    async def tips(self) -> Mapping[Partition, Tip]:
+        """End offset (high watermark) of every input partition, and the identity of each log.
 
         Raises:
             KafkaUnavailable: some end is not available now.
@@ -102,6 +104,9 @@ class Prover:
         # By partition, the end that counts, and since when answers were below it.
         self._ends: Ends = {}
         self._below: dict[Partition, float] = {}
+        # The logs that were found to be those that were read; and those that were not.
+        self._recognised: dict[Partition, object] = {}
+        self._others: set[Partition] = set()
         self._wanted = asyncio.Event()
         self._proven = asyncio.Condition()
         self._progress = asyncio.Event()
@@ -244,21 +249,21 @@ class Prover:
         at = min(ours, theirs)
         self._clocks.measured(ours, theirs)
         now = self._clock.monotonic()
-        known = await self._positions()
-        ends = await self._probe.ends()
+        stored = await self._stored()
+        known = {partition: one.next_offset for partition, one in stored.items()}
+        tips = await self._probe.tips()
+        ends = {partition: tip.end for partition, tip in tips.items()}
         if missing := known.keys() - ends.keys():
             # The metadata of the broker lags: a partition that it omits may hold evidence.
             raise KafkaUnavailable(f"no end offset for {sorted(missing)[:5]}")
         lanes |= {key for key in self._pending if key is not None}
-        counted = (p for p in known if any(self._scope.covers(lane, p) for lane in lanes))
+        counted = [p for p in known if any(self._scope.covers(lane, p) for lane in lanes)]
         if beyond := [p for p in counted if known[p] > ends[p]]:
             # Truncated or created again: the position does not apply to the records there now. It
-            # was read before the end, so it cannot merely have advanced. Nor do older proofs speak
-            # of this log.
-            for key, proof in list(self._proofs.items()):
-                if not proof.ends.keys().isdisjoint(beyond):
-                    del self._proofs[key]
+            # was read before the end, so it cannot merely have advanced.
+            self._void(beyond)
             raise KafkaUnavailable(f"stored positions after the end of {sorted(beyond)[:5]}")
+        await self._recognise({p: stored[p] for p in counted}, tips)
         ends = self._credible(ends, now)
         for key in fresh:
             chosen = {p: end for p, end in ends.items() if key is None or p[1] == key}
@@ -267,6 +272,36 @@ class Prover:
             pending.probed = now
             # Never later ends: under a steady flow a moving target is never reached.
             pending.ends = {p: min(end, ends.get(p, end)) for p, end in pending.ends.items()}
+
+    async def _recognise(
+        self, stored: Mapping[Partition, Stored], tips: Mapping[Partition, Tip]
+    ) -> None:
+        """Check logs that have another topic, leader or connection than when they were checked.
+
+        A log that lost its last records, and has grown to its old end, shows in nothing else: what
+        it holds below our position was never read.
+        """
+        new = [p for p in stored if self._recognised.get(p) != tips[p].log]
+        if not new:
+            return
+        try:
+            await check_same(self._probe, new, stored)
+        except OtherLog as error:
+            self._others.add(error.log)
+            self._void([error.log])
+            raise KafkaUnavailable(str(error)) from None
+        self._recognised.update((p, tips[p].log) for p in new)
+        self._others.difference_update(new)
+
+    def is_another(self, partition: Partition) -> bool:
+        """Whether the log of a partition was found to be another than the one that was read."""
+        return partition in self._others
+
+    def _void(self, partitions: Collection[Partition]) -> None:
+        """Forget the proofs that speak of logs that are there no more."""
+        for key, proof in list(self._proofs.items()):
+            if not proof.ends.keys().isdisjoint(partitions):
+                del self._proofs[key]
 
     def _credible(self, ends: Ends, now: float) -> Ends:
         """The ends, and in place of one that went back what it was before, for a while."""
@@ -280,10 +315,12 @@ class Prover:
         return {partition: self._ends[partition] for partition in ends}
 
     async def _positions(self) -> Ends:
-        rows = await self._database.rows("positions")
+        return {partition: one.next_offset for partition, one in (await self._stored()).items()}
+
+    async def _stored(self) -> dict[Partition, Stored]:
         return {
-            (row["topic"], row["partition"]): row["next_offset"]
-            for row in rows
+            (row["topic"], row["partition"]): Stored.of(row)
+            for row in await self._database.rows("positions")
             if row["topic"] in self._scope.topics
         }
 

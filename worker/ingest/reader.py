@@ -70,7 +70,7 @@ class Reader:
     ``recognise`` waits until the logs are known to be those that were read before; it raises
     :class:`Halted` if they are not. A log may be replaced or cut while the worker is frozen, or
     together with its broker. The client would go on at its position, and never read what the new
-    log holds below.
+    log holds below. ``is_another`` says whether the prover found that: its client sees more.
     """
 
     def __init__(
@@ -85,6 +85,7 @@ class Reader:
         unless_stopped: UnlessStopped,
         clock: Clock,
         recognise: Callable[[], Awaitable[bool]],
+        is_another: Callable[[Partition], bool],
         fetch_schemas: Callable[[Collection[SchemaId]], Awaitable[bool]] | None = None,
     ) -> None:
         # Whether the last batch was so large that more records are waiting.
@@ -101,6 +102,7 @@ class Reader:
         self._unless_stopped = unless_stopped
         self._clock = clock
         self._recognise = recognise
+        self._is_another = is_another
         self._fetch_schemas = fetch_schemas
         self._sources = self._sources_now()
         self._pulled_at = clock.monotonic()
@@ -149,7 +151,12 @@ class Reader:
         batch = await self._pull(
             min(limit, _SMALL + 1), first.extend, wait=_PULL_WAIT, linger=self._linger
         )
-        if batch is None or not batch.after:
+        if batch is None:
+            return Batch(), None
+        if not batch.after:
+            # An idle lane, too, stops at a log that is not the one that it has read.
+            if self._sources_now() != self._sources:
+                await self._log_is_known()
             return Batch(), None
         if batch.count <= _SMALL:
             if not await self._log_is_known():
@@ -185,7 +192,7 @@ class Reader:
                 return await self._intake.refuse(batch, records[0], error)
 
     def _sources_now(self) -> dict[Partition, object]:
-        return {partition: self._consumer.source(partition) for partition in self._lane.positions}
+        return {p: (self._consumer.source(p), self._is_another(p)) for p in self._lane.positions}
 
     async def _log_is_known(self) -> bool:
         """Look again where it may have changed; false if the lane is being stopped."""

@@ -1,19 +1,20 @@
 """Reads offsets, timestamps and headers from the logs, outside the consumer group."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.client import ConnectionGroup
 from aiokafka.errors import CorruptRecordException, KafkaError, RecordTooLargeError
-from aiokafka.protocol.metadata import MetadataRequest
 
 from worker.errors import KafkaUnavailable, NoSuchRecord
 from worker.kafka.aiokafka_patch import as_record
 from worker.kafka.client import client_options
+from worker.kafka.metadata import UNKNOWN, Incarnation, Metadata, incarnations
 from worker.records import Partition, Record, timestamp_of
 from worker.settings import Settings
 
@@ -30,11 +31,25 @@ Headers = tuple[tuple[str, bytes], ...]
 
 
 class Bounds(NamedTuple):
-    """A partition's first offset, end offset, and the time of its first record if it has one."""
+    """A partition's first offset, end offset, and the time of its first record if it has one.
+
+    ``topic_id`` is ``None`` if the broker does not tell it.
+    """
 
     begin: int
     end: int
     first_at: datetime | None
+    topic_id: bytes | None = None
+
+
+class Tip(NamedTuple):
+    """The end offset of a partition, and which log it is the end of.
+
+    As long as ``log`` is equal, nothing below the end was cut off or replaced.
+    """
+
+    end: int
+    log: object
 
 
 class OffsetReader:
@@ -57,12 +72,16 @@ class OffsetReader:
         Raises:
             KafkaUnavailable: an end is not available now, or an input topic does not exist.
         """
-        widths = await self.widths(self._topics)
-        if missing := [topic for topic in self._topics if topic not in widths]:
-            raise KafkaUnavailable(f"no such topic: {', '.join(missing)}")
-        partitions = [TopicPartition(t, p) for t in self._topics for p in range(widths[t])]
-        ends = await self._ask(lambda: self._reader.end_offsets(partitions))
-        return {(tp.topic, tp.partition): offset for tp, offset in ends.items()}
+        return {partition: tip.end for partition, tip in (await self.tips()).items()}
+
+    async def tips(self) -> dict[Partition, Tip]:
+        """Return the ends, as :meth:`ends`, and the identity of each log.
+
+        Raises:
+            KafkaUnavailable: an end is not available now, or an input topic does not exist.
+        """
+        tips: dict[Partition, Tip] = await self._ask(self._read_tips)
+        return tips
 
     async def widths(self, topics: Sequence[str]) -> dict[str, int]:
         """Return the number of partitions of each topic that exists, from fresh metadata.
@@ -70,11 +89,11 @@ class OffsetReader:
         Raises:
             KafkaUnavailable
         """
-        widths: dict[str, int] = await self._ask(lambda: self._describe(topics))
-        return widths
+        described = await self._ask(lambda: self._describe(topics))
+        return {topic: len(logs) for topic, logs in described.items()}
 
     async def bounds(self, partitions: Sequence[Partition]) -> dict[Partition, Bounds]:
-        """Return the first and end offset of each log, and the time of its first record.
+        """Return the first and end offset of each log, the time of its first record, and its id.
 
         Raises:
             KafkaUnavailable
@@ -83,11 +102,14 @@ class OffsetReader:
         begins = await self._ask(lambda: self._reader.beginning_offsets(asked))
         ends = await self._ask(lambda: self._reader.end_offsets(asked))
         firsts = await self._ask(lambda: self._reader.offsets_for_times(dict.fromkeys(asked, 0)))
+        # After the offsets: of a topic that is replaced meanwhile this is the id of the new one.
+        logs = await self._ask(lambda: self._describe({topic for topic, _ in partitions}))
         return {
             (tp.topic, tp.partition): Bounds(
                 begins[tp],
                 ends[tp],
                 timestamp_of(first.timestamp) if (first := firsts.get(tp)) is not None else None,
+                logs.get(tp.topic, {}).get(tp.partition, UNKNOWN).topic_id,
             )
             for tp in asked
         }
@@ -146,16 +168,35 @@ class OffsetReader:
                 with suppress(Exception):
                     await asyncio.wait_for(getattr(client, stop)(), 2)
 
-    async def _describe(self, topics: Sequence[str]) -> dict[str, int]:
-        # The client's own question about a missing topic may create it, with the broker's number of
-        # partitions.
-        request = MetadataRequest([*topics], allow_auto_topic_creation=False)
-        answer = (await self._admin._send_request(request)).to_object()
+    async def _describe(self, topics: Iterable[str]) -> dict[str, dict[int, Incarnation]]:
+        return incarnations(await self._admin._send_request(Metadata([*topics])))
+
+    async def _read_tips(self) -> dict[Partition, Tip]:
+        ends: dict[TopicPartition, int] = {}
+        while True:
+            # After the ends: a log that is replaced in between is seen. And again where there are
+            # more partitions by now than were asked.
+            described = await self._describe(self._topics)
+            if missing := [topic for topic in self._topics if topic not in described]:
+                raise KafkaUnavailable(f"no such topic: {', '.join(missing)}")
+            logs = {
+                TopicPartition(topic, number): log
+                for topic, numbers in described.items()
+                for number, log in numbers.items()
+            }
+            if ends and logs.keys() <= ends.keys():
+                break
+            ends = await self._reader.end_offsets([*logs])
         return {
-            topic["topic"]: len(topic["partitions"])
-            for topic in answer["topics"]
-            if not topic["error_code"]
+            (tp.topic, tp.partition): Tip(ends[tp], (log, *self._server(tp)))
+            for tp, log in logs.items()
         }
+
+    def _server(self, tp: TopicPartition) -> tuple[object, object]:
+        """The leader that answers, and the connection to it: a restarted one has another."""
+        client = self._reader._client
+        leader = client.cluster.leader_for_partition(tp)
+        return leader, client._conns.get((leader, ConnectionGroup.DEFAULT))
 
     async def _read_tail(self, tp: TopicPartition, count: int) -> list[Headers]:
         begin = (await self._reader.beginning_offsets([tp]))[tp]

@@ -5,7 +5,7 @@ Records and decisions take effect only in :mod:`worker.ingest.apply` and
 """
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -36,6 +36,8 @@ class Lane:
         self.open_deadlines = 0
         self.positions: dict[Partition, int] = {}
         self.marks: dict[Partition, Mark] = {}
+        # Of the topics, where a broker told them.
+        self.topic_ids: dict[Partition, bytes] = {}
         self.next_fires_at: datetime | None = None
         self.next_reminds_at: datetime | None = None
         # Two transactions of one lane would only wait for each other at the fence, each with its
@@ -82,6 +84,9 @@ class Lane:
             for r in rows
             if r["last_offset"] is not None
         }
+        self.topic_ids = {
+            (r["topic"], r["partition"]): r["topic_id"] for r in rows if r["topic_id"] is not None
+        }
         return dict(self.positions)
 
     async def start_position(
@@ -90,16 +95,33 @@ class Lane:
         next_offset: int,
         covered_since: datetime | None,
         begins_at: datetime | None = None,
+        topic_id: bytes | None = None,
     ) -> None:
         """Set a position that was never stored, or that retention has removed from the log.
 
         The log is complete from ``covered_since`` on if it was cut. ``begins_at`` is the beginning
-        of the topic, for the first of its partitions.
+        of the topic, for the first of its partitions. ``topic_id`` tells it from later topics of
+        its name.
         """
         async with self.lock, self.database.transaction() as tx:
             await self.fence(tx)
-            await tx.execute("start_position", *partition, next_offset, covered_since, begins_at)
+            await tx.execute(
+                "start_position", *partition, next_offset, covered_since, begins_at, topic_id
+            )
         self.positions[partition] = next_offset
+        if topic_id is not None:
+            self.topic_ids[partition] = topic_id
+
+    async def identify(self, topic_ids: Mapping[Partition, bytes]) -> None:
+        """Keep the ids of topics whose positions are older than this knowledge.
+
+        Raises: as :meth:`fence`.
+        """
+        async with self.lock, self.database.transaction() as tx:
+            await self.fence(tx)
+            for partition, topic_id in topic_ids.items():
+                await tx.execute("identify_topic", *partition, topic_id)
+        self.topic_ids.update(topic_ids)
 
     async def stored_sequence(self) -> int:
         """The last sequence of a decision in the database.

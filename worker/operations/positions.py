@@ -52,7 +52,7 @@ async def rewind(
     finally:
         await offsets.close()
     targets = {}
-    for (_, number), (begin, end, _) in sorted(logs.items()):
+    for (_, number), (begin, end, *_) in sorted(logs.items()):
         target = begin if to is None else to
         if not begin <= target <= end:
             raise NotRewound(f"{topic}/{number} goes from {begin} to {end}, without {target}")

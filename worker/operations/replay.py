@@ -75,7 +75,7 @@ async def prepare(
         await claim_mode(database, settings.mode)
         async with database.transaction() as tx:
             for partition, (begin, _, since) in ranges.items():
-                await tx.execute("start_position", *partition, begin, since, None)
+                await tx.execute("start_position", *partition, begin, since, None, None)
             await record(tx, author, "replay", start=start)
     return ranges
 

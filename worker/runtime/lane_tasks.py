@@ -95,6 +95,7 @@ class LaneTasks:
             self._unless_stopped,
             self._clock,
             self._recognise,
+            self._services.prover.is_another,
             partial(schemas.fetch, self._lane.number) if schemas else None,
         )
         # Tasks and no gather(): once a fault has ended a gather, its cancellation leaves the other

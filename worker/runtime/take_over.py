@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from worker.decide.waiting import notice_waiting
-from worker.errors import Halted
+from worker.freshness.same_log import Stored, check_same
 from worker.kafka.offsets import Bounds
 from worker.lanes.lane import Lane
 from worker.observability.logs import logger
@@ -26,7 +26,14 @@ async def take_over(services: Services, number: int, partitions: Sequence[Partit
     stored = await lane.stored_positions(partitions)
     logs = await recognise(services, lane, partitions)
     begins_at = await _beginning(services, stored, partitions)
-    for partition, (begin, _, _) in logs.items():
+    unknown = {
+        partition: log.topic_id
+        for partition, log in logs.items()
+        if partition in stored and partition not in lane.topic_ids and log.topic_id is not None
+    }
+    if unknown:
+        await lane.identify(unknown)
+    for partition, (begin, _, _, topic_id) in logs.items():
         position = stored.get(partition)
         if position is None or position < begin:
             lost = begin - (position or 0)
@@ -40,7 +47,7 @@ async def take_over(services: Services, number: int, partitions: Sequence[Partit
                 )  # fmt: skip
             if lost and position is not None:
                 services.metrics.records_lost.labels(partition[0]).inc(lost)
-            await lane.start_position(partition, begin, since, begins_at)
+            await lane.start_position(partition, begin, since, begins_at, topic_id)
     await notice_waiting(lane)
     log.info("lane_taken", lane=number, epoch=lane.epoch)
     return lane
@@ -69,36 +76,13 @@ async def _beginning(
 
 async def recognise(
     services: Services, lane: Lane, partitions: Iterable[Partition]
-) -> dict[Partition, Bounds]:
-    """Check that the logs are those that were read, and not cut or new ones of the same name.
+) -> Mapping[Partition, Bounds]:
+    """Check that the logs are those that this lane has read.
 
-    Without this check, a topic that was created again and has grown past the position would go
-    unnoticed, and its records below the position would be lost. If retention has removed the marked
-    record, the check is not possible.
-
-    Raises:
-        Halted: they are not.
-        KafkaUnavailable: try again later.
+    Raises: as :func:`worker.freshness.same_log.check_same`.
     """
-    logs = await services.offsets.bounds([*partitions])
-    for partition, position in lane.positions.items():
-        if partition in logs and position > (end := logs[partition].end):
-            # Truncated or created again: the log now holds other records, and we would never read
-            # those below our position.
-            raise Halted(
-                f"lane {lane.number}: stored position {position} of {partition} lies after the end "
-                f"of the log, {end}"
-            )
-    marks = {
-        p: mark
-        for p, mark in lane.marks.items()
-        if p in logs and logs[p].begin <= mark.offset < logs[p].end
+    stored = {
+        partition: Stored(position, lane.marks.get(partition), lane.topic_ids.get(partition))
+        for partition, position in lane.positions.items()
     }
-    found = await services.offsets.timestamps({p: mark.offset for p, mark in marks.items()})
-    for partition, timestamp in found.items():
-        if timestamp != marks[partition].timestamp:
-            raise Halted(
-                f"lane {lane.number}: {partition} was created again: offset "
-                f"{marks[partition].offset} is not the record that was read there"
-            )
-    return logs
+    return await check_same(services.offsets, partitions, stored)

@@ -1,0 +1,74 @@
+"""Checks that logs are those that were read, and not cut or new ones of the same name."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+from worker.errors import OtherLog
+from worker.kafka.offsets import Bounds
+from worker.records import Mark, Partition
+
+
+class Stored(NamedTuple):
+    """What the database knows of a log: next offset, last record read, and the id of its topic."""
+
+    next_offset: int
+    mark: Mark | None
+    topic_id: bytes | None
+
+    @classmethod
+    def of(cls, row: Any) -> "Stored":
+        """Read a row of ``positions``."""
+        mark = None
+        if row["last_offset"] is not None:
+            mark = Mark(row["last_offset"], row["last_timestamp"])
+        return cls(row["next_offset"], mark, row["topic_id"])
+
+
+class Logs(Protocol):
+    """Reads the logs; see :class:`worker.kafka.offsets.OffsetReader`."""
+
+    async def bounds(self, partitions: list[Partition]) -> Mapping[Partition, Bounds]:
+        """The first offset, end offset and topic id of each log."""
+        ...
+
+    async def timestamps(self, offsets: Mapping[Partition, int]) -> Mapping[Partition, int]:
+        """The timestamps of the records at these offsets."""
+        ...
+
+
+async def check_same(
+    logs: Logs, partitions: Iterable[Partition], stored: Mapping[Partition, Stored]
+) -> Mapping[Partition, Bounds]:
+    """Check each log that was read before; returns the bounds of all.
+
+    Without this check, a log that was cut and has grown past the position again would go unnoticed,
+    and its records below the position would never be read. Where the broker tells no id of the
+    topic, and retention has removed the marked record, the check is not possible.
+
+    Raises:
+        OtherLog: one of them is not the log that was read.
+        KafkaUnavailable: try again later.
+    """
+    bounds = await logs.bounds([*partitions])
+    marks = {}
+    for partition, (begin, end, _, topic_id) in bounds.items():
+        if (was := stored.get(partition)) is None:
+            continue
+        if topic_id != was.topic_id and None not in (topic_id, was.topic_id):
+            raise OtherLog(
+                *partition, "belongs to another topic of the same name: it was made again"
+            )
+        if was.next_offset > end:
+            raise OtherLog(
+                *partition, f"ends at {end}, before its stored position {was.next_offset}"
+            )
+        if was.mark is not None and begin <= was.mark.offset < end:
+            marks[partition] = was.mark
+    found = await logs.timestamps({partition: mark.offset for partition, mark in marks.items()})
+    for partition, timestamp in found.items():
+        if timestamp != marks[partition].timestamp:
+            offset = marks[partition].offset
+            raise OtherLog(
+                *partition, f"was cut: offset {offset} is not the record that was read there"
+            )
+    return bounds
