@@ -72,6 +72,7 @@ class RefusalClass(StrEnum):
     TIME = "time"  # naive, numeric or not RFC 3339
     FUTURE_TIME = "future-time"
     OUT_OF_RANGE = "out-of-range"  # a number or time that does not fit
+    SCHEMA = "schema"  # of a registry: not known, not read, or the bytes do not fit it
     TEXT = "text"  # NUL or a lone surrogate
     DATABASE = "database"  # readable, yet Postgres rejected the row
     TOO_LATE = "too-late"  # a change of a deadline that could take no effect any more

@@ -12,6 +12,7 @@ from datetime import timedelta
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 import isodate
 from dotenv import dotenv_values
@@ -156,6 +157,24 @@ class Settings(BaseSettings):
         "plazo",
         description="Format of its records: `plazo`, `vtex-feed`, `vtex-hook`, `mirakl-acts`, "
         "`mapping:NAME`, `file:PATH` or the name of a plug-in.",
+    )
+    schema_registry_url: str | None = Field(
+        None,
+        description="Schema registry with the API of Confluent, `https://…`; several with commas "
+        "are asked in turn. Needs `plazo[registry]`; without it, Avro is refused by its name.",
+    )
+    schema_registry_ca_file: FilePath | None = Field(
+        None, description="CA certificates (PEM) for the registry; default: those of the system."
+    )
+    schema_registry_username: str | None = Field(
+        None, description="User of the registry, for basic authentication."
+    )
+    schema_registry_password: SecretStr | None = Field(None, description="The user's password.")
+    schema_registry_token: SecretStr | None = Field(
+        None, description="Bearer token for the registry, instead of user and password."
+    )
+    schema_registry_timeout: Annotated[Positive, Field(le=timedelta(minutes=5))] = Field(
+        timedelta(seconds=5), description="Most time for one answer of the registry."
     )
     vtex_affiliates: str = Field(
         "",
@@ -372,6 +391,15 @@ class Settings(BaseSettings):
         return {topic: name for topic, name in formats.items() if name != "plazo"}
 
     @property
+    def schema_registry_urls(self) -> tuple[str, ...]:
+        """The URLs in ``schema_registry_url``, without a slash at their end."""
+        return tuple(
+            url.strip().rstrip("/")
+            for url in (self.schema_registry_url or "").split(",")
+            if url.strip()
+        )
+
+    @property
     def affiliates(self) -> frozenset[str]:
         """The names in ``vtex_affiliates``."""
         return frozenset(self.vtex_affiliates.replace(",", " ").split())
@@ -410,6 +438,36 @@ class Settings(BaseSettings):
             raise ValueError(
                 "PLAZO_MAX_BATCH_BYTES must not be below PLAZO_MAX_RECORD_BYTES: a batch holds "
                 "at least one record"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _registry_is_whole(self) -> Self:
+        urls = self.schema_registry_urls
+        user, password = self.schema_registry_username, self.schema_registry_password
+        if self.schema_registry_url and not urls:
+            raise ValueError("PLAZO_SCHEMA_REGISTRY_URL holds no URL")
+        for parts in map(urlsplit, urls):
+            if parts.scheme not in ("http", "https") or not parts.netloc:
+                raise ValueError("PLAZO_SCHEMA_REGISTRY_URL must be http:// or https://")
+            if "@" in parts.netloc:
+                raise ValueError(
+                    "PLAZO_SCHEMA_REGISTRY_URL must hold no password: it is shown in logs; set "
+                    "PLAZO_SCHEMA_REGISTRY_USERNAME and PLAZO_SCHEMA_REGISTRY_PASSWORD"
+                )
+        if not urls and (user or password or self.schema_registry_token):
+            raise ValueError("an identity for the registry needs PLAZO_SCHEMA_REGISTRY_URL")
+        if (user is None) != (password is None):
+            raise ValueError(
+                "PLAZO_SCHEMA_REGISTRY_USERNAME and PLAZO_SCHEMA_REGISTRY_PASSWORD go together"
+            )
+        if user is not None and self.schema_registry_token is not None:
+            raise ValueError(
+                "set a user and password for the registry or PLAZO_SCHEMA_REGISTRY_TOKEN, not both"
+            )
+        if self.schema_registry_ca_file and not all(url.startswith("https") for url in urls):
+            raise ValueError(
+                "PLAZO_SCHEMA_REGISTRY_CA_FILE needs PLAZO_SCHEMA_REGISTRY_URL=https://…"
             )
         return self
 

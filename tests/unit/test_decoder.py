@@ -206,8 +206,30 @@ def test_no_key_breaks_the_search(key: bytes) -> None:
 
 
 def test_a_refusal_names_the_encoding_that_it_knows() -> None:
-    assert refused(record(AVRO)).message.endswith("(Avro, Protobuf or JSON Schema), schema 7")
-    assert refused(record(gzip.compress(changed()))).message.endswith("begins like gzip")
+    asked = "Confluent wire format, schema id 7: set PLAZO_SCHEMA_REGISTRY_URL"
+    assert refused(record(AVRO)).message == asked
+    assert refused(record(AVRO)).error == RefusalClass.SCHEMA
+    in_header = (("__value_schema_id", AVRO[:5]),)
+    assert refused(record(AVRO[5:], headers=in_header)).message == asked
+    for start, name in (
+        (gzip.compress(changed()), "gzip"), (b"\x28\xb5\x2f\xfd\0", "zstd"),
+        (b"Obj\1", "a file of Avro"), (b"\xc3\1abc", "a single object of Avro"),
+        (b"\3\0" + bytes(16), "a record of the Glue"),
+    ):  # fmt: skip
+        assert f"it begins like {name}" in refused(record(start)).message
+
+
+@pytest.mark.parametrize("decode", [decoder.decode, roomy.decode])
+def test_a_tombstone_tells_nothing(decode: Any) -> None:
+    assert decode(record(None), NOW) == ()
+    assert decode(record(None, CREATED, headers=(("trace", b"1"),)), NOW) == ()
+
+
+def test_an_event_that_lost_its_value_is_no_tombstone() -> None:
+    headers = (("ce-type", events.ORDER_STATUS_CHANGED.encode()), ("ce-specversion", b"1.0"))
+    assert refused(record(None, headers=headers)).order_ids == (ID,)
+    assert refused(record(None, key=None)).error == RefusalClass.NO_KEY
+    assert refused(record(b"")).error == RefusalClass.EMPTY_VALUE
 
 
 @pytest.mark.parametrize("padded", [f" {ID}", f"{ID}\t\n", f"\u00a0{ID} "])
@@ -365,7 +387,12 @@ def check(outcome: object) -> None:
 def test_no_bytes_raise(
     topic: str, key: bytes | None, value: bytes | None, headers: tuple[tuple[str, bytes], ...]
 ) -> None:
-    check(roomy.decode(record(value, topic, key, headers), NOW))
+    found = roomy.decode(record(value, topic, key, headers), NOW)
+    if found == ():
+        assert key
+        assert value is None
+    else:
+        check(found)
 
 
 @given(

@@ -9,6 +9,7 @@ import pytest
 
 from worker.errors import DatabaseUnavailable, Fenced, Halted, RecordFailed, RowRejected
 from worker.ingest.reader import Reader
+from worker.ingest.registry.schemas import SchemasMissing
 from worker.records import Batch, Mark, Record
 
 ORDERS = ("orders", 0)
@@ -34,6 +35,8 @@ class Log:
         self.replaced = False
         self.found_out = False
         self.looks = 0
+        self.known: set[int] = set()
+        self.fetched: list[set[int]] = []
 
     # As Clock.
 
@@ -44,6 +47,14 @@ class Log:
         self.looks += 1
         if self.replaced:
             raise Halted("another log")
+        return True
+
+    # As Schemas.
+
+    async def fetch(self, schemas: Any) -> bool:
+        self.fetched.append(set(schemas))
+        # Room for so many: those before them are forgotten.
+        self.known = set(list(schemas)[:2])
         return True
 
     # As Consumer.
@@ -81,6 +92,9 @@ class Log:
         del pack
         if self.decode_fails and any(one.value == b"bad" for one in records):
             raise self.decode_fails
+        named = {int(one.value[1:]) for one in records if one.value and one.value[:1] == b"#"}
+        if missing := named - self.known:
+            raise SchemasMissing(missing)
         rows += records
 
     async def apply(self, batch: Batch, rows: list[Record]) -> Any:
@@ -114,7 +128,18 @@ async def _wait(work: Awaitable[Any]) -> Any:
 def reader(log: Any) -> Reader:
     turns: Any = _Turns()
     return Reader(
-        log.lane, log, log, turns, 1, 2_000, {}, _wait, log, log.recognise, log.is_another
+        log.lane,
+        log,
+        log,
+        turns,
+        1,
+        2_000,
+        {},
+        _wait,
+        log,
+        log.recognise,
+        log.is_another,
+        log.fetch,
     )
 
 
@@ -231,3 +256,29 @@ async def test_a_known_log_is_looked_at_once_for_each_change() -> None:
         await one.read()
     assert log.looks == 1
     assert len(log.applied) == 8
+
+
+@pytest.mark.parametrize("size", [3, 150, 300])
+async def test_records_wait_for_their_schemas_and_are_read_once(size: int) -> None:
+    """Though there is room for few schemas at a time: the batches shrink until they fit."""
+    values = [b"#%d" % (n % 5) if n % 3 == 0 else b"good" for n in range(size)]
+    log = Log(values)
+    await read_all(log)
+    assert log.applied == values
+    assert log.fetched[0] <= {0, 1, 2, 3, 4}
+
+
+async def test_a_lane_that_stops_while_it_waits_for_a_schema_reads_nothing() -> None:
+    log = Log([b"#1"])
+
+    async def stopped(work: Awaitable[Any]) -> Any:
+        found = await work
+        return None if log.fetched else found
+
+    turns: Any = _Turns()
+    one = Reader(
+        log.lane, log, log, turns, 1, 9, {}, stopped, log, log.recognise, log.is_another, log.fetch
+    )  # type: ignore[arg-type]
+    assert await one.read() is None
+    assert log.lane.positions == {ORDERS: 0}
+    assert not log.applied

@@ -85,7 +85,7 @@ def test_any_json_media_type_will_do() -> None:
         (EVENT | {"data": {"order_id": ID}}, (), RefusalClass.INVALID, "data.status: missing"),
         (
             b"\0\0\0\0\7\nv1-01\x1cstart-handling", (),
-            RefusalClass.NOT_JSON, "schema registry (Avro, Protobuf or JSON Schema), schema 7",
+            RefusalClass.SCHEMA, "schema id 7: set PLAZO_SCHEMA_REGISTRY_URL",
         ),
         (b"\x1f\x8b\x08\0", (), RefusalClass.NOT_JSON, "gzip"),
         (

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -13,17 +13,17 @@ from worker.cli.settings import load_settings
 
 if TYPE_CHECKING:
     from worker.operations.checks.model import Check
+    from worker.settings import Settings
 
 
 def check(as_json: AsJson = False) -> None:
-    """Check brokers, topics, publishers, schema, clocks and lanes; name the cure of each fault."""
+    """Check Kafka, registry, publishers, schema, clocks and lanes; name the cure of each fault."""
     from worker.operations.checks.model import Status
     from worker.operations.checks.report import checks
-    from worker.operations.facts import gather
 
     settings = load_settings()
-    kafka, database = finish(settings, gather(settings))
-    results = list(checks(settings, kafka, database))
+    (kafka, database), registry = finish(settings, _facts(settings))
+    results = list(checks(settings, kafka, database, registry))
     if as_json:
         print_json({"checks": [asdict(one) for one in results]})
     else:
@@ -32,6 +32,13 @@ def check(as_json: AsJson = False) -> None:
         raise typer.Exit(4)
     if any(one.status == Status.FAULT for one in results):
         raise typer.Exit(1)
+
+
+async def _facts(settings: "Settings") -> Any:
+    from worker.operations.facts import gather
+    from worker.operations.registry import fault_of_registry
+
+    return await gather(settings), await fault_of_registry(settings)
 
 
 def _print(results: Sequence["Check"]) -> None:

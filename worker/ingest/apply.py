@@ -18,6 +18,7 @@ from worker.ingest.decoder import Decoder
 from worker.ingest.delays import observe_delays
 from worker.ingest.entry import Entry
 from worker.ingest.refusal_log import RefusalLog
+from worker.ingest.registry.schemas import SchemasMissing
 from worker.ingest.rows import (
     Rows,
     act_columns,
@@ -114,7 +115,10 @@ class Intake:
 
         Raises:
             RowRejected: as :meth:`apply`.
+            SchemasMissing: the records need schemas that are not known yet; nothing was added.
         """
+        if missing := self._decoder.missing_schemas(records):
+            raise SchemasMissing(missing)
         # By the later of two clocks: a worker whose clock is behind refuses nothing for that.
         latest = self._clocks.latest()
         before = len(rows.acts)

@@ -11,7 +11,8 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
-from worker.ingest.parse_errors import FRAME, FRAMED_AT, GZIP
+from worker.ingest.parse_errors import GZIP
+from worker.ingest.registry.framing import FRAME, FRAMED_AT
 from worker.records import LONGEST_KEY, Record
 
 # A record is about one order. One that names more is broken, and the list must not grow with it.

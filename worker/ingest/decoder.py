@@ -9,6 +9,10 @@ Accepted are:
 - CloudEvents in **structured mode** (``application/cloudevents+json``, or without a content type),
   with ``data`` or ``data_base64``.
 - Any of these inside what connectors wrap around it, see :mod:`worker.ingest.wrappings`.
+- Any of these as JSON or Avro in the **wire format of Confluent**, see
+  :mod:`worker.ingest.registry`.
+
+A record with a key, and with neither value nor type, is a tombstone: it tells nothing.
 
 The key names the order, plain or as JSON, as a struct of Connect or Avro, or as a number; or it is
 ignored, by setting.
@@ -28,8 +32,9 @@ If a record has several errors, the first in the order of the checks below gives
 
 import base64
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import chain, islice
 from typing import Any, Final, NamedTuple, NoReturn, cast
 
 from pydantic import ValidationError
@@ -55,6 +60,15 @@ from worker.ingest.parse_errors import (
     refuse_constants,
     validation_refusal,
 )
+from worker.ingest.registry.framing import (
+    FRAME,
+    SchemaId,
+    framed_key,
+    framed_value,
+    is_json,
+    named,
+)
+from worker.ingest.registry.schemas import Schemas, SchemasMissing
 from worker.ingest.wrappings import read_wrapped
 from worker.records import LONGEST_KEY, MOST_HEADERS, NOT_INFLATED, Record, Refusal, timestamp_of
 from worker.settings import Settings
@@ -133,6 +147,8 @@ class Decoder:
         deadline_changes_topic: str | None = None,
         *,
         ignore_keys: bool = False,
+        schemas: Schemas | None = None,
+        without_schemas: str = "set PLAZO_SCHEMA_REGISTRY_URL",
     ) -> None:
         carries: dict[str, Any] = {
             order_created_topic: _ORDERS,
@@ -156,12 +172,16 @@ class Decoder:
         self._adapters = adapters or {}
         self._aliases = aliases
         self._ignore_keys = ignore_keys
+        self._schemas = schemas
+        self._without_schemas = without_schemas
         self._max_record_bytes = max_record_bytes
         self.max_clock_skew = max_clock_skew
         self._latest_entry = datetime.max.replace(tzinfo=UTC) - longest_wait
 
     @classmethod
-    def of(cls, settings: Settings, longest_wait: timedelta) -> "Decoder":
+    def of(
+        cls, settings: Settings, longest_wait: timedelta, schemas: Schemas | None = None
+    ) -> "Decoder":
         """Return the decoder for these settings."""
         return cls(
             settings.order_created_topic,
@@ -173,29 +193,63 @@ class Decoder:
             formats.aliases(settings),
             settings.deadline_changes_topic,
             ignore_keys=settings.keys == "ignore",
+            schemas=schemas,
+            without_schemas="only workers ask the schema registry"
+            if settings.schema_registry_urls
+            else "set PLAZO_SCHEMA_REGISTRY_URL",
         )
 
+    def missing_schemas(self, records: Iterable[Record]) -> set[SchemaId]:
+        """Return the schemas to fetch before these records can be decoded."""
+        return self._schemas.missing(records) if self._schemas else set()
+
     def decode(self, record: Record, now: datetime) -> Event | tuple[Event, ...] | Refusal:
+        """Decode one record, as :meth:`read` does."""
+        return self.read(record, now)[1]
+
+    def read(
+        self, record: Record, now: datetime
+    ) -> tuple[Record, Event | tuple[Event, ...] | Refusal]:
         """Decode one record; no bytes make it raise. ``now`` must be timezone-aware.
 
-        Only adapters return a tuple, of any number of events.
+        Returns the record as JSON as well, without the frame of a schema registry. A tombstone is
+        no event at all; other tuples, of any number of events, come from adapters.
+
+        Raises:
+            SchemasMissing: some of :meth:`missing_schemas` are not known yet.
         """
+        plain = record
         try:
+            value = record.value
+            if value is None:
+                if _is_tombstone(record):
+                    return record, ()
+            # Only without a registry a header can wait until the value turns out to be no JSON.
+            elif value[:1] == FRAME or (self._schemas and record.headers):
+                plain = self._unframed(record)
             if self._adapters and (adapter := self._adapters.get(record.topic)):
-                return self._decode_foreign(adapter, record, now)
-            return self._decode_event(record, now)
+                return plain, self._decode_foreign(adapter, plain, now)
+            return plain, self._decode_event(plain, now)
         except RefusalError as refused:
-            message = refused.message[:MAX_MESSAGE]
-            return Refusal(refused.error, message, self.named_orders(record))
+            message = refused.message
+            if refused.error == RefusalClass.NOT_JSON and (framed := framed_value(plain)):
+                refused.error = RefusalClass.SCHEMA
+                message = f"{named(framed.schema)}: {self._without_schemas}"
+            orders = self.named_orders(plain)
+            if plain is not record:
+                orders = (*orders, *self.named_orders(record))
+            orders = tuple(dict.fromkeys(orders))[:MAX_ORDER_IDS]
+            return plain, Refusal(refused.error, message[:MAX_MESSAGE], orders)
 
     def named_orders(self, record: Record) -> tuple[str, ...]:
         """Return the orders that a record names, readable or not; a refusal shields each."""
-        named = named_orders(record, self._max_record_bytes, self._aliases)
+        found = named_orders(record, self._max_record_bytes, self._aliases)
+        in_key = [one for one in self._ids_in_avro_key(record) if one not in found]
         told = (self.facts(record) or {}).get("order_id")
         if not isinstance(told, str) or not is_order_id(told := told.strip()):
-            return named
+            return (*in_key, *found)[:MAX_ORDER_IDS]
         # The format knows which id is that of the order.
-        return tuple(dict.fromkeys((told, *named)))[:MAX_ORDER_IDS]
+        return tuple(dict.fromkeys((told, *in_key, *found)))[:MAX_ORDER_IDS]
 
     def facts(self, record: Record) -> Facts | None:
         """Return what the format of a topic can read of a refused record.
@@ -213,6 +267,32 @@ class Decoder:
             return None
         data = (envelope or {}).get("data")
         return adapter.facts(record.value if data is None else to_json(data))
+
+    def _unframed(self, record: Record) -> Record:
+        """Return the record with JSON in the place of what a schema registry frames."""
+        found = framed_value(record)
+        if found is None or len(record.value or b"") > self._max_record_bytes:
+            return record
+        if is_json(found.body):
+            value = found.body
+        elif self._schemas is None:
+            _refuse(RefusalClass.SCHEMA, f"{named(found.schema)}: {self._without_schemas}")
+        else:
+            value = self._schemas.to_json(found)
+        # _replace() takes three times as long.
+        topic, partition, offset, timestamp, key, _, headers = record
+        return Record(topic, partition, offset, timestamp, key, value, headers)
+
+    def _ids_in_avro_key(self, record: Record) -> Iterator[str]:
+        """Yield the texts and numbers of a key whose schema is known."""
+        found = framed_key(record) if self._schemas else None
+        if found is None or self._schemas is None or len(record.key or b"") > LONGEST_KEY:
+            return
+        try:
+            told = from_json(self._schemas.to_json(found))
+        except (ValueError, RefusalError, SchemasMissing):
+            return  # its bytes are searched all the same
+        yield from islice(_scalars(told), MAX_ORDER_IDS)
 
     def _decode_event(self, record: Record, now: datetime) -> Event:
         topic, _, _, _, key, value, headers = record
@@ -244,7 +324,7 @@ class Decoder:
                 raise validation_refusal(error, value, prefix) from None
             event, prefix = _read_inside(value, event_type, event_types, error)
         if key != event.order_id.encode():
-            self._check_key(key, event, f"{prefix}order_id")
+            self._check_key(record, event, f"{prefix}order_id")
         self._check_time(event, now, prefix)
         return event
 
@@ -274,7 +354,7 @@ class Decoder:
             decoded, _ = read_wrapped(value, read, error)
         for event in decoded:
             if record.key != event.order_id.encode():
-                self._check_key(record.key, event, "the order's id")
+                self._check_key(record, event, "the order's id")
             self._check_time(event, now, "")
         return decoded
 
@@ -285,17 +365,17 @@ class Decoder:
         if not self._ignore_keys:
             _refuse(RefusalClass.NO_KEY, "key: missing")
 
-    def _check_key(self, key: bytes | None, event: Event, wanted: str) -> None:
+    def _check_key(self, record: Record, event: Event, wanted: str) -> None:
         if self._ignore_keys:
             return
-        if not key:
+        if not record.key:
             _refuse(RefusalClass.NO_KEY, "key: missing")
-        if not self._names(key, event):
+        if not self._names(record, record.key, event):
             _refuse(RefusalClass.KEY_MISMATCH, f"key: does not name {wanted}, see PLAZO_KEYS")
 
-    def _names(self, key: bytes, event: Event) -> bool:
+    def _names(self, record: Record, key: bytes, event: Event) -> bool:
         """Whether a key is the order's id in any encoding, or another id of the order."""
-        for text in ids_in_key(key):
+        for text in chain(ids_in_key(key), self._ids_in_avro_key(record)):
             trimmed = text.strip()
             if event.order_id == trimmed:
                 return True
@@ -343,6 +423,21 @@ def _read_inside(
 
 def _refuse(error: RefusalClass, message: str) -> NoReturn:
     raise RefusalError(error, message)
+
+
+def _is_tombstone(record: Record) -> bool:
+    """Whether a record has a key and no value, nor a type: an event that lost its value has one."""
+    if not record.key or len(record.key) > LONGEST_KEY or record.headers == NOT_INFLATED:
+        return False
+    return not _mode(record.headers)[1]
+
+
+def _scalars(told: Any) -> Iterator[str]:
+    if isinstance(told, dict | list):
+        for inner in told.values() if isinstance(told, dict) else told:
+            yield from _scalars(inner)
+    elif isinstance(told, str) or type(told) is int:
+        yield str(told)
 
 
 def _refuse_not_inflated(record: Record) -> None:

@@ -17,9 +17,14 @@ from schemas.events import RefusalClass
 MAX_MESSAGE: Final = 300
 
 GZIP: Final = b"\x1f\x8b"
-# The serializers of schema registries write this byte and the number of a schema before the value.
-FRAME: Final = b"\0"
-FRAMED_AT: Final = 5
+_KNOWN_STARTS: Final = {
+    GZIP: "gzip: publish it plain, and let the producer compress",
+    b"\x28\xb5\x2f\xfd": "zstd: publish it plain, and let the producer compress",
+    b"Obj\x01": "a file of Avro, which is not read: use a schema registry",
+    b"\xc3\x01": "a single object of Avro, which is not read: use a schema registry",
+    b"\x03\x00": "a record of the Glue Schema Registry, which is not read",
+    b"\x03\x05": "a record of the Glue Schema Registry, which is not read",
+}
 
 _POSITION = re.compile(r" at (line [0-9]+ column [0-9]+)$")
 _CLASS_OF_ERROR = {
@@ -101,15 +106,8 @@ def json_refusal(error: str, value: bytes, field: str) -> RefusalError:
 
 def _likeness(value: bytes) -> str:
     """The encoding that the first bytes are known for, so that its publisher finds the setting."""
-    if value.startswith(GZIP):
-        return "; it begins like gzip"
-    if value.startswith(FRAME) and len(value) > FRAMED_AT:
-        schema = int.from_bytes(value[1:FRAMED_AT], "big")
-        return (
-            "; it begins like a record of a schema registry (Avro, Protobuf or JSON Schema), "
-            f"schema {schema}"
-        )
-    return ""
+    starts = (told for start, told in _KNOWN_STARTS.items() if value.startswith(start))
+    return "".join(f"; it begins like {told}" for told in starts)
 
 
 def _parses(value: bytes) -> bool:

@@ -1,6 +1,6 @@
 """Reads the records of a lane and applies them, a batch at a time."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import NoReturn, Protocol, TypeVar
@@ -14,6 +14,8 @@ from worker.errors import (
     RowRejected,
 )
 from worker.ingest.apply import BatchResult, Intake
+from worker.ingest.registry.framing import SchemaId
+from worker.ingest.registry.schemas import SchemasMissing
 from worker.ingest.rows import Rows
 from worker.kafka.consumer import Consumer, RecordSink
 from worker.lanes.fairness import Fairness
@@ -84,6 +86,7 @@ class Reader:
         clock: Clock,
         recognise: Callable[[], Awaitable[bool]],
         is_another: Callable[[Partition], bool],
+        fetch_schemas: Callable[[Collection[SchemaId]], Awaitable[bool]] | None = None,
     ) -> None:
         # Whether the last batch was so large that more records are waiting.
         self.behind = False
@@ -100,6 +103,7 @@ class Reader:
         self._clock = clock
         self._recognise = recognise
         self._is_another = is_another
+        self._fetch_schemas = fetch_schemas
         self._sources = self._sources_now()
         self._pulled_at = clock.monotonic()
         self._frozen = False
@@ -124,6 +128,15 @@ class Reader:
                 # One bad record fails its batch: halve the batch until the record is alone in it.
                 self._consumer.seek(positions)
                 self._most = limit // 2
+                continue
+            except SchemasMissing as missing:
+                # Outside the turns of the lanes, so that the others go on. Fewer records name fewer
+                # schemas: those of the next batch will be kept until it is decoded.
+                self._consumer.seek(positions)
+                self._most = max(1, limit // 2)
+                assert self._fetch_schemas is not None
+                if not await self._unless_stopped(self._fetch_schemas(missing.schemas)):
+                    return None
                 continue
             self._most = min(2 * self._most, self._batch_size)
             self.behind = batch.count > _SMALL

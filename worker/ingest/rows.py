@@ -156,25 +156,25 @@ def decode_into(
     A time far after ``latest`` is refused.
     """
     for record in records:
-        event = decoder.decode(record, latest)
+        plain, event = decoder.read(record, latest)
         # No isinstance(): the models' metaclass makes it ten times as slow.
         kind = type(event)
         if kind is OrderStatusChanged:
-            _add_status(rows, record, cast("OrderStatusChanged", event), entry)
+            _add_status(rows, plain, cast("OrderStatusChanged", event), entry)
             rows.count(record.topic, Effect.STATUS)
         elif kind is OrderCreated:
-            _add_order(rows, record, cast("OrderCreated", event), entry, lane)
+            _add_order(rows, plain, cast("OrderCreated", event), entry, lane)
         elif kind is tuple:
-            _add_foreign(rows, record, cast("tuple[Event, ...]", event), entry, lane)
+            _add_foreign(rows, plain, cast("tuple[Event, ...]", event), entry, lane)
         elif kind in _CHANGES:
-            _add_change(rows, record, cast("DeadlineExtended", event), _CHANGES[kind])
+            _add_change(rows, plain, cast("DeadlineExtended", event), _CHANGES[kind])
             rows.count(record.topic, Effect.DEADLINE)
         else:
             refusal = cast("Refusal", event)
             add_dead_letter(rows, record, refusal, lane)
             if record.topic == entry.orders_topic:
-                facts = decoder.facts(record)
-                _add_salvaged(rows, record, refusal, entry, latest + decoder.max_clock_skew, facts)
+                facts = decoder.facts(plain)
+                _add_salvaged(rows, plain, refusal, entry, latest + decoder.max_clock_skew, facts)
 
 
 def packed_labels(labels: Mapping[str, str] | None) -> str | None:
@@ -306,7 +306,8 @@ def _add_foreign(
         else:
             _add_status(rows, record, cast("OrderStatusChanged", event), entry)
     if not entered:
-        rows.count(record.topic, Effect.STATUS if events else Effect.IGNORED)
+        nothing = Effect.TOMBSTONE if record.value is None else Effect.IGNORED
+        rows.count(record.topic, Effect.STATUS if events else nothing)
 
 
 def _add_act(

@@ -1,8 +1,9 @@
 """Takes an event out of what connectors and serializers wrap around it.
 
-Known are the frame of a schema registry around JSON, the envelope of Kafka Connect's JSON
-converter, the change events of Debezium, and JSON as the text of other JSON, as outbox tables hold
-it. None of them can be taken for an event, so only a record that is none is looked at.
+Known are the envelope of Kafka Connect's JSON converter, the change events of Debezium, and JSON as
+the text of other JSON, as outbox tables hold it. None of them can be taken for an event, so only a
+record that is none is looked at. The frames of schema registries are in
+:mod:`worker.ingest.registry`.
 """
 
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
 from schemas.events import RefusalClass
-from worker.ingest.parse_errors import FRAME, FRAMED_AT, RefusalError, validation_refusal
+from worker.ingest.parse_errors import RefusalError, validation_refusal
 
 _T = TypeVar("_T")
 # One in another, as a converter around an outbox table.
@@ -49,8 +50,6 @@ def read_wrapped(
 
 def unwrap(value: bytes) -> Unwrapped | None:
     """Return what stands inside a wrapping, ``None`` if there is none."""
-    if value.startswith(FRAME) and value[FRAMED_AT : FRAMED_AT + 1] == b"{":
-        return Unwrapped(value[FRAMED_AT:], "")
     try:
         found = from_json(value, allow_inf_nan=False)
     except ValueError:
@@ -63,6 +62,8 @@ def unwrap(value: bytes) -> Unwrapped | None:
         return _packed(found["payload"], "payload.")
     if "op" in found and "after" in found:
         if found["after"] is None:
+            # A deletion is no word of the seller. Before the verdict it is a case for a person, and
+            # a connector that clears old rows can leave it out: `skipped.operations`.
             raise RefusalError(RefusalClass.EMPTY_VALUE, "after: missing, the row was deleted")
         return _packed(found["after"], "after.")
     return None

@@ -13,6 +13,7 @@ class Effect(StrEnum):
     DEADLINE = "deadline"  # a change of a deadline
     REPEAT = "repeat"
     REFUSED = "refused"
+    TOMBSTONE = "tombstone"  # a key without a value, as connectors write after a deletion
     IGNORED = "ignored"  # a foreign record of no concern, such as a hook's ping
 
 
@@ -29,6 +30,15 @@ class Guard(StrEnum):
     MASS_CANCEL = "mass-cancel"  # too many auto-cancels: a person decides
     ASTRAY = "astray"  # a refused act names no known order: silent orders escalate
     SILENT_FEED = "silent-feed"  # orders arrive, and status changes do not
+    REGISTRY = "registry"  # a lane waits for a schema of its records
+
+
+class RegistryAnswer(StrEnum):
+    """The outcome of a request to the schema registry."""
+
+    FOUND = "found"
+    UNKNOWN = "unknown"
+    AWAY = "away"
 
 
 class Tells(StrEnum):

@@ -30,6 +30,7 @@ from worker.observability.labels import (
     Part,
     Purpose,
     Readiness,
+    RegistryAnswer,
     Tells,
 )
 from worker.observability.metric_family import INPUT_TOPICS, OPEN, Family, Row, row
@@ -77,6 +78,12 @@ class Metrics:
         "plazo_unknown_statuses_total",
         "Acts with a status that no table knows.",
         topic=INPUT_TOPICS,
+    )
+    registry_answers: Family[Counter, RegistryAnswer] = row(
+        Counter,
+        "plazo_schema_registry_answers_total",
+        "Requests for schemas, by the answer of the schema registry.",
+        answer=RegistryAnswer,
     )
     record_delay: Family[Histogram, str, Tells] = row(
         Histogram,

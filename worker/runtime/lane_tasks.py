@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol, TypeVar
 
 from worker.backoff import Backoff
@@ -82,6 +83,7 @@ class LaneTasks:
 
         Raises: the first fault of any task.
         """
+        schemas = self._services.schemas
         reader = Reader(
             self._lane,
             self._parts.intake,
@@ -94,6 +96,7 @@ class LaneTasks:
             self._clock,
             self._recognise,
             self._services.prover.is_another,
+            partial(schemas.fetch, self._lane.number) if schemas else None,
         )
         # Tasks and no gather(): once a fault has ended a gather, its cancellation leaves the other
         # tasks running. A reader that outlives its lane takes records from the next one.

@@ -169,7 +169,9 @@ class Monitor:
         }
         waiting = {partition: position for partition, (position, lag) in lags.items() if lag}
         self._lag(runners, lags, waiting)
-        await self._watchdog.look(waiting)
+        # A lane that waits for a schema has fetched its records.
+        held = self._services.schemas.waiting if self._services.schemas else ()
+        await self._watchdog.look({p: at for p, at in waiting.items() if p[1] not in held})
 
     def _lag(
         self,

@@ -11,6 +11,7 @@ from worker.domain.policy import Policies
 from worker.freshness.evidence import EvidenceScope
 from worker.freshness.prover import Prover
 from worker.ingest.decoder import Decoder
+from worker.ingest.registry.schemas import Schemas
 from worker.kafka.offsets import OffsetReader
 from worker.kafka.producer import Producer
 from worker.lanes.fairness import Fairness
@@ -45,6 +46,7 @@ class Services:
     fairness: Fairness
     brake: Brake | None
     traces: Traces | None
+    schemas: Schemas | None
 
     @classmethod
     def of(cls, settings: Settings, clock: Clock, owner: str | None = None) -> "Services":
@@ -52,6 +54,7 @@ class Services:
 
         Raises:
             PolicyInvalid: the policy file breaks its rules.
+            RegistryNotInstalled: a schema registry is set and the packages for it are missing.
             TracesNotInstalled: traces are on and their packages are missing.
         """
         metrics = Metrics(settings)
@@ -62,6 +65,7 @@ class Services:
         clocks = Clocks(clock)
         prover = Prover(proof_offsets, database, scope, clock, clocks, metrics, guards)
         policies = load_policies(settings)
+        schemas = Schemas.of(settings, clock, metrics, guards)
         return cls(
             settings=settings,
             clock=clock,
@@ -74,12 +78,13 @@ class Services:
             proof_offsets=proof_offsets,
             producer=Producer(settings),
             policies=policies,
-            decoder=Decoder.of(settings, policies.longest),
+            decoder=Decoder.of(settings, policies.longest, schemas),
             scope=scope,
             prover=prover,
             fairness=Fairness(prover, clock),
             brake=Brake.of(settings, database, guards),
             traces=Traces.of(settings),
+            schemas=schemas,
         )
 
     async def close(self) -> None:
@@ -87,5 +92,7 @@ class Services:
         await self.producer.close()
         await self.offsets.close()
         await self.proof_offsets.close()
+        if self.schemas:
+            await self.schemas.close()
         if self.traces:
             await self.traces.close()

@@ -9,15 +9,22 @@ from worker.operations.checks.lanes import lane_checks, worker_checks
 from worker.operations.checks.model import Check, DatabaseFacts, KafkaFacts, Status
 from worker.operations.checks.names import name_checks
 from worker.operations.checks.publishers import publisher_checks
+from worker.operations.checks.registry import registry_check
 from worker.operations.checks.topics import topic_checks
 from worker.operations.format import count
 from worker.settings import Settings
 
 
 def checks(
-    settings: Settings, kafka: KafkaFacts | str, database: DatabaseFacts | str
+    settings: Settings,
+    kafka: KafkaFacts | str,
+    database: DatabaseFacts | str,
+    registry: str | None = None,
 ) -> Iterator[Check]:
-    """All checks that the facts allow; a text in place of facts says why there are none."""
+    """All checks that the facts allow; a text in place of facts says why there are none.
+
+    ``registry`` is the fault of the schema registry.
+    """
     if isinstance(kafka, str):
         yield Check(
             "kafka", Status.FAULT, f"{settings.kafka_bootstrap_servers} does not answer: {kafka}",
@@ -38,6 +45,7 @@ def checks(
     else:
         yield Check("postgres", Status.OK, "it answers")
         yield from schema_checks(database)
+    yield from registry_check(settings, registry)
     yield brake_check(settings, database)
     yield from clock_checks(settings, kafka, database)
     if not isinstance(database, str) and database.readable:
