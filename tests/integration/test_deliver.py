@@ -4,24 +4,22 @@ import asyncio
 import base64
 import json
 import os
-import re
-import subprocess
+import sqlite3
 import sys
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 from aiokafka import AIOKafkaProducer
 from standardwebhooks import Webhook
 
 from tests.contract.samples import samples
-from tests.support.market import Market, now
 from tests.support.parts import Kafka
 from tests.support.processes import ROOT, WorkerProcess
 from tests.support.topics import create_topics
@@ -63,9 +61,9 @@ class Receiver:
         return f"http://127.0.0.1:{self.port}/hook?token=not-for-logs"
 
     async def up(self) -> None:
-        self._runner = web.ServerRunner(web.Server(self._take))
+        self._runner = web.ServerRunner(web.Server(self._take), shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port, shutdown_timeout=0.1).start()
+        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
 
     async def down(self) -> None:
         if self._runner:
@@ -196,6 +194,10 @@ def dead_letters(tmp_path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
+async def is_zero(sink: WorkerProcess, name: str) -> bool:
+    return (await sink.metrics())[name] == 0
+
+
 ORDERS = [f"v{n}" for n in range(8)]
 
 
@@ -218,17 +220,16 @@ async def test_each_decision_arrives_signed_and_once_with_its_attributes(
     assert len(receiver.taken) == len(decisions.ids)
     assert set(map(tuple, receiver.by_order().values())) == {(1, 2, 3), (1,)}
     one = next(one for one in receiver.taken if one.order == "ñandú 1")
-    assert one.headers["content-type" if "content-type" in one.headers else "Content-Type"] == (
-        "application/json"
-    )
     attributes = {name.lower(): text for name, text in one.headers.items()}
+    assert attributes["content-type"] == "application/json"
     assert attributes["ce-type"] == one.value["type"] == "marketplace.order.auto-cancel.v1"
     assert attributes["ce-id"] == one.id == one.value["id"]
     assert attributes["ce-partitionkey"] == "%C3%B1and%C3%BA%201"
+    age = 'plazo_deliver_oldest_age_seconds{receiver="default"}'
+    await eventually(lambda: is_zero(again, age))
     metrics = await again.metrics()
     assert metrics['plazo_deliver_delivered_total{receiver="default"}'] == 1
     assert metrics['plazo_deliver_failed_total{receiver="default"}'] == 0
-    assert metrics['plazo_deliver_oldest_age_seconds{receiver="default"}'] == 0
     assert "not-for-logs" not in sink.output + again.output
 
 
@@ -339,3 +340,42 @@ async def test_redirects_are_not_followed(
     await eventually(lambda: receiver.ids == decisions.ids)
     assert len(receiver.asked) == 3
     assert '"error":"status 307"' in sink.output.replace('": "', '":"')
+
+
+async def test_the_receiver_of_the_guide_takes_each_decision_once(
+    decisions: Decisions, new_sink: NewSink, tmp_path: Path
+) -> None:
+    page = (ROOT / "docs/how-to/webhooks.md").read_text(encoding="utf-8")
+    code = page.split("```python\n")[1].split("```")[0]
+    (tmp_path / "receiver.py").write_text(code)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/hooks/plazo"
+    sample = await asyncio.create_subprocess_exec(
+        sys.executable, "receiver.py", str(port), cwd=tmp_path,
+        env={**os.environ, "WEBHOOK_SECRET": SECRET},
+    )  # fmt: skip
+
+    async def refuses_what_is_not_signed() -> bool:
+        with suppress(aiohttp.ClientConnectorError):  # not up yet
+            async with aiohttp.ClientSession() as client, client.post(url, data=b"{}") as forged:
+                return forged.status == 401
+        return False
+
+    try:
+        await eventually(refuses_what_is_not_signed)
+        await decisions.publish(*of_each(2))
+        sink = new_sink("--to", url)
+
+        async def stored() -> list[tuple[str, str]]:
+            with closing(sqlite3.connect(tmp_path / "decisions.db")) as store:
+                return store.execute("SELECT id, body FROM decisions").fetchall()
+
+        async def all_stored() -> bool:
+            return {id_ for id_, _ in await stored()} == decisions.ids
+
+        await eventually(all_stored, 40)
+        assert await sink.sigterm() == 0
+        assert all(json.loads(body)["id"] == id_ for id_, body in await stored())
+    finally:
+        sample.kill()
+        await sample.wait()

@@ -1,6 +1,7 @@
 """The file of the decisions that a receiver did not take: one JSON object on each line."""
 
 import asyncio
+import base64
 import json
 import os
 from datetime import datetime
@@ -74,5 +75,13 @@ def _line(record: Record, failure: Failure, now: datetime) -> dict[str, Any]:
         "id": headers.get(names.CE_ID),
         "type": headers.get(names.CE_TYPE),
         "headers": headers,
-        "body": None if record.value is None else record.value.decode(errors="replace"),
+        **_body(record.value or b""),
     }
+
+
+def _body(value: bytes) -> dict[str, str]:
+    """As text, or in Base64 if it is none."""
+    try:
+        return {"body": value.decode()}
+    except UnicodeDecodeError:
+        return {"body": "", "body_base64": base64.b64encode(value).decode()}
