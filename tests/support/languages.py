@@ -51,7 +51,7 @@ def _node(sample: str) -> list[str]:
 def _go(sample: str) -> list[str]:
     built = CACHE / "go"
     command = ["go", "build", "-o", f"{built}{os.sep}", "./..."]
-    subprocess.run(command, cwd=GUIDES / "go", check=True, timeout=170)
+    subprocess.run(command, cwd=GUIDES / "go", check=True, timeout=350)
     return [str(built / sample)]
 
 

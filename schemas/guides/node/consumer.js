@@ -5,7 +5,7 @@
 // It prints every decision once. Its state is one number for each partition. In production store it in
 // the same transaction as the effect of the decision, where the comment says so.
 
-import { Kafka } from "kafkajs";
+import { Kafka, logLevel } from "kafkajs";
 
 const [brokers, topic, groupId] = process.argv.slice(2);
 const last = new Map(); // by partition, the sequence of the last decision that took effect
@@ -40,7 +40,8 @@ function take(partition, headers, decision) {
   }
 }
 
-const kafka = new Kafka({ clientId: "sample", brokers: brokers.split(",") });
+const settings = { clientId: "sample", brokers: brokers.split(","), logLevel: logLevel.WARN };
+const kafka = new Kafka(settings);
 const consumer = kafka.consumer({ groupId });
 await consumer.connect();
 await consumer.subscribe({ topic, fromBeginning: true });
