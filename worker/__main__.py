@@ -24,6 +24,7 @@ from worker.cli import (
 from worker.cli.actions import actions
 from worker.cli.assets import assets, runbook
 from worker.cli.check import check
+from worker.cli.deliver import deliver
 from worker.cli.dev import dev
 from worker.cli.explain import explain
 from worker.cli.forget import forget
@@ -57,7 +58,7 @@ app = typer.Typer(
 
 for _command in (
     run, migrate, dev, check, runbook, assets, explain, forget, actions, sellers, replay, orphans,
-    statuses, settings,
+    statuses, settings, deliver,
 ):  # fmt: skip
     app.command()(_command)
 for _group in (

@@ -336,6 +336,32 @@ class Settings(BaseSettings):
         min_length=16,
         description="Token for the board at `/` of that port; empty is no board.",
     )
+    deliver_group_id: str = Field(
+        "plazo-deliver",
+        min_length=1,
+        description="For `plazo deliver`: its consumer group; a named receiver has `GROUP-NAME`.",
+    )
+    deliver_secret: SecretStr | None = Field(
+        None,
+        description="Secrets of the signatures, `whsec_…`, with blanks between them: each request "
+        "is signed with all. `NAME=whsec_…` is for one receiver.",
+    )
+    deliver_dead_letters: Path = Field(
+        Path("plazo-deliver.dead-letters.jsonl"),
+        description="File for decisions that a receiver refused for good.",
+    )
+    deliver_in_flight: int = Field(
+        16, ge=1, le=1_000, description="Most requests at one time, for each receiver."
+    )
+    deliver_timeout: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(seconds=30))] = Field(
+        timedelta(seconds=10), description="Most time for one request; at most 30 s."
+    )
+    deliver_attempts: int = Field(
+        1_000,
+        ge=1,
+        description="Attempts for one decision before it goes to that file. A thousand take about "
+        "twelve hours.",
+    )
     traces: bool = Field(
         False,
         description="Carries trace contexts from record to verdict; needs `plazo[otel]`. "

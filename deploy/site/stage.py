@@ -26,7 +26,10 @@ FOLDERS = {"docs": "", "deploy/runbooks": "runbooks", "schemas/guides": "guides"
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _MERMAID = re.compile(r"```mermaid\n(?P<text>.*?)```", re.DOTALL)
 _LINK = re.compile(r"(?P<open>\]\()(?P<path>(?!https?:|mailto:|#)[^)#\s]+)(?P<anchor>#[^)\s]*)?\)")
-_LANGUAGES = {".py": "python", ".sql": "sql", ".yaml": "yaml", ".json": "json"}
+_LANGUAGES = {
+    ".py": "python", ".sql": "sql", ".yaml": "yaml", ".json": "json",
+    ".java": "java", ".js": "javascript", ".go": "go",
+}  # fmt: skip
 
 
 def picture(text: str) -> Path:

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import schemas
+from schemas.events import decision_type
 from schemas.statuses import STATUSES as STATUSES_KNOWN
 from worker.domain.acts import EXTENDED, Act, Change, Place, RefusedRecord
 from worker.domain.case import Case, Order, PriorDecision
 from worker.domain.decide import decide, remind
 from worker.domain.policy import AtLapse
 from worker.freshness.evidence import Reading
-from worker.outbox.events import events
+from worker.outbox.events import Event, events, published_value
 
 FOLDER = Path(schemas.__file__).parent / "samples"
 ENTERED = datetime(2026, 11, 22, 15, 4, 5, 123000, tzinfo=UTC)
@@ -76,7 +77,12 @@ def samples() -> dict[str, Any]:
     at = DUE - ORDER.reminders[0]
     (reminder,) = events(silent, remind(silent, at, {at}), READING, at)
     made["deadline-reminder"] = reminder
-    return {name: json.loads(event.value) for name, event in made.items()}
+    return {name: _published(event) for name, event in made.items()}
+
+
+def _published(event: Event) -> Any:
+    ce_type = decision_type(event.kind).encode()
+    return json.loads(published_value(event.value, event.id, ce_type, 42))
 
 
 def main() -> None:

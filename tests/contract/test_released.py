@@ -79,7 +79,10 @@ def missing(old: Any, new: Any, olds: Any, news: Any, where: str) -> Any:
 
 def resolved(part: Any, document: Any) -> Any:
     reference = part.get("$ref", "").removeprefix("#/$defs/")
-    return document["$defs"][reference] if reference else part
+    found = document["$defs"][reference] if reference else part
+    # Several lists of values of one type are that type.
+    types = {one.get("type") for one in found.get("anyOf", ())}
+    return {**found, "type": types.pop()} if len(types) == 1 else found
 
 
 @pytest.mark.parametrize(
@@ -119,7 +122,7 @@ def keeps(found: Any, means: Any) -> bool:
 
 
 def asyncapi_faults(document: Any) -> list[Any]:
-    official = read(Path(__file__).parent / "asyncapi-3.0.0.json")
+    official = read(Path(__file__).parent / "asyncapi-3.1.0.json")
     return list(validators.validator_for(official)(official).iter_errors(document))
 
 

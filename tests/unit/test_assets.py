@@ -44,7 +44,10 @@ def test_assets_are_written_below_a_directory(tmp_path: Path) -> None:
     for name in ("runbooks/PlazoAbsent.md", "prometheus/plazo.rules.yaml", "grafana/plazo.json",
                  "postgres/roles.sql", "postgres/grants.sql"):  # fmt: skip
         assert (tmp_path / "new" / name).read_bytes() == (ROOT / "deploy" / name).read_bytes()
-    schemas = {path.name for path in (ROOT / "schemas/json").iterdir()} | {"asyncapi.json"}
+    schemas = {path.name for path in (ROOT / "schemas/json").iterdir()} | {
+        "asyncapi.json",
+        "connect.json",
+    }
     assert {path.name for path in (tmp_path / "new/schemas").iterdir()} == schemas
 
 

@@ -12,7 +12,7 @@ from worker.domain.case import Kind, Outcome, Reason
 from worker.observability.labels import Connection, Effect, Guard, Part
 from worker.observability.loop_delay import LoopDelay
 from worker.observability.metric_family import Row
-from worker.observability.metrics import Metrics
+from worker.observability.metrics import DeliverMetrics, Metrics
 from worker.settings import Settings
 
 ROWS = Metrics.documentation()
@@ -111,8 +111,13 @@ def test_names_follow_the_conventions(row: Row) -> None:
 def test_the_catalogue_names_what_is_exposed(metrics: Metrics) -> None:
     text = generate_latest(metrics.registry).decode()
     exposed = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE plazo_")}
-    assert exposed == {row.name for row in ROWS}
-    assert len(list(text_string_to_metric_families(text))) > len(ROWS)  # and the process's own
+    # Those of `plazo deliver` are apart.
+    delivered = generate_latest(DeliverMetrics(["a"]).registry).decode()
+    apart = {line.split()[2] for line in delivered.splitlines() if line.startswith("# TYPE plazo_")}
+    assert exposed | apart == {row.name for row in ROWS}
+    assert not exposed & apart
+    assert 'plazo_deliver_failed_total{receiver="a"} 0.0' in delivered
+    assert len(list(text_string_to_metric_families(text))) > len(exposed)  # and the process's own
     assert "process_cpu_seconds_total" in text
     assert "python_info" in text
     assert "_created" not in text

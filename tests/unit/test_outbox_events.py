@@ -1,6 +1,7 @@
 """Decisions as events on the wire."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,7 +13,7 @@ from worker.domain.case import Case, Order, PriorDecision
 from worker.domain.decide import decide
 from worker.domain.policy import AtLapse
 from worker.freshness.evidence import Reading
-from worker.outbox.events import MOST_ACTS, Event, events
+from worker.outbox.events import MOST_ACTS, Event, events, published_value
 
 ENTERED = datetime(2026, 11, 22, 15, tzinfo=UTC)
 DUE = ENTERED + timedelta(hours=24)
@@ -99,3 +100,23 @@ def test_an_order_with_ever_so_many_acts_fits_a_record() -> None:
     assert evidence["acts"][0]["status"] == "order-created"
     assert evidence["acts"][-1]["offset"] == 49_999
     Escalation.model_validate_json(event.value)
+
+
+def test_times_always_have_six_digits() -> None:
+    """Fixed patterns, as of SQL engines, take no time that is shorter at a whole second."""
+    (event,) = emitted(revoked())
+    value = json.loads(event.value)
+    act = value["evidence"]["acts"][0]
+    for time in (value["entered_at"], value["due"], value["decided_at"], act["occurred_at"]):
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", time)
+    assert value["entered_at"] == "2026-11-22T15:00:00.000000Z"
+
+
+def test_a_published_value_tells_its_id_type_and_sequence() -> None:
+    (event,) = emitted(CASE)
+    value = published_value(event.value, event.id, b"marketplace.order.auto-cancel.v1", 2**40)
+    told = AutoCancel.model_validate_json(value)
+    assert told.id == str(event.id)
+    assert told.type == "marketplace.order.auto-cancel.v1"
+    assert told.sequence == 2**40
+    assert json.loads(value).items() >= json.loads(event.value).items()

@@ -26,7 +26,7 @@ from worker.settings import Settings
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 SETTINGS = Settings(_env_file=None)
-VERDICT = Event("a", 1, UUID(int=1), "escalation", "policy", None, NOW, "{}")
+VERDICT = Event("a", 1, UUID(int=1), "escalation", "policy", None, NOW, '{"reason":"policy"}')
 DECISION = {"sequence": 1, **VERDICT._asdict()}
 LETTER = {"topic": "t", "partition": 0, "offset": 0, "timestamp": NOW, "error": "not-json",
           "message": "", "key": None, "value": None, "header_names": [],
@@ -135,6 +135,28 @@ async def test_after_a_hole_in_the_topic_publishing_goes_on_at_the_hole() -> Non
     async with running(relay.run()):
         await asyncio.wait_for(relay.drained(), 10)
     assert topic.sequences[4:] == [3, 4, 5, 6, 7]
+
+
+async def test_the_value_tells_what_the_headers_tell_and_a_repeat_has_the_same_bytes() -> None:
+    topic = Topic()
+    for taken_over in range(2):
+        topic.lane.sequence, topic.lane.published = 2, 0
+        relay = topic.relay()
+        if not taken_over:
+            relay.committed({1: VERDICT, 2: VERDICT._replace(id=UUID(int=2))})
+        else:  # its predecessor hung before it could mark them, and the tail is not there yet
+            topic.tail = AsyncMock(return_value=[])  # type: ignore[method-assign]
+            rows = [DECISION, DECISION | {"sequence": 2, "id": UUID(int=2)}]
+            topic.rows = AsyncMock(side_effect=[[], rows, []])  # type: ignore[method-assign]
+        async with running(relay.run()):
+            await asyncio.wait_for(relay.drained(), 10)
+    for message in topic.records:
+        headers, value = dict(message.headers), orjson.loads(message.value or b"")
+        assert value["id"].encode() == headers[names.CE_ID]
+        assert value["type"].encode() == headers[names.CE_TYPE]
+        assert value["sequence"] == int(headers[names.CE_SEQUENCE] or 0)
+        assert value["reason"] == "policy"
+    assert topic.records[:2] == topic.records[2:]
 
 
 async def test_a_mark_that_was_lost_is_found_further_back() -> None:

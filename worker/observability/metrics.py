@@ -285,7 +285,7 @@ class Metrics:
 
     def __init__(self, settings: Settings) -> None:
         self.registry = CollectorRegistry()
-        for name, each in _rows():
+        for name, each in _rows(Metrics):
             setattr(self, name, each.register(self.registry, settings.input_topics))
         self.set_schema("")
         self.pool_limit.set(settings.database_connections)
@@ -315,8 +315,62 @@ class Metrics:
     @staticmethod
     def documentation() -> list[Row]:
         """The rows of the catalogue, for the reference."""
-        return [each for _, each in _rows()]
+        return [each for table in (Metrics, DeliverMetrics) for _, each in _rows(table)]
 
 
-def _rows() -> list[tuple[str, Row]]:
-    return [(name, each) for name, each in vars(Metrics).items() if isinstance(each, Row)]
+class DeliverMetrics:
+    """The metrics of ``plazo deliver``, apart: it is no worker, and has none of its gauges."""
+
+    registry: CollectorRegistry
+
+    delivered: Family[Counter, str] = row(
+        Counter,
+        "plazo_deliver_delivered_total",
+        "Decisions that a receiver of webhooks took.",
+        receiver=OPEN,
+    )
+    failed: Family[Counter, str] = row(
+        Counter,
+        "plazo_deliver_failed_total",
+        "Decisions that went to the dead-letter file instead of a receiver of webhooks.",
+        receiver=OPEN,
+    )
+    lost: Family[Counter, str] = row(
+        Counter,
+        "plazo_deliver_lost_total",
+        "Offsets that retention removed before their decisions were delivered.",
+        receiver=OPEN,
+    )
+    retries: Family[Counter, str] = row(
+        Counter,
+        "plazo_deliver_retries_total",
+        "Requests to a receiver of webhooks that failed and are sent again.",
+        receiver=OPEN,
+    )
+    in_flight: Family[Gauge, str] = row(
+        Gauge,
+        "plazo_deliver_in_flight",
+        "Requests to a receiver of webhooks that are under way.",
+        receiver=OPEN,
+    )
+    oldest_age: Family[Gauge, str] = row(
+        Gauge,
+        "plazo_deliver_oldest_age_seconds",
+        "Age of the oldest decision that was read and not delivered; 0 when there is none.",
+        receiver=OPEN,
+    )
+
+    def __init__(self, receivers: Sequence[str]) -> None:
+        self.registry = CollectorRegistry()
+        for name, each in _rows(DeliverMetrics):
+            family = each.register(self.registry, ())
+            for receiver in receivers:
+                family.labels(receiver)  # from the start, at zero
+            setattr(self, name, family)
+        GCCollector(self.registry)
+        PlatformCollector(self.registry)
+        ProcessCollector(registry=self.registry)
+
+
+def _rows(table: type) -> list[tuple[str, Row]]:
+    return [(name, each) for name, each in vars(table).items() if isinstance(each, Row)]

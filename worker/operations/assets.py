@@ -61,6 +61,7 @@ def _all() -> Iterator[tuple[str, Traversable]]:
         yield name, _root().joinpath(name)
     schemas = files("schemas")
     yield "schemas/asyncapi.json", schemas / "asyncapi.json"
+    yield "schemas/connect.json", schemas / "connect" / "decision.json"
     for schema in sorted(schemas.joinpath("json").iterdir(), key=lambda one: one.name):
         yield f"schemas/{schema.name}", schema
     for mapping in shipped_files().values():

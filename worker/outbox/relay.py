@@ -24,7 +24,7 @@ from worker.kafka.producer import Message, Producer, append
 from worker.lanes.lane import Lane
 from worker.observability.metrics import Metrics
 from worker.observability.tracing import Traces
-from worker.outbox.events import Event
+from worker.outbox.events import Event, published_value, wire_time
 from worker.outbox.tail import Tail
 from worker.settings import Settings
 
@@ -211,11 +211,11 @@ class Relay:
         self._lane.published = sequence
 
     def _message(self, sequence: int, event: Event, span: "Span | None") -> Message:
-        order = event.order_id.encode()
+        order, ce_type = event.order_id.encode(), self._type(event.kind)
         headers = [
             _SPECVERSION,
             (names.CE_ID, str(event.id).encode()),
-            (names.CE_TYPE, self._type(event.kind)),
+            (names.CE_TYPE, ce_type),
             self._source,
             (names.CE_TIME, _time(event.decided_at)),
             (names.CE_PARTITIONKEY, order),
@@ -224,9 +224,8 @@ class Relay:
         ]
         if self._traces and span:
             headers += self._traces.headers(span)
-        return Message(
-            self._settings.output_topic, self._lane.number, order, event.value.encode(), headers
-        )
+        value = published_value(event.value, event.id, ce_type, sequence)
+        return Message(self._settings.output_topic, self._lane.number, order, value, headers)
 
 
 @cache
@@ -242,7 +241,7 @@ def _shadow_type(kind: str) -> bytes:
 @lru_cache(maxsize=1024)
 def _time(moment: datetime) -> bytes:
     """Thousands of verdicts share one time."""
-    return moment.isoformat().replace("+00:00", "Z").encode()
+    return wire_time(moment).encode()
 
 
 def _smaller(message: Message) -> Message | None:

@@ -1,0 +1,1 @@
+"""Delivers decisions by HTTP, as signed webhooks, to receivers that are no consumers of Kafka."""
