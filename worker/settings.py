@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import isodate
 from dotenv import dotenv_values
@@ -46,6 +47,23 @@ def _refuse_removed(value: str) -> str:
             "this setting if they never were; otherwise stay on the previous version",
         )
     return ""
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise PydanticCustomError("zone", "not a time zone such as America/Lima") from None
+    return name
+
+
+def zone_of_process() -> str | None:
+    """The time zone in ``TZ``, if it is a name of the time zone database."""
+    name = os.environ.get("TZ", "").removeprefix(":")
+    try:
+        return _zone(name) if name else None
+    except PydanticCustomError:
+        return None
 
 
 PREFIX, ENV_FILE = "PLAZO_", ".env"
@@ -288,6 +306,11 @@ class Settings(BaseSettings):
         False,
         description="Carries trace contexts from record to verdict; needs `plazo[otel]`. "
         "`OTEL_EXPORTER_OTLP_ENDPOINT` sets the destination of the spans.",
+    )
+    zone: Annotated[str, AfterValidator(_zone)] = Field(
+        "UTC",
+        description="Time zone of the marketplace, such as `America/Lima`: lists and "
+        "explanations show times in it. `--zone` and `TZ` go before it. No deadline depends on it.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Lowest level that is logged."
