@@ -91,7 +91,7 @@ def _print(page: "Page[DecisionRow]", since: str, zone: ZoneInfo) -> None:
                 )
                 for row in page.rows
             ),
-            whole=("order", "seller"),
+            whole=("order", "reason"),
         )
     )  # fmt: skip
     if page.next:

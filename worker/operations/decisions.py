@@ -7,13 +7,13 @@ from typing import Any
 from uuid import UUID
 
 from worker.domain.case import Kind, Reason
+from worker.errors import UnknownPlace
 from worker.operations.questions import (
     BEGINNING,
     END,
     MOST,
     PATIENCE,
     Page,
-    UnknownPlace,
     asking,
     place_parts,
 )
