@@ -312,6 +312,11 @@ class Settings(BaseSettings):
         description="Time zone of the marketplace, such as `America/Lima`: lists and "
         "explanations show times in it. `--zone` and `TZ` go before it. No deadline depends on it.",
     )
+    keep_bodies: bool = Field(
+        False,
+        description="Keeps accepted records whole in Postgres. Off: only the fields of the "
+        "contract, so that no other personal data is stored.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Lowest level that is logged."
     )
