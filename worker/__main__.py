@@ -25,7 +25,9 @@ from worker.cli.assets import assets, runbook
 from worker.cli.check import check
 from worker.cli.decisions import decisions
 from worker.cli.dev import dev
+from worker.cli.erase import erase
 from worker.cli.explain import explain
+from worker.cli.export import export
 from worker.cli.forget import forget
 from worker.cli.migrate import migrate
 from worker.cli.orders import orders
@@ -58,8 +60,8 @@ app = typer.Typer(
 )
 
 for _command in (
-    run, migrate, dev, check, runbook, assets, explain, orders, decisions, outlook, forget, actions,
-    sellers, replay, orphans, statuses, settings,
+    run, migrate, dev, check, runbook, assets, explain, orders, decisions, outlook, export, erase,
+    forget, actions, sellers, replay, orphans, statuses, settings,
 ):  # fmt: skip
     app.command()(_command)
 for _group in (lanes, positions, shadow, policy, contract, brake, topics, dead_letters, deadlines):
