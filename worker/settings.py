@@ -495,6 +495,12 @@ def unknown_settings() -> Iterator[str]:
             yield f"{file.path}:{line}: {_no_such(name, bare, names)}"
 
 
+def log_format() -> str:
+    """The format of the logs, also while other settings are refused."""
+    file = _settings_file(_outer("config"))
+    return _outer("log_format") or (file.values.get("log_format") if file else None) or "auto"
+
+
 def _no_such(name: str, like: str, known: Iterable[str]) -> str:
     nearest = next(iter(difflib.get_close_matches(like, known, 1)), None)
     return f"{name}: no such setting" + (f"; did you mean {nearest}?" if nearest else "")

@@ -10,6 +10,8 @@ from worker.cli.context import finish
 from worker.cli.options import AsJson
 from worker.cli.output import cell, console, print_json, table
 from worker.cli.settings import load_settings
+from worker.exit_status import ExitStatus
+from worker.operations.outages import Outage
 
 if TYPE_CHECKING:
     from worker.operations.checks.model import Check
@@ -28,10 +30,10 @@ def check(as_json: AsJson = False) -> None:
         print_json({"checks": [asdict(one) for one in results]})
     else:
         _print(results)
-    if isinstance(kafka, str) or isinstance(database, str):
-        raise typer.Exit(4)
+    if isinstance(kafka, Outage) or isinstance(database, Outage):
+        raise typer.Exit(ExitStatus.UNAVAILABLE)
     if any(one.status == Status.FAULT for one in results):
-        raise typer.Exit(1)
+        raise typer.Exit(ExitStatus.FAULT)
 
 
 def _print(results: Sequence["Check"]) -> None:

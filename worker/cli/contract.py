@@ -10,6 +10,7 @@ import typer
 from worker.cli.options import AsJson
 from worker.cli.output import console, print_json, table
 from worker.cli.settings import load_settings
+from worker.exit_status import ExitStatus
 
 app = typer.Typer(name="contract", no_args_is_help=True, help="The contract with publishers.")
 
@@ -75,4 +76,4 @@ def check(
             rows = [list(one.values()) for one in refused]
             console().print(table("Refusals", ("line", "error", "message"), rows))
     if refused or not read:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitStatus.FAULT)

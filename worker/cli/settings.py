@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from worker.cli.errors import print_faults
 from worker.cli.options import AsJson
 from worker.cli.output import console, print_json, table
+from worker.exit_status import ExitStatus
 
 if TYPE_CHECKING:
     from worker.settings import Settings
@@ -49,9 +51,8 @@ def load_settings() -> "Settings":
             source = "" if place == "default" else f" (from {place})"
             faults.append(f"{PREFIX}{name.upper()}: {message}{source}" if name else message)
     if settings is None or faults:
-        for each in faults:
-            typer.echo(each, err=True)
-        raise typer.Exit(2)
+        print_faults(faults)
+        raise typer.Exit(ExitStatus.INVALID)
     return settings
 
 

@@ -14,6 +14,7 @@ from worker.observability.metrics import Metrics
 from worker.operations.checks.lanes import last_sequence
 from worker.operations.checks.model import DatabaseFacts, KafkaFacts, NameFacts
 from worker.operations.checks.topics import CONFIGS
+from worker.operations.outages import Outage, database_outage, kafka_outage
 from worker.policy.registry import load_policies
 from worker.records import Record, timestamp_of
 from worker.settings import Settings
@@ -30,7 +31,7 @@ _SAMPLES = 200
 _DECISIONS = 20
 
 
-async def gather(settings: Settings) -> tuple[KafkaFacts | str, DatabaseFacts | str]:
+async def gather(settings: Settings) -> tuple[KafkaFacts | Outage, DatabaseFacts | Outage]:
     """The facts of both, while workers go on; a text says why there are none.
 
     A sequence is stored before it is published, and a record stands in its log before it is stored
@@ -39,12 +40,12 @@ async def gather(settings: Settings) -> tuple[KafkaFacts | str, DatabaseFacts | 
     """
     kafka = await _kafka(settings)
     database = await _database(settings)
-    if not isinstance(kafka, str):
+    if not isinstance(kafka, Outage):
         kafka = await _with_bounds(settings, kafka)
     return kafka, database
 
 
-async def _kafka(settings: Settings) -> KafkaFacts | str:
+async def _kafka(settings: Settings) -> KafkaFacts | Outage:
     admin = KafkaAdmin(settings)
     try:
         topics = [*settings.input_topics, settings.output_topic, settings.dead_letters_topic]
@@ -64,7 +65,7 @@ async def _kafka(settings: Settings) -> KafkaFacts | str:
             facts.published = {n: last_sequence(samples) for (_, n), samples in tails.items()}
         return facts
     except KafkaUnavailable as error:
-        return str(error)
+        return await kafka_outage(settings, str(error))
     finally:
         await admin.close()
 
@@ -85,13 +86,13 @@ def _delay_of(settings: Settings) -> Callable[[Record], float | None]:
     return delay
 
 
-async def _with_bounds(settings: Settings, facts: KafkaFacts) -> KafkaFacts | str:
+async def _with_bounds(settings: Settings, facts: KafkaFacts) -> KafkaFacts | Outage:
     offsets = OffsetReader(settings)
     try:
         facts.logs = await offsets.bounds(list(facts.samples)) if facts.samples else {}
         return facts
     except KafkaUnavailable as error:
-        return str(error)
+        return await kafka_outage(settings, str(error))
     finally:
         await offsets.close()
 
@@ -104,13 +105,13 @@ async def _answer(question: Awaitable[_T]) -> _T | str:
         return str(error)
 
 
-async def _database(settings: Settings) -> DatabaseFacts | str:
+async def _database(settings: Settings) -> DatabaseFacts | Outage:
     database = Database(settings, Metrics(settings))
     try:
         await database.open(any_schema=True)
         return await _database_facts(settings, database)
     except DatabaseFault as error:
-        return str(error)
+        return database_outage(settings, error)
     finally:
         await database.close()
 
