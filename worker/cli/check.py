@@ -18,14 +18,15 @@ if TYPE_CHECKING:
 
 
 def check(as_json: AsJson = False) -> None:
-    """Check brokers, topics, publishers, schema, clocks and lanes; name the cure of each fault."""
+    """Check whether a worker would run, and safely; name the cure of each fault."""
     from worker.operations.checks.model import Status
     from worker.operations.checks.report import checks
+    from worker.operations.checks.worker import port_check
     from worker.operations.facts import gather
 
     settings = load_settings()
     kafka, database = finish(settings, gather(settings))
-    results = list(checks(settings, kafka, database))
+    results = [*checks(settings, kafka, database), finish(settings, port_check(settings))]
     if as_json:
         print_json({"checks": [asdict(one) for one in results]})
     else:

@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from schemas.models import OrderStatusChanged
+from worker.domain.policy import Policy
 from worker.errors import DatabaseFault, KafkaUnavailable, PolicyInvalid
 from worker.ingest.decoder import Decoder
 from worker.kafka.admin import KafkaAdmin, NotAnswered, Skew
@@ -26,6 +28,7 @@ _T = TypeVar("_T")
 # Orders to look at for the names of sellers, and for ids that are alike.
 _ORDERS = 100_000
 _IDS = 10_000
+_LONG_HOLD = timedelta(days=1)
 # Records to look at in each input partition; repeats may follow the last decision.
 _SAMPLES = 200
 _DECISIONS = 20
@@ -132,6 +135,7 @@ async def _database_facts(settings: Settings, database: Database) -> DatabaseFac
     if facts.readable:
         await _read_rows(database, facts)
         facts.names = await _names(settings, database)
+        facts.terms = await _terms(settings, database)
     return facts
 
 
@@ -150,6 +154,9 @@ async def _read_rows(database: Database, facts: DatabaseFacts) -> None:
         waiting = await tx.row("count_waiting", numbers)
         astray = await tx.row("count_astray", numbers)
         brake = await tx.row("brake_state", timedelta(hours=1))
+        held = await tx.row("check_holds", datetime.now(UTC) - _LONG_HOLD)
+        asked = await tx.row("count_waiting_for_person", numbers, True)
+        mode = await tx.row("mode")
         overdue = await tx.row("count_overdue", numbers, datetime.now(UTC))
     assert notices is not None
     assert overdue is not None
@@ -158,6 +165,9 @@ async def _read_rows(database: Database, facts: DatabaseFacts) -> None:
         facts.before_adoption = adoption["orders_before_adoption"]
     facts.elsewhere = placed["lanes"] if placed else None
     facts.brake_tripped_at = brake["tripped_at"] if brake else None
+    facts.held_long = held["orders"] if held else 0
+    facts.unknown_statuses = asked["unknown_statuses"] if asked else 0
+    facts.mode = mode["mode"] if mode else None
     facts.waiting = waiting["waiting"] if waiting else 0
     facts.orphans = waiting["orphans"] if waiting else 0
     facts.astray = astray["refusals"] if astray else 0
@@ -165,17 +175,26 @@ async def _read_rows(database: Database, facts: DatabaseFacts) -> None:
     facts.overdue, facts.oldest_overdue = overdue["overdue"], overdue["oldest"]
 
 
+async def _terms(settings: Settings, database: Database) -> dict[tuple[str, int], str]:
+    """The terms that the database holds of the policies in our file."""
+    ours: list[Policy] = []
+    with suppress(PolicyInvalid):
+        ours = [rule.policy for rule in load_policies(settings).rules if rule.policy.version]
+    kept = await database.rows(
+        "stored_policies", [one.name for one in ours], [one.version for one in ours]
+    )
+    return {(row["name"], row["version"]): row["terms"] for row in kept}
+
+
 async def _names(settings: Settings, database: Database) -> NameFacts:
     """Bounded, however many orders there are."""
-    fault, named = "", frozenset[str]()
-    try:
+    named = frozenset[str]()
+    with suppress(PolicyInvalid):  # a check of its own
         named = load_policies(settings).sellers
-    except PolicyInvalid as error:
-        fault = str(error)
     async with database.transaction(one_snapshot=True) as tx:
         sellers = await tx.row("check_sellers", [*named], _ORDERS)
         alike = await tx.rows("check_ids", _IDS)
     assert sellers is not None
     unseen = sorted(named.difference(sellers["seen"]))
     ids = [row["ids"] for row in alike]
-    return NameFacts(sellers["orders"], unseen, sellers["alike"], ids, fault)
+    return NameFacts(sellers["orders"], unseen, sellers["alike"], ids)

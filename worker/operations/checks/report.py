@@ -10,6 +10,7 @@ from worker.operations.checks.model import Check, DatabaseFacts, KafkaFacts, Sta
 from worker.operations.checks.names import name_checks
 from worker.operations.checks.publishers import publisher_checks
 from worker.operations.checks.topics import topic_checks
+from worker.operations.checks.worker import rule_checks
 from worker.operations.format import count
 from worker.operations.outages import Outage
 from worker.settings import Settings
@@ -31,6 +32,7 @@ def checks(
     else:
         yield Check("postgres", Status.OK, "it answers")
         yield from schema_checks(database)
+    yield from rule_checks(settings, database)
     yield brake_check(settings, database)
     yield from clock_checks(settings, kafka, database)
     if not isinstance(database, Outage) and database.readable:
