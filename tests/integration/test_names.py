@@ -59,12 +59,6 @@ async def test_names_that_differ_in_case_or_blanks(database: str, tmp_path: Path
     )
 
 
-async def test_a_policy_file_with_a_fault_is_told(database: str, tmp_path: Path) -> None:
-    assert (
-        "needs either window" in (await found(database, tmp_path, FILE.replace("PT1H", ""))).fault
-    )
-
-
 @pytest.mark.parametrize(
     ("name", "status", "names"),
     [
