@@ -1,10 +1,5 @@
-"""``plazo``: the command line.
+"""``plazo``: the command line. The status of each ending stands in worker/exit_status.py."""
 
-Exit status: 0 done; 1 a check failed or a promise was broken; 2 wrong use or settings; 3 the
-database's schema is not current; 4 Kafka or Postgres is unavailable.
-"""
-
-import sys
 from typing import Annotated
 
 import typer
@@ -28,6 +23,7 @@ from worker.cli.decisions import decisions
 from worker.cli.deliver import deliver
 from worker.cli.dev import dev
 from worker.cli.erase import erase
+from worker.cli.errors import run_to_exit
 from worker.cli.explain import explain
 from worker.cli.export import export
 from worker.cli.forget import forget
@@ -40,20 +36,6 @@ from worker.cli.run import run
 from worker.cli.sellers import sellers
 from worker.cli.settings import settings
 from worker.cli.statuses import statuses
-from worker.errors import (
-    DatabaseFault,
-    FormatInvalid,
-    KafkaUnavailable,
-    ModeConflict,
-    PlazoError,
-    PolicyConflict,
-    PolicyInvalid,
-    PublishFailed,
-    SchemaNotCurrent,
-    SessionNotKept,
-    SeveralDatabases,
-    UnknownPlace,
-)
 
 app = typer.Typer(
     name="plazo",
@@ -71,19 +53,6 @@ for _group in (
     lanes, positions, shadow, policy, contract, formats, brake, topics, dead_letters, deadlines,
 ):  # fmt: skip
     app.add_typer(_group.app)
-
-_STATUS: dict[type[PlazoError], int] = {
-    FormatInvalid: 2,
-    PolicyInvalid: 2,
-    SeveralDatabases: 2,
-    SessionNotKept: 2,
-    UnknownPlace: 2,
-    ModeConflict: 3,
-    PolicyConflict: 3,
-    SchemaNotCurrent: 3,
-    KafkaUnavailable: 4,
-    PublishFailed: 4,
-}
 
 
 def _print_version(requested: bool) -> None:
@@ -106,12 +75,7 @@ def _options(
 
 def main() -> None:
     """Entry point."""
-    try:
-        app()
-    except PlazoError as error:
-        part = "Postgres: " if isinstance(error, DatabaseFault) else ""
-        typer.echo(f"plazo: {part}{error}", err=True)
-        sys.exit(_STATUS.get(type(error), 4 if isinstance(error, DatabaseFault) else 1))
+    run_to_exit(app)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from typing import Any
 import typer.main
 
 from schemas.statuses import STATUSES, Meaning
+from worker.exit_status import ExitStatus
 from worker.observability.metrics import Metrics
 from worker.settings import Settings
 
@@ -60,13 +61,22 @@ def commands_text() -> str:
     return "\n".join(_sections("plazo", typer.main.get_command(app)))
 
 
+def exit_statuses_table() -> str:
+    """Every exit status with its meaning."""
+    rows = ((str(int(one)), one.meaning) for one in ExitStatus)
+    return _table(("Status", "Meaning"), rows)
+
+
 SECTIONS: Mapping[str, Callable[[], str]] = {
     "settings": settings_table,
     "metrics": metrics_table,
     "commands": commands_text,
     "statuses": statuses_table,
+    "exit-statuses": exit_statuses_table,
 }
-PAGES = tuple(Path("docs/reference", f"{name}.md") for name in SECTIONS)
+PAGES = tuple(
+    Path("docs/reference", f"{name}.md") for name in ("settings", "metrics", "commands", "statuses")
+)
 
 
 def fill(text: str) -> str:

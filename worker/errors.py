@@ -110,7 +110,8 @@ class DatabaseFault(PlazoError):
     """An error from Postgres: its class and SQLSTATE, never its text, which may quote a row."""
 
     def __init__(self, name: str, sqlstate: str) -> None:
-        super().__init__(f"{name} (SQLSTATE {sqlstate})")
+        super().__init__(f"{name} (SQLSTATE {sqlstate})" if sqlstate != "-" else name)
+        self.name = name
         self.sqlstate = sqlstate
 
 
@@ -123,6 +124,7 @@ class SessionNotKept(DatabaseUnavailable):
 
     def __init__(self, message: str) -> None:
         PlazoError.__init__(self, message)
+        self.name = ""
         self.sqlstate = "-"
 
 

@@ -1,13 +1,14 @@
 """Settings: the only place that reads the environment.
 
-Every field is one ``PLAZO_…`` variable, a line in ``.env`` or a file in ``secrets_dir``. The table
-in the reference is generated from here. All faults are reported at once.
+Every field is one ``PLAZO_…`` variable, a line in ``.env``, a file in ``secrets_dir`` or a key of
+the file that ``PLAZO_CONFIG`` names. The first of these wins. The table in the reference is
+generated from here. All faults are reported at once.
 """
 
 import difflib
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -29,12 +30,15 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SecretsSettingsSource,
     SettingsConfigDict,
 )
 
+from worker.addresses import checked_servers, checked_url
 from worker.durations import duration
+from worker.settings_file import SettingsFile, read_settings_file
 
 
 def _duration(value: object) -> object:
@@ -115,7 +119,9 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    kafka_bootstrap_servers: str = Field("127.0.0.1:9092", description="Brokers, `host:port,…`.")
+    kafka_bootstrap_servers: Annotated[str, AfterValidator(checked_servers)] = Field(
+        "127.0.0.1:9092", description="Brokers, `host:port,…`."
+    )
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT",
         description="`PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` (without encryption) or `SASL_SSL`.",
@@ -141,7 +147,7 @@ class Settings(BaseSettings):
     kafka_idempotence: bool = Field(
         True, description="Idempotent producer. Off only for brokers without producer ids."
     )
-    database_url: SecretStr = Field(
+    database_url: Annotated[SecretStr, AfterValidator(checked_url)] = Field(
         SecretStr("postgresql://postgres@127.0.0.1:5432/plazo"), description="Postgres, as a URL."
     )
     # No longer a setting. If the worker ignored it, it could decide orders again that another
@@ -407,6 +413,11 @@ class Settings(BaseSettings):
         description="Directory with one file per setting that is kept out of the environment; its "
         "name is the variable in lower case.",
     )
+    config: FilePath | None = Field(
+        None,
+        description="File with settings, `.toml`, `.yaml` or `.yml`. Its keys are the variables in "
+        "lower case without `PLAZO_`; what stands anywhere else wins.",
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -417,12 +428,20 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The sources; the first wins, and ``secrets_dir`` comes last."""
-        named = {**dotenv_settings(), **env_settings(), **init_settings()}.get("secrets_dir")
+        """The sources; the first wins, and the file of ``config`` comes last."""
+        named = {**dotenv_settings(), **env_settings(), **init_settings()}
+        file = _settings_file(named.get("config"))
+        values = file.values if file else {}
+        secrets = named.get("secrets_dir") or values.get("secrets_dir")
         # A missing directory is a fault of the field itself, reported with all others.
-        if named and Path(named).is_dir():
-            file_secret_settings = SecretsSettingsSource(settings_cls, secrets_dir=named)
-        return init_settings, env_settings, dotenv_settings, file_secret_settings
+        if secrets and Path(secrets).is_dir():
+            file_secret_settings = SecretsSettingsSource(settings_cls, secrets_dir=secrets)
+        known = {name: value for name, value in values.items() if name in settings_cls.model_fields}
+        known.pop("config", None)
+        return (
+            init_settings, env_settings, dotenv_settings, file_secret_settings,
+            InitSettingsSource(settings_cls, known),
+        )  # fmt: skip
 
     @property
     def input_topics(self) -> tuple[str, ...]:
@@ -546,24 +565,6 @@ class Settings(BaseSettings):
             raise ValueError("certificates need PLAZO_KAFKA_SECURITY_PROTOCOL=SSL or SASL_SSL")
         return self
 
-    def sources(self) -> dict[str, str]:
-        """Where the value of each field came from: the environment, `.env`, a file, or nowhere."""
-        named = {
-            "environment": {name.upper() for name, value in os.environ.items() if value},
-            ENV_FILE: {name.upper() for name, value in dotenv_values(ENV_FILE).items() if value},
-        }
-        if self.secrets_dir is not None:
-            named[str(self.secrets_dir)] = {
-                path.name.upper() for path in self.secrets_dir.iterdir()
-            }
-        return {
-            field: next(
-                (source for source, names in named.items() if PREFIX + field.upper() in names),
-                "default",
-            )
-            for field in type(self).model_fields
-        }
-
     @classmethod
     def documentation(cls) -> list[tuple[str, str, str]]:
         """Rows of variable, default and description, for the reference."""
@@ -583,16 +584,83 @@ class Settings(BaseSettings):
         return rows
 
 
-def unknown_variables() -> Iterator[tuple[str, str | None]]:
-    """Each ``PLAZO_…`` variable that is no setting, with the setting that has the nearest name.
+def sources() -> dict[str, str]:
+    """Where the value of each field comes from: a place, or ``default``.
 
-    A misspelt setting would otherwise leave its default in force, and cancel by it.
+    A place is ``environment``, ``.env``, the directory of secrets, or a file with its line. It is
+    told for values that are refused, too.
     """
-    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    environment = {name.lower() for name, value in os.environ.items() if value}
+    dotenv = {name.lower() for name, value in dotenv_values(ENV_FILE).items() if value}
+    file = _settings_file(_outer("config"))
+    directory = _outer("secrets_dir") or (file.values.get("secrets_dir") if file else None)
+    secrets: set[str] = set()
+    if directory and Path(directory).is_dir():
+        secrets = {path.name.lower() for path in Path(directory).iterdir()}
+    found = {}
+    for field in Settings.model_fields:
+        variable = f"{PREFIX}{field}".lower()
+        if variable in environment:
+            found[field] = "environment"
+        elif variable in dotenv:
+            found[field] = ENV_FILE
+        elif variable in secrets:
+            found[field] = str(directory)
+        elif file is not None and field in file.values:
+            found[field] = file.place(field)
+        else:
+            found[field] = "default"
+    return found
+
+
+def unknown_settings() -> Iterator[str]:
+    """Each name that is no setting, with the setting that has the nearest name; in words.
+
+    A misspelt setting would otherwise leave its default in force, and cancel by it. So would a
+    settings file that cannot be read: its faults are among these.
+    """
+    known = {PREFIX + name.upper(): name for name in Settings.model_fields}
     for name, value in sorted({**dotenv_values(ENV_FILE), **os.environ}.items()):
         upper = name.upper()
         if not upper.startswith(PREFIX) or upper in known or _NOT_OURS.fullmatch(upper):
             continue
         if upper.endswith("PORT") and _LINK.fullmatch(value or ""):
             continue
-        yield name, next(iter(difflib.get_close_matches(upper, known, 1)), None)
+        yield _no_such(name, upper, known)
+    file = _settings_file(_outer("config"))
+    if file is None:
+        return
+    yield from file.faults
+    names = {name: name for name in known.values()}
+    for name, line in file.lines.items():
+        if name == "config":
+            yield f"{file.path}:{line}: config cannot stand in the file itself"
+        elif name not in names:
+            bare = name.removeprefix(PREFIX.lower())
+            yield f"{file.path}:{line}: {_no_such(name, bare, names)}"
+
+
+def log_format() -> str:
+    """The format of the logs, also while other settings are refused."""
+    file = _settings_file(_outer("config"))
+    return _outer("log_format") or (file.values.get("log_format") if file else None) or "auto"
+
+
+def _no_such(name: str, like: str, known: Iterable[str]) -> str:
+    nearest = next(iter(difflib.get_close_matches(like, known, 1)), None)
+    return f"{name}: no such setting" + (f"; did you mean {nearest}?" if nearest else "")
+
+
+def _outer(field: str) -> str | None:
+    """The value of a field that says where others stand, from the environment or `.env`."""
+    variable = f"{PREFIX}{field}".lower()
+    for place in (os.environ, dotenv_values(ENV_FILE)):
+        for name, value in place.items():
+            if name.lower() == variable and value:
+                return value
+    return None
+
+
+def _settings_file(named: str | Path | None) -> SettingsFile | None:
+    # A missing file is a fault of the field itself.
+    return read_settings_file(Path(named)) if named and Path(named).is_file() else None

@@ -12,6 +12,7 @@ FILE = Path(__file__).with_name("plazo.json")
 _OURS = 'job="$job", instance=~"$instance"'
 _SOURCE = {"type": "prometheus", "uid": "$datasource"}
 _WIDTH = 24
+_RUNBOOKS = "deploy/runbooks"
 _WITHIN = 'le="60.0"'
 
 Panel = dict[str, Any]
@@ -125,6 +126,9 @@ PANELS = [
            (f"max({_select('plazo_stub_orders')})", "stubs"),
            (f"max({_select('plazo_orphan_orders')})", "orphans"),
            (f"sum({_select('plazo_astray_refusals')})", "astray refusals")),
+    _graph("Waiting for a person", "Refused records, holds, orphans, astray refusals and unknown "
+           "words that nobody has settled: `plazo check` names the commands.", "short",
+           (f"sum by (kind) ({_select('plazo_waiting_for_person')})", "{{kind}}")),
     _graph("Waiting orders", "Verdicts on hold by an event (`plazo deadlines held`), and orders "
            "whose clock has not started.", "short",
            (f"sum({_select('plazo_deadlines_on_hold')})", "on hold"),
@@ -185,16 +189,36 @@ def dashboard() -> dict[str, Any]:
         "schemaVersion": 39,
         "refresh": "30s",
         "time": {"from": "now-3h", "to": "now"},
+        "links": [
+            {"title": "Runbooks", "type": "link", "icon": "doc", "targetBlank": True,
+             "url": "$runbooks"},
+            {"title": "Alerts", "type": "link", "icon": "bolt", "targetBlank": True,
+             "url": "/alerting/list?search=Plazo"},
+        ],
+        "annotations": {"list": [_deployments()]},
         "templating": {
             "list": [
                 {"name": "datasource", "label": "Data source", "type": "datasource",
                  "query": "prometheus"},
+                # Where your organisation publishes deploy/runbooks.
+                {"name": "runbooks", "label": "Runbooks", "type": "textbox",
+                 "query": _RUNBOOKS, "current": {"text": _RUNBOOKS, "value": _RUNBOOKS}},
                 _variable("job", "Job", "label_values(plazo_build_info, job)", many=False),
                 _variable("instance", "Instance",
                           'label_values(plazo_build_info{job="$job"}, instance)', many=True),
             ]
         },
         "panels": PANELS,
+    }  # fmt: skip
+
+
+def _deployments() -> dict[str, Any]:
+    """A mark where a version or a schema appears that was not there five minutes before."""
+    return {
+        "name": "Deployments", "enable": True, "iconColor": "blue", "datasource": _SOURCE,
+        "expr": 'count by (version, schema) (plazo_build_info{job="$job"}) unless '
+                'count by (version, schema) (plazo_build_info{job="$job"} offset 5m)',
+        "step": "60s", "titleFormat": "{{version}}", "textFormat": "schema {{schema}}",
     }  # fmt: skip
 
 

@@ -50,4 +50,46 @@ GRANT INSERT ON actions TO plazo_keeper;
 GRANT UPDATE (decided_at) ON orders TO plazo_keeper;  -- only to lock the rows
 GRANT UPDATE (covered_since) ON positions TO plazo_keeper;
 GRANT SELECT (id, published, settled_at) ON dead_letters TO plazo_keeper;
+
+-- The keeper deletes only what is over, whatever its statements say: an order without its verdict, its
+-- evidence, or a refused record that nobody has settled stays. Only a DELETE by the keeper looks here.
+CREATE OR REPLACE FUNCTION plazo_refuse_open() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF current_user <> 'plazo_keeper' THEN
+        RETURN OLD;
+    END IF;
+    IF TG_TABLE_NAME = 'dead_letters' THEN
+        IF (to_jsonb(OLD) ->> 'settled_at') IS NULL THEN
+            RAISE insufficient_privilege USING MESSAGE = 'a dead letter that is not settled stays';
+        END IF;
+    ELSIF EXISTS (
+        SELECT FROM orders o WHERE o.order_id = to_jsonb(OLD) ->> 'order_id'
+            AND o.due IS NOT NULL AND o.decided_at IS NULL
+    ) THEN
+        RAISE insufficient_privilege USING MESSAGE = 'an order without its verdict stays';
+    END IF;
+    RETURN OLD;
+END $$;
+DO $$
+DECLARE
+    kept text;
+BEGIN
+    -- Once: to make it again would wait for the workers' locks, and let them wait.
+    FOREACH kept IN ARRAY ARRAY['orders', 'acts', 'decisions', 'dead_letters'] LOOP
+        IF NOT EXISTS (SELECT FROM pg_trigger
+                WHERE tgrelid = kept::regclass AND tgname = 'plazo_refuse_open') THEN
+            EXECUTE format('CREATE TRIGGER plazo_refuse_open BEFORE DELETE ON %I '
+                'FOR EACH ROW EXECUTE FUNCTION plazo_refuse_open()', kept);
+        END IF;
+    END LOOP;
+END $$;
+
+-- The operator settles what waits for a person: the brake's row, refused records and their shields. It
+-- writes no order, act, verdict or deadline; holds and extensions go through Kafka, as events.
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM plazo_operator;
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO plazo_operator;
+GRANT UPDATE ON brake TO plazo_operator;
+GRANT UPDATE (settled, settled_by, settled_at, astray) ON dead_letters TO plazo_operator;
+GRANT DELETE ON shields TO plazo_operator;
+GRANT INSERT ON actions TO plazo_operator;
 COMMIT;

@@ -26,7 +26,7 @@ async def rights(url: str, role: str) -> Check:
 async def roles(database: str) -> tuple[str, Callable[[str], str]]:
     """A worker's role, and the statement with names of these roles instead of those of the file."""
     mark = uuid.uuid4().hex[:8]
-    plain = ("worker", "reader", "auditor", "eraser", "keeper")
+    plain = ("worker", "reader", "auditor", "eraser", "keeper", "operator")
     names = {f"plazo_{name}": f"plazo_{name}_{mark}" for name in plain}
 
     def renamed(statement: str) -> str:

@@ -59,19 +59,12 @@ async def test_names_that_differ_in_case_or_blanks(database: str, tmp_path: Path
     )
 
 
-async def test_a_policy_file_with_a_fault_is_told(database: str, tmp_path: Path) -> None:
-    assert (
-        "needs either window" in (await found(database, tmp_path, FILE.replace("PT1H", ""))).fault
-    )
-
-
 @pytest.mark.parametrize(
     ("name", "status", "names"),
     [
         ("sellers of the policies", Status.WARNING, NameFacts(orders=5, unseen=["typo"])),
         ("names of sellers", Status.WARNING, NameFacts(sellers_alike=["S / s"])),
         ("order ids", Status.WARNING, NameFacts(ids_alike=["A / a"])),
-        ("policy file", Status.FAULT, NameFacts(fault="policies.yaml:4: no")),
     ],
 )
 def test_each_has_its_line(name: str, status: Status, names: NameFacts) -> None:

@@ -145,13 +145,6 @@ def test_every_command_is_in_the_table() -> None:
             assert re.search(rf"[ `]{child}[ `]", lines), f"plazo {name} {child}"
 
 
-def test_every_exit_status_is_in_the_table() -> None:
-    table = COMMANDS.split("| Status | Meaning |")[1].split("\n\n")[0]
-    assert set(map(int, re.findall(r"(?m)^\| (\d+) ", table))) == {
-        0, 1, 2, *command_line._STATUS.values(),
-    }  # fmt: skip
-
-
 @pytest.mark.parametrize(
     "kind", ["auto-cancel", "escalation", "decision-revoked", "deadline-reminder"]
 )

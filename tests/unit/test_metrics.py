@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from schemas.events import RefusalClass
 from worker.domain.case import Kind, Outcome, Reason
-from worker.observability.labels import Connection, Effect, Guard, Part
+from worker.observability.labels import Connection, Effect, Guard, Part, Waiting
 from worker.observability.loop_delay import LoopDelay
 from worker.observability.metric_family import Row
 from worker.observability.metrics import DeliverMetrics, Metrics
@@ -47,6 +47,7 @@ def test_known_label_sets_start_at_zero(metrics: Metrics) -> None:
         "plazo_records_lost_total": len(topics),
         "plazo_outcomes_total": len(Outcome),
         "plazo_guard_held_lanes": len(Guard),
+        "plazo_waiting_for_person": len(Waiting),
         "plazo_database_connections": len(Connection),
         "plazo_restarts_total": len(Part),
         "plazo_lateness_seconds_count": 1,

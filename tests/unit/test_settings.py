@@ -58,7 +58,7 @@ def test_an_empty_setting_is_none(
     assert Settings().database_lanes == ""
 
 
-@pytest.mark.parametrize("command", ["run", "check", "migrate", "lanes", "dead-letters list"])
+@pytest.mark.parametrize("command", ["check", "migrate", "lanes", "dead-letters list"])
 def test_no_command_starts_with_it(
     command: str, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,14 +130,15 @@ def test_all_faults_come_at_once_in_plain_words(
     monkeypatch.setenv("PLAZO_BATCH_SIZE", "0")
     monkeypatch.setenv("PLAZO_LOG_LEVEL", "loud")
     monkeypatch.setenv("PLAZO_BATCHSIZE", "7")
-    result = RUNNER.invoke(app, ["run"])
+    result = RUNNER.invoke(app, ["check"])
     assert result.exit_code == 2
     assert sorted(result.output.splitlines()) == [
         "PLAZO_BATCHSIZE: no such setting; did you mean PLAZO_BATCH_SIZE?",
-        "PLAZO_BATCH_SIZE: must be greater than or equal to 1",
-        "PLAZO_GRACE: not a duration such as 24h, 30s or PT24H",
-        "PLAZO_LOG_LEVEL: must be 'debug', 'info', 'warning' or 'error'",
-        "PLAZO_STOCK_WINDOW: years and months have no fixed length: use days or hours",
+        "PLAZO_BATCH_SIZE: must be greater than or equal to 1 (from environment)",
+        "PLAZO_GRACE: not a duration such as 24h, 30s or PT24H (from environment)",
+        "PLAZO_LOG_LEVEL: must be 'debug', 'info', 'warning' or 'error' (from environment)",
+        "PLAZO_STOCK_WINDOW: years and months have no fixed length: use days or hours "
+        "(from environment)",
     ]
 
 

@@ -10,6 +10,8 @@ from worker.cli.context import finish
 from worker.cli.options import AsJson
 from worker.cli.output import cell, console, print_json, table
 from worker.cli.settings import load_settings
+from worker.exit_status import ExitStatus
+from worker.operations.outages import Outage
 
 if TYPE_CHECKING:
     from worker.operations.checks.model import Check
@@ -17,21 +19,24 @@ if TYPE_CHECKING:
 
 
 def check(as_json: AsJson = False) -> None:
-    """Check Kafka, registry, publishers, schema, clocks and lanes; name the cure of each fault."""
+    """Check whether a worker would run, and safely; name the cure of each fault."""
     from worker.operations.checks.model import Status
     from worker.operations.checks.report import checks
+    from worker.operations.checks.worker import port_check
 
     settings = load_settings()
     (kafka, database), registry = finish(settings, _facts(settings))
-    results = list(checks(settings, kafka, database, registry))
+    results = [
+        *checks(settings, kafka, database, registry), finish(settings, port_check(settings))
+    ]  # fmt: skip
     if as_json:
         print_json({"checks": [asdict(one) for one in results]})
     else:
         _print(results)
-    if isinstance(kafka, str) or isinstance(database, str):
-        raise typer.Exit(4)
+    if isinstance(kafka, Outage) or isinstance(database, Outage):
+        raise typer.Exit(ExitStatus.UNAVAILABLE)
     if any(one.status == Status.FAULT for one in results):
-        raise typer.Exit(1)
+        raise typer.Exit(ExitStatus.FAULT)
 
 
 async def _facts(settings: "Settings") -> Any:

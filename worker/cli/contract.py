@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from worker.cli.errors import print_error
 from worker.cli.options import AsJson
-from worker.cli.output import console, print_error, print_json, table
+from worker.cli.output import console, print_json, table
 from worker.cli.settings import find_settings
 from worker.errors import FormatInvalid, PolicyInvalid
+from worker.exit_status import ExitStatus
 
 if TYPE_CHECKING:
     from worker.operations.contract import Report
@@ -53,7 +55,7 @@ def check(
     else:
         show(report)
     if not report.good:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitStatus.FAULT)
 
 
 def settings_for(formats: list[str] | None, *, as_json: bool) -> "Settings":
@@ -106,7 +108,7 @@ def refuse(faults: "tuple[str, ...] | list[str]", *, as_json: bool) -> NoReturn:
     else:
         for fault in faults:
             print_error(fault)
-    raise typer.Exit(2)
+    raise typer.Exit(ExitStatus.INVALID)
 
 
 def show(report: "Report") -> None:

@@ -9,6 +9,7 @@ import typer
 
 from schemas.events import RefusalClass
 from worker.cli.context import author_of, finish, open_database
+from worker.cli.errors import print_error
 from worker.cli.options import (
     AllOfError,
     AllOpen,
@@ -25,12 +26,12 @@ from worker.cli.output import (
     console,
     fail,
     fields,
-    print_error,
     print_json,
     progress_bar,
     table,
 )
 from worker.cli.settings import load_settings
+from worker.exit_status import ExitStatus
 from worker.operations.format import count
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def replay(
     else:
         _print_replay(result, dry_run)
     if result.failed or result.not_open:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitStatus.FAULT)
 
 
 @app.command("discard")
@@ -190,7 +191,7 @@ def discard(
         console().print(f"{done} {len(result.discarded)}")
         _print_not_open(result.not_open)
     if result.not_open:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitStatus.FAULT)
 
 
 def _require_one_selection(

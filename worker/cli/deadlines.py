@@ -9,9 +9,11 @@ import typer
 
 from worker.cli.context import author_of, finish, open_database
 from worker.cli.durations import parse_duration, parse_time
+from worker.cli.errors import print_error
 from worker.cli.options import AsJson, DryRun, Limit
-from worker.cli.output import console, print_error, print_json, progress_bar, table
+from worker.cli.output import console, print_json, progress_bar, table
 from worker.cli.settings import load_settings
+from worker.exit_status import ExitStatus
 
 if TYPE_CHECKING:
     from worker.operations.deadlines import Change, Result, Selection
@@ -173,7 +175,7 @@ def _change(wanted: "Change", selection: "Selection", dry_run: bool, as_json: bo
     else:
         _print(wanted, result, dry_run)
     if result.not_open or result.too_far:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitStatus.FAULT)
 
 
 def _print(wanted: "Change", result: "Result", dry_run: bool) -> None:

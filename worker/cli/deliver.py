@@ -8,6 +8,7 @@ import typer
 from worker.cli.context import finish, run_on_loop
 from worker.cli.output import console
 from worker.cli.settings import load_settings
+from worker.exit_status import ExitStatus
 
 if TYPE_CHECKING:
     from worker.deliver.again import Result
@@ -66,4 +67,4 @@ def _report(results: "list[Result]") -> None:
         typer.echo(f"line {one.line}: {one.receiver}: {one.error} ({one.id})", err=True)
     console().print(f"{len(results) - len(failed)} of {len(results)} delivered")
     if failed:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitStatus.FAULT)

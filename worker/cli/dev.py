@@ -12,6 +12,7 @@ from worker.cli.context import run_on_loop
 from worker.cli.durations import parse_duration
 from worker.cli.settings import load_settings
 from worker.errors import PlazoError
+from worker.exit_status import ExitStatus
 
 if TYPE_CHECKING:
     from worker.dev.ledger import Message
@@ -27,7 +28,6 @@ _SHORTEST = timedelta(seconds=5)
 _WINDOW_SHARE = 0.4
 
 _PROBLEMS_SHOWN = 20
-_INTERRUPTED = 130
 
 
 class CannotStart(PlazoError):
@@ -94,7 +94,7 @@ def _run(settings: "Settings", lasting: timedelta | None, rate: float, events: P
             raise CannotStart(_hint(error)) from None
     except ImportError as error:
         raise CannotStart(_hint(error)) from None
-    return _INTERRUPTED if result is None else _report(result)
+    return ExitStatus.INTERRUPTED if result is None else _report(result)
 
 
 def _hint(error: Exception) -> str:
@@ -116,4 +116,4 @@ def _report(result: "Result") -> int:
     if (more := len(result.problems) - _PROBLEMS_SHOWN) > 0:
         typer.echo(f"and {more} more", err=True)
     typer.echo(json.dumps(result.totals.as_dict()))
-    return 0 if result.totals.promises_kept else 1
+    return ExitStatus.DONE if result.totals.promises_kept else ExitStatus.FAULT

@@ -8,6 +8,7 @@ from worker.cli.contract import checked_content, refuse
 from worker.cli.options import AsJson, WithPersonalData
 from worker.cli.output import console, print_json, table
 from worker.errors import FormatInvalid
+from worker.exit_status import ExitStatus
 
 if TYPE_CHECKING:
     from worker.ingest.formats.mapping.adapter import MappingAdapter
@@ -42,7 +43,7 @@ def check(
         shown = [[row["line"], row["outcome"], _told(row)] for row in rows]
         console().print(table(f"Records as {file} reads them", ("line", "outcome", ""), shown))
     if refused or empty:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitStatus.FAULT)
 
 
 @app.command("list")

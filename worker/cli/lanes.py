@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from worker.cli.context import author_of, finish, open_database
+from worker.cli.errors import print_error
 from worker.cli.options import AsJson, By, DryRun
-from worker.cli.output import cell, console, print_error, print_json, table
+from worker.cli.output import cell, console, print_json, table
 from worker.cli.settings import load_settings
 
 if TYPE_CHECKING:

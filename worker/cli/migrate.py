@@ -3,11 +3,12 @@
 import typer
 
 from worker.cli.context import author_of
-from worker.cli.options import By
+from worker.cli.options import AsJson, By
+from worker.cli.output import print_json
 from worker.cli.settings import load_settings
 
 
-def migrate(by: By = None) -> None:
+def migrate(by: By = None, as_json: AsJson = False) -> None:
     """Bring the database's schema up to date; safe beside workers and when repeated."""
     import asyncio
 
@@ -16,4 +17,8 @@ def migrate(by: By = None) -> None:
     settings = load_settings()
     author = author_of(by, nobody="a job")
     url = settings.database_url.get_secret_value()
-    typer.echo(f"schema is at {asyncio.run(apply_migrations(url, by=author))}")
+    schema = asyncio.run(apply_migrations(url, by=author))
+    if as_json:
+        print_json({"schema": schema})
+    else:
+        typer.echo(f"schema is at {schema}")

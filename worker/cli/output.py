@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
+from worker.cli.errors import print_error
+from worker.exit_status import ExitStatus
 from worker.operations.format import span, to_json, utc
 
 if TYPE_CHECKING:
@@ -40,19 +42,14 @@ def print_json(value: object) -> None:
     sys.stdout.write(to_json(value, indent=2) + "\n")
 
 
-def print_error(message: str) -> None:
-    """A message on stderr."""
-    typer.echo(f"plazo: {message}", err=True)
-
-
 def fail(message: str) -> NoReturn:
     """Print an error and end with status 1.
 
     Raises:
         typer.Exit
     """
-    print_error(message)
-    raise typer.Exit(1)
+    print_error(message, status=ExitStatus.FAULT)
+    raise typer.Exit(ExitStatus.FAULT)
 
 
 def cell(value: object, style: str = "") -> "Text":

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from worker.cli.errors import print_faults
 from worker.cli.options import AsJson
 from worker.cli.output import console, print_json, table
+from worker.exit_status import ExitStatus
 
 if TYPE_CHECKING:
     from worker.settings import Settings
@@ -25,16 +27,15 @@ _PLAIN = {
 
 
 def load_settings() -> "Settings":
-    """The settings from the environment.
+    """The settings from the environment and its files.
 
     Raises:
-        typer.Exit: status 2, after a line for each invalid or unknown variable.
+        typer.Exit: status 2, after a line for each invalid or unknown setting.
     """
     settings, faults = find_settings()
     if settings is None or faults:
-        for each in faults:
-            typer.echo(each, err=True)
-        raise typer.Exit(2)
+        print_faults(faults)
+        raise typer.Exit(ExitStatus.INVALID)
     return settings
 
 
@@ -47,23 +48,23 @@ def find_settings(
     """
     from pydantic import ValidationError
 
-    from worker.settings import PREFIX, Settings, unknown_variables
+    from worker.settings import PREFIX, Settings, sources, unknown_settings
 
-    faults = [
-        f"{name}: no such setting" + (f"; did you mean {nearest}?" if nearest else "")
-        for name, nearest in unknown_variables()
-    ]
+    faults = list(unknown_settings())
     settings = None
     try:
         settings = Settings(**(instead or {}))
     except ValidationError as error:
         # All faults at once, and no value: one of them may be a password.
+        places = sources()
         for fault in error.errors(include_input=False, include_url=False, include_context=False):
             name = "_".join(str(part) for part in fault["loc"])
             message = fault["msg"]
             for ours, plain in _PLAIN.items():
                 message = message.replace(ours, plain)
-            faults.append(f"{PREFIX}{name.upper()}: {message}" if name else message)
+            place = places.get(name, "default")
+            source = "" if place == "default" else f" (from {place})"
+            faults.append(f"{PREFIX}{name.upper()}: {message}{source}" if name else message)
     if settings is not None and settings.foreign_formats:
         from worker.ingest.formats import FormatInvalid, adapters
 
@@ -75,18 +76,23 @@ def find_settings(
 
 
 def settings(as_json: AsJson = False) -> None:
-    """Show each setting, its value and its source. Secrets are hidden."""
+    """Show each setting, its value and source, and the default that it replaces; no secret."""
+    from worker.settings import sources
+
     found = load_settings()
-    sources = found.sources()
-    rows = [
-        (f"PLAZO_{name.upper()}", _shown(getattr(found, name)), sources[name])
-        for name, field in type(found).model_fields.items()
-        if not field.exclude
-    ]
+    places = sources()
+    rows = []
+    for name, field in type(found).model_fields.items():
+        if not field.exclude:
+            value = getattr(found, name)
+            other = value != field.default
+            default = _shown(field.default) if other and places[name] != "default" else ""
+            rows.append((f"PLAZO_{name.upper()}", _shown(value), places[name], default))
+    columns = ("setting", "value", "source", "default")
     if as_json:
-        print_json([dict(zip(("setting", "value", "source"), row, strict=True)) for row in rows])
+        print_json([dict(zip(columns, row, strict=True)) for row in rows])
         return
-    console().print(table("Settings", ["setting", "value", "source"], rows))
+    console().print(table("Settings", [*columns[:3], "differs from"], rows))
 
 
 def _shown(value: Any) -> Any:

@@ -104,8 +104,13 @@ class SweepFrame:
 
     def _report(self, sweep: Sweep, seconds: float) -> None:
         # One line for a batch: a line for each order would cost as much as its verdict, and every
-        # verdict is in the decisions topic and in `plazo explain`.
+        # verdict is in the decisions topic and in `plazo explain`. Only debug names the orders.
         kinds = Counter((event.kind, event.reason) for event in sweep.events.values())
+        for event in sweep.events.values():
+            log.debug(
+                "verdict", lane=sweep.lane, order_id=event.order_id, kind=event.kind,
+                reason=event.reason,
+            )  # fmt: skip
         for (kind, reason), orders in kinds.items():
             self.metrics.decisions.labels(kind, reason).inc(orders)
             log.info("verdicts", lane=sweep.lane, kind=kind, reason=reason, orders=orders)

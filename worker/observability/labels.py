@@ -71,6 +71,16 @@ class Purpose(StrEnum):
     DECIDE = "decide"
 
 
+class Waiting(StrEnum):
+    """What waits for a person, until it is settled."""
+
+    DEAD_LETTERS = "dead-letters"  # refused records; each shields its order
+    HOLDS = "holds"  # orders whose verdict an event holds
+    ORPHANS = "orphans"  # orders with acts and no order-created for an hour
+    ASTRAY = "astray-refusals"  # refused acts that name no known order
+    UNKNOWN = "unknown-statuses"  # words of the last day that no table knew
+
+
 class Readiness(StrEnum):
     """A part that must be at work for the worker to be ready."""
 

@@ -32,6 +32,7 @@ from worker.observability.labels import (
     Readiness,
     RegistryAnswer,
     Tells,
+    Waiting,
 )
 from worker.observability.metric_family import INPUT_TOPICS, OPEN, Family, Row, row
 from worker.settings import Settings
@@ -170,6 +171,13 @@ class Metrics:
         "plazo_astray_refusals",
         "Refused acts of the lanes owned that name no known order and are not settled. "
         "At most 10000.",
+    )
+    waiting_for_person: Family[Gauge, Waiting] = row(
+        Gauge,
+        "plazo_waiting_for_person",
+        "What waits for a person until it is settled, by kind; the sum over workers. What belongs "
+        "to no lane is told by the owner of lane 0. At most 10000 each.",
+        kind=Waiting,
     )
     held_orders: Family[Gauge, Guard] = row(
         Gauge,

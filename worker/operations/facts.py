@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from schemas.models import OrderStatusChanged
+from worker.domain.policy import Policy
 from worker.errors import DatabaseFault, KafkaUnavailable, PolicyInvalid
 from worker.ingest.decoder import Decoder
 from worker.kafka.admin import KafkaAdmin, NotAnswered, Skew
@@ -14,6 +16,7 @@ from worker.observability.metrics import Metrics
 from worker.operations.checks.lanes import last_sequence
 from worker.operations.checks.model import DatabaseFacts, KafkaFacts, NameFacts
 from worker.operations.checks.topics import CONFIGS
+from worker.operations.outages import Outage, database_outage, kafka_outage
 from worker.policy.registry import load_policies
 from worker.records import Record, timestamp_of
 from worker.settings import Settings
@@ -25,12 +28,13 @@ _T = TypeVar("_T")
 # Orders to look at for the names of sellers, and for ids that are alike.
 _ORDERS = 100_000
 _IDS = 10_000
+_LONG_HOLD = timedelta(days=1)
 # Records to look at in each input partition; repeats may follow the last decision.
 _SAMPLES = 200
 _DECISIONS = 20
 
 
-async def gather(settings: Settings) -> tuple[KafkaFacts | str, DatabaseFacts | str]:
+async def gather(settings: Settings) -> tuple[KafkaFacts | Outage, DatabaseFacts | Outage]:
     """The facts of both, while workers go on; a text says why there are none.
 
     A sequence is stored before it is published, and a record stands in its log before it is stored
@@ -39,12 +43,12 @@ async def gather(settings: Settings) -> tuple[KafkaFacts | str, DatabaseFacts | 
     """
     kafka = await _kafka(settings)
     database = await _database(settings)
-    if not isinstance(kafka, str):
+    if not isinstance(kafka, Outage):
         kafka = await _with_bounds(settings, kafka)
     return kafka, database
 
 
-async def _kafka(settings: Settings) -> KafkaFacts | str:
+async def _kafka(settings: Settings) -> KafkaFacts | Outage:
     admin = KafkaAdmin(settings)
     try:
         topics = [*settings.input_topics, settings.output_topic, settings.dead_letters_topic]
@@ -64,7 +68,7 @@ async def _kafka(settings: Settings) -> KafkaFacts | str:
             facts.published = {n: last_sequence(samples) for (_, n), samples in tails.items()}
         return facts
     except KafkaUnavailable as error:
-        return str(error)
+        return await kafka_outage(settings, str(error))
     finally:
         await admin.close()
 
@@ -85,13 +89,13 @@ def _delay_of(settings: Settings) -> Callable[[Record], float | None]:
     return delay
 
 
-async def _with_bounds(settings: Settings, facts: KafkaFacts) -> KafkaFacts | str:
+async def _with_bounds(settings: Settings, facts: KafkaFacts) -> KafkaFacts | Outage:
     offsets = OffsetReader(settings)
     try:
         facts.logs = await offsets.bounds(list(facts.samples)) if facts.samples else {}
         return facts
     except KafkaUnavailable as error:
-        return str(error)
+        return await kafka_outage(settings, str(error))
     finally:
         await offsets.close()
 
@@ -104,13 +108,13 @@ async def _answer(question: Awaitable[_T]) -> _T | str:
         return str(error)
 
 
-async def _database(settings: Settings) -> DatabaseFacts | str:
+async def _database(settings: Settings) -> DatabaseFacts | Outage:
     database = Database(settings, Metrics(settings))
     try:
         await database.open(any_schema=True)
         return await _database_facts(settings, database)
     except DatabaseFault as error:
-        return str(error)
+        return database_outage(settings, error)
     finally:
         await database.close()
 
@@ -131,6 +135,7 @@ async def _database_facts(settings: Settings, database: Database) -> DatabaseFac
     if facts.readable:
         await _read_rows(database, facts)
         facts.names = await _names(settings, database)
+        facts.terms = await _terms(settings, database)
     return facts
 
 
@@ -149,6 +154,9 @@ async def _read_rows(database: Database, facts: DatabaseFacts) -> None:
         waiting = await tx.row("count_waiting", numbers)
         astray = await tx.row("count_astray", numbers)
         brake = await tx.row("brake_state", timedelta(hours=1))
+        held = await tx.row("check_holds", datetime.now(UTC) - _LONG_HOLD)
+        asked = await tx.row("count_waiting_for_person", numbers, True)
+        mode = await tx.row("mode")
         overdue = await tx.row("count_overdue", numbers, datetime.now(UTC))
     assert notices is not None
     assert overdue is not None
@@ -157,6 +165,9 @@ async def _read_rows(database: Database, facts: DatabaseFacts) -> None:
         facts.before_adoption = adoption["orders_before_adoption"]
     facts.elsewhere = placed["lanes"] if placed else None
     facts.brake_tripped_at = brake["tripped_at"] if brake else None
+    facts.held_long = held["orders"] if held else 0
+    facts.unknown_statuses = asked["unknown_statuses"] if asked else 0
+    facts.mode = mode["mode"] if mode else None
     facts.waiting = waiting["waiting"] if waiting else 0
     facts.orphans = waiting["orphans"] if waiting else 0
     facts.astray = astray["refusals"] if astray else 0
@@ -164,17 +175,26 @@ async def _read_rows(database: Database, facts: DatabaseFacts) -> None:
     facts.overdue, facts.oldest_overdue = overdue["overdue"], overdue["oldest"]
 
 
+async def _terms(settings: Settings, database: Database) -> dict[tuple[str, int], str]:
+    """The terms that the database holds of the policies in our file."""
+    ours: list[Policy] = []
+    with suppress(PolicyInvalid):
+        ours = [rule.policy for rule in load_policies(settings).rules if rule.policy.version]
+    kept = await database.rows(
+        "stored_policies", [one.name for one in ours], [one.version for one in ours]
+    )
+    return {(row["name"], row["version"]): row["terms"] for row in kept}
+
+
 async def _names(settings: Settings, database: Database) -> NameFacts:
     """Bounded, however many orders there are."""
-    fault, named = "", frozenset[str]()
-    try:
+    named = frozenset[str]()
+    with suppress(PolicyInvalid):  # a check of its own
         named = load_policies(settings).sellers
-    except PolicyInvalid as error:
-        fault = str(error)
     async with database.transaction(one_snapshot=True) as tx:
         sellers = await tx.row("check_sellers", [*named], _ORDERS)
         alike = await tx.rows("check_ids", _IDS)
     assert sellers is not None
     unseen = sorted(named.difference(sellers["seen"]))
     ids = [row["ids"] for row in alike]
-    return NameFacts(sellers["orders"], unseen, sellers["alike"], ids, fault)
+    return NameFacts(sellers["orders"], unseen, sellers["alike"], ids)

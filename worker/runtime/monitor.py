@@ -7,7 +7,7 @@ from typing import Any
 
 from worker.errors import DatabaseUnavailable, KafkaUnavailable
 from worker.observability.health import Health
-from worker.observability.labels import Guard, Readiness
+from worker.observability.labels import Guard, Readiness, Waiting
 from worker.observability.logs import logger
 from worker.observability.loop_delay import INTERVAL, LoopDelay
 from worker.records import Partition
@@ -112,6 +112,8 @@ class Monitor:
                 held = await session.row("count_held_orders", lanes)
                 waiting = await session.row("count_waiting", lanes)
                 astray = await session.row("count_astray", lanes)
+                # One of the workers speaks for that which belongs to no lane.
+                asked = await session.row("count_waiting_for_person", lanes, 0 in lanes)
                 if astray and astray["refusals"]:
                     await session.execute("clear_astray", lanes)
                 backlog = await session.rows("outbox_backlog", lanes)
@@ -128,6 +130,7 @@ class Monitor:
         assert held is not None
         assert waiting is not None
         assert astray is not None
+        assert asked is not None
         self._metrics.orphan_orders.set(waiting["orphans"])
         self._metrics.astray_refusals.set(astray["refusals"])
         if self._services.settings.astray_refusals == "escalate":
@@ -135,6 +138,14 @@ class Monitor:
         self._metrics.orders_waiting_for_clock.set(waiting["waiting"])
         self._metrics.stub_orders.set(waiting["stubs"])
         self._metrics.deadlines_on_hold.set(held["orders"])
+        for kind, number in {
+            Waiting.DEAD_LETTERS: asked["dead_letters"],
+            Waiting.HOLDS: held["orders"],
+            Waiting.ORPHANS: waiting["orphans"] if 0 in lanes else 0,
+            Waiting.ASTRAY: astray["refusals"],
+            Waiting.UNKNOWN: asked["unknown_statuses"],
+        }.items():
+            self._metrics.waiting_for_person.labels(kind).set(number)
         self._metrics.overdue.set(overdue["overdue"])
         age = (now - overdue["oldest"]).total_seconds() if overdue["oldest"] else 0.0
         self._metrics.overdue_age.set(age)

@@ -4,18 +4,19 @@ from collections.abc import Iterator
 
 from worker.kafka.admin import Skew
 from worker.operations.checks.model import Check, DatabaseFacts, KafkaFacts, Status
+from worker.operations.outages import Outage
 from worker.settings import Settings
 
 _MUCH_SKEW = 1.0  # seconds
 
 
 def clock_checks(
-    settings: Settings, kafka: KafkaFacts | str, database: DatabaseFacts | str
+    settings: Settings, kafka: KafkaFacts | Outage, database: DatabaseFacts | Outage
 ) -> Iterator[Check]:
     """Whether the clocks agree."""
-    if not isinstance(database, str):
+    if not isinstance(database, Outage):
         yield _clock(settings, "Postgres", database.clock)
-    if isinstance(kafka, str):
+    if isinstance(kafka, Outage):
         return
     if isinstance(kafka.clock, str):
         yield Check(

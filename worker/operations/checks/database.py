@@ -31,6 +31,19 @@ def content_checks(database: DatabaseFacts) -> Iterator[Check]:
     yield _deadlines(database)
     yield _dead_letters(database)
     yield _orphans(database)
+    if database.held_long:
+        yield Check(
+            "holds", Status.WARNING,
+            f"{count(database.held_long, 'order')} on hold for more than a day",
+            "see `plazo deadlines held`; `plazo deadlines release` ends a hold",
+        )  # fmt: skip
+    if database.unknown_statuses:
+        yield Check(
+            "unknown statuses", Status.WARNING,
+            f"{count(database.unknown_statuses, 'word')} of the last day in no table",
+            "see `plazo statuses --unknown`; give them a meaning in the policy file, or ask the "
+            "publisher for a correction",
+        )  # fmt: skip
 
 
 def _schema(database: DatabaseFacts) -> Check:

@@ -7,6 +7,7 @@ from schemas import events as names
 from worker.kafka.admin import Sample
 from worker.operations.checks.model import Check, DatabaseFacts, KafkaFacts, Status
 from worker.operations.format import count, shortened
+from worker.operations.outages import Outage
 from worker.settings import Settings
 
 
@@ -24,14 +25,14 @@ def worker_checks(settings: Settings, kafka: KafkaFacts) -> Iterator[Check]:
 
 
 def lane_checks(
-    settings: Settings, kafka: KafkaFacts | str, database: DatabaseFacts
+    settings: Settings, kafka: KafkaFacts | Outage, database: DatabaseFacts
 ) -> Iterator[Check]:
     """Whether each lane has an owner, runs and keeps up."""
     lanes = {row["lane"]: row for row in database.lanes}
     halts = list(_halts(lanes, kafka, database))
     yield from halts
     wanted = set(lanes)
-    if not isinstance(kafka, str):
+    if not isinstance(kafka, Outage):
         states = [kafka.topics[topic] for topic in settings.input_topics if topic in kafka.topics]
         wanted |= set(range(max((state.partitions for state in states), default=0)))
     free = sorted(n for n in wanted if n not in lanes or lanes[n]["owner"] is None)
@@ -43,7 +44,7 @@ def lane_checks(
         )  # fmt: skip
     elif not halts:
         yield Check("lanes", Status.OK, f"{len(wanted)}, each with an owner")
-    if isinstance(kafka, str):
+    if isinstance(kafka, Outage):
         return
     lag = {
         p: kafka.logs[p].end - position
@@ -65,10 +66,10 @@ def lane_checks(
 
 
 def _halts(
-    lanes: Mapping[int, Any], kafka: KafkaFacts | str, database: DatabaseFacts
+    lanes: Mapping[int, Any], kafka: KafkaFacts | Outage, database: DatabaseFacts
 ) -> Iterator[Check]:
     """The halts of lanes, each of which is visible from outside."""
-    if isinstance(kafka, str):
+    if isinstance(kafka, Outage):
         return
     for (topic, number), position in sorted(database.positions.items()):
         if (topic, number) in kafka.logs and position > (end := kafka.logs[topic, number].end):

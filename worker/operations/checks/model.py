@@ -52,14 +52,13 @@ class NameFacts:
     """Facts about the names of sellers and orders, from a part of the orders.
 
     ``unseen`` are sellers that the policy file names and no order has. Names that are ``alike``
-    differ only in case or blanks. ``fault``: the policy file breaks its rules.
+    differ only in case or blanks.
     """
 
     orders: int = 0
     unseen: Sequence[str] = ()
     sellers_alike: Sequence[str] = ()
     ids_alike: Sequence[str] = ()
-    fault: str = ""
 
 
 @dataclass(slots=True)
@@ -90,6 +89,14 @@ class DatabaseFacts:
     astray: int = 0
     # Orders that wait for their clock.
     waiting: int = 0
+    # Orders on hold by an event for more than a day.
+    held_long: int = 0
+    # Statuses of the last day that no table knew.
+    unknown_statuses: int = 0
+    # The mode of the verdicts that it holds; None before the first worker.
+    mode: str | None = None
+    # The stored terms of the policies in our file, by name and version.
+    terms: Mapping[tuple[str, int], str] = field(default_factory=dict)
     # Since when the brake holds everything.
     brake_tripped_at: datetime | None = None
     names: NameFacts = field(default_factory=NameFacts)

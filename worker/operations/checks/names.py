@@ -9,11 +9,6 @@ from worker.operations.format import count, shortened
 def name_checks(database: DatabaseFacts) -> Iterator[Check]:
     """Whether the sellers of the policy file have orders, and whether names are told apart."""
     names = database.names
-    if names.fault:
-        yield Check(
-            "policy file", Status.FAULT, f"no worker starts with it: {names.fault}",
-            "correct it; `plazo policy check` shows every fault with its line",
-        )  # fmt: skip
     if names.unseen and names.orders:
         yield Check(
             "sellers of the policies", Status.WARNING,

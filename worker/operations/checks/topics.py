@@ -9,7 +9,9 @@ from worker.settings import Settings
 # The settings of a topic that these checks need.
 CONFIGS = (
     "cleanup.policy",
+    "max.message.bytes",
     "message.timestamp.after.max.ms",
+    "message.timestamp.before.max.ms",
     "message.timestamp.difference.max.ms",  # of brokers before 3.6
     "message.timestamp.type",
     "min.insync.replicas",
@@ -17,6 +19,9 @@ CONFIGS = (
 )
 # The default of Kafka 4, in milliseconds. Older brokers set no limit.
 _FUTURE = 3_600_000
+# Kafka's own default lies 5 % above ours, and it counts the frame of a batch as well.
+_SLACK = 1.1
+_ENVELOPE = 50_000
 
 
 def topic_checks(settings: Settings, kafka: KafkaFacts) -> Iterator[Check]:
@@ -26,6 +31,7 @@ def topic_checks(settings: Settings, kafka: KafkaFacts) -> Iterator[Check]:
     yield from _replication(settings, kafka)
     yield from _retention(settings, kafka)
     yield from _timestamps(settings, kafka)
+    yield from _sizes(settings, kafka)
 
 
 def _topics(settings: Settings, kafka: KafkaFacts) -> Iterator[Check]:
@@ -111,6 +117,13 @@ def _retention(settings: Settings, kafka: KafkaFacts) -> Iterator[Check]:
     if isinstance(kafka.configs, str):
         return
     needed = settings.stock_window + settings.grace
+    if "compact" in kafka.configs.get((settings.output_topic, "cleanup.policy"), ""):
+        yield Check(
+            "retention", Status.WARNING,
+            f"{settings.output_topic} is compacted: of an order with a correction, consumers that "
+            "come late see the last event only",
+            "set cleanup.policy=delete",
+        )  # fmt: skip
     for topic in settings.input_topics:
         if "compact" in kafka.configs.get((topic, "cleanup.policy"), ""):
             yield Check(
@@ -147,6 +160,40 @@ def _timestamps(settings: Settings, kafka: KafkaFacts) -> Iterator[Check]:
                 "not remove them until then, and the age of the feed looks younger than it is",
                 f"set message.timestamp.after.max.ms={_FUTURE}",
             )  # fmt: skip
+
+    longest = settings.stock_window + settings.grace
+    for topic in settings.input_topics:
+        before = int(kafka.configs.get((topic, "message.timestamp.before.max.ms"), -1))
+        if 0 <= before < longest.total_seconds() * 1000:
+            yield Check(
+                "timestamps", Status.WARNING,
+                f"{topic} refuses records whose time is {_hours(before / 1000)} past: what a "
+                "publisher sends again after an outage never arrives",
+                "raise message.timestamp.before.max.ms to some days",
+            )  # fmt: skip
+
+
+def _sizes(settings: Settings, kafka: KafkaFacts) -> Iterator[Check]:
+    if isinstance(kafka.configs, str):
+        return
+    ours = settings.max_record_bytes
+    for topic in settings.input_topics:
+        limit = int(kafka.configs.get((topic, "max.message.bytes"), 0))
+        if limit > ours * _SLACK:
+            yield Check(
+                "record sizes", Status.WARNING,
+                f"{topic} takes records up to {limit} bytes; those above {ours} are refused unread",
+                f"set max.message.bytes={ours} there, or raise PLAZO_MAX_RECORD_BYTES",
+            )  # fmt: skip
+    topic = settings.dead_letters_topic
+    limit = int(kafka.configs.get((topic, "max.message.bytes"), ours))
+    if limit < ours:
+        yield Check(
+            "record sizes", Status.WARNING,
+            f"{topic} takes {limit} bytes: a longer refused record is published without its bytes, "
+            "which stay in Postgres",
+            f"set max.message.bytes={ours + _ENVELOPE} there",
+        )  # fmt: skip
 
 
 def _all(settings: Settings) -> tuple[str, ...]:
