@@ -94,21 +94,36 @@ class Judge:
 
         Nothing is written. The caller's transaction has passed the fence.
         """
+        lapsed: Counter[str] = Counter()
+        silent = []
+        for case, judgement in await self.prospects(tx, lane, order_ids, now):
+            order = case.order
+            lapsed[order.seller_id] += 1
+            if judgement is not None and judgement.outcome == Outcome.AUTO_CANCELLED:
+                silent.append((order.order_id, order.seller_id))
+        return lapsed, silent
+
+    async def prospects(
+        self, tx: Transaction, lane: int, order_ids: Sequence[str], now: datetime
+    ) -> list[tuple[Case, Judgement | None]]:
+        """The undecided ones of these orders, each with its verdict if it fell at ``now``.
+
+        Nothing is written. ``None``: our own code cannot judge the order. A judgement without an
+        outcome: it has another deadline or is on hold.
+        """
         limits = self.limits(await self._scope.reading(tx, lane))
         deadlines = await Deadlines.load(tx, self._policies, self._change_limits, now)
         cases, _, facts = await load_cases(tx, lane, order_ids, self._policies)
-        lapsed: Counter[str] = Counter()
-        silent = []
+        found: list[tuple[Case, Judgement | None]] = []
         for case in cases:
-            order = case.order
             if case.finding is not None:
                 continue  # decided already, and only checked again
-            lapsed[order.seller_id] += 1
+            judged: Judgement | None = None
             with suppress(Exception):  # the sweep itself reports it and postpones the order
-                settled, judgement = deadlines.settle(case, facts[order.order_id])
-                if (judgement or decide(settled, limits)).outcome == Outcome.AUTO_CANCELLED:
-                    silent.append((order.order_id, order.seller_id))
-        return lapsed, silent
+                settled, judgement = deadlines.settle(case, facts[case.order.order_id])
+                judged = judgement or decide(settled, limits)
+            found.append((case, judged))
+        return found
 
     async def _judge(
         self,
