@@ -52,4 +52,3 @@ def _open(order: Any, case: Case, history: OrderHistory) -> dict[str, Any]:
     if order["fires_at"] > history.now:
         return {"state": "open", **verdict}
     return {"state": "late" if order["owner"] else "no-worker", **verdict}
-

@@ -1,9 +1,9 @@
-"""What the charts show: verdicts of the last week from Postgres, and the lag of this worker.
+"""What the charts show: lapses and verdicts of the last week from Postgres, and this worker's lag.
 
-Verdicts stand in Postgres, so their history outlives tabs and workers. It is counted in steps of a
-few thousand rows, newest first, and only while somebody looks; the index of their key serves, so
-that no verdict costs more because of a chart. Nobody stores the lag and the open delay: of these
-the worker keeps a ring of the last day, in memory, from its own gauges.
+Orders and verdicts stand in Postgres, so their history outlives tabs and workers. It is counted in
+bounded steps, newest first, and only while somebody looks; the indexes that are there anyway serve,
+so that no order and no verdict costs more because of a chart. Nobody stores the lag and the open
+delay: of these the worker keeps a ring of the last day, in memory, from its own gauges.
 """
 
 import asyncio
@@ -13,10 +13,22 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from worker.clock import Clock
+from worker.domain.case import Outcome
 from worker.observability.metrics import Metrics
 from worker.storage.transaction import Transaction
 
 WEEK = timedelta(days=7)
+HOUR = timedelta(hours=1)
+_ENTRY_HOURS = 24  # in one answer
+# What the chart tells apart; all other outcomes are closed without us.
+_GROUPS: dict[str, str] = {
+    Outcome.AUTO_CANCELLED: "auto_cancelled",
+    Outcome.CANCELLED_BY_SELLER: "auto_cancelled",
+    Outcome.ESCALATED: "escalated",
+    Outcome.CANCELLED: "cancelled",
+    Outcome.CANCELLED_INCOMPLETE: "cancelled",
+    Outcome.CANCELLED_LATE: "cancelled",
+}
 _STEP = 5_000  # verdicts of one lane
 _STEPS = 4  # of each lane, in one answer
 _SAMPLE = 10.0  # seconds
@@ -91,6 +103,62 @@ class Verdicts:
         return min((row["hour"] for row in rows), default=None)
 
 
+class Lapses:
+    """Orders by the hour of their deadline, and by outcome.
+
+    They are counted by the hour in which they entered. An hour of which no order is open any more
+    changes hardly ever, so it is counted once; the others are counted again in turn.
+    """
+
+    def __init__(self, longest: timedelta) -> None:
+        # An order that entered before this has no deadline in the week.
+        self._reach = WEEK + longest
+        # By hour of entry: numbers by hour of deadline and outcome.
+        self._entered: dict[datetime, dict[tuple[datetime, str | None], int]] = {}
+        self._open: deque[datetime] = deque()
+
+    async def read(self, tx: Transaction, now: datetime) -> dict[str, Any]:
+        """Count a few hours further; ``whole`` says whether the week is complete.
+
+        Raises:
+            DatabaseUnavailable
+        """
+        this = now.replace(minute=0, second=0, microsecond=0)
+        first = this - self._reach
+        wanted = [this - n * HOUR for n in range(self._reach // HOUR + 1)]
+        missing = [hour for hour in wanted if hour not in self._entered]
+        for hour in (missing or [this, *self._again()])[:_ENTRY_HOURS]:
+            await self._count(tx, hour)
+        self._entered = {hour: found for hour, found in self._entered.items() if hour >= first}
+        since = this - WEEK
+        hours: dict[datetime, dict[str, int]] = {}
+        for found in self._entered.values():
+            for (due, outcome), orders in found.items():
+                if since <= due <= this and outcome is not None:
+                    named = hours.setdefault(due, {})
+                    group = _GROUPS.get(outcome, "kept")
+                    named[group] = named.get(group, 0) + orders
+        return {
+            "since": since,
+            "whole": len(missing) <= _ENTRY_HOURS,
+            "hours": [{"hour": hour, **named} for hour, named in sorted(hours.items())],
+        }
+
+    def _again(self) -> list[datetime]:
+        """The hours with open orders whose turn has come."""
+        if not self._open:
+            self._open.extend(
+                hour
+                for hour, found in self._entered.items()
+                if any(outcome is None for _, outcome in found)
+            )
+        return [self._open.popleft() for _ in range(min(_ENTRY_HOURS - 1, len(self._open)))]
+
+    async def _count(self, tx: Transaction, hour: datetime) -> None:
+        rows = await tx.rows("board_lapses", hour, hour + HOUR)
+        self._entered[hour] = {(row["hour"], row["outcome"]): row["orders"] for row in rows}
+
+
 class Trend:
     """Lag and open delay of this worker's lanes: the highest of each minute of the last day."""
 
@@ -120,4 +188,3 @@ class Trend:
             {"at": datetime.fromtimestamp(60 * minute, UTC), "lag": lag, "delay": delay}
             for minute, lag, delay in self._points
         ]
-

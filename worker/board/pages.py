@@ -68,7 +68,7 @@ def pages(worker: WorkerState) -> Mapping[str, Page]:
     }
     operations: dict[str, Answer] = {
         "/board.json": Snapshots(worker, reader).latest,
-        "/charts.json": Charts(reader, services.clock, trend).latest,
+        "/charts.json": Charts(services, reader, trend).latest,
         "/dead-letter.json": lists.dead_letter,
     }
     return {

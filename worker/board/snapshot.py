@@ -9,6 +9,7 @@ from aiohttp import web
 
 from worker import __version__
 from worker.board.access import Person
+from worker.board.lists import escalations
 from worker.board.reader import Reader
 from worker.errors import PlazoError
 from worker.lanes import status
@@ -18,7 +19,10 @@ from worker.storage.migrations import HEAD
 # However many people look at it, Postgres and Kafka are asked at most once in this time.
 _SECONDS = 1.0
 _PATIENCE = 3.0
-_VERDICTS = 25
+_VERDICTS = 10
+# Counting what no act has answered takes more than a glance at an index.
+_COUNT_EVERY = 20.0
+_PATIENT_COUNT = timedelta(milliseconds=500)
 # A verdict takes a moment, and a guard holds for a moment in normal work. Only what lasts is shown:
 # a warning that comes and goes is one that nobody heeds.
 LATE = timedelta(seconds=5)
@@ -35,6 +39,8 @@ class Snapshots:
         self._snapshot: dict[str, Any] = {}
         # The last answer of Postgres: better than an empty board.
         self._stored: dict[str, Any] | None = None
+        self._escalations: int | None = None
+        self._counted = float("-inf")
 
     async def latest(self, _person: Person, _request: web.BaseRequest) -> dict[str, Any]:
         """The latest picture, a second old at most."""
@@ -74,6 +80,7 @@ class Snapshots:
             verdicts = await tx.rows("board_verdicts", _VERDICTS)
             waiting = await tx.row("board_waiting")
             brake = await tx.row("brake_state", services.settings.brake_window)
+        await self._count_escalations()
         assert overdue is not None
         assert waiting is not None
         return {
@@ -81,9 +88,19 @@ class Snapshots:
             "lanes": rows,
             "overdue": {"overdue": overdue["overdue"], "oldest": overdue["oldest"]},
             "verdicts": [dict(row) for row in verdicts],
-            "waiting": dict(waiting),
+            "waiting": {"escalations": self._escalations, **dict(waiting)},
             "brake": {**dict(brake or {}), "limited": services.brake is not None},
         }
+
+    async def _count_escalations(self) -> None:
+        """Those that wait for a person, up to one more than a list shows; ``None`` is unknown."""
+        clock = self._worker.services.clock
+        if clock.monotonic() - self._counted < _COUNT_EVERY:
+            return
+        self._counted = clock.monotonic()
+        async with self._reader.asked() as database:
+            rows, days = await escalations(database, {}, _PATIENT_COUNT)
+        self._escalations = len(rows) if days else None
 
     def _guards(self) -> dict[str, Any]:
         guards, prover = self._worker.services.guards, self._worker.services.prover

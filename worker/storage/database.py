@@ -44,7 +44,11 @@ _SESSION = {
 
 # Of sessions that only look: they can change nothing, and no statement of theirs lasts. Set by a
 # statement: a pooler that refuses other settings at the start of a session lets it through.
-_LOOKING = {"default_transaction_read_only": "on", "statement_timeout": "3s"}
+_LOOKING = {
+    "application_name": "plazo-board",
+    "default_transaction_read_only": "on",
+    "statement_timeout": "3s",
+}
 
 
 class Database:

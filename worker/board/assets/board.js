@@ -26,7 +26,7 @@ function page(values) {
 const listName = (values) => {
   const all = names(session), wanted = values.get("waiting");
   if (all.includes(wanted)) return wanted;
-  return all.find((name) => state?.stored?.waiting?.[name.replace("-", "_")]) ?? all[0];
+  return all.find((name) => state?.stored?.waiting?.[name.replaceAll("-", "_")]) ?? all[0];
 };
 
 function show(id) {
@@ -86,12 +86,12 @@ async function readList(values, current) {
   const name = listName(values);
   tabs(name, session, state?.stored?.waiting);
   if (name !== "brake") {
-    const { status, body } = await ask("list.json", { of: name });
+    const { status, body } = await ask("list.json", { of: name, by: values.get("by") ?? "" });
     if (!current()) return;
     list = status === 200 ? body : { rows: [], more: false };
     if (status !== 200) notice(body.error);
   }
-  showList(name, list, state?.stored);
+  showList(name, list, state?.stored, values.get("by"));
 }
 
 byId("search").addEventListener("submit", async (event) => {
@@ -107,8 +107,15 @@ byId("search").addEventListener("submit", async (event) => {
   if (location.hash === target) go(true);
   else location.hash = target;
 });
-byId("filter").addEventListener("input", () => list && showList(listName(hash()), list, state?.stored));
-addEventListener("hashchange", () => go(true));
+byId("filter").addEventListener("input", () => list && showList(listName(hash()), list, state?.stored, hash().get("by")));
+byId("by").addEventListener("change", () => {
+  location.hash = new URLSearchParams({ waiting: listName(hash()), by: byId("by").value });
+});
+addEventListener("hashchange", (event) => {
+  // A filter is no page of its own: the focus stays in it.
+  const waiting = (url) => new URLSearchParams(new URL(url).hash.slice(1)).get("waiting");
+  go(waiting(event.oldURL) === null || waiting(event.oldURL) !== waiting(event.newURL));
+});
 document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault();
   byId("main").focus();
@@ -193,7 +200,7 @@ async function look() {
         redraw();
         if (state.stored) say(state);
       }
-      if (!byId("overview").hidden && Date.now() - chartsAt > (chartData?.verdicts.whole ? SLOW : INTERVAL) - 100) {
+      if (!byId("overview").hidden && Date.now() - chartsAt > (chartData?.verdicts?.whole && chartData.lapses?.whole ? SLOW : INTERVAL) - 100) {
         chartsAt = Date.now();
         const answer = await ask("charts.json");
         if (answer.status === 200) charts(chartData = answer.body);

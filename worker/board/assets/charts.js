@@ -16,7 +16,7 @@ function shape(name, attributes, text) {
 // The least round number that is not below the value.
 function round(value) {
   const power = 10 ** Math.floor(Math.log10(Math.max(value, 1)));
-  return [1, 2, 4, 5, 10].map((n) => n * power).find((n) => n >= value) ?? 10 * power;
+  return [2, 4, 6, 8, 10].map((n) => n * power).find((n) => n >= value) ?? 10 * power;
 }
 
 function axes(svg, from, to, top, width, unit) {
@@ -49,13 +49,13 @@ function draw(figure, { title, series, points, from, to, width: wide, unit = cou
   figure.dataset.mark = mark;
   const sums = points.map((one) => one.values.reduce((total, value) => total + value, 0));
   const most = Math.max(0, ...sums), peak = points[sums.indexOf(most)];
-  const summary = !most ? t("chart.empty") : lines
+  const summary = !most ? t("chart.empty") : lines || unit !== count
     ? t("chart.peak", { most: unit(most), when: exact(new Date(peak.at).toISOString()) })
     : t("chart.summary", { total: count(sums.reduce((a, b) => a + b, 0)), most: unit(most), when: exact(new Date(peak.at).toISOString()) });
   const svg = shape("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, height: HEIGHT, role: "img", "aria-label": `${title}: ${summary}` });
-  const { x, y } = axes(svg, from, to, round(most || 1), width, unit);
+  const { x, y } = axes(svg, from, to, Math.max(2, round(most)), width, unit);
   if (lines) {
-    if (points.length) svg.append(shape("polyline", { class: `line ${series[0].style}`, points: points.map((one) => `${x(one.at)},${y(one.values[0])}`).join(" ") }));
+    if (points.length) svg.append(shape("polyline", { class: "line", points: points.map((one) => `${x(one.at)},${y(one.values[0])}`).join(" ") }));
   } else {
     const thick = Math.max(1, x(from + wide) - x(from) - 1);
     for (const one of points) {
@@ -106,32 +106,40 @@ function figures(title, series, points, unit, open) {
 }
 
 const KINDS = [["auto-cancel", "cancel"], ["escalation", "escalate"], ["decision-revoked", "revoke"]];
+const OUTCOMES = [["kept", "kept"], ["cancelled", "closed"], ["auto_cancelled", "cancel"], ["escalated", "escalate"]];
+const SEEN = [["silent", "escalate"], ["acted", "kept"], ["unseen", "closed"]];
+
+const points = (hours, fields) =>
+  hours.map((one) => ({ at: Date.parse(one.hour), values: fields.map(([field]) => one[field] ?? 0) }));
+const named = (fields, prefix) => fields.map(([field, style]) => ({ name: t(`${prefix}.${field}`), style }));
 
 export function charts(data) {
-  const now = Date.parse(data.at), hours = data.verdicts.hours, since = Date.parse(data.verdicts.since);
-  const until = Math.floor(now / HOUR) * HOUR + HOUR;
-  const note = data.verdicts.whole ? "" : t("chart.verdicts.counting");
-  draw(byId("chart-verdicts"), {
-    title: t("chart.verdicts"), from: since, to: until, width: HOUR, note,
-    series: KINDS.map(([kind, style]) => ({ name: t(`kind.${kind}`), style })),
-    points: hours.map((one) => ({ at: Date.parse(one.hour), values: KINDS.map(([kind]) => one[kind] ?? 0) })),
+  const now = Date.parse(data.at), until = Math.floor(now / HOUR) * HOUR + HOUR;
+  const week = { from: until - 7 * DAY, to: until, width: HOUR };
+  const note = (part) => (part?.whole ? "" : t("chart.counting"));
+  const { lapses, verdicts, outlook } = data;
+  draw(byId("chart-lapses"), {
+    ...week, title: t("chart.lapses"), note: note(lapses), series: named(OUTCOMES, "outcome"),
+    points: points(lapses?.hours ?? [], OUTCOMES),
   });
-  const coming = data.outlook.map((one) => ({ at: Date.parse(one.hour), values: "silent" in one ? [one.silent, one.deadlines - one.silent] : [one.deadlines] }));
-  const silent = data.outlook.some((one) => "silent" in one);
+  draw(byId("chart-verdicts"), {
+    ...week, title: t("chart.verdicts"), note: note(verdicts), series: named(KINDS, "kind"),
+    points: points(verdicts?.hours ?? [], KINDS),
+  });
+  const trips = outlook?.brake_trips_at;
   draw(byId("chart-outlook"), {
-    title: t("chart.outlook"), from: coming[0].at, to: coming.at(-1).at + HOUR, width: HOUR,
-    series: silent ? [{ name: t("silent"), style: "escalate" }, { name: t("deadlines"), style: "plain" }] : [{ name: t("deadlines"), style: "plain" }],
-    points: coming,
+    from: until - HOUR, to: until + 23 * HOUR, width: HOUR, title: t("chart.outlook"),
+    note: trips ? t("chart.trips", { when: exact(trips) }) : "", series: named(SEEN, "seen"),
+    points: points(outlook?.hours ?? [], SEEN),
   });
   draw(byId("chart-late"), {
-    title: t("chart.late"), from: since, to: until, width: HOUR, unit: span, note,
-    series: [{ name: t("col.after"), style: "plain" }],
-    points: hours.filter((one) => one.late !== null).map((one) => ({ at: Date.parse(one.hour), values: [one.late] })),
+    ...week, title: t("chart.late"), unit: span, note: note(verdicts), series: [{ name: t("col.after"), style: "kept" }],
+    points: points((verdicts?.hours ?? []).filter((one) => one.late !== null), [["late"]]),
   });
-  for (const [id, key, field, unit] of [["chart-lag", "chart.lag", "lag", count], ["chart-delay", "chart.delay", "delay", span]]) {
+  for (const [id, field, unit] of [["chart-lag", "lag", count], ["chart-delay", "delay", span]]) {
     draw(byId(id), {
-      title: t(key), from: now - DAY, to: now, width: 60e3, unit, lines: true,
-      series: [{ name: t(key), style: "plain" }],
+      title: t(`chart.${field}`), from: now - DAY, to: now, width: 60e3, unit, lines: true,
+      series: [{ name: t(`chart.${field}`), style: "line" }],
       points: data.trend.map((one) => ({ at: Date.parse(one.at), values: [one[field]] })),
     });
   }

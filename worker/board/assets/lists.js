@@ -12,17 +12,19 @@ function orders(ids) {
   return ids.length ? made : t("no");
 }
 
+const seller = (id) => (id ? link(id, { search: id }) : "–");
+
 const LISTS = {
   escalations: {
-    columns: ["col.decided", "col.order", "col.seller", "col.reason", "col.due"], count: null, support: true,
-    row: (one) => [`${one.lane}/${one.sequence}`, [time(one.decided_at), orderLink(one.order_id), one.seller_id, reason(one.reason), time(one.due)]],
+    columns: ["col.decided", "col.order", "col.seller", "col.reason", "col.due"], count: "escalations", by: "reason", support: true,
+    row: (one) => [`${one.lane}/${one.sequence}`, [time(one.decided_at), orderLink(one.order_id), seller(one.seller_id), reason(one.reason), time(one.due)]],
   },
   holds: {
     columns: ["col.held", "col.order", "col.seller", "col.due", "col.policy"], count: "holds", support: true,
-    row: (one) => [one.order_id, [time(one.held_at), orderLink(one.order_id), one.seller_id, time(one.due), one.policy]],
+    row: (one) => [one.order_id, [time(one.held_at), orderLink(one.order_id), seller(one.seller_id), time(one.due), one.policy]],
   },
   "dead-letters": {
-    columns: ["col.id", "col.received", "col.error", "col.record", "col.shields"], count: "dead_letters",
+    columns: ["col.id", "col.received", "col.error", "col.record", "col.shields"], count: "dead_letters", by: "error",
     row: (one) => [String(one.id), [link(String(one.id), { letter: one.id }), time(one.received_at), one.error, `${one.topic}/${one.partition}/${one.offset}`, orders(one.orders)]],
   },
   orphans: {
@@ -42,14 +44,14 @@ export const names = (session) => Object.keys(LISTS).filter((name) => session.ro
 export function tabs(current, session, waiting) {
   byId("tabs").replaceChildren(...names(session).map((name) => {
     const n = waiting?.[LISTS[name].count], item = element("li");
-    const made = link(t(`list.${name}`) + (n ? ` (${count(n)}${n >= 10000 ? "+" : ""})` : ""), { waiting: name });
+    const made = link(t(`list.${name}`) + (n ? ` (${count(n)}${n >= 10000 || (name === "escalations" && n > LIMIT) ? "+" : ""})` : ""), { waiting: name });
     if (name === current) made.setAttribute("aria-current", "page");
     item.append(made);
     return item;
   }));
 }
 
-export function showList(name, body, stored) {
+export function showList(name, body, stored, by) {
   byId("list-title").textContent = t(`list.${name}`);
   byId("list-help").textContent = t(`help.${name}`);
   byId("filters").hidden = name === "brake";
@@ -59,8 +61,37 @@ export function showList(name, body, stored) {
   const wanted = byId("filter").value.trim().toLowerCase();
   const text = (row) => row[1].map((cell) => cell?.textContent ?? cell?.text ?? cell ?? "").join(" ").toLowerCase();
   const rows = body.rows.map(LISTS[name].row).filter((row) => !wanted || text(row).includes(wanted));
+  choices(name, body.rows, by);
   fill(byId("list"), t(`list.${name}`), LISTS[name].columns, rows, t("list.none"));
-  byId("list-more").textContent = body.more ? t("more", { n: count(LIMIT) }) : "";
+  byId("list-more").textContent = note(body, LIMIT);
+}
+
+// What the answer leaves out.
+function note(body, limit) {
+  const days = body.days === undefined ? "" : body.days ? t("last-days", { n: body.days }) : t("too-many");
+  return [body.more && body.days !== 0 ? t("more", { n: count(limit) }) : "", days].filter(Boolean).join(" ");
+}
+
+// The values by which the worker can filter the list.
+function choices(name, rows, by) {
+  const field = LISTS[name].by, select = byId("by");
+  select.hidden = byId("by-label").hidden = !field;
+  if (!field) return;
+  const known = new Set([...select.options].map((one) => one.value).filter((one) => select.dataset.of === name));
+  for (const one of [by, ...rows.map((row) => row[field])]) if (one) known.add(one);
+  const wanted = ["", ...[...known].filter(Boolean).sort()];
+  const mark = JSON.stringify([name, wanted, t("filter.all")]);
+  if (select.dataset.mark !== mark) {
+    select.dataset.mark = mark;
+    select.dataset.of = name;
+    byId("by-label").textContent = t(`col.${field}`);
+    select.replaceChildren(...wanted.map((value) => {
+      const option = element("option", value ? (field === "reason" ? reason(value) : value) : t("filter.all"));
+      option.value = value;
+      return option;
+    }));
+  }
+  select.value = by ?? "";
 }
 
 function showBrake(stored) {
@@ -108,8 +139,8 @@ export function showFound(asked, body) {
   byId("found-title").textContent = `${t("find")}: ${asked}`;
   fill(byId("found"), `${t("find")}: ${asked}`, ["col.order", "col.seller", "col.entered", "col.due", "col.state"],
     body.orders.map((one) => [one.order_id, [
-      orderLink(one.order_id), link(one.seller_id ?? "", { search: one.seller_id ?? "" }), time(one.entered_at), time(one.due),
-      t(`outcome.${one.outcome ?? "open"}`),
+      orderLink(one.order_id), seller(one.seller_id), time(one.entered_at), time(one.due),
+      t(`outcome.${one.status}`),
     ]]), `${t("nothing-found")} ${t("spelling")}`);
-  byId("found-more").textContent = body.more ? t("more", { n: count(body.orders.length) }) : "";
+  byId("found-more").textContent = note(body, body.orders.length);
 }

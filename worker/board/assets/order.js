@@ -91,7 +91,7 @@ export function showOrder(id, status, known, session) {
   title.tabIndex = -1;
   const parts = [title];
   if (status !== 200) {
-    parts.push(element("p", known.error, "summary"), element("p", t("spelling"), "soft"));
+    parts.push(element("p", status === 404 ? t("no-record") : known.error, "summary"), element("p", t("spelling"), "soft"));
   } else {
     const order = known.order ?? {}, step = nextStep(known.answer);
     parts.push(element("p", sentence(known.answer), "summary"));

@@ -3,7 +3,6 @@
 import { between, count, relative, span, t } from "./texts.js";
 import { byId, element, fill, orderLink, time } from "./dom.js";
 
-const SHOWN = 10;
 const STYLES = { "auto-cancel": "cancel", escalation: "escalate", "decision-revoked": "revoke" };
 
 export const kind = (code) => ({ text: t(`kind.${code}`), style: `kind ${STYLES[code] ?? ""}` });
@@ -42,13 +41,13 @@ export function tiles(state) {
   const unowned = lanes.filter((lane) => !lane.owner).length;
   const held = Object.entries(state.guards.lanes_held);
   const late = overdue.overdue ? between(overdue.oldest, at) : 0;
-  const waits = waitingCount(waiting), proven = state.guards.proven_at;
+  const waits = waitingCount(waiting), more = (waiting.escalations ?? 0) > 100 ? "+" : "", proven = state.guards.proven_at;
   const made = [
     tile(t("tile.overdue"), count(overdue.overdue), overdue.overdue ? t("tile.overdue.some", { span: span(late) }) : t("tile.overdue.none"),
       late > 60 ? "bad" : overdue.overdue ? "warn" : "good"),
     tile(t("tile.guards"), held.length ? held.map(([name]) => t(`guard.${name}`)).join(", ") : t("none"),
       held.length ? t("tile.guards.some", { n: held.map(([, n]) => n).join(", ") }) : t("tile.guards.none"), held.length ? "warn text" : "good"),
-    tile(t("tile.waiting"), count(waits), waits ? t("tile.waiting.some") : t("tile.waiting.none"), waits ? "warn" : "good", "#waiting="),
+    tile(t("tile.waiting"), count(waits) + more, waits ? t("tile.waiting.some") : t("tile.waiting.none"), waits ? "warn" : "good", "#waiting="),
     brakeTile(state, brake, Date.parse(at)),
     tile(t("tile.open"), count(sum("open_deadlines")), unowned ? t("tile.open.unowned", { n: unowned }) : t("tile.open.lanes", { n: lanes.length }),
       unowned ? "bad" : "good"),
@@ -70,7 +69,7 @@ export function tiles(state) {
 export function verdicts(rows) {
   fill(byId("verdicts"), t("verdicts.caption"),
     ["col.decided", "col.order", "col.verdict", "col.reason", "col.after", "col.published"],
-    rows.slice(0, SHOWN).map((one) => [`${one.lane}/${one.sequence}`, [
+    rows.map((one) => [`${one.lane}/${one.sequence}`, [
       time(one.decided_at), orderLink(one.order_id), kind(one.kind), reason(one.reason),
       one.due ? span(between(one.due, one.decided_at)) : "–",
       one.published ? t("yes") : { text: t("not-yet"), style: "warn" },
