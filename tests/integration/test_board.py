@@ -103,7 +103,7 @@ async def test_it_shows_tiles_charts_verdicts_and_lanes(
     for text in ("Late verdicts", "Safety stops", "Not yet published", "Brake", "ready"):
         await expect(tiles).to_contain_text(text)
     # Both come from Postgres: they were there before the page was opened.
-    for chart, told in (("lapses", "1 in all"), ("verdicts", "1 in all"), ("outlook", "1 in all")):
+    for chart, told in (("lapses", "2 in all"), ("verdicts", "1 in all"), ("outlook", "1 in all")):
         await expect(page.locator(f"#chart-{chart}")).to_contain_text(told)
         assert await page.locator(f"#chart-{chart} svg text").count() > 4  # axes
     await page.click("nav a[data-page=lanes-page]")

@@ -127,7 +127,9 @@ function relabel() {
   document.documentElement.lang = language();
   translate();
   byId("zone").textContent = t("zone.local", { zone: zone() });
+  byId("zone").title = t("zone.switch");
   byId("language").textContent = t("language");
+  byId("language").title = t("language.switch");
   byId("language").lang = language() === "en" ? "es" : "en";
   if (!session) return;
   byId("who").textContent = session.user ? t("signed-in", { user: session.user }) : "";

@@ -104,7 +104,7 @@ export function showOrder(id, status, known, session) {
     fields.append(
       ...field("order.due", order.due && `${exact(order.due)} (${relative(order.due)})`),
       ...field("order.seller", order.seller_id && link(order.seller_id, { search: order.seller_id })),
-      ...field("order.mode", order.fulfilment && t(order.fulfilment)),
+      ...field("order.mode", order.fulfilment && t(`mode.${order.fulfilment}`)),
       ...field("order.total", order.total && `${order.total} ${order.currency ?? ""}`),
     );
     parts.push(fields, element("h3", t("order.line")));
