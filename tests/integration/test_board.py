@@ -46,7 +46,9 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest.fixture
 async def worker(new_worker: NewWorker, topics: Topics, market: Market) -> WorkerProcess:
     """One order kept, one cancelled, one open, and a dead letter."""
-    worker = new_worker(topics, grace="PT0S", board_token=TOKEN, dead_letter_limit="1")
+    worker = new_worker(
+        topics, grace="PT0S", board_token=TOKEN, dead_letter_limit="1", astray_refusals="ignore"
+    )
     await worker.start().wait_ready()
     long_ago = now() - timedelta(hours=25)
     await market.publish(

@@ -146,7 +146,7 @@ addEventListener("resize", () => { clearTimeout(resized); resized = setTimeout(r
 
 function notice(text) {
   if (byId("notice").textContent !== text) byId("notice").textContent = text;
-  byId("notice").hidden = !text;
+  if (byId("notice").hidden !== !text) byId("notice").hidden = !text;
 }
 
 function locked(error) {

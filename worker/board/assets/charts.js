@@ -128,7 +128,7 @@ export function charts(data) {
   });
   const trips = outlook?.brake_trips_at;
   draw(byId("chart-outlook"), {
-    from: until - HOUR, to: until + 23 * HOUR, width: HOUR, title: t("chart.outlook"),
+    from: until - HOUR, to: until + DAY, width: HOUR, title: t("chart.outlook"),
     note: trips ? t("chart.trips", { when: exact(trips) }) : "", series: named(SEEN, "seen"),
     points: points(outlook?.hours ?? [], SEEN),
   });
