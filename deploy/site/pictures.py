@@ -33,7 +33,7 @@ from worker.storage.migrate import migrate
 PICTURES = Path(__file__).parents[2] / "docs/pictures"
 TOKEN = "a-token-for-pictures"  # noqa: S105
 DAYS, LANES = 8, 3
-HEIGHTS = {390: 1400, 1280: 1010, 2560: 1010}
+HEIGHTS = {390: 1150, 1280: 862, 2560: 1150}
 # The share of sellers up to each, their status, the part of the window before it, more fields.
 SELLERS: tuple[tuple[float, str | None, float, dict[str, Any]], ...] = (
     (0.76, "start-handling", 0.4, {}),
@@ -45,7 +45,8 @@ SELLERS: tuple[tuple[float, str | None, float, dict[str, Any]], ...] = (
 DONE = """SELECT (SELECT count(*) FROM decisions) > 0
     AND NOT EXISTS (SELECT FROM deadlines WHERE fires_at < now())"""
 MOVE = """UPDATE decisions d SET decided_at = o.due + interval '30 s' + d.lane * interval '0.7 s'
-    FROM orders o WHERE o.order_id = d.order_id AND o.due < now() - interval '10 min'"""
+    FROM orders o WHERE o.order_id = d.order_id AND o.due < now() - interval '10 min';
+UPDATE acts SET received_at = occurred_at"""
 
 
 def events(now: datetime) -> Iterator[tuple[bool, dict[str, Any]]]:

@@ -20,7 +20,8 @@ from worker.settings import Settings
 
 _RATE_OVER = 5.0  # seconds
 _LOG_LINES = 4
-_TIMESTAMP = re.compile(r"^[0-9T:.-]+Z\s+")
+# What a line of log can do without on a terminal: its time, its logger, blanks that align.
+_OMITTED = re.compile(r"^[0-9T:.-]+Z\s+|\[worker\.[\w.]+\]\s*|(?<=\s)\s+|(?<=\w)\s+(?=\])")
 # All lines but the verdicts, for three lanes: a terminal of 24 lines shows seven of these.
 _FIXED = 17
 _WIDE = 110
@@ -58,7 +59,7 @@ class LogLines(io.StringIO):
 
     def write(self, text: str) -> int:
         """Keep the lines that are not empty."""
-        self.lines.extend(_TIMESTAMP.sub("", s) for s in text.splitlines() if s.strip())
+        self.lines.extend(_OMITTED.sub("", s) for s in text.splitlines() if s.strip())
         return len(text)
 
     def isatty(self) -> bool:
