@@ -16,7 +16,13 @@ class _Input(BaseModel):
     # Identifiers and times hardly ever come twice: to look each text up among those seen before
     # takes an eighth of reading an event, and keeps thousands of them alive.
     model_config = ConfigDict(
-        strict=True, frozen=True, extra="ignore", hide_input_in_errors=True, cache_strings="none"
+        strict=True,
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+        cache_strings="none",
+        # Written again, no number turns into null: a line without a quantity is all of the line.
+        ser_json_inf_nan="constants",
     )
 
 

@@ -23,11 +23,16 @@ from worker.cli import (
 from worker.cli.actions import actions
 from worker.cli.assets import assets, runbook
 from worker.cli.check import check
+from worker.cli.decisions import decisions
 from worker.cli.dev import dev
+from worker.cli.erase import erase
 from worker.cli.explain import explain
+from worker.cli.export import export
 from worker.cli.forget import forget
 from worker.cli.migrate import migrate
+from worker.cli.orders import orders
 from worker.cli.orphans import orphans
+from worker.cli.outlook import outlook
 from worker.cli.replay import replay
 from worker.cli.run import run
 from worker.cli.sellers import sellers
@@ -44,6 +49,7 @@ from worker.errors import (
     SchemaNotCurrent,
     SessionNotKept,
     SeveralDatabases,
+    UnknownPlace,
 )
 
 app = typer.Typer(
@@ -54,8 +60,8 @@ app = typer.Typer(
 )
 
 for _command in (
-    run, migrate, dev, check, runbook, assets, explain, forget, actions, sellers, replay, orphans,
-    statuses, settings,
+    run, migrate, dev, check, runbook, assets, explain, orders, decisions, outlook, export, erase,
+    forget, actions, sellers, replay, orphans, statuses, settings,
 ):  # fmt: skip
     app.command()(_command)
 for _group in (lanes, positions, shadow, policy, contract, brake, topics, dead_letters, deadlines):
@@ -65,6 +71,7 @@ _STATUS: dict[type[PlazoError], int] = {
     PolicyInvalid: 2,
     SeveralDatabases: 2,
     SessionNotKept: 2,
+    UnknownPlace: 2,
     ModeConflict: 3,
     PolicyConflict: 3,
     SchemaNotCurrent: 3,

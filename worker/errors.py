@@ -70,6 +70,14 @@ class SeveralDatabases(PlazoError):
     """The database holds only some lanes: an earlier version placed others elsewhere."""
 
 
+class TooCostly(PlazoError):
+    """The answer would take too long: the question has to be narrower."""
+
+
+class UnknownPlace(PlazoError):
+    """The place to go on from is not one that a page named."""
+
+
 class CannotListen(PlazoError):
     """The address for /metrics, /livez and /readyz could not be bound."""
 

@@ -12,6 +12,7 @@ from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import isodate
 from dotenv import dotenv_values
@@ -61,6 +62,25 @@ def _networks(value: str) -> str:
 
 
 _HEADER_NAME = r"^[A-Za-z0-9-]+$"
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise PydanticCustomError("zone", "not a time zone such as America/Lima") from None
+    return name
+
+
+def zone_of_process() -> str | None:
+    """The time zone in ``TZ``, if it is a name of the time zone database."""
+    name = os.environ.get("TZ", "").removeprefix(":")
+    try:
+        return _zone(name) if name else None
+    except PydanticCustomError:
+        return None
+
+
 PREFIX, ENV_FILE = "PLAZO_", ".env"
 # What Kubernetes sets in the pods beside a service by the name of `plazo…`, and what tests read.
 _NOT_OURS = re.compile(
@@ -329,6 +349,16 @@ class Settings(BaseSettings):
         False,
         description="Carries trace contexts from record to verdict; needs `plazo[otel]`. "
         "`OTEL_EXPORTER_OTLP_ENDPOINT` sets the destination of the spans.",
+    )
+    zone: Annotated[str, AfterValidator(_zone)] = Field(
+        "UTC",
+        description="Time zone of the marketplace, such as `America/Lima`: lists and "
+        "explanations show times in it. `--zone` and `TZ` go before it. No deadline depends on it.",
+    )
+    keep_bodies: bool = Field(
+        False,
+        description="Keeps accepted records whole in Postgres. Off: only the fields of the "
+        "contract, so that no other personal data is stored.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Lowest level that is logged."

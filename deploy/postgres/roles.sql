@@ -1,8 +1,11 @@
--- Four roles, each with the least privileges that it needs:
+-- Six roles, each with the least privileges that it needs:
 --   plazo_owner   runs `plazo migrate` and owns the tables.
 --   plazo_worker  runs `plazo run` and `plazo dead-letters`. It writes rows, but cannot change an
 --                 act or a verdict afterwards, and cannot alter a table.
---   plazo_reader  runs `plazo explain`. It reads everything except the bytes of refused records.
+--   plazo_reader  runs `plazo explain`, `orders`, `decisions` and `outlook`. It reads everything
+--                 except the bodies of records, accepted or refused.
+--   plazo_auditor runs `plazo export`, and `explain --with-personal-data`. It reads everything.
+--   plazo_eraser  runs `plazo erase`. It reads everything, and removes bodies, names and free texts.
 --   plazo_keeper  runs `plazo forget`. It removes orders with all their rows and adds none.
 -- Run this file with psql as a superuser in Plazo's own database, before the first migration. Then
 -- set the passwords (ALTER ROLE … PASSWORD) or certificates yourself. You may run it repeatedly.
@@ -11,16 +14,19 @@ DO $$
 DECLARE
     role text;
 BEGIN
-    FOREACH role IN ARRAY ARRAY['plazo_owner', 'plazo_worker', 'plazo_reader', 'plazo_keeper'] LOOP
+    FOREACH role IN ARRAY ARRAY['plazo_owner', 'plazo_worker', 'plazo_reader', 'plazo_auditor',
+            'plazo_eraser', 'plazo_keeper'] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) THEN
             EXECUTE format('CREATE ROLE %I LOGIN', role);
         END IF;
     END LOOP;
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
     EXECUTE format(
-        'GRANT CONNECT ON DATABASE %I TO plazo_owner, plazo_worker, plazo_reader, plazo_keeper',
+        'GRANT CONNECT ON DATABASE %I TO plazo_owner, plazo_worker, plazo_reader, plazo_auditor, '
+        'plazo_eraser, plazo_keeper',
         current_database());
 END $$;
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 GRANT USAGE, CREATE ON SCHEMA public TO plazo_owner;
-GRANT USAGE ON SCHEMA public TO plazo_worker, plazo_reader, plazo_keeper;
+GRANT USAGE ON SCHEMA public TO plazo_worker, plazo_reader, plazo_auditor, plazo_eraser,
+    plazo_keeper;

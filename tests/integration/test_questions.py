@@ -8,10 +8,11 @@ import pytest
 from pydantic import SecretStr
 
 from worker.domain.case import Kind, Reason
+from worker.errors import TooCostly, UnknownPlace
 from worker.observability.metrics import Metrics
-from worker.operations.decisions import DecisionFilter, DecisionStatus, find_decisions
-from worker.operations.orders import OrderFilter, OrderStatus, find_orders
-from worker.operations.questions import TooCostly, UnknownPlace
+from worker.operations.decisions import DecisionFilter, find_decisions
+from worker.operations.orders import OrderFilter, find_orders
+from worker.operations.states import DecisionStatus, OrderStatus
 from worker.settings import Settings
 from worker.storage.database import Database
 from worker.storage.migrate import migrate

@@ -26,6 +26,9 @@ SQL = Path(__file__).parents[2] / "deploy" / "postgres"
 PROGRAMS = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))), None)
 PASSWORD = "pä$$/word"
 SILENT = "auto-cancel stock-not-validated"
+ROLES = (
+    "plazo_owner", "plazo_worker", "plazo_reader", "plazo_auditor", "plazo_eraser", "plazo_keeper"
+)  # fmt: skip
 NewWorker = Callable[..., WorkerProcess]
 
 pytestmark = pytest.mark.skipif(PROGRAMS is None, reason="no Postgres with TLS here")
@@ -77,7 +80,7 @@ async def secure() -> AsyncIterator[SecurePostgres]:
         postgres = SecurePostgres(server, ca_file)
         roles = (SQL / "roles.sql").read_text()
         await postgres.run("postgres", roles, roles)
-        for role in ("plazo_owner", "plazo_worker", "plazo_reader", "plazo_keeper"):
+        for role in ROLES:
             await postgres.run("postgres", f"ALTER ROLE {role} PASSWORD '{PASSWORD}'")
         await migrate(postgres.url("plazo_owner"))
         grants = (SQL / "grants.sql").read_text()
@@ -109,6 +112,20 @@ async def test_a_worker_needs_no_more_than_its_role(
     reader._arguments = ("explain", "c")
     assert await reader.start().wait() == 0
     assert "unreadable-evidence" in reader.output
+    # Each other command with the role that the guide gives it.
+    for role, arguments, said in (
+        ("plazo_reader", ("orders", "--json"), '"order_id": "b"'),
+        ("plazo_reader", ("decisions", "--json"), '"kind": "decision-revoked"'),
+        ("plazo_reader", ("outlook", "--json"), '"auto_cancels"'),
+        ("plazo_auditor", ("explain", "a", "--with-personal-data", "--json"), "start-handling"),
+        ("plazo_auditor", ("export", "a", "--by", "x"), '"plazo.order-export/1"'),
+        ("plazo_eraser", ("erase", "c", "--by", "x", "--json"), '"dead_letters": 1'),
+        ("plazo_eraser", ("erase", "--responsible", "y", "--by", "x", "--json"), '"orders": 0'),
+    ):
+        command = new_worker(topics, database_url=secure.url(role))
+        command._arguments = arguments
+        assert await command.start().wait() == 0, command.output
+        assert said in command.output, arguments
     await secure.run(
         "plazo_owner",
         "UPDATE orders SET decided_at = decided_at - interval '100 days'",
@@ -153,6 +170,7 @@ FORBIDDEN = {
         "DELETE FROM shields",
         "DELETE FROM actions",
         "SELECT value FROM dead_letters",
+        "SELECT body FROM acts",
     ],
     "plazo_reader": [
         "INSERT INTO actions (author, command, arguments) VALUES ('x', 'y', '{}')",
@@ -163,7 +181,28 @@ FORBIDDEN = {
         "UPDATE dead_letters SET settled = 'discarded'",
         "SELECT value FROM dead_letters",
         "SELECT header_values FROM dead_letters",
+        "SELECT body FROM acts",
+        "SELECT * FROM acts",
+        "SELECT body FROM deadline_changes",
         "CREATE TABLE x (y int)",
+    ],
+    "plazo_auditor": [
+        "UPDATE acts SET body = '{}'",
+        "UPDATE dead_letters SET value = NULL",
+        "DELETE FROM acts",
+        "DELETE FROM actions",
+        "UPDATE orders SET outcome = 'kept'",
+    ],
+    "plazo_eraser": [
+        "UPDATE acts SET status = 'canceled'",
+        "UPDATE acts SET occurred_at = now()",
+        "UPDATE deadline_changes SET due = now()",
+        "UPDATE dead_letters SET settled = 'discarded'",
+        "UPDATE orders SET outcome = 'kept'",
+        "UPDATE decisions SET value = '{}'",
+        "DELETE FROM acts",
+        "DELETE FROM shields",
+        "DELETE FROM actions",
     ],
     "plazo_owner": ["CREATE ROLE x", "CREATE DATABASE x", "COPY acts TO PROGRAM 'cat'"],
 }

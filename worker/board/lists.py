@@ -12,9 +12,8 @@ from aiohttp import web
 from worker.board.access import Person, Refused, Role
 from worker.board.reader import Reader
 from worker.domain.case import Kind, Reason
-from worker.errors import RowRejected
+from worker.errors import RowRejected, TooCostly
 from worker.operations.decisions import DecisionFilter, find_decisions
-from worker.operations.questions import TooCostly
 from worker.storage.database import Database
 from worker.storage.transaction import Transaction
 

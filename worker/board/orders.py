@@ -10,11 +10,10 @@ from aiohttp import web
 from worker.board.access import Person, Refused
 from worker.board.answer import answer
 from worker.board.reader import Reader
-from worker.errors import RowRejected
+from worker.errors import RowRejected, TooCostly
 from worker.observability.logs import logger
 from worker.operations import explanation
 from worker.operations.orders import OrderFilter, find_orders
-from worker.operations.questions import TooCostly
 from worker.settings import Settings
 from worker.storage.database import Database
 

@@ -1,10 +1,11 @@
 """The output of all commands: tables for people, JSON for programs, and nothing harmful."""
 
+import csv
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NoReturn
 
 import typer
@@ -81,20 +82,51 @@ def csv_cell(value: object) -> object:
     return _escaped(quoted)
 
 
+def print_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A CSV document on stdout, with a head; times as ISO 8601 in UTC, durations in seconds."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([csv_cell(_for_programs(value)) for value in row] for row in rows)
+
+
+def _for_programs(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, bool):
+        return str(value).lower()
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else value
+
+
 def _escaped(text: str) -> str:
     return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> "Table":
-    """A table whose cells are values or texts."""
+def table(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    whole: Collection[str] = (),
+) -> "Table":
+    """A table whose cells are values or texts; those of the columns in ``whole`` stay on a line.
+
+    An id that is broken over two lines cannot be copied.
+    """
     from rich import box
     from rich.table import Table
 
     made = Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False)
-    for column in columns:
-        made.add_column(column, overflow="fold")
-    for row in rows:
-        made.add_row(*map(_text, row))
+    shown = [[_text(value) for value in row] for row in rows]
+    for number, column in enumerate(columns):
+        if column in whole:
+            width = max((row[number].cell_len for row in shown), default=0)
+            made.add_column(column, no_wrap=True, overflow="ignore", min_width=width)
+        else:
+            made.add_column(column, overflow="fold")
+    for row in shown:
+        made.add_row(*row)
     return made
 
 

@@ -1,7 +1,5 @@
 """``plazo sellers``: shows how sellers keep their deadlines, day by day."""
 
-import csv
-import sys
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +9,7 @@ import typer
 from worker.cli.context import finish, open_database
 from worker.cli.durations import parse_duration
 from worker.cli.options import AsJson
-from worker.cli.output import console, csv_cell, print_json, table
+from worker.cli.output import console, print_csv, print_json, table
 from worker.cli.settings import load_settings
 from worker.operations.format import span
 
@@ -38,9 +36,7 @@ def sellers(
     if as_json:
         print_json([dict(zip(_COLUMNS, row, strict=True)) for row in rows])
     elif as_csv:
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(_COLUMNS)
-        writer.writerows([csv_cell(_seconds(value)) for value in row] for row in rows)
+        print_csv(_COLUMNS, rows)
     else:
         heads = [name.replace("_", " ") for name in _COLUMNS]
         console().print(table("Sellers", heads, ([_span(v) for v in row] for row in rows)))
@@ -50,10 +46,6 @@ async def _rows(settings: "Settings", since: timedelta, seller: str | None) -> S
     async with open_database(settings) as database:
         rows = await database.rows("seller_days", await database.now() - since, seller)
     return [[row[name] for name in _COLUMNS] for row in rows]
-
-
-def _seconds(value: object) -> object:
-    return value.total_seconds() if isinstance(value, timedelta) else value
 
 
 def _span(value: object) -> object:

@@ -81,6 +81,15 @@ def _lines(body: str) -> dict[str, Decimal]:
         return {}
 
 
+def lines_only(body: str) -> str:
+    """A body that leads to the same verdict, and holds nothing but SKUs and quantities."""
+    lines = [
+        {"sku": sku} if quantity == _ALL else {"sku": sku, "quantity": str(quantity)}
+        for sku, quantity in _lines(body).items()
+    ]
+    return json.dumps({"lines": lines} if lines else {}, separators=(",", ":"))
+
+
 def _quantity(told: Any) -> Decimal:
     if told is None:
         return _ALL

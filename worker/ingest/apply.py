@@ -91,11 +91,12 @@ class Intake:
         *,
         orders_topic: str = "",
         least_window: timedelta | None = None,
+        keep_bodies: bool = False,
     ) -> None:
         self._lane = lane
         self._decoder = decoder
         self._policies = policies
-        self._entry = Entry(policies, orders_topic, least_window)
+        self._entry = Entry(policies, orders_topic, least_window, keep_bodies=keep_bodies)
         self._clock = clock
         self._clocks = clocks
         self._metrics = metrics

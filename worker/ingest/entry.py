@@ -17,12 +17,18 @@ class Entry:
     """Gives orders their terms, by the policies in force.
 
     An order-created that arrives with less than ``least_window`` left of its window enters late;
-    ``None`` is never.
+    ``None`` is never. With ``keep_bodies`` records are stored whole.
     """
 
     def __init__(
-        self, policies: Policies, orders_topic: str = "", least_window: timedelta | None = None
+        self,
+        policies: Policies,
+        orders_topic: str = "",
+        least_window: timedelta | None = None,
+        *,
+        keep_bodies: bool = False,
     ) -> None:
+        self.keep_bodies = keep_bodies
         self.orders_topic = orders_topic
         self._policies = policies
         self._least_window = least_window

@@ -18,6 +18,7 @@ from schemas.models import (
 )
 from schemas.statuses import Meaning, normalise
 from worker.domain.acts import CANCELED_IN_PART, EXTENDED, HELD, ORDER_CREATED, RELEASED
+from worker.ingest.bodies import kept
 from worker.ingest.decoder import Decoder, Event
 from worker.ingest.entry import Entry
 from worker.ingest.salvage import DOUBT, salvage
@@ -166,7 +167,7 @@ def decode_into(
         elif kind is tuple:
             _add_foreign(rows, record, cast("tuple[Event, ...]", event), entry, lane)
         elif kind in _CHANGES:
-            _add_change(rows, record, cast("DeadlineExtended", event), _CHANGES[kind])
+            _add_change(rows, record, cast("DeadlineExtended", event), entry, _CHANGES[kind])
             rows.count(record.topic, Effect.DEADLINE)
         else:
             refusal = cast("Refusal", event)
@@ -205,7 +206,8 @@ def _add_order(rows: Rows, record: Record, event: OrderCreated, entry: Entry, la
         refusal = Refusal(RefusalClass.OUT_OF_RANGE, message, (order_id,))
         add_dead_letter(rows, record, refusal, lane)
         return
-    _add_act(rows, record, order_id, ORDER_CREATED, event.entered_at, None, None, None)
+    body = kept(record, event, whole=entry.keep_bodies)
+    _add_act(rows, record, body, order_id, ORDER_CREATED, event.entered_at, None, None, None)
     order = (
         order_id, event.seller_id, event.fulfilment, event.entered_at, *terms, doubt,
         packed_labels(event.labels), event.due, event.total, event.currency, record.offset,
@@ -257,7 +259,8 @@ def _add_status(rows: Rows, record: Record, event: OrderStatusChanged, entry: En
     order_id, form = event.order_id, event.form_complete
     if event.dispute is not None and event.dispute.responsible == RESPONSIBLE:
         form = None  # our own form, sent back
-    _add_act(rows, record, order_id, status, event.occurred_at, event.stock_ok, form, unknown)
+    body = kept(record, event, whole=entry.keep_bodies)
+    _add_act(rows, record, body, order_id, status, event.occurred_at, event.stock_ok, form, unknown)
     if meaning is Meaning.READY:
         rows.ready.add(order_id)
     elif meaning is Meaning.NOTHING and status not in entry.clocks:
@@ -275,8 +278,11 @@ def _add_unknown(rows: Rows, record: Record, status: str, occurred_at: datetime)
     rows.unknown[status, record.topic] = UnknownStatus(first, place, number + 1)
 
 
-def _add_change(rows: Rows, record: Record, event: DeadlineExtended, kind: str) -> None:
-    _add_act(rows, record, event.order_id, kind, event.occurred_at, None, None, None)
+def _add_change(
+    rows: Rows, record: Record, event: DeadlineExtended, entry: Entry, kind: str
+) -> None:
+    body = kept(record, event, whole=entry.keep_bodies)
+    _add_act(rows, record, body, event.order_id, kind, event.occurred_at, None, None, None)
     due = event.due if kind == EXTENDED else None
     place = (record.topic, record.partition, record.offset)
     rows.changes.append((
@@ -303,11 +309,10 @@ def _add_foreign(
 
 
 def _add_act(
-    rows: Rows, record: Record, order_id: str, status: str, occurred_at: datetime,
+    rows: Rows, record: Record, body: bytes, order_id: str, status: str, occurred_at: datetime,
     stock_ok: bool | None, form_complete: bool | None, unknown: bool | None,
 ) -> None:  # fmt: skip
-    assert record.value is not None
     rows.acts.append((
         order_id, status, occurred_at, record.topic, record.partition, record.offset, stock_ok,
-        form_complete, unknown, record.value,
+        form_complete, unknown, body,
     ))  # fmt: skip

@@ -3,34 +3,26 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from worker.domain.case import Kind, Reason
+from worker.errors import UnknownPlace
 from worker.operations.questions import (
     BEGINNING,
     END,
     MOST,
     PATIENCE,
     Page,
-    UnknownPlace,
     asking,
     place_parts,
 )
 from worker.operations.questions import page as cut
 from worker.operations.questions import place as named
+from worker.operations.states import DecisionStatus
 from worker.storage.database import Database
 
 _LAST = 2**31 - 1, 2**63 - 1
-
-
-class DecisionStatus(StrEnum):
-    """The state of a decision."""
-
-    IN_FORCE = "in-force"
-    REVOKED = "revoked"
-    UNPUBLISHED = "unpublished"
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,10 @@ async def load(
     now = await database.now()
     async with database.transaction(one_snapshot=True) as tx:
         order = await tx.row("explain_order", order_id)
-        acts = await tx.rows("explain_acts", order_id, MOST, bodies)
+        if bodies:
+            acts = await tx.rows("explain_bodies", order_id, MOST)
+        else:
+            acts = await tx.rows("explain_acts", order_id, MOST)
         refusals = await tx.rows("explain_refusals", order_id, MOST)
         changes = await tx.rows("explain_changes", order_id, MOST)
         versions = await tx.rows("explain_versions", order_id, MOST)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -18,6 +18,11 @@ def utc(moment: datetime) -> str:
     fine = "microseconds" if moment.microsecond % 1000 else "milliseconds"
     moment = moment.astimezone(UTC)
     return moment.replace(tzinfo=None).isoformat(" ", fine if moment.microsecond else "seconds")
+
+
+def local(moment: datetime, zone: tzinfo) -> str:
+    """A time in a zone, to the second, for people."""
+    return moment.astimezone(zone).replace(tzinfo=None).isoformat(" ", "seconds")
 
 
 def span(duration: timedelta) -> str:

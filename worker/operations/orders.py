@@ -3,33 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 from worker.operations.questions import BEGINNING, END, MOST, PATIENCE, Page, asking, place_parts
 from worker.operations.questions import page as cut
 from worker.operations.questions import place as named
+from worker.operations.states import OrderStatus
 from worker.storage.database import Database
 from worker.storage.transaction import Transaction
 
 # No order id is behind it in the order of bytes.
 _LAST_ID = "\U0010ffff"
-
-
-class OrderStatus(StrEnum):
-    """The state of an order: not decided yet, or its outcome."""
-
-    OPEN = "open"
-    WAITING_FOR_CLOCK = "waiting-for-clock"
-    KEPT = "kept"
-    CANCELLED = "cancelled"
-    INCOMPLETE_FORM = "incomplete_form"
-    CANCELLED_LATE = "cancelled_late"
-    CANCELLED_BY_SELLER = "cancelled_by_seller"
-    AUTO_CANCELLED = "auto_cancelled"
-    ESCALATED = "escalated"
-    LAPSED = "lapsed"
-    BEFORE_ADOPTION = "before-adoption"
 
 
 @dataclass(frozen=True, slots=True)

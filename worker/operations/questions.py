@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
-from worker.errors import DatabaseFault, PlazoError
+from worker.errors import DatabaseFault, TooCostly, UnknownPlace
 from worker.storage.database import Database
 from worker.storage.transaction import Transaction
 
@@ -18,14 +18,6 @@ PATIENCE = timedelta(seconds=10)
 BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 END = datetime(9999, 12, 31, tzinfo=UTC)
 _TIMED_OUT = "57014"
-
-
-class TooCostly(PlazoError):
-    """The answer would take too long: the question has to be narrower."""
-
-
-class UnknownPlace(PlazoError):
-    """The place to go on from is not one that a page named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +51,7 @@ async def asking(database: Database, patience: timedelta = PATIENCE) -> AsyncIte
 
 def place(moment: datetime, *more: object) -> str:
     """A place in a list, as one word that a link or a command can carry."""
-    return "~".join([moment.astimezone(UTC).isoformat(), *map(str, more)])
+    return "~".join([moment.astimezone(UTC).isoformat().replace("+00:00", "Z"), *map(str, more)])
 
 
 def place_parts(text: str, number: int) -> tuple[datetime, list[str]]:

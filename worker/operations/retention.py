@@ -1,4 +1,4 @@
-"""Removes settled orders after a while, page by page, beside the workers.
+"""Removes settled orders, and what belongs to no order, after a while: page by page.
 
 It scans the whole table: an index on the time of the decision would make every decision slower,
 for the sake of a scan that runs once a day.
@@ -23,6 +23,7 @@ class RetentionResult:
     acts: int = 0
     decisions: int = 0
     dead_letters: int = 0
+    unknown_statuses: int = 0
 
 
 async def forget(
@@ -35,6 +36,8 @@ async def forget(
     progress: Callable[[RetentionResult], None] = lambda _: None,
 ) -> RetentionResult:
     """Remove orders settled before a time with all their rows, and settled refusals.
+
+    Acts that no order took, and unknown statuses that were not met since, go by their age.
 
     It may be stopped at any point and started again. ``pause`` is in seconds, after each page.
 
@@ -51,8 +54,32 @@ async def forget(
         last = await _page(database, last, before, dry_run, done)
         progress(done)
         await asyncio.sleep(pause)
+    await _without_order(database, before, pause, dry_run, done)
     await _dead_letters(database, before, dry_run, done)
+    async with database.transaction() as tx:
+        if dry_run:
+            row = await tx.row("count_unknown_statuses", before)
+            done.unknown_statuses = row["statuses"] if row else 0
+        else:
+            done.unknown_statuses = await tx.execute("delete_unknown_statuses", before)
     return done
+
+
+async def _without_order(
+    database: Database, before: datetime, pause: float, dry_run: bool, done: RetentionResult
+) -> None:
+    """Acts without even a stub: of statuses that say nothing, of orders that nobody told."""
+    last: str | None = ""
+    while last is not None:
+        async with database.transaction() as tx:
+            if dry_run:
+                row = await tx.row("count_acts_without_order", last, _PAGE, before)
+            else:
+                row = await tx.row("delete_acts_without_order", last, _PAGE, before)
+        assert row is not None
+        last = row["last"]
+        done.acts += row["acts"]
+        await asyncio.sleep(pause)
 
 
 async def _page(

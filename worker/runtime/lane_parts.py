@@ -56,6 +56,7 @@ class LaneParts:
                 least_window=None
                 if settings.before_adoption == "decide"
                 else settings.least_window,
+                keep_bodies=settings.keep_bodies,
             ),
             lapse=Lapse(frame, judge, services.scope, services.brake, settings.outage_after),
             reconsider=Reconsider(frame, judge, services.policies, services.brake),
