@@ -49,7 +49,7 @@ async def kafka() -> AsyncIterator[parts.Kafka]:
 @pytest.fixture(scope="session")
 async def postgres() -> AsyncIterator[EmbeddedPostgres]:
     """A running Postgres. A test that stops or kills it must leave it running."""
-    async with EmbeddedPostgres(settings={"max_connections": 200}) as server:
+    async with EmbeddedPostgres(settings={"max_connections": 200}, trust=True) as server:
         yield server
 
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from importlib.metadata import entry_points
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -53,6 +54,20 @@ def _refuse_removed(value: str) -> str:
             "this setting if they never were; otherwise stay on the previous version",
         )
     return ""
+
+
+def _networks(value: str) -> str:
+    for part in filter(None, map(str.strip, value.split(","))):
+        try:
+            ip_network(part)
+        except ValueError:
+            raise PydanticCustomError(
+                "network", "not a list of addresses and networks, such as `10.0.0.7,10.1.0.0/16`"
+            ) from None
+    return value
+
+
+_HEADER_NAME = r"^[A-Za-z0-9-]+$"
 
 
 def _zone(name: str) -> str:
@@ -355,10 +370,38 @@ class Settings(BaseSettings):
     )
     http_host: str = Field("127.0.0.1", description="Address of /metrics, /livez and /readyz.")
     http_port: int = Field(9464, ge=0, le=65535, description="Their port; 0 takes a free one.")
+    # The board, and who may see it: worker/board/access.py.
     board_token: SecretStr | None = Field(
         None,
         min_length=16,
-        description="Token for the board at `/` of that port; empty is no board.",
+        description="Token for the board at `/` of that port; without it and without "
+        "`PLAZO_BOARD_USER_HEADER` there is no board.",
+    )
+    board_user_header: str | None = Field(
+        None,
+        pattern=_HEADER_NAME,
+        description="Header in which a reverse proxy names the person that it signed in, such as "
+        "`X-Forwarded-User`. Goes with the next two.",
+    )
+    board_role_header: str | None = Field(
+        None,
+        pattern=_HEADER_NAME,
+        description="Header in which it gives that person's roles, `a,b,…`, such as "
+        "`X-Forwarded-Groups`.",
+    )
+    board_proxies: Annotated[str, AfterValidator(_networks)] = Field(
+        "",
+        description="Addresses of these proxies, `10.0.0.7,10.1.0.0/16,…`. The two headers count "
+        "from them alone.",
+    )
+    board_operators: str = Field("operator", description="Roles that see the whole board, `a,b,…`.")
+    board_support: str = Field(
+        "support", description="Roles that see orders and no operations, `a,b,…`."
+    )
+    board_personal: bool = Field(
+        False,
+        description="Whether people whom a proxy signed in may see the persons that an order "
+        "names. The log records each look.",
     )
     deliver_group_id: str = Field(
         "plazo-deliver",
@@ -502,6 +545,17 @@ class Settings(BaseSettings):
             raise ValueError(
                 "PLAZO_PROOF must be `all` with PLAZO_KEYS=ignore: the records of an order may be "
                 "in any partition"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _proxy_is_whole(self) -> Self:
+        given = (self.board_user_header, self.board_role_header, self.board_proxies)
+        if any(given) and not all(given):
+            # A name without a role, or from any address, would let everybody in.
+            raise ValueError(
+                "PLAZO_BOARD_USER_HEADER, PLAZO_BOARD_ROLE_HEADER and PLAZO_BOARD_PROXIES go "
+                "together"
             )
         return self
 

@@ -68,7 +68,7 @@ def main() -> int:
 
 async def _run(seconds: float, rate: int) -> tuple[list[Sample], int]:
     with tempfile.TemporaryDirectory(prefix="plazo-endurance-") as name:
-        async with ApacheKafka() as kafka, EmbeddedPostgres() as postgres:
+        async with ApacheKafka() as kafka, EmbeddedPostgres(trust=True) as postgres:
             await migrate(postgres.url)
             topics = await create_fresh_topics(kafka.bootstrap_servers, 12, 12)
             environment = {

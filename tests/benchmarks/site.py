@@ -159,7 +159,7 @@ def send(producer: Producer, topics: Topics, event: Event) -> None:
 async def site(settings: Mapping[str, str | int] | None = None) -> AsyncIterator[Site]:
     """Start the parts; all is gone in the end."""
     with tempfile.TemporaryDirectory(prefix="plazo-bench-") as name:
-        postgres = EmbeddedPostgres(settings={**POSTGRES, **(settings or {})})
+        postgres = EmbeddedPostgres(settings={**POSTGRES, **(settings or {})}, trust=True)
         # The broker's clock says when a verdict stood in its topic.
         kafka_settings = {"log.message.timestamp.type": "LogAppendTime"}
         async with ApacheKafka(kafka_settings) as kafka, postgres:

@@ -51,7 +51,7 @@ async def kafka(_detour: Proxy) -> AsyncIterator[ApacheKafka]:
 @pytest.fixture(scope="session")
 async def postgres() -> AsyncIterator[EmbeddedPostgres]:
     """One server with few connections, so that they can be used up."""
-    async with EmbeddedPostgres(settings={"max_connections": 60}) as server:
+    async with EmbeddedPostgres(settings={"max_connections": 60}, trust=True) as server:
         yield server
 
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -11,9 +12,11 @@ import sys
 import tempfile
 import termios
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from tests.support.waiting import eventually
@@ -196,6 +199,135 @@ async def test_on_a_terminal_it_shows_the_verdicts_until_ctrl_c(dev: Dev) -> Non
     assert status == 0
     for text in (b"verdicts as they fall", b"missed deadlines", b"/#token="):
         assert text in shown
-    # The line comes after the screen was given back.
-    assert totals(shown.decode().rpartition("\x1b[?1049l")[2].strip())["created"] > 0
+    # The last two lines come after the screen was given back.
+    line, said = shown.decode().rpartition("\x1b[?1049l")[2].strip().splitlines()
+    assert totals(line)["created"] > 0
+    assert said.startswith("promises kept: 0 false cancels, 0 missed deadlines, of ")
     assert dev.leftovers() == []
+
+
+class Terminal:
+    """A terminal of 80 columns and 24 lines: moves of the cursor, erasures, and what stands there.
+
+    It knows no more than the view uses. A sequence that it does not know fails.
+    """
+
+    COLUMNS, LINES = 80, 24
+
+    def __init__(self) -> None:
+        self._clear()
+        self.frames: list[list[str]] = []
+
+    def _clear(self) -> None:
+        self.cells = [[" "] * self.COLUMNS for _ in range(self.LINES)]
+        self.row = self.column = 0
+
+    @property
+    def lines(self) -> list[str]:
+        return ["".join(row).rstrip() for row in self.cells]
+
+    def feed(self, text: str) -> None:
+        at = 0
+        for found in re.finditer(r"\x1b\[([?0-9;]*)([A-Za-z])|\x1b.", text):
+            self._print(text[at : found.start()])
+            at = found.end()
+            arguments, final = found[1], found[2]
+            if final == "H":
+                if any(self.lines):
+                    self.frames.append(self.lines)
+                self.row = self.column = 0
+            elif final == "J" or (arguments, final) in {("?1049", "h"), ("?1049", "l")}:
+                self._clear()
+            else:
+                assert final in {"m", "h", "l", "K"}, repr(found[0])
+        self._print(text[at:])
+
+    def _print(self, text: str) -> None:
+        for char in text:
+            if char == "\r":
+                self.column = 0
+            elif char == "\n":
+                self.row, self.column = self.row + 1, 0
+            else:
+                assert char.isprintable(), repr(char)
+                assert self.row < self.LINES, "the view is higher than the terminal"
+                assert self.column < self.COLUMNS, "a line is longer than the terminal"
+                self.cells[self.row][self.column] = char
+                self.column += 1
+
+
+async def test_the_first_minutes_of_a_new_user(dev: Dev) -> None:
+    """As in a terminal window of the usual size: start, watch, open the board, read the end."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (Terminal.LINES, Terminal.COLUMNS))
+    dev.start("--for", "15s", terminal=theirs)
+    os.close(theirs)
+    shown = bytearray()
+
+    def read() -> None:
+        try:
+            while part := os.read(ours, 65_536):
+                shown.extend(part)
+        except OSError:  # the other side is closed
+            return
+
+    reading = asyncio.create_task(asyncio.to_thread(read))
+    link = re.compile(rb"board (http://127\.0\.0\.1:\d+)/#token=([\w-]+)")
+    await eventually(lambda: link.search(shown), 60, "the link to the board")
+    found = link.search(shown)
+    assert found is not None
+    board, token = found[1].decode(), found[2].decode()
+    headers = {"Authorization": f"Bearer {token}"}
+    async with aiohttp.ClientSession(headers=headers) as session:
+        async with session.get(f"{board}/") as answer:
+            assert answer.status == 200
+
+        async def decided() -> bool:
+            async with session.get(f"{board}/board.json") as answer:
+                return bool((await answer.json())["stored"]["verdicts"])
+
+        await eventually(decided, 40, "a verdict on the board")
+    status, _ = await dev.end()
+    await asyncio.wait_for(reading, 10)
+    os.close(ours)
+    assert status == 0
+    screen, _, after = shown.decode().rpartition("\x1b[?1049l")
+    terminal = Terminal()
+    terminal.feed(screen.replace("\x1b[?25l", "").replace("\x1b[?25h", ""))
+    assert len(terminal.frames) > 5
+    last = "\n".join(terminal.frames[-1])
+    for text in (
+        "promises  false cancels 0   missed deadlines 0", "verdicts as they fall",
+        "auto-cancel the seller was silent", "revoked takes a verdict back", "stock-not-validated",
+    ):  # fmt: skip
+        assert text in last
+    # Only lines of log, which begin with their level, are cut.
+    assert [one for one in terminal.frames[-1] if "…" in one and not one.startswith("[")] == []
+    line, said = after.strip().splitlines()
+    created = totals(line)["created"]
+    assert said == f"promises kept: 0 false cancels, 0 missed deadlines, of {created} orders"
+    assert dev.leftovers() == []
+
+
+async def test_hostile_ids_neither_crash_nor_paint_the_terminal(dev: Dev) -> None:
+    order = {"order_id": "\x1b]0;taken\x07\x1b[2J[/bold]\u202e\r\nx", "seller_id": "s-1",
+             "fulfilment": "courier", "entered_at": "2026-01-05T09:00:00Z"}  # fmt: skip
+    events = dev.temporary.parent / "hostile.jsonl"
+    events.write_text(
+        json.dumps(order) + "\n" + json.dumps({**order, "order_id": "x" * 700}) + "\n"
+    )
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (Terminal.LINES, Terminal.COLUMNS))
+    dev.start("--events", str(events), terminal=theirs)
+    os.close(theirs)
+    shown = bytearray()
+    with suppress(OSError):  # the other side is closed
+        while part := await asyncio.to_thread(os.read, ours, 65_536):
+            shown.extend(part)
+    os.close(ours)
+    await dev.end()
+    text = shown.decode()
+    assert "\x1b]0;" not in text
+    assert "\u202e" not in text
+    Terminal().feed(text.rpartition("\x1b[?1049l")[0])
+    assert "promises kept" in text

@@ -5,6 +5,7 @@ The model's test knows arguments for each statement; here they meet tables of so
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -50,6 +51,18 @@ HOT = [
 # The gauges' statements, every two seconds.
 OBSERVED: dict[str, list[Any]] = {"outbox_backlog": [[0, 1, 2]]}
 
+# Those of the board, in turn with everything else that Postgres does.
+_NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+BOARD: dict[str, list[Any]] = {
+    "board_dead_letter": [7],
+    "board_dead_letters": [None, 100],
+    "board_history": [0, 100, 5_100],
+    "board_lapses": [_NOON, _NOON + timedelta(hours=1)],
+    "board_prefix": ["12", "12\U0010ffff", 50],
+    "board_verdicts": [10],
+    "board_waiting": [],
+}
+
 
 STATISTICS = pytest.mark.parametrize(
     "statistics", [False, True], ids=["grown since ANALYZE", "analyzed"]
@@ -68,6 +81,11 @@ async def test_plans_use_indexes(database: str, statistics: bool) -> None:
 @STATISTICS
 async def test_plans_of_the_gauges_use_indexes(database: str, statistics: bool) -> None:
     assert await _read_whole(database, statistics, OBSERVED) == {}
+
+
+@STATISTICS
+async def test_plans_of_the_board_use_indexes(database: str, statistics: bool) -> None:
+    assert await _read_whole(database, statistics, BOARD) == {}
 
 
 async def _read_whole(

@@ -73,7 +73,10 @@ async def secure() -> AsyncIterator[SecurePostgres]:
     hba.write_text("host all postgres 127.0.0.1/32 trust\nhostssl all all all scram-sha-256\n")
     settings = {"ssl": "on", "ssl_cert_file": key, "ssl_key_file": key, "hba_file": hba}
     async with EmbeddedPostgres(
-        bin_dir=PROGRAMS.parent, fsync=False, settings={n: str(v) for n, v in settings.items()}
+        bin_dir=PROGRAMS.parent,
+        fsync=False,
+        settings={n: str(v) for n, v in settings.items()},
+        trust=True,
     ) as server:
         postgres = SecurePostgres(server, ca_file)
         roles = (SQL / "roles.sql").read_text()

@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -81,6 +82,20 @@ async def test_postgres_from_another_directory() -> None:
         connection = await asyncpg.connect(server.url)
         assert connection.get_server_version().major == 15
         await connection.close()
+
+
+async def test_postgres_lets_nobody_in_without_its_password() -> None:
+    async with EmbeddedPostgres(fsync=False) as server:
+        owner = await asyncpg.connect(server.url)
+        await owner.close()
+        parts = urlsplit(server.url)
+        assert len(parts.password or "") > 20
+        stranger = server.url.replace(f":{parts.password}@", "@")
+        for url in (stranger, stranger.replace("postgres@", "postgres:postgres@")):
+            with pytest.raises(asyncpg.InvalidPasswordError):
+                await asyncpg.connect(url, passfile="/dev/null")
+        await server.restart()
+        await (await asyncpg.connect(server.url)).close()
 
 
 async def test_postgres_says_why_it_does_not_start() -> None:

@@ -1,5 +1,6 @@
 """The options of ``plazo dev``, and its picture."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from worker.cli.durations import parse_duration
 from worker.dev.audit import Verdict
 from worker.dev.scrape import scrape
 from worker.dev.totals import Totals
-from worker.dev.view import LogLines, Rate, View
+from worker.dev.view import LogLines, Rate, View, plain, whole_words
 from worker.observability.metrics import Metrics
 from worker.settings import Settings
 
@@ -67,6 +68,72 @@ def test_the_picture() -> None:
         assert shown in text
     assert "o-0 " not in text  # older than there is room for
     assert len(text.splitlines()) <= 36
+
+
+HOSTILE = "\x1b[2J[/]\u202e\r\n" + "y" * 500
+
+
+def frame(width: int, height: int, *verdicts: Verdict) -> list[str]:
+    settings = Settings.model_construct(stock_window=timedelta(minutes=1))
+    view = View(settings, 3, None)
+    view.logged.write(
+        "[warning] a line of log that is longer than any terminal of eighty columns\n"
+    )
+    console = Console(width=width, height=height, record=True, file=LogLines())
+    totals = Totals(123_456, 50_000, 20_000, 20_000, 10_000, 1_000, 1_000, 0, 0)
+    board = "http://127.0.0.1:65535/#token=abcdefghijklmnopqrstuv"
+    samples = scrape(Metrics(settings).registry)
+    console.print(view.draw(totals, samples, 99, verdicts, board, console.size))
+    return console.export_text(clear=False).splitlines()
+
+
+def verdict(number: int, kind: str, reason: str, takes_back: int | None = None) -> Verdict:
+    now = datetime.now(UTC)
+    order = f"v{number:08}mkt-01"
+    did = "confirms in time but the record is late"
+    return Verdict("i", order, did, kind, reason, None, now, now, number, takes_back)
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (140, 40)])
+def test_it_fits_a_terminal_with_whole_words_and_a_legend(width: int, height: int) -> None:
+    verdicts = [verdict(n, "auto-cancel", "stock-not-validated") for n in range(1, 60)]
+    verdicts += [verdict(60, "escalation", "handled-after-deadline")]
+    lines = frame(width, height, *verdicts)
+    assert len(lines) <= height
+    assert max(map(len, lines)) <= width
+    text = "\n".join(lines)
+    for whole in (
+        "missed deadlines 0", "handled-after-deadline", "v00000060mkt-01", "after due",
+        "auto-cancel the seller was silent", "#token=abcdefghijklmnopqrstuv",
+    ):  # fmt: skip
+        assert whole in text
+    # Only the line of log is cut, and at a word.
+    assert [line for line in lines if "…" in line and "[warning]" not in line] == []
+
+
+def test_a_revocation_names_its_auto_cancel_and_is_named_by_it() -> None:
+    lines = frame(
+        80, 24, verdict(7, "auto-cancel", "stock-not-validated"),
+        verdict(8, "decision-revoked", "late-evidence", takes_back=7),
+    )  # fmt: skip
+    (cancel,) = [line for line in lines if " 7 " in f" {line}" and "auto-cancel" in line]
+    (revoked,) = [line for line in lines if "takes back no. 7" in line]
+    assert "taken back by 8" in cancel
+    assert "revoked" in revoked
+
+
+def test_a_hostile_id_paints_nothing() -> None:
+    lines = frame(80, 24, replace(verdict(1, "auto-cancel", "r"), order_id=HOSTILE))
+    assert "\x1b" not in "".join(lines)
+    assert len(lines) <= 24
+    assert "?[2J[/]???yyyyy" in "\n".join(lines)
+    assert len(plain(HOSTILE)) == 24
+
+
+def test_of_a_cut_text_whole_words_are_left() -> None:
+    assert whole_words("acts too late", 13) == "acts too late"
+    assert whole_words("acts too late", 12) == "acts too …"
+    assert whole_words("acts", 2) == "…"
 
 
 def test_a_rate_is_over_the_last_seconds() -> None:

@@ -29,6 +29,7 @@ DOCUMENTS = sorted(
     path
     for folder in (".", "docs", "deploy", "schemas", "tests", "worker")
     for path in (ROOT / folder).glob("*.md" if folder == "." else "**/*.md")
+    if "node_modules" not in path.parts  # of others
 )
 PAGES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.md"))
 # Those whose anchors are held: the rest names only files.

@@ -1,1 +1,1 @@
-"""The board that the worker serves at ``/`` for a first look. It changes nothing."""
+"""The board: the page that operators and support keep open. It changes nothing."""

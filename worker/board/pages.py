@@ -1,20 +1,23 @@
-"""The pages of the board: three files that hold no data, and the data behind a token."""
+"""The pages of the board: files that hold no data, and the data behind a sign-in."""
 
-import asyncio
-import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from importlib.resources import files
+from typing import Any
 
 from aiohttp import web
 
+from worker import __version__
+from worker.board.access import Access, Person, Refused, Role
+from worker.board.charts import Charts
+from worker.board.history import Trend
+from worker.board.lists import Lists
+from worker.board.orders import Orders
+from worker.board.reader import Reader
 from worker.board.snapshot import Snapshots
-from worker.errors import DatabaseUnavailable, RowRejected
+from worker.errors import PlazoError
 from worker.observability.http import Page
-from worker.operations import explanation
 from worker.operations.format import to_json
 from worker.runtime.state import WorkerState
-from worker.settings import Settings
-from worker.storage.database import Database
 
 # Nothing from elsewhere, nothing inline, in no frame: the content of a record can run nothing.
 _HEADERS = {
@@ -26,73 +29,85 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-_FILES = {
-    "/": ("index.html", "text/html"),
-    "/board.css": ("board.css", "text/css"),
-    "/board.js": ("board.js", "text/javascript"),
+_TYPES = {
+    "html": "text/html",
+    "css": "text/css",
+    "js": "text/javascript",
+    "json": "application/json",
 }
+
+Answer = Callable[[Person, web.BaseRequest], Awaitable[dict[str, Any]]]
 
 
 def pages(worker: WorkerState) -> Mapping[str, Page]:
-    """The pages by path; none if the settings hold no token."""
-    token = worker.services.settings.board_token
-    if token is None:
+    """The pages by path; none if the settings let nobody in."""
+    services = worker.services
+    access = Access(services.settings)
+    if access.nobody:
         return {}
-    snapshots = Snapshots(worker)
-    orders = _Orders(worker.services.settings, worker.services.database)
-    guarded = {"/board.json": snapshots.latest, "/order.json": orders.one}
-    secret = token.get_secret_value()
+    reader = Reader(services.settings, services.metrics)
+    trend = Trend(services.metrics, services.clock)
+    trend.start()
+    orders, lists = Orders(services.settings, reader), Lists(reader)
+
+    async def session(person: Person, _request: web.BaseRequest) -> dict[str, Any]:
+        return {
+            "user": person.name,
+            "role": person.role,
+            "personal": orders.personal(person),
+            "version": __version__,
+            "mode": services.settings.mode,
+        }
+
+    # For everybody, and for operators alone.
+    shared: dict[str, Answer] = {
+        "/session.json": session,
+        "/order.json": orders.one,
+        "/search.json": orders.search,
+        "/list.json": lists.one,
+    }
+    operations: dict[str, Answer] = {
+        "/board.json": Snapshots(worker, reader).latest,
+        "/charts.json": Charts(services, reader, trend).latest,
+        "/dead-letter.json": lists.dead_letter,
+    }
     return {
-        **{path: _file(*named) for path, named in _FILES.items()},
-        **{path: _behind(secret, answer) for path, answer in guarded.items()},
+        **dict(_files()),
+        **{path: _signed_in(access, Role.SUPPORT, answer) for path, answer in shared.items()},
+        **{path: _signed_in(access, Role.OPERATOR, answer) for path, answer in operations.items()},
     }
 
 
-class _Orders:
-    """The history of one order; one question at a time, so that none slows the lanes down."""
-
-    def __init__(self, settings: Settings, database: Database) -> None:
-        self._settings = settings
-        self._database = database
-        self._lock = asyncio.Lock()
-
-    async def one(self, request: web.BaseRequest) -> object:
-        order_id = request.query.get("id", "")
-        try:
-            async with self._lock:
-                history = await explanation.load(self._settings, self._database, order_id)
-        except RowRejected:  # no id that Postgres could hold
-            raise _NotFound from None
-        if history.nothing:
-            raise _NotFound
-        return explanation.document(order_id, history, personal=False)
+def _files() -> list[tuple[str, Page]]:
+    folder = files(__package__).joinpath("assets")
+    found = []
+    for file in folder.iterdir():
+        kind = _TYPES.get(file.name.rpartition(".")[2])
+        if kind is not None:
+            path = "/" if file.name == "index.html" else f"/{file.name}"
+            found.append((path, _file(file.read_text("utf-8"), kind)))
+    return found
 
 
-class _NotFound(Exception):
-    """No record that names the order has been read."""
-
-
-def _file(name: str, content_type: str) -> Page:
-    text = files(__package__).joinpath("assets", name).read_text("utf-8")
-
+def _file(text: str, content_type: str) -> Page:
     async def page(_request: web.BaseRequest) -> web.Response:
-        return web.Response(text=text, content_type=content_type, headers=_HEADERS)
+        response = web.Response(text=text, content_type=content_type, headers=_HEADERS)
+        response.enable_compression()
+        return response
 
     return page
 
 
-def _behind(secret: str, answer: Callable[[web.BaseRequest], Awaitable[object]]) -> Page:
-    expected = f"Bearer {secret}".encode()
-
+def _signed_in(access: Access, role: Role, answer: Answer) -> Page:
     async def page(request: web.BaseRequest) -> web.Response:
-        given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
-        if not hmac.compare_digest(given, expected):
-            return _json(401, {"error": "the token is missing or wrong"})
         try:
-            return _json(200, await answer(request))
-        except _NotFound:
-            return _json(404, {"error": str(_NotFound.__doc__)})
-        except DatabaseUnavailable as error:
+            person = access.person(request)
+            if role == Role.OPERATOR and person.role != Role.OPERATOR:
+                raise Refused(403, "your role sees orders and no operations")
+            return _json(200, await answer(person, request))
+        except Refused as refused:
+            return _json(refused.status, {"error": str(refused), "token": access.by_token})
+        except PlazoError as error:
             return _json(503, {"error": str(error)})
 
     return page

@@ -13,6 +13,7 @@ from worker.cli.durations import parse_duration
 from worker.cli.settings import load_settings
 from worker.errors import PlazoError
 from worker.exit_status import ExitStatus
+from worker.operations.format import count
 
 if TYPE_CHECKING:
     from worker.dev.ledger import Message
@@ -28,6 +29,7 @@ _SHORTEST = timedelta(seconds=5)
 _WINDOW_SHARE = 0.4
 
 _PROBLEMS_SHOWN = 20
+_PROBLEM = 400  # characters
 
 
 class CannotStart(PlazoError):
@@ -111,9 +113,18 @@ def _read(events: Path, settings: "Settings") -> "list[Message]":
 
 
 def _report(result: "Result") -> int:
+    from worker.dev.view import plain
+
     for line in result.problems[:_PROBLEMS_SHOWN]:
-        typer.echo(line, err=True)
+        typer.echo(plain(line, _PROBLEM), err=True)
     if (more := len(result.problems) - _PROBLEMS_SHOWN) > 0:
         typer.echo(f"and {more} more", err=True)
-    typer.echo(json.dumps(result.totals.as_dict()))
-    return ExitStatus.DONE if result.totals.promises_kept else ExitStatus.FAULT
+    totals = result.totals
+    typer.echo(json.dumps(totals.as_dict()))
+    kept = "kept" if totals.promises_kept else "broken"
+    typer.echo(
+        f"promises {kept}: {count(totals.false_cancels, 'false cancel')}, "
+        f"{count(totals.missed_deadlines, 'missed deadline')}, of {count(totals.created, 'order')}",
+        err=True,
+    )
+    return ExitStatus.DONE if totals.promises_kept else ExitStatus.FAULT

@@ -34,7 +34,7 @@ class Finding(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One decision as it was read."""
+    """One decision as it was read; ``number`` counts them, ``takes_back`` is that of another."""
 
     id: str
     order_id: str
@@ -44,6 +44,8 @@ class Verdict:
     revokes: str | None
     due: datetime
     read_at: datetime
+    number: int = 0
+    takes_back: int | None = None
 
     @property
     def says(self) -> str:
@@ -64,7 +66,8 @@ class Audit:
         self._settings = settings
         self._ledger = ledger
         self._verdicts: dict[str, list[Verdict]] = {}
-        self._ids: set[str] = set()
+        self._numbers: dict[str, int] = {}
+        self._read = 0
         self._settled: dict[str, datetime] = {}
         self._forgotten: set[str] = set()
         self._consumer: Any = None
@@ -184,7 +187,7 @@ class Audit:
             del self._settled[account.order_id]
             del self._ledger.accounts[account.order_id]
             for verdict in self._verdicts.pop(account.order_id, ()):
-                self._ids.discard(verdict.id)
+                self._numbers.pop(verdict.id, None)
             self._forgotten.add(account.order_id)
 
     async def _follow(self) -> None:
@@ -201,22 +204,26 @@ class Audit:
         """Take in one record of the decisions topic."""
         headers = dict(record.headers)
         verdict_id = headers["ce_id"].decode()
-        if verdict_id in self._ids:  # at least once: a repeat has the same id
+        if verdict_id in self._numbers:  # at least once: a repeat has the same id
             return
-        self._ids.add(verdict_id)
+        self._read += 1
+        self._numbers[verdict_id] = self._read
         body = json.loads(record.value)
         order_id = body["order_id"]
         account = self._ledger.accounts.get(order_id)
         kind = headers["ce_type"].decode().removeprefix("marketplace.order.").removesuffix(".v1")
+        revokes = body["revokes"]["id"] if kind == _REVOKED else None
         verdict = Verdict(
             id=verdict_id,
             order_id=order_id,
             did=account.did if account else "?",
             kind=kind,
             reason=body["reason"],
-            revokes=body["revokes"]["id"] if kind == _REVOKED else None,
+            revokes=revokes,
             due=datetime.fromisoformat(body["due"]),
             read_at=datetime.now(UTC),
+            number=self._read,
+            takes_back=self._numbers.get(revokes) if revokes else None,
         )
         self._verdicts.setdefault(order_id, []).append(verdict)
         self._settled.pop(order_id, None)

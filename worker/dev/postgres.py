@@ -10,15 +10,21 @@ from collections.abc import Mapping
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Self
 
 from worker.dev.process import ChildProcess, StartError, free_port
 
+# The file of the password, within the data.
+_KEPT_IN = "plazo-superuser"
 _STILL_IN_USE = "is still in use"
 
 
 class EmbeddedPostgres:
-    """One Postgres server on a free port of 127.0.0.1; user `postgres`, no password.
+    """One Postgres server on a free port of 127.0.0.1; user `postgres` with a random password.
+
+    Everybody on the machine reaches the port, so a password keeps other users out. With ``trust``
+    every role gets in without one: for tests of roles.
 
     Without ``data_dir`` the data lives in a temporary directory and goes with ``stop()``. The
     port and the data stay the same from one ``start()`` to the next. ``fsync=False`` is for
@@ -32,6 +38,7 @@ class EmbeddedPostgres:
         bin_dir: Path | None = None,
         fsync: bool = True,
         settings: Mapping[str, str | int] | None = None,
+        trust: bool = False,
     ) -> None:
         self._temporary = data_dir is None
         self._data_dir = data_dir
@@ -39,6 +46,9 @@ class EmbeddedPostgres:
         self._bin_copy: Path | None = None
         self._fsync = fsync
         self._settings = settings or {}
+        self._trust = trust
+        # Kept beside the data, for a later start on the same.
+        self._password = ""
         self._port = free_port()
         self._process: ChildProcess | None = None
         # The server refuses to run as root; an account that exists everywhere spares a useradd.
@@ -51,7 +61,8 @@ class EmbeddedPostgres:
 
     def url_of(self, database: str) -> str:
         """Address of a database of this server."""
-        return f"postgresql://postgres@127.0.0.1:{self._port}/{database}"
+        password = f":{self._password}" if self._password else ""
+        return f"postgresql://postgres{password}@127.0.0.1:{self._port}/{database}"
 
     @property
     def pid(self) -> int:
@@ -68,6 +79,8 @@ class EmbeddedPostgres:
             os.chown(data, self._account.pw_uid, self._account.pw_gid)
         if not (data / "PG_VERSION").exists():
             await self._initialise(programs, data, timeout)
+        elif (kept := data / _KEPT_IN).exists():
+            self._password = kept.read_text()
         while True:
             self._process = self._launch([programs / "postgres", "-D", data, *self._options()])
             try:
@@ -142,8 +155,30 @@ class EmbeddedPostgres:
 
     async def _initialise(self, programs: Path, data: Path, timeout: float) -> None:
         command: list[str | Path] = [programs / "initdb", "-D", data, "-U", "postgres"]
-        command += ["--auth=trust", "--encoding=UTF8", "--no-locale"]
+        command += ["--encoding=UTF8", "--no-locale"]
         command += [] if self._fsync else ["--no-sync"]
+        if self._trust:
+            await self._run_initdb([*command, "--auth=trust"], timeout)
+            return
+        self._password = token_urlsafe(24)
+        file = self._password_file(data)
+        try:
+            await self._run_initdb([*command, "--auth=scram-sha-256", f"--pwfile={file}"], timeout)
+            os.replace(file, data / _KEPT_IN)
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(file)
+
+    def _password_file(self, data: Path) -> str:
+        """A file with the password, for initdb's account alone."""
+        descriptor, name = tempfile.mkstemp(prefix=f"{data.name}-", dir=data.parent)
+        with os.fdopen(descriptor, "w") as written:
+            written.write(self._password)
+        if self._account:
+            os.chown(name, self._account.pw_uid, self._account.pw_gid)
+        return name
+
+    async def _run_initdb(self, command: list[str | Path], timeout: float) -> None:
         process = self._launch(command)
         if await process.finish(timeout) != 0:
             raise StartError(f"initdb failed\n{process.tail()}")

@@ -38,6 +38,10 @@ class Family(Generic[_M, *_Labels]):
             return self._metric.labels(*values)
         return self._series[values]
 
+    def total(self) -> float:
+        """The sum of the values of all series, for our own charts."""
+        return float(sum(s.value for found in self._metric.collect() for s in found.samples))
+
     def remove(self, *values: *_Labels) -> None:
         """Drop a series of an open family, if it exists."""
         self._metric.remove(*values)

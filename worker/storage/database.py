@@ -42,12 +42,25 @@ _SESSION = {
 }
 
 
-class Database:
-    """Connections to one database."""
+# Of sessions that only look: they can change nothing, and no statement of theirs lasts. Set by a
+# statement: a pooler that refuses other settings at the start of a session lets it through.
+_LOOKING = {
+    "application_name": "plazo-board",
+    "default_transaction_read_only": "on",
+    "statement_timeout": "3s",
+}
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+
+class Database:
+    """Connections to one database.
+
+    With ``looking`` they read only, no statement lasts, and none stays open that nobody uses.
+    """
+
+    def __init__(self, settings: Settings, metrics: Metrics, *, looking: bool = False) -> None:
         self._settings = settings
         self._metrics = metrics
+        self._later = _LOOKING if looking else {}
         self._pool: Any = None
         # The server that the newest connection reached.
         self.incarnation = ""
@@ -65,7 +78,8 @@ class Database:
         async with self._translated(), _settings_taken():
             self._pool = await asyncpg.create_pool(
                 self._settings.database_url.get_secret_value(),
-                min_size=1,
+                min_size=0 if self._later else 1,
+                max_inactive_connection_lifetime=30 if self._later else 300,
                 max_size=self._settings.database_connections,
                 timeout=10,
                 command_timeout=timeout,
@@ -156,8 +170,13 @@ class Database:
 
     async def _prepare(self, connection: Any) -> None:
         """Make a new connection fit, and see which server it reaches."""
-        found = await connection.fetch(sql("session_settings"), list(_SESSION))
-        if lost := [row["name"] for row in found if row["setting"] != _SESSION[row["name"]]]:
+        if self._later:
+            await connection.execute(
+                sql("set_session"), list(self._later), list(self._later.values())
+            )
+        wanted = {**_SESSION, **self._later}
+        found = await connection.fetch(sql("session_settings"), list(wanted))
+        if lost := [row["name"] for row in found if row["setting"] != wanted[row["name"]]]:
             raise SessionNotKept(
                 f"the session settings {', '.join(lost)} did not reach Postgres, so a pooler drops "
                 "them: connect to Postgres itself, or let the pooler pool by session and set them "

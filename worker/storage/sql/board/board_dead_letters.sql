@@ -1,7 +1,6 @@
--- Among the latest $1 only: nobody reads a million of them on a board.
-SELECT d.id, d.received_at, d.topic, d.partition, d."offset", d.error, d.published,
-    EXISTS (SELECT FROM shields s WHERE s.dead_letter = d.id) AS shields,
-    count(*) OVER ()::int AS open
-FROM (SELECT * FROM dead_letters ORDER BY id DESC LIMIT $1) AS d
-WHERE d.settled IS NULL
+-- The latest $2 dead letters that nobody has settled, of class $1 if it is given.
+SELECT d.id, d.received_at, d.topic, d.partition, d."offset", d.error, d.message, d.published,
+    ARRAY(SELECT order_id FROM shields WHERE dead_letter = d.id ORDER BY order_id LIMIT 3) AS orders
+FROM dead_letters d
+WHERE d.settled IS NULL AND ($1::text IS NULL OR d.error = $1)
 ORDER BY d.id DESC LIMIT $2
