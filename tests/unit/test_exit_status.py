@@ -45,17 +45,16 @@ ARGUMENTS = {
     ("dead-letters", "replay"): ["1", "--by", "x"],
     ("dead-letters", "show"): ["1"],
     ("deliver",): ["--to", "https://receiver.example/"],
-    ("erase",): ["a", "--yes", "--by", "x"],
+    ("erase",): ["a", "--by", "x"],
     ("explain",): ["a"],
     ("export",): ["a"],
-    ("format", "check"): ["mapping:shopify", "--samples", "FILE"],
     ("forget",): ["--older-than", "90d"],
     ("policy", "show"): ["--seller", "s"],
     ("policy", "simulate"): ["FILE"],
     ("replay",): ["--from", "2026-01-01T00:00:00Z"],
 }
 # Those that read no settings, or ask for more first: their own tests try them.
-OTHERS = {("assets",), ("runbook",), ("lanes", "skip"), ("brake", "release"), ("brake", "escalate"),
+OTHERS = {("assets",), ("runbook",), ("format", "check"), ("format", "list"), ("lanes", "skip"), ("brake", "release"), ("brake", "escalate"),
           ("positions", "rewind"), ("deadlines", "extend"), ("deadlines", "hold"),
           ("deadlines", "release")}  # fmt: skip
 
