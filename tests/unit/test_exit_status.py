@@ -54,9 +54,9 @@ ARGUMENTS = {
     ("replay",): ["--from", "2026-01-01T00:00:00Z"],
 }
 # Those that read no settings, or ask for more first: their own tests try them.
-OTHERS = {("assets",), ("runbook",), ("format", "check"), ("format", "list"), ("lanes", "skip"), ("brake", "release"), ("brake", "escalate"),
-          ("positions", "rewind"), ("deadlines", "extend"), ("deadlines", "hold"),
-          ("deadlines", "release")}  # fmt: skip
+OTHERS = {("assets",), ("runbook",), ("format", "check"), ("format", "list"), ("lanes", "skip"),
+          ("brake", "release"), ("brake", "escalate"), ("positions", "rewind"),
+          ("deadlines", "extend"), ("deadlines", "hold"), ("deadlines", "release")}  # fmt: skip
 
 
 def plazo(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
