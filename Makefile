@@ -21,7 +21,7 @@ HAVE_KAFKA := $(if $(filter embedded,$(PLAZO_TEST_KAFKA)),,$(and $(shell command
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test simulate simulate-mutants specification chaos fuzz bench endurance kafka lint audit format generate docs sbom lock clean
+.PHONY: help setup run test simulate simulate-mutants specification chaos fuzz bench endurance kafka registry lint audit format generate docs sbom lock clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,7 +31,7 @@ setup: $(TEST) ## Install all that developing and testing needs, in .venv
 run: $(DEV) ## Run the worker with an embedded Postgres, broker and marketplace (ARGS=--help)
 	$(VENV)/bin/plazo dev $(ARGS)
 
-test: $(TEST) $(if $(HAVE_KAFKA),kafka) ## Run all tests, or some (ARGS=tests/unit)
+test: $(TEST) $(if $(HAVE_KAFKA),kafka registry) ## Run all tests, or some (ARGS=tests/unit)
 	$(VENV)/bin/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
 
 simulate: $(TEST) ## Run the worker in simulated time (SEEDS=2000 FROM=0 LEDGER=1, or SEED=123 with its trace)
@@ -58,6 +58,9 @@ endurance: $(TEST) kafka ## Run half an hour at a steady rate and look for leaks
 
 kafka: $(TEST) ## Fetch Apache Kafka for the tests (needs Java 17 and Maven)
 	@$(VENV)/bin/python -m tests.support.apache_kafka
+
+registry: $(TEST) ## Fetch Apicurio Registry for the tests (needs Java 17 and Maven)
+	@$(VENV)/bin/python -m tests.support.apicurio
 
 lint: $(TEST) ## Check style, types and the direction of imports
 	$(VENV)/bin/ruff check $(SOURCES)

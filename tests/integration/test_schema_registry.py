@@ -24,7 +24,8 @@ pytestmark = [
     pytest.mark.timeout(300),
     # As for Kafka: in CI a test that silently does not run would be a lie.
     pytest.mark.skipif(
-        not is_here() and not parts.must_be_apache_kafka(), reason="no Java or Maven here"
+        not (is_here() and parts.apache_kafka_is_here()) and not parts.must_be_apache_kafka(),
+        reason="no Java or Maven here, or they are unwanted",
     ),
 ]
 

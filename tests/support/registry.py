@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import ssl
 from collections import Counter
 from typing import Any, Self
 
@@ -18,7 +19,8 @@ class SmallRegistry:
     ``asked`` counts the requests for schemas.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.schemas: dict[str, dict[str, Any]] = {}
         self.subjects: dict[tuple[str, str], dict[str, Any]] = {}
         self.asked: Counter[str] = Counter()
@@ -32,7 +34,7 @@ class SmallRegistry:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     def add(self, schema: int | str, text: Any, kind: str | None = None, **more: Any) -> None:
         """Register a schema; a dictionary becomes its text."""
@@ -46,7 +48,7 @@ class SmallRegistry:
         app.router.add_get("/subjects/{subject}/versions/{version}", self._subject)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
+        await web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=self._tls).start()
         return self
 
     async def stop(self) -> None:

@@ -2,14 +2,17 @@
 
 import asyncio
 import json
+import ssl
 import struct
 import uuid
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from pydantic import ValidationError
 
 from schemas.events import RefusalClass
@@ -461,6 +464,22 @@ def test_a_command_that_does_not_ask_the_registry_says_so() -> None:
     found = decoder.decode(act(framed(7, BODY))._replace(topic=settings.input_topics[1]), NOW)
     assert isinstance(found, Refusal)
     assert found.message.endswith("only workers ask the schema registry")
+
+
+async def test_the_certificate_of_the_registry_is_checked(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    file = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(file)
+    async with SmallRegistry(context) as registry:
+        trusting = Settings(
+            _env_file=None, schema_registry_url=registry.url, schema_registry_ca_file=file
+        )
+        assert await fault_of_registry(trusting) is None
+        assert "Certificate" in str(
+            await fault_of_registry(Settings(_env_file=None, schema_registry_url=registry.url))
+        )
 
 
 URL = "https://registry:8081"
