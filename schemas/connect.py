@@ -56,8 +56,7 @@ def _converted(part: dict[str, Any], definitions: dict[str, Any]) -> dict[str, A
         return _converted(part["anyOf"][0], definitions)
     if part["type"] == "array":
         return {"type": "array", "items": _converted(part["items"], definitions)}
-    if "patternProperties" in part:
-        (values,) = part["patternProperties"].values()
+    if values := part.get("additionalProperties"):
         return {
             "type": "map",
             "keys": {"type": "string"},

@@ -81,7 +81,7 @@ class Evidence(_Output):
     omitted: int = Field(
         0, ge=0, description="How many acts between the first and the last are not told, if any."
     )
-    read_to: dict[Name, tuple[Position, ...]] = Field(
+    read_to: dict[str, tuple[Position, ...]] = Field(
         description="By input topic, the next offset to read of each partition: "
         "all before it had been read. The index is the partition."
     )

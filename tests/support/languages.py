@@ -64,7 +64,7 @@ def install_node(project: Path, folder: Path) -> None:
         return
     for name in ("package.json", "package-lock.json", ".npmrc"):
         shutil.copy(project / name, folder)
-    subprocess.run(["npm", "ci", "--no-progress"], cwd=folder, check=True, timeout=170)
+    subprocess.run(["npm", "ci", "--no-progress"], cwd=folder, check=True, timeout=350)
 
 
 LANGUAGES = (
