@@ -63,7 +63,9 @@ class Plazo:
         }
 
     async def __call__(self, *arguments: str, **variables: str) -> Answer:
-        environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(_ROOT), **self._environment}
+        # Port 0 is free whatever else runs here; `plazo check` looks at it.
+        environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(_ROOT), "PLAZO_HTTP_PORT": "0",
+                       **self._environment}  # fmt: skip
         environment |= {f"PLAZO_{name.upper()}": value for name, value in variables.items()}
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "worker", *arguments,

@@ -100,7 +100,8 @@ def _run(settings: "Settings", lasting: timedelta | None, rate: float, events: P
 
 
 def _hint(error: Exception) -> str:
-    return f"{error}; is the extra `dev` installed?"
+    text = str(error)
+    return text if "the extra `dev`" in text else f"{text}; is the extra `dev` installed?"
 
 
 def _read(events: Path, settings: "Settings") -> "list[Message]":
