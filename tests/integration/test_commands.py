@@ -480,7 +480,7 @@ async def test_explain_gives_the_reason(plazo: Plazo, market: Market) -> None:
 
     early = await plazo.explain("early")
     assert early["order"] is None
-    assert "order-created has not been read" in early["summary"]
+    assert "the order itself has not arrived" in early["summary"]
     assert [act["status"] for act in early["acts"]] == ["canceled"]
 
     await market.act("revoked", "start-handling", timedelta(seconds=30))

@@ -26,7 +26,8 @@ async def rights(url: str, role: str) -> Check:
 async def roles(database: str) -> tuple[str, Callable[[str], str]]:
     """A worker's role, and the statement with names of these roles instead of those of the file."""
     mark = uuid.uuid4().hex[:8]
-    names = {name: f"{name}_{mark}" for name in ("plazo_worker", "plazo_reader", "plazo_keeper")}
+    plain = ("worker", "reader", "auditor", "eraser", "keeper")
+    names = {f"plazo_{name}": f"plazo_{name}_{mark}" for name in plain}
 
     def renamed(statement: str) -> str:
         for name, ours in names.items():

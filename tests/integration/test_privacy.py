@@ -1,7 +1,7 @@
 """Erasure and export: persons go, verdicts stay, and no table is left out."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,11 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
+from tests.support.market import Market
+from tests.support.parts import Kafka
+from tests.support.processes import WorkerProcess
+from tests.support.topics import Topics
+from tests.support.waiting import eventually
 from worker.decide.cases import load_cases
 from worker.domain.case import Case
 from worker.domain.decide import decide
@@ -161,6 +166,31 @@ async def test_an_erased_dead_letter_keeps_its_place_and_its_shield(
     assert letters[:2] == [(100, b"two", None, erased, False), (101, None, None, erased, False)]
     assert letters[2][2] == b"{Rosa"
     assert await query(database, "SELECT order_id FROM shields") == [("two",)]
+
+
+async def test_an_erased_dead_letter_is_still_published(
+    new_worker: Callable[..., WorkerProcess],
+    store: Database,
+    database: str,
+    kafka: Kafka,
+    topics: Topics,
+) -> None:
+    market = Market(kafka.bootstrap_servers, topics, idempotence=kafka.idempotence)
+    await erase(store, Subject(responsible=NAME), "me")
+    worker = await new_worker(topics).start().wait_ready()
+
+    async def published() -> bool:
+        return await query(database, "SELECT FROM dead_letters WHERE NOT published") == []
+
+    await eventually(published, 30)
+    assert await worker.sigterm() == 0
+    found = await market.dead_letters()
+    assert len(found) == 4
+    for letter in found:
+        assert not letter.value
+        headers = dict(letter.headers)
+        assert headers["plazo-value-omitted"] == headers["plazo-headers-omitted"] == b"erased"
+    assert NAME.encode() not in repr(found).encode()
 
 
 async def test_every_table_that_names_an_order_is_exported(store: Database, database: str) -> None:

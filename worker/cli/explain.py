@@ -1,17 +1,20 @@
 """``plazo explain``: explains the state of an order on one screen."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
 from worker.cli.context import finish, open_database
-from worker.cli.options import AsJson, WithPersonalData
-from worker.cli.output import cell, console, fail, fields, print_json, table
+from worker.cli.options import AsJson, WithPersonalData, Zone
+from worker.cli.output import cell, console, fail, fields, listing, plain, print_json
 from worker.cli.settings import load_settings
-from worker.operations.format import from_now, utc
+from worker.cli.zones import zone_of
+from worker.operations.format import from_now, local, span, utc
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -22,38 +25,76 @@ if TYPE_CHECKING:
 
 def explain(
     order: Annotated[str, typer.Argument(metavar="ORDER")],
+    details: Annotated[
+        bool, typer.Option("--details", help="Show records, places, ids and evidence as well.")
+    ] = False,
     personal: WithPersonalData = False,
+    zone: Zone = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show an order's acts, deadline and verdicts, with the evidence for each verdict."""
-    from worker.operations.explanation import document, load
+    """Explain the state of an order: why, until when, what to do next, and what happened."""
+    from worker.operations.explanation import document, load, nearest
+    from worker.operations.support import moments, next_step
 
     settings = load_settings()
+    shown_in = zone_of(settings, zone)
 
-    async def read() -> "OrderHistory":
+    async def read() -> "tuple[OrderHistory, list[str]]":
         async with open_database(settings) as database:
-            return await load(settings, database, order, bodies=personal)
+            history = await load(settings, database, order, bodies=personal)
+            return history, await nearest(database, order) if history.nothing else []
 
-    history = finish(settings, read())
+    history, alike = finish(settings, read())
     if history.nothing:
-        fail("nothing is known of this order: no record that names it has been read")
+        known = f" Known are: {', '.join(map(plain, alike))}." if alike else ""
+        fail(
+            "nothing is known of this order: check the spelling; capitals count, and so do blanks."
+            + known
+        )
     if as_json:
-        print_json(document(order, history, personal))
+        told = document(order, history, personal)
+        told |= {"next_step": next_step(history), "zone": shown_in.key}
+        print_json(told | {"history": [asdict(one) for one in moments(history)]})
+        return
+    out = console()
+    for line in _lines(order, history, shown_in):
+        # A terminal wraps a long line by itself, so that an id can still be copied.
+        out.print(cell(line), soft_wrap=len(line) > out.width and " " not in line)
+    if details or personal:
+        out.print()
+        out.print(_screen(history, personal))
     else:
-        console().print(_screen(order, history, personal))
+        out.print()
+        out.print(cell("records, places and ids: --details", "dim"))
 
 
-def _screen(order_id: str, history: "OrderHistory", personal: bool) -> "Group":
-    from rich.console import Group
-    from rich.text import Text
-
+def _lines(order_id: str, history: "OrderHistory", zone: ZoneInfo) -> "Iterator[str]":
+    """What support needs, in short lines."""
     from worker.operations.explanation import summary
+    from worker.operations.support import moments, next_step
+
+    order, said = history.order, summary(history)
+    yield order_id
+    yield said[0].upper() + said[1:] + "."
+    yield ""
+    if order is not None and order["lane"] is not None:
+        yield f"Seller      {order['seller_id']}"
+        if order["due"] is not None:
+            distance = span(abs(history.now - order["due"]))
+            ago = f"in {distance}" if order["due"] > history.now else f"{distance} ago"
+            yield f"Deadline    {local(order['due'], zone)} {zone.key}, {ago}"
+    yield f"Next step   {next_step(history)}"
+    yield ""
+    yield f"What happened (times: {zone.key})"
+    for one in moments(history):
+        yield f"{local(one.at, zone)}  {one.said}"
+
+
+def _screen(history: "OrderHistory", personal: bool) -> "Group":
+    from rich.console import Group
 
     order = history.order
-    parts: list[Any] = [
-        Text.assemble(cell(order_id, "bold"), ": ", cell(summary(history))),
-        "",
-    ]
+    parts: list[Any] = []
     if order is not None and order["lane"] is not None:
         parts += [fields(_order_fields(order, history.now)), ""]
     if history.acts:
@@ -65,7 +106,7 @@ def _screen(order_id: str, history: "OrderHistory", personal: bool) -> "Group":
     if history.refusals:
         columns = ("id", "received", "place", "error", "message", "state")
         parts.append(
-            table("Records that could not be read (`plazo dead-letters show ID`)", columns, (
+            listing("Records that could not be read (`plazo dead-letters show ID`)", columns, (
                 (row["id"], row["received_at"], _place(row), row["error"], row["message"],
                  _state(row)) for row in history.refusals
             ))
@@ -73,7 +114,7 @@ def _screen(order_id: str, history: "OrderHistory", personal: bool) -> "Group":
     if history.decisions:
         heads = ("no.", "decided", "verdict", "reason", "sequence", "published", "revoked", "id")
         parts.append(
-            table("Verdicts", heads, (
+            listing("Verdicts", heads, whole=("id", "reason"), rows=(
                 (row["ordinal"], row["decided_at"], _verdict(row), row["reason"],
                  f"{row['lane']}/{row['sequence']}", row["published"],
                  f"by no. {row['revoked_by']}" if row["revoked_by"] else None, row["id"])
@@ -81,7 +122,7 @@ def _screen(order_id: str, history: "OrderHistory", personal: bool) -> "Group":
             ))
         )  # fmt: skip
         parts.append(
-            table("Evidence of the verdicts", ("no.", "acts", "inputs read up to, by partition"), (
+            listing("Evidence of the verdicts", ("no.", "acts", "inputs read up to"), (
                 (row["ordinal"], *_evidence(json.loads(row["value"])["evidence"]))
                 for row in history.decisions
             ))
@@ -129,14 +170,15 @@ def _time_line(history: "OrderHistory", personal: bool) -> Any:
         ]  # fmt: skip
         rows.append([*row, act["body"]] if personal else row)
     title = "Acts" if len(rows) < MOST else f"Acts (the first {MOST})"
-    return table(title, [*columns, "body"] if personal else columns, rows)
+    heads = [*columns, "body"] if personal else columns
+    return listing(title, heads, rows, whole=("status", "place"))
 
 
 def _versions(order: Mapping[str, Any] | None, versions: Sequence[Any]) -> Any:
     """The order as its row tells it, above each order-created that tells it otherwise."""
     columns = ("received", "place", "seller", "mode", "entered (UTC)", "total")
     told = [*([order] if order is not None else []), *versions]
-    return table(
+    return listing(
         "Order-created records that tell the order differently",
         columns,
         (
@@ -155,7 +197,7 @@ def _changes(changes: Sequence[Any], personal: bool) -> Any:
          *([row["author"], row["reason"]] if personal else [])]
         for row in changes
     ]  # fmt: skip
-    return table(
+    return listing(
         "Changes of the deadline", [*columns, "author", "reason"] if personal else columns, rows
     )
 

@@ -6,14 +6,14 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
 from worker.operations.format import span, to_json, utc
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, Group
     from rich.table import Table
     from rich.text import Text
 
@@ -22,6 +22,8 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069
 # A spreadsheet computes a cell that begins like this.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _WIDTH_WITHOUT_TERMINAL = 160
+# Narrower than this, the longest tables would break every word.
+_WIDE = 120
 
 
 def console(*, stderr: bool = False) -> "Console":
@@ -89,6 +91,11 @@ def print_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     writer.writerows([csv_cell(_for_programs(value)) for value in row] for row in rows)
 
 
+def plain(text: str) -> str:
+    """A text without characters that steer a terminal."""
+    return _escaped(text)
+
+
 def _for_programs(value: object) -> object:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
@@ -128,6 +135,24 @@ def table(
     for row in shown:
         made.add_row(*row)
     return made
+
+
+def listing(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    whole: Collection[str] = (),
+) -> "Table | Group":
+    """A table; on a narrow terminal, a block of lines for each row, so that ids stay whole."""
+    from rich.console import Group
+
+    if console().width >= _WIDE:
+        return table(title, columns, rows, whole=whole)
+    parts: list[Any] = [cell(title, "italic"), ""]
+    for row in rows:
+        parts += [fields(zip(columns, row, strict=True)), ""]
+    return Group(*parts)
 
 
 def fields(pairs: Iterable[tuple[str, object]]) -> "Table":

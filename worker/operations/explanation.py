@@ -1,5 +1,7 @@
 """Explains the state of an order: all that is stored of it, and the answer in a sentence."""
 
+import difflib
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +24,8 @@ from worker.storage.transaction import Transaction
 
 # More acts than this help nobody, and fit no screen.
 MOST = 500
+# 1,024 spellings: as many look-ups by the key.
+_MOST_LETTERS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,29 @@ class OrderHistory:
     def nothing(self) -> bool:
         """Whether no record that names the order has been read."""
         return self.order is None and not self.acts and not self.refusals
+
+
+async def nearest(database: Database, order_id: str) -> list[str]:
+    """Known ids that are spelt almost like this one: capitals and blanks first, then neighbours.
+
+    Raises:
+        DatabaseUnavailable: try again later.
+    """
+    rows = await database.rows("nearest_orders", _spellings(order_id), order_id)
+    known = [row["order_id"] for row in rows if row["order_id"] != order_id]
+    plain = order_id.strip().casefold()
+    alike = [one for one in known if one.strip().casefold() == plain]
+    close = difflib.get_close_matches(order_id, [o for o in known if o not in alike], 3, 0.85)
+    return [*alike, *close][:5]
+
+
+def _spellings(order_id: str) -> list[str]:
+    """The id with each letter in either case, if there are few letters."""
+    plain = order_id.strip()
+    both = [sorted({one.lower(), one.upper()}) for one in plain]
+    if sum(len(one) > 1 for one in both) > _MOST_LETTERS:
+        return [plain, plain.lower(), plain.upper()]
+    return [plain, *map("".join, itertools.product(*both))]
 
 
 async def load(
@@ -111,11 +138,10 @@ def summary(history: OrderHistory) -> str:
 def _answer(history: OrderHistory) -> str:
     order, case = history.order, history.case
     if order is not None and order["lane"] is not None and order["due"] is None:
-        return "its clock has not started: the status that its policy waits for has not been read"
+        return "its time has not begun: the status that its policy waits for has not arrived"
     if order is None or case is None:
         return (
-            "its order-created has not been read: earlier records of it are kept, and count once "
-            "it comes"
+            "the order itself has not arrived: messages about it are kept, and count once it comes"
         )
     if order["outcome"] is None:
         return _undecided(order, case, history)
@@ -130,7 +156,7 @@ def _answer(history: OrderHistory) -> str:
     for reason in standing:
         said += f"; then escalated to a person because {BECAUSE[reason]}"
     if any(row["kind"] == Kind.REVOKED for row in history.decisions):
-        said += "; an earlier verdict was revoked because an act in time arrived only after it"
+        said += "; an earlier decision was revoked because an act in time arrived only after it"
     return said
 
 

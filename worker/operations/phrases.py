@@ -11,7 +11,7 @@ SO_FAR = {
     "products missing, defective or incomplete",
     Finding.DISPUTED: "a dispute was opened in time and is still open",
     Finding.CONTRADICTORY: "it was cancelled in time, and put in start handling after that",
-    Finding.CONFLICTING: "its order-created records name several sellers",
+    Finding.CONFLICTING: "the messages that announce it name several sellers",
     Finding.OBSCURE: "statuses came in time that nobody can tell the meaning of, and nothing else",
     Finding.SILENT: "nobody has validated its stock, cancelled it or opened a dispute in time",
 }
@@ -37,15 +37,15 @@ BECAUSE = {
     Reason.HANDLING_WITHOUT_STOCK: "it is in start handling although its validation reports "
     "products missing, defective or incomplete, so it can no longer be cancelled",
     Reason.DISPUTE_OPEN: "a dispute was opened in time and not resolved by the deadline",
-    Reason.UNREADABLE_EVIDENCE: "a record of this order could not be read (a dead letter), and it "
-    "may say that the seller acted",
-    Reason.EVIDENCE_INCOMPLETE: "the log of status changes no longer reaches back to when the "
-    "order entered, so an act of the seller may be lost",
+    Reason.UNREADABLE_EVIDENCE: "a message about this order could not be read, and it may say "
+    "that the seller acted",
+    Reason.EVIDENCE_INCOMPLETE: "the messages kept no longer reach back to when the order "
+    "entered, so an act of the seller may be lost",
     Reason.UNKNOWN_STATUS: "a status came in time that nobody can tell the meaning of, and nothing "
-    "else (see `plazo statuses --unknown`)",
-    Reason.ENTERED_LATE: "its order-created arrived too late for the seller to act in time",
+    "else",
+    Reason.ENTERED_LATE: "the order arrived too late for the seller to act in time",
     Reason.FACTS_MISSING: "a rule of the policy file needs a fact that the order does not tell",
-    Reason.CONFLICTING_ORDERS: "its order-created records disagree, and would be judged "
+    Reason.CONFLICTING_ORDERS: "the messages that announce it disagree, and would be judged "
     "differently",
     Reason.CONTRADICTORY_ACTS: "it was cancelled, and put in start handling after that",
     Reason.HOLD_EXPIRED: "it was on hold for longer than a hold may last",
