@@ -99,7 +99,10 @@ def faults(world: "World") -> Iterator[str]:
     if world.must_halt or world.halted or world.must_notice:
         yield from _halted(world)
         return
-    yield from _forget_retained(world)
+    if unknown := [*_forget_retained(world)]:
+        # Then the judge does not know either since when the evidence is complete.
+        yield from unknown
+        return
     events: dict[str, list[Event]] = defaultdict(list)
     for (topic, number), log in world.broker.logs.items():
         if topic == DECISIONS:
@@ -234,6 +237,9 @@ def _cancelled_unread(world: "World") -> Iterator[str]:
 def _forget_retained(world: "World") -> Iterator[str]:
     """What retention removed before a worker read it tells of nothing."""
     tables = world.database.tables
+    for partition in world.scenario.begins:
+        if tables["positions"][STATUS, partition]["covered_since"] is None:
+            yield f"{STATUS}/{partition} was cut before the start, and nobody knows"
     read = {
         (row["topic"], row["partition"], row["offset"])
         for table in ("acts", "dead_letters")

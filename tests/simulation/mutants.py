@@ -341,8 +341,8 @@ PLANTED = (
         (
             (
                 READER,
-                "                self._consumer.seek(positions)\n                self._most",
-                "                self._most",
+                "                self._consumer.seek(positions)\n                self._most = limit // 2",
+                "                self._most = limit // 2",
             ),
         ),
     ),
