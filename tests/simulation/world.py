@@ -140,6 +140,8 @@ class World:
             brake_window=BRAKE_WINDOW,
             before_adoption=self.scenario.rules.before_adoption,
             least_window=scenario.LEAST_WINDOW,
+            # Whole: the value that Postgres refuses stands in a field of no contract.
+            keep_bodies=True,
             astray_refusals="ignore",  # the oracle does not know them
             dead_letter_limit=1.0,
         )
