@@ -106,7 +106,7 @@ lock: $(DEV) ## Resolve the dependencies anew (ARGS=--upgrade for the newest)
 	$(COMPILE) $(ARGS) --extra dev --extra test --output-file $(REQUIREMENTS)/test.txt > /dev/null
 	$(COMPILE) $(ARGS) --extra dev --extra test --extra bench --output-file $(REQUIREMENTS)/bench.txt > /dev/null
 	$(COMPILE) --extra dev --constraint $(REQUIREMENTS)/test.txt --output-file $(REQUIREMENTS)/dev.txt > /dev/null
-	$(COMPILE) --constraint $(REQUIREMENTS)/test.txt --output-file $(REQUIREMENTS)/worker.txt > /dev/null
+	$(COMPILE) --extra registry --extra webhooks --constraint $(REQUIREMENTS)/test.txt --output-file $(REQUIREMENTS)/worker.txt > /dev/null
 	sed -n 's/^fuzz = \["\(.*\)"\]$$/\1/p' pyproject.toml | $(RESOLVE) $(ARGS) --output-file $(REQUIREMENTS)/fuzz.txt - > /dev/null
 	sed -n 's/^docs = \["\(.*\)"\]$$/\1/p' pyproject.toml | $(RESOLVE) $(ARGS) --output-file $(REQUIREMENTS)/docs.txt - > /dev/null
 	echo hatchling | $(RESOLVE) --constraint $(REQUIREMENTS)/dev.txt --output-file $(REQUIREMENTS)/build.txt - > /dev/null

@@ -160,6 +160,7 @@ def test_meaning_of_a_status(status: int, meaning: Meaning) -> None:
         ((NOW - timedelta(days=1)).strftime("%a, %d %b %Y %H:%M:%S GMT"), 0),
         ("Mon, 01 Jan 2024 00:00:00 -0000", 0),
     ],
+    ids=range(10),  # two of them are of today
 )  # fmt: skip
 def test_the_wait_that_a_receiver_asks_for(told: str, seconds: float) -> None:
     assert wait_wanted({"Retry-After": told}, NOW) == pytest.approx(seconds, abs=1)
