@@ -147,7 +147,6 @@ class World:
             max_hold=check.LONGEST_HOLD,
             # Whole: the value that Postgres refuses stands in a field of no contract.
             keep_bodies=True,
-            astray_refusals="ignore",  # the oracle does not know them
             dead_letter_limit=1.0,
         )
         self.database = SimPostgres(self.later, self._database_now)
