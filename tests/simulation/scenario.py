@@ -137,7 +137,8 @@ class Words:
         rng = Random(seed ^ 0x5EED_0F_0DD5)
         switched_on = os.environ.get("PLAZO_TEST_SIMULATE", "").split()
         off = {word for word in SWITCHED_OFF if word not in switched_on}
-        largest = rng.randint(460, 900) if rng.random() < 0.15 else None
+        # Not smaller than the smallest form of a decision.
+        largest = 160 + rng.randint(460, 900) if rng.random() < 0.15 else None
         formers = {}
         other = seed % 23 == 22
         if rng.random() < 0.15 or other:
