@@ -9,12 +9,13 @@ delay: of these the worker keeps a ring of the last day, in memory, from its own
 import asyncio
 from collections import deque
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from worker.clock import Clock
 from worker.domain.case import Outcome
 from worker.observability.metrics import Metrics
+from worker.records import timestamp_of
 from worker.storage.transaction import Transaction
 
 WEEK = timedelta(days=7)
@@ -185,6 +186,6 @@ class Trend:
     def points(self) -> list[dict[str, Any]]:
         """Time, records behind, and seconds by which the oldest verdict is late; oldest first."""
         return [
-            {"at": datetime.fromtimestamp(60 * minute, UTC), "lag": lag, "delay": delay}
+            {"at": timestamp_of(60_000 * minute), "lag": lag, "delay": delay}
             for minute, lag, delay in self._points
         ]

@@ -11,7 +11,6 @@ from worker.cli.options import AsJson
 from worker.cli.output import cell, console, print_json, table
 from worker.cli.settings import load_settings
 from worker.exit_status import ExitStatus
-from worker.operations.outages import Outage
 
 if TYPE_CHECKING:
     from worker.operations.checks.model import Check
@@ -23,6 +22,7 @@ def check(as_json: AsJson = False) -> None:
     from worker.operations.checks.model import Status
     from worker.operations.checks.report import checks
     from worker.operations.checks.worker import port_check
+    from worker.operations.outages import Outage
 
     settings = load_settings()
     (kafka, database), registry = finish(settings, _facts(settings))

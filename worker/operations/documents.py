@@ -4,8 +4,10 @@ import codecs
 import json
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, NamedTuple
+
+from worker.records import timestamp_of
 
 
 class BadLine(NamedTuple):
@@ -143,7 +145,7 @@ def _console(
     headers: tuple[tuple[str, bytes], ...] = ()
     while len(fields) > 1:
         if stamp := _STAMP.fullmatch(fields[0]):
-            recorded_at = moment(int(stamp[1])) if stamp[1] else None
+            recorded_at = timestamp_of(int(stamp[1])) if stamp[1] else None
         elif not (_PLACE.fullmatch(fields[0]) and (len(fields) > 2 or ":" in fields[0])):
             break
         del fields[0]
@@ -191,11 +193,3 @@ def _headers_of_console(text: str) -> tuple[tuple[str, bytes], ...]:
     parts = re.split(r",(?=[A-Za-z0-9_.-]+:)", text)
     pairs = (part.partition(":") for part in parts)
     return tuple((name, value.encode("utf-8", "surrogateescape")) for name, _, value in pairs)
-
-
-def moment(milliseconds: int) -> datetime | None:
-    """The time of a timestamp of Kafka, ``None`` if it is none."""
-    try:
-        return datetime.fromtimestamp(milliseconds / 1000, UTC)
-    except (ValueError, OverflowError, OSError):
-        return None

@@ -19,7 +19,8 @@ from worker.ingest.formats import Adapter, adapters
 from worker.ingest.formats.mapping.samples import outcome
 from worker.ingest.formats.model import Salvaging
 from worker.ingest.parse_errors import RefusalError
-from worker.operations.documents import BadLine, Console, Document, documents, moment, text_of
+from worker.operations.documents import BadLine, Console, Document, documents, text_of
+from worker.records import timestamp_of
 from worker.settings import Settings
 
 
@@ -112,7 +113,7 @@ class _Finder:
             None if key is None else _bytes(key),
             value,
             headers,
-            moment(stamp) if isinstance(stamp, int) and stamp >= 0 else None,
+            timestamp_of(stamp) if isinstance(stamp, int) and stamp >= 0 else None,
             keyed=True,
         )
 
