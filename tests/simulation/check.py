@@ -424,9 +424,11 @@ def _reach_back(world: "World", order: Order, terms: Terms, events: Sequence[Eve
     return {False} if events and late else {True, False}
 
 
-def _may_wait(world: "World", order: Order, lane: int) -> bool:
+def _may_wait(world: "World", order: Order, lane: int | None) -> bool:
     """Whether it waits for a clock by the policy file of the worker that has its lane."""
     rules = world.scenario.rules
+    if lane is None:
+        return False
     owner = world.database.tables["lanes"][lane]["owner"]
     former = owner is not None and int(owner[1 : owner.index(".")]) % 2 == 1
     started = any(
