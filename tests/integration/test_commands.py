@@ -557,7 +557,8 @@ async def test_one_of_several_databases_is_refused_and_named(plazo: Plazo) -> No
     await plazo.sql("INSERT INTO installation (mode, elsewhere) VALUES ('live', '{[6,12)}')")
     refused = await plazo("run", http_port="0")
     assert refused.code == 2
-    assert refused.err.splitlines()[-1].startswith("plazo: lanes {[6,12)} live in another database")
+    told = json.loads(refused.err.splitlines()[-1])
+    assert told["message"].startswith("lanes {[6,12)} live in another database")
     answer = await plazo("check", "--json")
     assert (answer.code, found(answer, "one database")["status"]) == (1, "fault")
     assert "{[6,12)}" in found(answer, "one database")["finding"]

@@ -256,6 +256,7 @@ async def test_nothing_is_lost_and_each_order_keeps_its_order_whatever_happens(
     await receiver.up()
     third = new_sink("--to", receiver.url)  # a rebalance in the middle
     await eventually(lambda: receiver.ids == decisions.ids, 60)
+    await third.wait_ready()
     assert receiver.by_order() == {order: [*range(1, 9)] for order in ORDERS}
     assert receiver.overlaps == []
     assert await second.sigterm() == 0

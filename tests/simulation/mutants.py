@@ -112,7 +112,7 @@ PLANTED = (
         "outcome unknown, retried blindly, positions not compared",
         "each record takes effect once",
         200,
-        55,
+        27,
         (_RETRY, *_NO_COMPARE),
     ),
     PlantedFault(
@@ -123,7 +123,7 @@ PLANTED = (
         "position committed before the effect",
         "each record takes effect once",
         200,
-        4,
+        0,
         (
             (
                 INTAKE,
@@ -194,7 +194,7 @@ PLANTED = (
         "grace ignored",
         "no verdict before due + grace",
         50,
-        20,
+        4,
         (
             (
                 "worker/domain/policy.py",
@@ -337,7 +337,7 @@ PLANTED = (
         "a refused batch is not read again",
         "no record is lost",
         300,
-        72,
+        24,
         (
             (
                 READER,
@@ -488,7 +488,7 @@ PLANTED = (
         "each batch of decisions published twice",
         "only a fault of the lane itself excuses a repeat",
         100,
-        5,
+        2,
         (
             (
                 RELAY,
@@ -549,7 +549,7 @@ PLANTED = (
         "the execution of our auto-cancel revokes it",
         "each verdict once",
         300,
-        9,
+        32,
         (
             (
                 CYCLE,
@@ -562,7 +562,7 @@ PLANTED = (
         "handling after a cancellation is no contradiction",
         "the rule",
         300,
-        0,
+        9,
         ((DECIDE, "    if _handled_after(case, first):\n", "    if False:\n"),),
     ),
     PlantedFault(
@@ -583,7 +583,7 @@ PLANTED = (
         "a fact that no rule was told is no doubt",
         "no false cancel",
         600,
-        42,
+        54,
         ((ENTRY, "            if self._policies.lacks(facts):\n", "            if False:\n"),),
     ),
     PlantedFault(
@@ -676,7 +676,7 @@ PLANTED = (
         "notices taken that came meanwhile",
         "an act in a foreign lane takes effect",
         1000,
-        29,
+        49,
         (
             (
                 STATEMENTS,
@@ -738,7 +738,7 @@ PLANTED = (
         "a proof whose time lay ahead counts once that time has come",
         "no false cancel",
         2000,
-        226,
+        779,
         (
             (
                 "worker/freshness/evidence.py",
@@ -782,7 +782,7 @@ PLANTED = (
         "acts that retention removed unread are no loss",
         "no false cancel",
         2000,
-        1,
+        0,
         (
             (
                 "worker/runtime/take_over.py",
@@ -795,21 +795,21 @@ PLANTED = (
         "a clock that was stopped runs on",
         "the rule",
         600,
-        1,
+        17,
         ((CYCLE, "                self.started_at = None\n", "                pass\n"),),
     ),
     PlantedFault(
         "a hold that expires cancels",
         "no false cancel",
         600,
-        1,
+        190,
         ((DEADLINES, "Settled(case._replace(hold_expired=True))", "Settled(case)"),),
     ),
     PlantedFault(
         "a hold never expires",
         "no missed deadline",
         600,
-        1,
+        47,
         (
             (
                 DEADLINES,
@@ -822,7 +822,7 @@ PLANTED = (
         "a refusal that names nobody is no doubt",
         "no false cancel",
         600,
-        1,
+        31,
         ((DECIDE, "    if limits.astray_at is not None and", "    if False and"),),
     ),
     PlantedFault(

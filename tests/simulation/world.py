@@ -365,6 +365,9 @@ class World:
         number = loss.partition % self.scenario.widths[loss.topic]
         log = self.broker.logs[loss.topic, number]
         count = round(loss.share * len(log.entries)) or min(loss.acts, len(log.entries))
+        # With a record at least: the loss of markers alone shows in no mark.
+        while 0 < count < len(log.entries) and all(not e.record for e in log.entries[-count:]):
+            count += 1
         self.count(f"loss by {loss.kind}")
         self.note(None, "fault", f"loss by {loss.kind}", f"{loss.topic}/{number} {count}")
         if loss.kind == "retention":

@@ -164,7 +164,9 @@ def find(case: Case) -> Finding:
 
 def _counts(case: Case, act: Act) -> bool:
     """Whether an act is evidence for the verdict."""
-    if act.occurred_at > case.order.due or confirms(act, case.auto_cancels):
+    # One that was taken back when the deadline moved is carried out by nobody.
+    ours = (c for c in case.auto_cancels if not c.revoked or c.due >= case.order.due)
+    if act.occurred_at > case.order.due or confirms(act, ours):
         return False
     if act.meaning == Meaning.CANCELED:
         # A cancellation from before the order entered is none of it.

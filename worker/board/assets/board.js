@@ -88,7 +88,7 @@ async function readList(values, current) {
   if (name !== "brake") {
     const { status, body } = await ask("list.json", { of: name, by: values.get("by") ?? "" });
     if (!current()) return;
-    list = status === 200 ? body : { rows: [], more: false };
+    list = { of: name, ...(status === 200 ? body : { rows: [], more: false }) };
     if (status !== 200) notice(body.error);
   }
   showList(name, list, state?.stored, values.get("by"));
@@ -107,7 +107,10 @@ byId("search").addEventListener("submit", async (event) => {
   if (location.hash === target) go(true);
   else location.hash = target;
 });
-byId("filter").addEventListener("input", () => list && showList(listName(hash()), list, state?.stored, hash().get("by")));
+byId("filter").addEventListener("input", () => {
+  // The list of another page may still be on its way.
+  if (list && list.of === listName(hash())) showList(list.of, list, state?.stored, hash().get("by"));
+});
 byId("by").addEventListener("change", () => {
   location.hash = new URLSearchParams({ waiting: listName(hash()), by: byId("by").value });
 });
