@@ -306,3 +306,17 @@ def test_late_acts_in_one_batch_are_each_told_once() -> None:
     story = lapsed()
     story.then(handled(LATE), disputed(LATE), cancelled(LATER_STILL), act("staging", IN_TIME))
     assert story.told == [AUTO_CANCEL, LATE_HANDLING, LATE_DISPUTE]
+
+
+def test_a_cancellation_after_an_auto_cancel_that_the_deadline_has_left_behind_counts() -> None:
+    """It was taken back for a later deadline, so that nobody carries it out any more."""
+    story = lapsed()
+    (given,) = story.case.auto_cancels
+    later = story.case.order._replace(due=story.case.order.due + timedelta(hours=6))
+    story.case = story.case._replace(
+        order=later, finding=None, standing=(), auto_cancels=(given._replace(revoked=True),)
+    )
+    story.now += timedelta(hours=6)
+    late = cancelled(IN_TIME)
+    story._learn([late._replace(place=late.place._replace(offset=1_000_000))])
+    assert story.lapses().decisions == ()
