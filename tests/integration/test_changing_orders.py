@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from tests.support.market import Market
@@ -23,8 +24,10 @@ async def test_the_examples_end_as_the_page_says(
     # All is published before anything is read, as in the two days that the page tells of.
     worker = await new_worker(topics, before_adoption="decide").start().wait_ready()
     await market.told(*(f"{order} {end.split(' due ')[0]}" for order, end in expected.items()))
-    told = {one.order: one.value["due"] for one in await market.decisions()}
-    assert told == {order: end.split(" due ")[1] for order, end in expected.items()}
+    told = {one.order: datetime.fromisoformat(one.value["due"]) for one in await market.decisions()}
+    assert told == {
+        order: datetime.fromisoformat(end.split(" due ")[1]) for order, end in expected.items()
+    }
     metrics = await worker.metrics()
     silent = {record["order_id"] for record in records} - expected.keys()
     assert silent == {"parts-2"}

@@ -46,6 +46,8 @@ async def test_every_command_and_statement_works(
         "NAME": "ana", "ORDER": "a", "ID": str(number), "TOPIC": topics.order_status_changed,
     }  # fmt: skip
     for words in commands:
+        if words == "deliver":
+            continue  # a service that the page names; test_deliver.py runs it
         if "skip" in words.split() and "OFFSET" not in names:
             names |= await _fail(market, database, topics)
         for name, value in names.items():
