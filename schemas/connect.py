@@ -18,14 +18,14 @@ def connect_schema() -> dict[str, Any]:
     Raises:
         ValueError: two types of decisions have a field of one name and different types.
     """
-    told = [json_schema(model) for _, _, model in EVENTS if is_output(model)]
+    schemas = [json_schema(model) for _, _, model in EVENTS if is_output(model)]
     fields: dict[str, dict[str, Any]] = {}
-    for schema in told:
+    for schema in schemas:
         for name, part in schema["properties"].items():
             converted = _converted(part, schema["$defs"])
             if fields.setdefault(name, converted) != converted:
                 raise ValueError(f"two types for {name}")
-    always = set.intersection(*(set(schema["required"]) for schema in told))
+    always = set.intersection(*(set(schema["required"]) for schema in schemas))
     return _struct("Decision", fields, always)
 
 
