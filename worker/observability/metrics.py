@@ -175,8 +175,8 @@ class Metrics:
     waiting_for_person: Family[Gauge, Waiting] = row(
         Gauge,
         "plazo_waiting_for_person",
-        "What waits for a person until it is settled, by kind; the sum over workers. What belongs "
-        "to no lane is told by the owner of lane 0. At most 10000 each.",
+        "What waits for a person until it is settled, by kind; the sum over workers. The owner "
+        "of lane 0 reports what belongs to no lane. At most 10000 each.",
         kind=Waiting,
     )
     held_orders: Family[Gauge, Guard] = row(
