@@ -1,4 +1,4 @@
-"""A topic that is replaced under a worker, and has grown to its position or past it."""
+"""A topic that is replaced under a frozen worker, and has grown past its position when it wakes."""
 
 import asyncio
 import json
