@@ -60,6 +60,8 @@ class Order:
     partitioner: Partitioner = "murmur2"
     facts: list[Published] = field(default_factory=list)
     created_at: datetime | None = None  # when the broker had its order-created
+    readable_at: datetime | None = None  # when it had the first that can be read
+    salvaged_fulfilment: str | None = None  # what a refused one tells of it
     home: int | None = None  # the partition in which it arrived
 
 
@@ -335,6 +337,7 @@ class World:
         ]
         flaw = self.random.choice(flaws)
         good = self.created(order, **flaw)
+        order.salvaged_fulfilment = "unknown" if "fulfilment" in flaw else order.fulfilment
         return Message(
             good.topic,
             good.key,
@@ -450,6 +453,8 @@ class World:
         if message.enters is not None and message.enters.created_at is None:
             message.enters.created_at = stored_at
             message.enters.home = place[1]
+        if message.enters is not None and not message.poison:
+            message.enters.readable_at = message.enters.readable_at or stored_at
         for order, fact in message.tells:
             order.facts.append(Published(fact, sent_at, stored_at, *place))
 
@@ -842,6 +847,12 @@ def the_order_itself_is_unreadable(plan: Plan) -> None:
 def the_order_is_unreadable_at_first(plan: Plan) -> None:
     plan.steps.append((plan.start, plan.world.unreadable_order(plan.order)))
     plan.created(1.0)
+
+
+@behaviour
+def the_order_is_readable_after_the_verdict(plan: Plan) -> None:
+    plan.steps.append((plan.start, plan.world.unreadable_order(plan.order)))
+    plan.after_verdict.append((0.5, plan.world.created(plan.order)))
 
 
 @behaviour
