@@ -22,7 +22,7 @@ class _Input(BaseModel):
         hide_input_in_errors=True,
         cache_strings="none",
         # Written again, no number turns into null: a line without a quantity is all of the line.
-        ser_json_inf_nan="constants",
+        ser_json_inf_nan="strings",
     )
 
 
