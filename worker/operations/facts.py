@@ -15,6 +15,7 @@ from worker.kafka.offsets import OffsetReader
 from worker.observability.metrics import Metrics
 from worker.operations.checks.lanes import last_sequence
 from worker.operations.checks.model import DatabaseFacts, KafkaFacts, NameFacts
+from worker.operations.checks.rights import may_read
 from worker.operations.checks.topics import CONFIGS
 from worker.operations.outages import Outage, database_outage, kafka_outage
 from worker.policy.registry import load_policies
@@ -53,14 +54,23 @@ async def _kafka(settings: Settings) -> KafkaFacts | Outage:
     try:
         topics = [*settings.input_topics, settings.output_topic, settings.dead_letters_topic]
         facts = KafkaFacts(await admin.brokers(), await admin.topics(topics))
+        allowed = await _answer(admin.allowed_on_topics(topics))
+        facts.allowed_on_topics = {} if isinstance(allowed, str) else allowed
+        on_group = await _answer(admin.allowed_on_group(settings.group_id))
+        facts.allowed_on_group = None if isinstance(on_group, str) else on_group
         if facts.topics:
             facts.configs = await _answer(admin.configs(facts.topics, CONFIGS))
         else:
             facts.configs = {}
         facts.clock = await _answer(admin.clock())
         facts.members = await _answer(admin.members(settings.group_id))
-        # A partition without a leader would keep us waiting, and is a fault of its own.
-        widths = {t: s.partitions for t, s in facts.topics.items() if not s.leaderless}
+        # A partition without a leader would keep us waiting, and a topic that we may not read end
+        # the question for all: each is a fault of its own.
+        widths = {
+            topic: state.partitions
+            for topic, state in facts.topics.items()
+            if not state.leaderless and may_read(facts, topic)
+        }
         inputs = {topic: widths[topic] for topic in settings.input_topics if topic in widths}
         facts.samples = await admin.tails(inputs, _SAMPLES, _delay_of(settings))
         if (decisions := settings.output_topic) in widths:

@@ -8,6 +8,7 @@ from typing import Any
 
 from worker.kafka.admin import Sample, Skew, TopicState
 from worker.kafka.offsets import Bounds
+from worker.kafka.rights import Allowed
 from worker.records import Partition
 from worker.storage.migrations import serves
 
@@ -37,6 +38,9 @@ class KafkaFacts:
 
     brokers: int
     topics: Mapping[str, TopicState]
+    # What we may do with each topic, and with the group.
+    allowed_on_topics: Mapping[str, Allowed] = field(default_factory=dict)
+    allowed_on_group: Allowed = None
     configs: Mapping[tuple[str, str], str] | str = ""
     members: int | str = ""
     clock: Skew | str = ""
