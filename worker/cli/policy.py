@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from worker.cli.context import finish, open_database
+from worker.cli.help import Commands
 from worker.cli.options import AsJson
 from worker.cli.output import cell, console, fail, fields, print_json, table
 from worker.cli.settings import load_settings
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from worker.domain.policy import Facts, Policies, Policy, Rule
     from worker.settings import Settings
 
-app = typer.Typer(name="policy", no_args_is_help=True, help="The policies that orders get.")
+app = Commands(name="policy", no_args_is_help=True, help="The policies that orders get.")
 
 
 @app.command("check")
