@@ -15,6 +15,7 @@ from worker.cli.options import AsJson
 from worker.cli.output import cell, console, fail, fields, print_json, table
 from worker.cli.settings import load_settings
 from worker.cli.simulate import simulate
+from worker.durations import written
 from worker.operations.format import utc
 
 if TYPE_CHECKING:
@@ -203,7 +204,7 @@ def _print(policies: "Policies", one: _Order) -> None:
 
 
 def _rest(policy: "Policy") -> tuple[str, str, str]:
-    return f"starts with {policy.clock}", str(policy.grace), policy.at_lapse.value
+    return f"starts with {policy.clock}", written(policy.grace), policy.at_lapse.value
 
 
 def _terms(policy: "Policy") -> dict[str, Any]:

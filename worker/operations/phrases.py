@@ -2,6 +2,7 @@
 
 from worker.decide.brake import Limits
 from worker.domain.case import Finding, Outcome, Reason
+from worker.durations import written
 
 SO_FAR = {
     Finding.VALIDATED: "it was put in start handling in time, with nothing reported wrong",
@@ -63,7 +64,7 @@ BECAUSE = {
 
 def limits_in_words(limits: Limits) -> str:
     """The limits of the brake, for people."""
-    parts = [f"in {limits.window}"]
+    parts = [f"in {written(limits.window)}"]
     if limits.cancels is not None:
         parts.append(f"{limits.cancels} auto-cancels")
     if limits.seller_cancels is not None:
@@ -71,5 +72,5 @@ def limits_in_words(limits: Limits) -> str:
     if limits.share < 1:
         parts.append(f"{limits.share:.0%} of what lapses, from {limits.least} orders on")
     if limits.silent_feed is not None:
-        parts.append(f"none while the status feed is silent for {limits.silent_feed}")
+        parts.append(f"none while the status feed is silent for {written(limits.silent_feed)}")
     return ", ".join(parts)
