@@ -33,6 +33,7 @@ _LONG_HOLD = timedelta(days=1)
 # Records to look at in each input partition; repeats may follow the last decision.
 _SAMPLES = 200
 _DECISIONS = 20
+_NOT_ALLOWED = "42501"
 
 
 async def gather(settings: Settings) -> tuple[KafkaFacts | Outage, DatabaseFacts | Outage]:
@@ -142,10 +143,14 @@ async def _database_facts(settings: Settings, database: Database) -> DatabaseFac
         facts.missing_rights = [
             (row["role"], row["relation"], row["privileges"]) for row in missing
         ]
-    if facts.readable:
-        await _read_rows(database, facts)
-        facts.names = await _names(settings, database)
-        facts.terms = await _terms(settings, database)
+        try:
+            await _read_rows(database, facts)
+            facts.names = await _names(settings, database)
+            facts.terms = await _terms(settings, database)
+        except DatabaseFault as error:
+            if error.sqlstate != _NOT_ALLOWED:
+                raise
+            facts.hidden = True  # the missing rights are a fault of their own
     return facts
 
 
@@ -167,6 +172,7 @@ async def _read_rows(database: Database, facts: DatabaseFacts) -> None:
         held = await tx.row("check_holds", datetime.now(UTC) - _LONG_HOLD)
         asked = await tx.row("count_waiting_for_person", numbers, True)
         mode = await tx.row("mode")
+        escalations = await tx.row("count_escalations", numbers) if numbers else None
         overdue = await tx.row("count_overdue", numbers, datetime.now(UTC))
     assert notices is not None
     assert overdue is not None
@@ -178,6 +184,9 @@ async def _read_rows(database: Database, facts: DatabaseFacts) -> None:
     facts.held_long = held["orders"] if held else 0
     facts.unknown_statuses = asked["unknown_statuses"] if asked else 0
     facts.mode = mode["mode"] if mode else None
+    if escalations and facts.mode != "shadow":
+        facts.escalations = escalations["orders"]
+        facts.oldest_escalation = escalations["oldest"]
     facts.waiting = waiting["waiting"] if waiting else 0
     facts.orphans = waiting["orphans"] if waiting else 0
     facts.astray = astray["refusals"] if astray else 0
