@@ -437,7 +437,8 @@ class Settings(BaseSettings):
     zone: Annotated[str, AfterValidator(_zone)] = Field(
         "UTC",
         description="Time zone of the marketplace, such as `America/Lima`: lists and "
-        "explanations show times in it. `--zone` and `TZ` go before it. No deadline depends on it.",
+        "explanations show times in it, and the board offers it. `--zone` and `TZ` go before it. "
+        "No deadline depends on it.",
     )
     keep_bodies: bool = Field(
         False,

@@ -332,3 +332,11 @@ def test_the_compose_file_is_whole() -> None:
             source = volume.split(":")[0]
             there = source in made["volumes"] or (file.parent / source).exists()
             assert there, source
+    # What is sent from this machine arrives, and the board lets the reader in.
+    kafka = made["services"]["kafka"]
+    listeners = dict(
+        one.split("://") for one in kafka["environment"]["KAFKA_ADVERTISED_LISTENERS"].split(",")
+    )
+    assert f"{listeners['HOST']}:9094" in kafka["ports"]
+    page = (DEPLOY.parent / "docs/how-to/install.md").read_text()
+    assert f"#token={made['x-plazo']['environment']['PLAZO_BOARD_TOKEN']}`" in page

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from worker.cli.errors import print_error
+from worker.cli.help import Commands
 from worker.cli.options import AsJson
 from worker.cli.output import console, print_json, table
 from worker.cli.settings import find_settings
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from worker.operations.contract import Report
     from worker.settings import Settings
 
-app = typer.Typer(name="contract", no_args_is_help=True, help="The contract with publishers.")
+app = Commands(name="contract", no_args_is_help=True, help="The contract with publishers.")
 
 Records = Annotated[str, typer.Argument(metavar="FILE", help="`-` is the standard input.")]
 Topic = Annotated[

@@ -15,6 +15,7 @@ from worker.kafka.offsets import OffsetReader
 from worker.observability.metrics import Metrics
 from worker.operations.checks.lanes import last_sequence
 from worker.operations.checks.model import DatabaseFacts, KafkaFacts, NameFacts
+from worker.operations.checks.rights import may_read
 from worker.operations.checks.topics import CONFIGS
 from worker.operations.outages import Outage, database_outage, kafka_outage
 from worker.policy.registry import load_policies
@@ -32,6 +33,7 @@ _LONG_HOLD = timedelta(days=1)
 # Records to look at in each input partition; repeats may follow the last decision.
 _SAMPLES = 200
 _DECISIONS = 20
+_NOT_ALLOWED = "42501"
 
 
 async def gather(settings: Settings) -> tuple[KafkaFacts | Outage, DatabaseFacts | Outage]:
@@ -53,14 +55,23 @@ async def _kafka(settings: Settings) -> KafkaFacts | Outage:
     try:
         topics = [*settings.input_topics, settings.output_topic, settings.dead_letters_topic]
         facts = KafkaFacts(await admin.brokers(), await admin.topics(topics))
+        allowed = await _answer(admin.allowed_on_topics(topics))
+        facts.allowed_on_topics = {} if isinstance(allowed, str) else allowed
+        on_group = await _answer(admin.allowed_on_group(settings.group_id))
+        facts.allowed_on_group = None if isinstance(on_group, str) else on_group
         if facts.topics:
             facts.configs = await _answer(admin.configs(facts.topics, CONFIGS))
         else:
             facts.configs = {}
         facts.clock = await _answer(admin.clock())
         facts.members = await _answer(admin.members(settings.group_id))
-        # A partition without a leader would keep us waiting, and is a fault of its own.
-        widths = {t: s.partitions for t, s in facts.topics.items() if not s.leaderless}
+        # A partition without a leader would keep us waiting, and a topic that we may not read end
+        # the question for all: each is a fault of its own.
+        widths = {
+            topic: state.partitions
+            for topic, state in facts.topics.items()
+            if not state.leaderless and may_read(facts, topic)
+        }
         inputs = {topic: widths[topic] for topic in settings.input_topics if topic in widths}
         facts.samples = await admin.tails(inputs, _SAMPLES, _delay_of(settings))
         if (decisions := settings.output_topic) in widths:
@@ -132,10 +143,14 @@ async def _database_facts(settings: Settings, database: Database) -> DatabaseFac
         facts.missing_rights = [
             (row["role"], row["relation"], row["privileges"]) for row in missing
         ]
-    if facts.readable:
-        await _read_rows(database, facts)
-        facts.names = await _names(settings, database)
-        facts.terms = await _terms(settings, database)
+        try:
+            await _read_rows(database, facts)
+            facts.names = await _names(settings, database)
+            facts.terms = await _terms(settings, database)
+        except DatabaseFault as error:
+            if error.sqlstate != _NOT_ALLOWED:
+                raise
+            facts.hidden = True  # the missing rights are a fault of their own
     return facts
 
 
@@ -157,6 +172,7 @@ async def _read_rows(database: Database, facts: DatabaseFacts) -> None:
         held = await tx.row("check_holds", datetime.now(UTC) - _LONG_HOLD)
         asked = await tx.row("count_waiting_for_person", numbers, True)
         mode = await tx.row("mode")
+        escalations = await tx.row("count_escalations", numbers) if numbers else None
         overdue = await tx.row("count_overdue", numbers, datetime.now(UTC))
     assert notices is not None
     assert overdue is not None
@@ -168,6 +184,9 @@ async def _read_rows(database: Database, facts: DatabaseFacts) -> None:
     facts.held_long = held["orders"] if held else 0
     facts.unknown_statuses = asked["unknown_statuses"] if asked else 0
     facts.mode = mode["mode"] if mode else None
+    if escalations and facts.mode != "shadow":
+        facts.escalations = escalations["orders"]
+        facts.oldest_escalation = escalations["oldest"]
     facts.waiting = waiting["waiting"] if waiting else 0
     facts.orphans = waiting["orphans"] if waiting else 0
     facts.astray = astray["refusals"] if astray else 0

@@ -15,10 +15,13 @@ from worker.runtime.lane_runner import LaneRunner
 from worker.runtime.membership import Membership
 from worker.runtime.services import Services
 from worker.runtime.watchdog import Watchdog, standing
+from worker.storage.transaction import Transaction
 
 log = logger(__name__)
 
 _INTERVAL = 2.0
+# Seconds between two counts of the escalations, which cost more than the other questions.
+_COUNT_INTERVAL = 60.0
 # A difference between two clocks in seconds that the way to Postgres cannot explain.
 _MEASURABLE = 1.0
 
@@ -37,6 +40,8 @@ class Monitor:
         # The ends of the logs at the last observation; None while Kafka does not answer.
         self.log_ends: dict[Partition, int] | None = None
         self._waits: dict[Partition, tuple[int, float]] = {}
+        # When the escalations of which lanes were counted.
+        self._counted: tuple[float, list[int]] | None = None
         for part in Readiness:
             # Computed at each scrape: it must not freeze together with the part that it reports.
             self._metrics.ready.labels(part).set_function(partial(health.at_work, part))
@@ -116,6 +121,7 @@ class Monitor:
                 asked = await session.row("count_waiting_for_person", lanes, 0 in lanes)
                 if astray and astray["refusals"]:
                     await session.execute("clear_astray", lanes)
+                escalations = await self._escalations(session, lanes)
                 backlog = await session.rows("outbox_backlog", lanes)
                 if (after := self._services.settings.outage_after) is not None:
                     for outage in await session.rows("record_heartbeat", after):
@@ -131,6 +137,12 @@ class Monitor:
         assert waiting is not None
         assert astray is not None
         assert asked is not None
+        if escalations is not None:
+            oldest = escalations["oldest"]
+            age = (now - oldest).total_seconds() if oldest else 0.0
+            self._metrics.escalation_age.set(max(0.0, age))
+            waits = self._metrics.waiting_for_person.labels(Waiting.ESCALATIONS)
+            waits.set(escalations["orders"])
         self._metrics.orphan_orders.set(waiting["orphans"])
         self._metrics.astray_refusals.set(astray["refusals"])
         if self._services.settings.astray_refusals == "escalate":
@@ -149,6 +161,23 @@ class Monitor:
         self._metrics.overdue.set(overdue["overdue"])
         age = (now - overdue["oldest"]).total_seconds() if overdue["oldest"] else 0.0
         self._metrics.overdue_age.set(age)
+
+    async def _escalations(
+        self, session: Transaction, lanes: list[int]
+    ) -> Mapping[str, Any] | None:
+        """Those that wait for a person; ``None`` if they were counted a moment ago.
+
+        In shadow mode nobody waits for anything.
+        """
+        at, lanes = self._clock.monotonic(), sorted(lanes)
+        if self._counted is not None:
+            since, counted = self._counted
+            if counted == lanes and at - since < _COUNT_INTERVAL:
+                return None
+        asked = [] if self._services.settings.mode == "shadow" else lanes
+        found = await session.row("count_escalations", asked) if asked else None
+        self._counted = (at, lanes)
+        return found or {"orders": 0, "oldest": None}
 
     def _clock_skew(self, runners: list[LaneRunner]) -> None:
         clocks = self._services.clocks

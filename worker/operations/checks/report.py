@@ -10,6 +10,7 @@ from worker.operations.checks.model import Check, DatabaseFacts, KafkaFacts, Sta
 from worker.operations.checks.names import name_checks
 from worker.operations.checks.publishers import publisher_checks
 from worker.operations.checks.registry import registry_check
+from worker.operations.checks.rights import right_checks
 from worker.operations.checks.topics import topic_checks
 from worker.operations.checks.worker import rule_checks
 from worker.operations.format import count
@@ -31,6 +32,7 @@ def checks(
         yield Check("kafka", Status.FAULT, kafka.finding, kafka.cure)
     else:
         yield Check("kafka", Status.OK, count(kafka.brokers, "broker"))
+        yield from right_checks(settings, kafka)
         yield from topic_checks(settings, kafka)
         yield from publisher_checks(settings, kafka)
         yield from worker_checks(settings, kafka)
