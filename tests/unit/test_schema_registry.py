@@ -22,7 +22,6 @@ from tests.support.waiting import eventually
 from tests.unit.test_avro import logical, record, written
 from worker.ingest.decoder import Decoder
 from worker.ingest.entry import Entry
-from worker.ingest.registry.client import RegistryAway, RegistryClient
 from worker.ingest.registry.schemas import Schemas, SchemasMissing
 from worker.ingest.rows import Rows, decode_into
 from worker.observability.guards import Guards
@@ -33,6 +32,7 @@ from worker.operations.checks.registry import registry_check
 from worker.operations.registry import fault_of_registry
 from worker.policy.registry import load_policies
 from worker.records import Record, Refusal
+from worker.registry.client import RegistryAway, RegistryClient
 from worker.settings import Settings
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -2,7 +2,7 @@
 
 from importlib.util import find_spec
 
-from worker.ingest.registry.client import RegistryAway, RegistryClient
+from worker.registry.client import RegistryAway, RegistryClient
 from worker.settings import Settings
 
 

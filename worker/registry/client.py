@@ -9,7 +9,7 @@ from urllib.parse import quote
 import aiohttp
 
 from worker.errors import PlazoError
-from worker.ingest.registry.framing import SchemaId
+from worker.registry.wire import SchemaId
 from worker.settings import Settings
 
 # Of an answer. Schemas of events have some thousand characters.
