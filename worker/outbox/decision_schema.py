@@ -25,7 +25,7 @@ from worker.settings import Settings
 
 log = logger(__name__)
 
-_LONGEST_PAUSE: Final = 15.0
+_LONGEST_PAUSE: Final = 5.0
 
 
 class DecisionSchema:
