@@ -224,6 +224,16 @@ class Settings(BaseSettings):
     decisions_topic: str = Field(
         "marketplace.stock-deadline-decisions", min_length=1, description="Output: decisions."
     )
+    decisions_encoding: Literal["json", "json-schema", "avro"] = Field(
+        "json",
+        description="Encoding of decisions: plain `json`, or by the schema registry as "
+        "`json-schema` or `avro` (needs `plazo[registry]`).",
+    )
+    decisions_schema: Literal["register", "look-up"] = Field(
+        "register",
+        description="Whether the worker registers the schema of decisions if the registry does "
+        "not have it, or only looks it up.",
+    )
     mode: Literal["live", "shadow"] = Field(
         "live",
         description="`shadow` is a dry run: it decides as `live` does, and publishes `would-…` "
@@ -573,6 +583,11 @@ class Settings(BaseSettings):
     def _registry_is_whole(self) -> Self:
         urls = self.schema_registry_urls
         user, password = self.schema_registry_username, self.schema_registry_password
+        if self.decisions_encoding != "json" and not urls:
+            raise ValueError(
+                f"PLAZO_DECISIONS_ENCODING={self.decisions_encoding} needs "
+                "PLAZO_SCHEMA_REGISTRY_URL"
+            )
         if self.schema_registry_url and not urls:
             raise ValueError("PLAZO_SCHEMA_REGISTRY_URL holds no URL")
         for parts in map(urlsplit, urls):

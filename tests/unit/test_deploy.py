@@ -113,7 +113,7 @@ def test_every_guard_has_an_alert() -> None:
     left_out = set(re.findall(r'reason!~"([^"]+)"', held)[0].split("|"))
     assert left_out == {
         Guard.MASS_CANCEL, Guard.SILENT_FEED, Guard.HALTED, Guard.FAILING, Guard.ASTRAY,
-        Guard.REGISTRY,
+        Guard.REGISTRY, Guard.DECISIONS_SCHEMA,
     }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from worker.cli.context import finish
 from worker.cli.errors import print_error
 from worker.cli.help import Commands
 from worker.cli.options import AsJson
@@ -85,7 +86,8 @@ def checked(
         name = next(iter(settings.foreign_formats))
     content = checked_content(file, as_json=as_json)
     try:
-        return check(content, settings, registry.load_policies(settings), name)
+        policies = registry.load_policies(settings)
+        return finish(settings, check(content, settings, policies, name))
     except (FormatInvalid, PolicyInvalid) as error:
         refuse(error.faults, as_json=as_json)
 

@@ -61,8 +61,6 @@ from worker.ingest.parse_errors import (
     validation_refusal,
 )
 from worker.ingest.registry.framing import (
-    FRAME,
-    SchemaId,
     framed_key,
     framed_value,
     is_json,
@@ -71,6 +69,7 @@ from worker.ingest.registry.framing import (
 from worker.ingest.registry.schemas import Schemas, SchemasMissing
 from worker.ingest.wrappings import read_wrapped
 from worker.records import LONGEST_KEY, MOST_HEADERS, NOT_INFLATED, Record, Refusal, timestamp_of
+from worker.registry.wire import FRAME, SchemaId
 from worker.settings import Settings
 
 _JSON: Final = events.CONTENT_TYPE.encode()

@@ -31,6 +31,8 @@ class Guard(StrEnum):
     ASTRAY = "astray"  # a refused act names no known order: silent orders escalate
     SILENT_FEED = "silent-feed"  # orders arrive, and status changes do not
     REGISTRY = "registry"  # a lane waits for a schema of its records
+    # Decisions wait to be published: the registry does not give or take their schema.
+    DECISIONS_SCHEMA = "decisions-schema"
 
 
 class RegistryAnswer(StrEnum):
@@ -39,6 +41,7 @@ class RegistryAnswer(StrEnum):
     FOUND = "found"
     UNKNOWN = "unknown"
     AWAY = "away"
+    REFUSED = "refused"  # it does not register the schema of decisions
 
 
 class Tells(StrEnum):

@@ -1,7 +1,7 @@
 """Gathers the facts for `plazo check` from Kafka and Postgres."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -10,7 +10,8 @@ from schemas.models import OrderStatusChanged
 from worker.domain.policy import Policy
 from worker.errors import DatabaseFault, KafkaUnavailable, PolicyInvalid
 from worker.ingest.decoder import Decoder
-from worker.kafka.admin import KafkaAdmin, NotAnswered, Skew
+from worker.ingest.registry.schemas import RegistryNotInstalled, Schemas, SchemasMissing
+from worker.kafka.admin import KafkaAdmin, NotAnswered, Sample, Skew
 from worker.kafka.offsets import OffsetReader
 from worker.observability.metrics import Metrics
 from worker.operations.checks.lanes import last_sequence
@@ -18,8 +19,10 @@ from worker.operations.checks.model import DatabaseFacts, KafkaFacts, NameFacts
 from worker.operations.checks.rights import may_read
 from worker.operations.checks.topics import CONFIGS
 from worker.operations.outages import Outage, database_outage, kafka_outage
+from worker.operations.registry_schemas import learn, registry_schemas
 from worker.policy.registry import load_policies
-from worker.records import Record, timestamp_of
+from worker.records import Partition, Record, timestamp_of
+from worker.registry.wire import SchemaId
 from worker.settings import Settings
 from worker.storage.database import Database
 from worker.storage.migrations import serves
@@ -73,7 +76,7 @@ async def _kafka(settings: Settings) -> KafkaFacts | Outage:
             if not state.leaderless and may_read(facts, topic)
         }
         inputs = {topic: widths[topic] for topic in settings.input_topics if topic in widths}
-        facts.samples = await admin.tails(inputs, _SAMPLES, _delay_of(settings))
+        facts.samples = await _samples(settings, admin, inputs)
         if (decisions := settings.output_topic) in widths:
             tails = await admin.tails({decisions: widths[decisions]}, _DECISIONS)
             facts.published = {n: last_sequence(samples) for (_, n), samples in tails.items()}
@@ -84,20 +87,41 @@ async def _kafka(settings: Settings) -> KafkaFacts | Outage:
         await admin.close()
 
 
-def _delay_of(settings: Settings) -> Callable[[Record], float | None]:
-    """How long after its act a record was published, in seconds; others have no delay."""
-    decoder = Decoder.of(settings, settings.stock_window + settings.grace)
-    # No act of a sample lies too far ahead to be looked at.
-    latest = datetime.max.replace(tzinfo=UTC) - settings.max_clock_skew
+async def _samples(
+    settings: Settings, admin: KafkaAdmin, inputs: Mapping[str, int]
+) -> Mapping[Partition, Sequence[Sample]]:
+    """The last records, read twice if a schema of the registry has to be asked for in between."""
+    try:
+        async with registry_schemas(settings) as schemas:
+            delays = _Delays(settings, schemas)
+            found = await admin.tails(inputs, _SAMPLES, delays.of)
+            if await learn(settings, schemas, delays.missing):
+                found = await admin.tails(inputs, _SAMPLES, delays.of)
+    except RegistryNotInstalled:  # a check of its own
+        return await admin.tails(inputs, _SAMPLES, _Delays(settings, None).of)
+    return found
 
-    def delay(record: Record) -> float | None:
-        found = decoder.decode(record, latest)
+
+class _Delays:
+    """How long after its act a record was published."""
+
+    def __init__(self, settings: Settings, schemas: Schemas | None) -> None:
+        self.decoder = Decoder.of(settings, settings.stock_window + settings.grace, schemas)
+        self.missing: set[SchemaId] = set()
+        # No act of a sample lies too far ahead to be looked at.
+        self._latest = datetime.max.replace(tzinfo=UTC) - settings.max_clock_skew
+
+    def of(self, record: Record) -> float | None:
+        """The delay in seconds; other records, and those whose schema is not known, have none."""
+        try:
+            found = self.decoder.decode(record, self._latest)
+        except SchemasMissing as error:
+            self.missing |= {*error.schemas}
+            return None
         for event in found if isinstance(found, tuple) else (found,):
             if isinstance(event, OrderStatusChanged):
                 return (timestamp_of(record.timestamp) - event.occurred_at).total_seconds()
         return None
-
-    return delay
 
 
 async def _with_bounds(settings: Settings, facts: KafkaFacts) -> KafkaFacts | Outage:

@@ -52,6 +52,28 @@ class KafkaFacts:
 
 
 @dataclass(slots=True)
+class DecisionsSchemaFacts:
+    """What the schema registry says of the schema of decisions.
+
+    ``refusal`` is why it would not register it, ``fault`` why it does not say.
+    """
+
+    subject: str
+    id: int | None = None
+    refusal: str | None = None
+    fault: str | None = None
+    mode: str = ""
+
+
+@dataclass(slots=True)
+class RegistryFacts:
+    """Why the schema registry cannot be used, if so; and the schema of decisions, if it is used."""
+
+    fault: str | None = None
+    decisions: DecisionsSchemaFacts | None = None
+
+
+@dataclass(slots=True)
 class NameFacts:
     """Facts about the names of sellers and orders, from a part of the orders.
 
