@@ -32,7 +32,7 @@ def kept(record: Record, event: Any, *, whole: bool) -> bytes:
 
 
 def _adds_fields(part: Any) -> bool:
-    return part.__pydantic_extra__ != {}
+    return bool(part.__pydantic_extra__ != {})
 
 
 def _parts(event: Any) -> Iterator[Any]:
