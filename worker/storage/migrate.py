@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections.abc import Awaitable, Callable
 
 import asyncpg
 from alembic import command
@@ -14,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from worker.errors import DatabaseUnavailable
+from worker.errors import DatabaseUnavailable, PlazoError
 from worker.storage.migrations import HEAD, VERSIONS
 from worker.storage.statements import sql
 
@@ -42,22 +43,54 @@ async def migrate(database_url: str, *, by: str = "a job") -> str:
     engine = create_async_engine(
         url, poolclass=NullPool, async_creator=lambda: asyncpg.connect(database_url)
     )
-    give_up_at = time.monotonic() + _TRY_FOR
+
+    async def upgrade() -> None:
+        async with engine.connect() as connection:
+            await connection.run_sync(_upgrade, by)
+            await connection.commit()
+
     try:
-        while True:
-            try:
-                async with engine.connect() as connection:
-                    await connection.run_sync(_upgrade, by)
-                    await connection.commit()
-                return HEAD
-            except (asyncpg.PostgresError, DBAPIError, OSError) as error:
-                cause = getattr(error, "orig", error)
-                state = getattr(cause, "sqlstate", None) or "-"
-                if state != _LOCK_NOT_AVAILABLE or time.monotonic() > give_up_at:
-                    raise DatabaseUnavailable(type(cause).__name__, state) from None
-            await asyncio.sleep(_PAUSE)
+        await _until_unlocked(upgrade)
+        return HEAD
     finally:
         await engine.dispose()
+
+
+async def grant(database_url: str, statements: str) -> None:
+    """Run grants.sql, which is one transaction; safe beside workers and when repeated.
+
+    Raises:
+        DatabaseUnavailable: as ``migrate``.
+        PlazoError: a role does not exist.
+    """
+
+    async def run() -> None:
+        connection = await asyncpg.connect(database_url)
+        try:
+            # Of the session: it goes with the connection. Two at once would fail.
+            await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+            await connection.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT}'")
+            await connection.execute(statements)
+        except asyncpg.UndefinedObjectError:
+            raise PlazoError("a role does not exist: run roles.sql first") from None
+        finally:
+            await connection.close()
+
+    await _until_unlocked(run)
+
+
+async def _until_unlocked(step: Callable[[], Awaitable[None]]) -> None:
+    """Run a step of the owner; again, while a table that it needs is locked."""
+    give_up_at = time.monotonic() + _TRY_FOR
+    while True:
+        try:
+            return await step()
+        except (asyncpg.PostgresError, DBAPIError, OSError) as error:
+            cause = getattr(error, "orig", error)
+            state = getattr(cause, "sqlstate", None) or "-"
+            if state != _LOCK_NOT_AVAILABLE or time.monotonic() > give_up_at:
+                raise DatabaseUnavailable(type(cause).__name__, state) from None
+        await asyncio.sleep(_PAUSE)
 
 
 def _upgrade(connection: Connection, by: str) -> None:
