@@ -21,7 +21,7 @@ HAVE_KAFKA := $(if $(filter embedded,$(PLAZO_TEST_KAFKA)),,$(and $(shell command
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help image image-test release setup run test simulate simulate-mutants specification chaos fuzz bench endurance kafka registry lint audit format generate docs sbom lock clean
+.PHONY: help setup run test simulate simulate-mutants specification chaos fuzz bench endurance kafka registry image image-test helm manifests cluster release lint audit format generate docs sbom lock clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,12 @@ kafka: $(TEST) ## Fetch Apache Kafka for the tests (needs Java 17 and Maven)
 
 registry: $(TEST) ## Fetch Apicurio Registry for the tests (needs Java 17 and Maven)
 	@$(VENV)/bin/python -m tests.support.apicurio
+
+helm: $(TEST) ## Build helm, and store what the chart makes for the tests (needs Go 1.25)
+	@$(VENV)/bin/python -m tests.support.helm
+
+manifests: $(TEST) ## Show manifests and chart to a real API server (needs Go 1.26 and Debian's etcd-server)
+	$(VENV)/bin/python -m tests.cluster --manifests $(ARGS)
 
 lint: $(TEST) ## Check style, types and the direction of imports
 	$(VENV)/bin/ruff check $(SOURCES)

@@ -1,4 +1,4 @@
-"""Writes the PrometheusRule of the component: ``python -m deploy.kubernetes.generate``."""
+"""Writes the alerts for component and chart: ``python -m deploy.kubernetes.generate``."""
 
 from pathlib import Path
 from typing import Any
@@ -7,6 +7,8 @@ import yaml
 
 FILE = Path(__file__).parent / "components/prometheus-rule/prometheus-rule.yaml"
 RULES = Path(__file__).parents[1] / "prometheus/plazo.rules.yaml"
+# A chart cannot read a file outside of itself.
+CHART_RULES = Path(__file__).parents[1] / "helm/plazo/files/plazo.rules.yaml"
 
 
 def prometheus_rule() -> dict[str, Any]:
@@ -22,3 +24,4 @@ def prometheus_rule() -> dict[str, Any]:
 if __name__ == "__main__":
     made = yaml.safe_dump(prometheus_rule(), sort_keys=False, allow_unicode=True, width=1000)
     FILE.write_text(f"# Generated from deploy/prometheus/plazo.rules.yaml.\n{made}", "utf-8")
+    CHART_RULES.write_bytes(RULES.read_bytes())

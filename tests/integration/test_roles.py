@@ -18,8 +18,9 @@ from tests.support.processes import WorkerProcess
 from tests.support.topics import Topics
 from tests.support.waiting import eventually
 from worker.dev.postgres import EmbeddedPostgres
-from worker.errors import DatabaseUnavailable
-from worker.storage.migrate import migrate
+from worker.errors import DatabaseUnavailable, PlazoError
+from worker.operations import assets
+from worker.storage.migrate import grant, migrate
 
 SQL = Path(__file__).parents[2] / "deploy" / "postgres"
 # The wheel's server is built without TLS; Debian's is not.
@@ -83,8 +84,11 @@ async def secure() -> AsyncIterator[SecurePostgres]:
         for role in ROLES:
             await postgres.run("postgres", f"ALTER ROLE {role} PASSWORD '{PASSWORD}'")
         await migrate(postgres.url("plazo_owner"))
-        grants = (SQL / "grants.sql").read_text()
-        await postgres.run("plazo_owner", grants, grants)
+        with pytest.raises(PlazoError, match=r"run roles\.sql"):
+            await grant(postgres.url("plazo_owner"), "GRANT plazo_nobody TO plazo_reader")
+        # By both ways that the guide names.
+        await postgres.run("plazo_owner", (SQL / "grants.sql").read_text())
+        await grant(postgres.url("plazo_owner"), assets.grants())
         yield postgres
 
 
@@ -112,8 +116,10 @@ async def test_a_worker_needs_no_more_than_its_role(
     reader._arguments = ("explain", "c")
     assert await reader.start().wait() == 0
     assert "could not be read" in reader.output
-    # Each other command with the role that the guide gives it.
+    # Each other command with the role that the guide gives it. The owner grants the reader anew.
+    await secure.run("plazo_owner", "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM plazo_reader")
     for role, arguments, said in (
+        ("plazo_owner", ("migrate", "--grants", "--json"), '"grants": true'),
         ("plazo_reader", ("orders", "--json"), '"order_id": "b"'),
         ("plazo_reader", ("decisions", "--json"), '"kind": "decision-revoked"'),
         ("plazo_reader", ("outlook", "--json"), '"auto_cancels"'),

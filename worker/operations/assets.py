@@ -39,6 +39,11 @@ def nearest_runbook(name: str) -> str:
     return names[get_close_matches(name.casefold(), names, 1, cutoff=0.0)[0]]
 
 
+def grants() -> str:
+    """The privileges of the roles, as SQL for their owner."""
+    return _root().joinpath("postgres/grants.sql").read_text("utf-8")
+
+
 def write(directory: Path) -> list[Path]:
     """Write all files below a directory, over those of the same names; return their paths.
 

@@ -3,13 +3,17 @@
 import asyncio
 import json
 import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import asyncpg
 
-from worker.errors import DatabaseUnavailable, SchemaNotCurrent
+from worker.errors import DatabaseUnavailable, PlazoError, SchemaNotCurrent
 from worker.storage.faults import FAULTS
 from worker.storage.migrations import HEAD, STEPS, serves
 from worker.storage.statements import sql
+
+T = TypeVar("T")
 
 # Any constant that no other program uses on this database.
 _LOCK = 0x506C617A6F
@@ -33,15 +37,47 @@ async def migrate(database_url: str, *, by: str = "a job") -> str:
         DatabaseUnavailable: the database cannot be reached, or refuses a step.
         SchemaNotCurrent: the schema has a version that no Plazo ever had.
     """
+
+    async def upgrade() -> str:
+        connection = await asyncpg.connect(database_url)
+        try:
+            async with connection.transaction():
+                return await _upgrade(connection, by)
+        finally:
+            await connection.close()
+
+    return await _until_unlocked(upgrade)
+
+
+async def grant(database_url: str, statements: str) -> None:
+    """Run grants.sql, which is one transaction; safe beside workers and when repeated.
+
+    Raises:
+        DatabaseUnavailable: as ``migrate``.
+        PlazoError: a role does not exist.
+    """
+
+    async def run() -> None:
+        connection = await asyncpg.connect(database_url)
+        try:
+            # Of the session: it goes with the connection. Two at once would fail.
+            await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+            await connection.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT}'")
+            await connection.execute(statements)
+        except asyncpg.UndefinedObjectError:
+            raise PlazoError("a role does not exist: run roles.sql first") from None
+        finally:
+            await connection.close()
+
+    await _until_unlocked(run)
+
+
+async def _until_unlocked(step: Callable[[], Awaitable[T]]) -> T:
+    """Run a step of the owner; again, while a table that it needs is locked."""
     give_up_at = time.monotonic() + _TRY_FOR
     while True:
         try:
-            connection = await asyncpg.connect(database_url)
-            try:
-                async with connection.transaction():
-                    return await _upgrade(connection, by)
-            finally:
-                await connection.close()
+            return await step()
         except FAULTS as error:
             state = getattr(error, "sqlstate", None) or "-"
             if state != _LOCK_NOT_AVAILABLE or time.monotonic() > give_up_at:

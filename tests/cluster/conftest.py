@@ -1,0 +1,43 @@
+"""The cluster, one for a whole run.
+
+Nothing here is collected unless a path in this directory is named, as by `make cluster`.
+"""
+
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from .control_plane import ControlPlane
+from .programs import CRDS
+
+HERE = Path(__file__).parent
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    named = (Path(argument.partition("::")[0]).resolve() for argument in config.args)
+    return None if any(path.is_relative_to(HERE) for path in named) else True
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.timeout(600))
+
+
+@pytest.fixture(scope="session")
+def home() -> Iterator[Path]:
+    """Not pytest's directory: the path of a socket may have no more than 107 characters."""
+    with tempfile.TemporaryDirectory(prefix="plazo-", ignore_cleanup_errors=True) as directory:
+        yield Path(directory)
+
+
+@pytest.fixture(scope="session")
+async def plane(home: Path) -> AsyncIterator[ControlPlane]:
+    """An API server that knows the operators' resources and nothing else."""
+    async with ControlPlane(home, whole="PLAZO_CLUSTER_IMAGE" in os.environ) as started:
+        started.kubectl("apply", "--server-side", f"--filename={CRDS}")
+        await started.wait("Established", "crds")
+        yield started
