@@ -268,6 +268,11 @@ class Settings(BaseSettings):
         timedelta(days=30),
         description="Longest hold of a verdict; then a silent order escalates.",
     )
+    clock_wait: Positive = Field(
+        timedelta(days=7),
+        description="An order whose clock has not started for longer waits for a person, who is "
+        "told by an alert. It stays as it is.",
+    )
     before_adoption: Literal["keep", "escalate", "decide"] = Field(
         "keep",
         description="Orders whose deadline was over when this installation began: `keep` gives "

@@ -82,6 +82,7 @@ class Waiting(StrEnum):
     ORPHANS = "orphans"  # orders with acts and no order-created for an hour
     ASTRAY = "astray-refusals"  # refused acts that name no known order
     UNKNOWN = "unknown-statuses"  # words of the last day that no table knew
+    CLOCKS = "clocks"  # orders whose clock has not started for PLAZO_CLOCK_WAIT
     ESCALATIONS = "escalations"  # orders of the last week that a person has to decide
 
 
