@@ -60,8 +60,7 @@ async def grant(database_url: str, statements: str) -> None:
     async def run() -> None:
         connection = await asyncpg.connect(database_url)
         try:
-            # Of the session: it goes with the connection. Two at once would fail.
-            await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+            await connection.execute(sql("lock_session"), _LOCK)
             await connection.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT}'")
             await connection.execute(statements)
         except asyncpg.UndefinedObjectError:
