@@ -42,6 +42,10 @@ from worker.durations import duration
 from worker.settings_file import SettingsFile, read_settings_file
 
 
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
 def _duration(value: object) -> object:
     return duration(value) if isinstance(value, str) else value
 
@@ -460,8 +464,8 @@ class Settings(BaseSettings):
         description="Keeps accepted records whole in Postgres. Off: only the fields of the "
         "contract, so that no other personal data is stored.",
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Lowest level that is logged."
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = (
+        Field("info", description="Lowest level that is logged.")
     )
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="`auto` is `console` on a terminal and `json` elsewhere."

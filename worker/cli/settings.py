@@ -24,6 +24,7 @@ _PLAIN = {
     "Field required": "missing",
     "datetime.timedelta(0)": "0",
     "Value should have": "must have",
+    "items after validation, not": "characters, and has",
     " after validation, not": ", and has",
 }
 
