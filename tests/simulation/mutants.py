@@ -807,6 +807,21 @@ PLANTED = (
             ),
         ),
     ),
+    PlantedFault(
+        "a record that compaction removed is taken for another log",
+        "no lane halts without a reason",
+        2000,
+        148,
+        (
+            (
+                "worker/freshness/same_log.py",
+                "    for partition, timestamp in found.items():\n"
+                "        if timestamp != marks[partition].timestamp:\n",
+                "    for partition in marks:\n"
+                "        if found.get(partition) != marks[partition].timestamp:\n",
+            ),
+        ),
+    ),
 )
 
 # Real faults whose moment is too short for the seeds that were run: nothing here shows them yet.
