@@ -3,6 +3,9 @@
 The interpreter of the library asks each node for its kind, for each record again. The kinds that
 mappings use most are functions here, with the same results and the same steps; the interpreter
 keeps the others.
+
+A function counts its steps, and only whatever repeats looks whether they are too many: between two
+such looks there are no more steps than an expression has nodes.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,11 +17,10 @@ from jmespath.visitor import TreeInterpreter
 class Steps(Protocol):
     """The record that an expression is evaluated on, and the steps that it may take."""
 
-    root: Any
-    recorded_at: str
+    steps: int
 
     def charge(self, steps: int) -> None:
-        """Count steps."""
+        """Count steps, and refuse the record if there are too many."""
 
     def charge_for(self, value: Any) -> None:
         """Count the steps that it takes to look at a value."""
@@ -57,7 +59,7 @@ def _field(node: Any) -> Run:
     name = node["value"]
 
     def run(steps: Steps, value: Any) -> Any:
-        steps.charge(1)
+        steps.steps += 1
         return value.get(name) if type(value) is dict else None
 
     return run
@@ -67,7 +69,7 @@ def _chain(node: Any) -> Run:
     parts = _parts(node)
 
     def run(steps: Steps, value: Any) -> Any:
-        steps.charge(1)
+        steps.steps += 1
         for part in parts:
             value = part(steps, value)
         return value
@@ -77,7 +79,7 @@ def _chain(node: Any) -> Run:
 
 def _itself(_node: Any) -> Run:
     def run(steps: Steps, value: Any) -> Any:
-        steps.charge(1)
+        steps.steps += 1
         return value
 
     return run
@@ -87,7 +89,7 @@ def _literal(node: Any) -> Run:
     literal = node["value"]
 
     def run(steps: Steps, _value: Any) -> Any:
-        steps.charge(1)
+        steps.steps += 1
         return literal
 
     return run
@@ -97,7 +99,7 @@ def _index(node: Any) -> Run:
     index = node["value"]
 
     def run(steps: Steps, value: Any) -> Any:
-        steps.charge(1)
+        steps.steps += 1
         if isinstance(value, list) and -len(value) <= index < len(value):
             return value[index]
         return None
@@ -111,7 +113,7 @@ def _comparator(node: Any) -> Run:
     by_order = node["value"] not in ("eq", "ne")
 
     def run(steps: Steps, value: Any) -> Any:
-        steps.charge(1)
+        steps.steps += 1
         one, other = left(steps, value), right(steps, value)
         # Lists and objects are compared whole.
         steps.charge_for(one)
@@ -129,7 +131,7 @@ def _or(node: Any) -> Run:
     left, right = _parts(node)
 
     def run(steps: Steps, value: Any) -> Any:
-        steps.charge(1)
+        steps.steps += 1
         found = left(steps, value)
         return right(steps, value) if _is_false(found) else found
 
@@ -140,7 +142,7 @@ def _and(node: Any) -> Run:
     left, right = _parts(node)
 
     def run(steps: Steps, value: Any) -> Any:
-        steps.charge(1)
+        steps.steps += 1
         found = left(steps, value)
         return found if _is_false(found) else right(steps, value)
 
@@ -151,12 +153,12 @@ def _select(node: Any) -> Run:
     parts = [(pair["value"], compiled(pair["children"][0])) for pair in node["children"]]
 
     def run(steps: Steps, value: Any) -> Any:
-        steps.charge(1)
+        steps.steps += 1
         if value is None:
             return None
         found = {}
         for name, part in parts:
-            steps.charge(1)  # for the pair
+            steps.steps += 1  # for the pair
             found[name] = part(steps, value)
         return found
 
@@ -167,12 +169,16 @@ def _projection(node: Any) -> Run:
     base, part = _parts(node)
 
     def run(steps: Steps, value: Any) -> Any:
-        steps.charge(1)
+        steps.steps += 1
         found = base(steps, value)
         if not isinstance(found, list):
             return None
-        results = (part(steps, one) for one in found)
-        return [one for one in results if one is not None]
+        results = []
+        for each in found:
+            steps.charge(0)
+            if (one := part(steps, each)) is not None:
+                results.append(one)
+        return results
 
     return run
 
@@ -181,12 +187,16 @@ def _filter(node: Any) -> Run:
     base, part, only = _parts(node)
 
     def run(steps: Steps, value: Any) -> Any:
-        steps.charge(1)
+        steps.steps += 1
         found = base(steps, value)
         if not isinstance(found, list):
             return None
-        results = (part(steps, one) for one in found if not _is_false(only(steps, one)))
-        return [one for one in results if one is not None]
+        results = []
+        for each in found:
+            steps.charge(0)
+            if not _is_false(only(steps, each)) and (one := part(steps, each)) is not None:
+                results.append(one)
+        return results
 
     return run
 
@@ -195,7 +205,7 @@ def _flatten(node: Any) -> Run:
     (base,) = _parts(node)
 
     def run(steps: Steps, value: Any) -> Any:
-        steps.charge(1)
+        steps.steps += 1
         found = base(steps, value)
         if not isinstance(found, list):
             return None
@@ -216,7 +226,7 @@ def _function(node: Any) -> Run | None:
         return None  # its function wants the interpreter
 
     def run(steps: Steps, value: Any) -> Any:
-        steps.charge(1)
+        steps.steps += 1
         return steps.call(name, [part(steps, value) for part in parts])
 
     return run

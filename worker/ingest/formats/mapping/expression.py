@@ -92,7 +92,9 @@ class Scope:
             TooCostly: it takes too many steps.
         """
         try:
-            return run(self, value)
+            found = run(self, value)
+            self.charge(0)
+            return found
         except (JMESPathError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
             # Their messages quote the value.
             raise NotApplicable(type(error).__name__) from None
