@@ -307,6 +307,7 @@ async def test_an_operator_settles_what_waits_for_a_person(
     assert await worker.sigterm() == 0
     for words in (
         ("dead-letters", "list", "--json"),
+        ("dead-letters", "sources", "--json"),
         ("dead-letters", "discard", "--all", "--yes", "--by", "operator"),
         ("brake", "escalate", "--for", "1h", "--by", "operator"),
         ("brake", "reset", "--by", "operator"),
