@@ -24,6 +24,7 @@ from worker.operations.topics import PARTITIONS
 from worker.settings import Settings
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
+PYPROJECT = (DEPLOY.parent / "pyproject.toml").read_text("utf-8")
 RULES = DEPLOY / "prometheus" / "plazo.rules.yaml"
 RUNBOOKS = DEPLOY / "runbooks"
 PAGES = sorted(RUNBOOKS.glob("P*.md"))
@@ -170,8 +171,8 @@ def test_the_image_is_as_the_linter_wants_it() -> None:
 
 def test_the_image_holds_nothing_whose_hash_is_not_locked() -> None:
     text = (DEPLOY / "Dockerfile").read_text().replace("\\\n", " ")
-    installed = re.findall(r"bin/python install (.*?)(?:&&|\n)|pip install (.*?)(?:&&|\n)", text)
-    assert len(installed) == 3
+    installed = re.findall(r"bin/python install (.*?)(?:&&|;|\n)|pip install (.*?)(?:&&|\n)", text)
+    assert len(installed) == 4
     for options in map("".join, installed):
         ours = "--no-deps /wheels/" in options
         assert ours or re.search(
@@ -184,9 +185,20 @@ def test_the_image_holds_nothing_whose_hash_is_not_locked() -> None:
         for name in ("build", "dev")
     ]
     assert locked[0] == locked[1] != []
-    let_through = (DEPLOY.parent / ".dockerignore").read_text().splitlines()
-    for copied in re.findall(r"^COPY (?!--from)(.*) \S+$", text, re.MULTILINE):
-        assert {f"!{source}" for source in copied.split()} <= set(let_through)
+
+
+def test_only_what_is_listed_gets_into_a_build() -> None:
+    """A checkout may hold keys, data and other environments."""
+    first, *lines = (DEPLOY.parent / ".dockerignore").read_text().splitlines()
+    assert first == "*"
+    let_through = [line.removeprefix("!") for line in lines if line.startswith("!")]
+    assert all((DEPLOY.parent / name).exists() for name in let_through)
+    text = (DEPLOY / "Dockerfile").read_text()
+    used = re.findall(r"/src/(deploy/\S+?\.(?:py|txt))", text)
+    used += re.findall(r'^"(deploy/\S+)" = "worker/assets', PYPROJECT, re.MULTILINE)
+    assert len(used) > 8
+    used = [one.replace("${EXTRAS:+-}", "-").replace("${EXTRAS}", "otel") for one in used]
+    assert {*used, "worker", "schemas", "pyproject.toml", "README.md", "LICENSE"} == {*let_through}
 
 
 @pytest.mark.parametrize("file", RESOURCES, ids=lambda file: file.name)
