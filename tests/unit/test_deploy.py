@@ -336,6 +336,22 @@ def test_kustomize_builds_it_all(tmp_path: Path) -> None:
             kubernetes_validate.validate(resource, "1.34", strict=True)
 
 
+def test_programs_of_the_machine_reach_the_kafka_of_the_compose_file() -> None:
+    """A client is sent to the address that its listener advertises, so the port has to be open."""
+    kafka = yaml.safe_load((DEPLOY / "compose/compose.yaml").read_text())["services"]["kafka"]
+    listens, advertised = (
+        dict(re.findall(r"(\w+)://([^,]*)", kafka["environment"][name]))
+        for name in ("KAFKA_LISTENERS", "KAFKA_ADVERTISED_LISTENERS")
+    )
+    kinds = kafka["environment"]["KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"].split(",")
+    assert {kind.partition(":")[0] for kind in kinds} == {*listens}
+    (opened,) = kafka["ports"]
+    host, outside, inside = opened.split(":")
+    assert (advertised["HOST"], listens["HOST"]) == (f"{host}:{outside}", f":{inside}")
+    between = advertised[kafka["environment"]["KAFKA_INTER_BROKER_LISTENER_NAME"]]
+    assert between == f"kafka{listens['PLAINTEXT']}"
+
+
 def test_the_compose_file_is_whole() -> None:
     file = DEPLOY / "compose" / "compose.yaml"
     made = yaml.safe_load(file.read_text())
