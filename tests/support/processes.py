@@ -23,6 +23,8 @@ class WorkerProcess:
     Output goes to ``NAME.stdout`` and ``NAME.stderr`` in ``directory``.
     """
 
+    module = "worker"
+
     def __init__(
         self,
         directory: Path,
@@ -53,7 +55,7 @@ class WorkerProcess:
         assert self._process is None or not self.alive, "it still runs"
         with self.stdout_file.open("ab") as out, self.stderr_file.open("ab") as err:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "worker", *self._arguments],
+                [sys.executable, "-m", self.module, *self._arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
