@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
         return 3
     programs.build(node=node)
     tests = _HERE / ("test_cluster.py" if node else "test_manifests.py")
-    words = [sys.executable, "-m", "pytest", "-rA", "--show-capture=no", "-p", "no:cacheprovider"]
+    words = [sys.executable, "-m", "pytest", "--capture=no", "-vv", "-p", "no:cacheprovider"]
     words += [str(tests), *more]
     if not node:
         return _unshared(words, user=os.geteuid() != 0)
