@@ -21,7 +21,7 @@ HAVE_KAFKA := $(if $(filter embedded,$(PLAZO_TEST_KAFKA)),,$(and $(shell command
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test simulate simulate-mutants specification chaos fuzz bench endurance kafka registry helm manifests cluster lint audit format generate docs sbom lock clean
+.PHONY: help setup run test simulate simulate-mutants specification chaos fuzz bench endurance kafka registry image image-test helm manifests cluster release lint audit format generate docs sbom lock clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -96,11 +96,18 @@ docs: $(DOCS) ## Build the site of docs/, runbooks and guides in site/; a broken
 	$(DOCS_VENV)/bin/zensical build --strict --config-file .site/mkdocs.yml
 	rm -rf site && mv .site/site site
 
-# What the image holds, from the same hashes. The tool is not part of it, so it is not locked with it.
-sbom: $(DEV) ## Write plazo.cdx.json: what the worker is made of, in CycloneDX
-	$(PIP) install cyclonedx-bom
-	$(VENV)/bin/cyclonedx-py requirements $(REQUIREMENTS)/worker.txt --pyproject pyproject.toml \
-		--output-reproducible --of JSON -o plazo.cdx.json
+image: ## Build the container image with Docker or Podman (ARGS="--base IMAGE@sha256:…", "--debian", "--extras otel")
+	$(PYTHON) -m deploy.image $(ARGS)
+
+# -rA: what was measured, and the reason if there is no engine.
+image-test: $(TEST) $(if $(HAVE_KAFKA),kafka) ## Build the image on Debian and run it confined, on real parts (needs podman, runc, mmdebstrap)
+	$(VENV)/bin/python -m pytest -rs --capture=no tests/image $(ARGS)
+
+release: $(TEST) ## Make wheel, sdist, image, chart, bill and checksums in dist/; publishes nothing (ARGS="--dry-run --without-image")
+	$(VENV)/bin/python -m deploy.release $(ARGS)
+
+sbom: $(TEST) ## Write plazo.cdx.json: what the worker is made of, in CycloneDX, as the image holds it
+	$(VENV)/bin/python -m deploy.image.sbom $(REQUIREMENTS)/worker.txt plazo.cdx.json
 
 # One resolution, from which the smaller sets are taken, so that tests run what production runs.
 RESOLVE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -113,6 +120,7 @@ lock: $(DEV) ## Resolve the dependencies anew (ARGS=--upgrade for the newest)
 	$(COMPILE) $(ARGS) --extra dev --extra test --extra bench --output-file $(REQUIREMENTS)/bench.txt > /dev/null
 	$(COMPILE) --extra dev --constraint $(REQUIREMENTS)/test.txt --output-file $(REQUIREMENTS)/dev.txt > /dev/null
 	$(COMPILE) --extra registry --extra webhooks --constraint $(REQUIREMENTS)/test.txt --output-file $(REQUIREMENTS)/worker.txt > /dev/null
+	$(COMPILE) --extra registry --extra webhooks --extra otel --constraint $(REQUIREMENTS)/test.txt --output-file $(REQUIREMENTS)/worker-otel.txt > /dev/null
 	sed -n 's/^fuzz = \["\(.*\)"\]$$/\1/p' pyproject.toml | $(RESOLVE) $(ARGS) --output-file $(REQUIREMENTS)/fuzz.txt - > /dev/null
 	sed -n 's/^docs = \["\(.*\)"\]$$/\1/p' pyproject.toml | $(RESOLVE) $(ARGS) --output-file $(REQUIREMENTS)/docs.txt - > /dev/null
 	echo hatchling | $(RESOLVE) --constraint $(REQUIREMENTS)/dev.txt --output-file $(REQUIREMENTS)/build.txt - > /dev/null

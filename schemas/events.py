@@ -5,6 +5,7 @@ from typing import Final
 
 SPECVERSION: Final = "1.0"
 CONTENT_TYPE: Final = "application/json"
+AVRO_CONTENT_TYPE: Final = "application/avro"
 STRUCTURED_CONTENT_TYPE: Final = "application/cloudevents+json"
 
 # Input.

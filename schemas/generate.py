@@ -1,5 +1,6 @@
-"""Write the JSON Schemas, the AsyncAPI document, the schema for Kafka Connect and the table of
-statuses in the publishers' guide: ``python -m schemas.generate [--check]``.
+"""Write the JSON Schemas, the AsyncAPI document, the schemas for Kafka Connect and for a schema
+registry, and the table of statuses in the publishers' guide:
+``python -m schemas.generate [--check]``.
 
 ``--check`` writes nothing and fails if a file is not what the models say.
 """
@@ -14,6 +15,7 @@ from . import statuses
 from .asyncapi import asyncapi
 from .connect import connect_schema
 from .json_schema import EVENTS, json_schema
+from .registered import AVRO, JSON_SCHEMA, decision_avro_schema, decision_json_schema
 
 __all__ = ["EVENTS", "documents", "json_schema", "main"]
 
@@ -27,6 +29,8 @@ def documents() -> dict[Path, str]:
     }
     files[HERE / "asyncapi.json"] = asyncapi()
     files[HERE / "connect" / "decision.json"] = connect_schema()
+    files[JSON_SCHEMA] = decision_json_schema()
+    files[AVRO] = decision_avro_schema()
     texts = {
         path: json.dumps(content, indent=2, ensure_ascii=False) + "\n"
         for path, content in files.items()

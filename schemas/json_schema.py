@@ -25,7 +25,7 @@ EVENTS: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("deadline-reminder", events.DEADLINE_REMINDER, decisions.DeadlineReminder),
 )
 
-_MORE = "`examples` lists all values of this version; later versions may add more."
+MORE: Final = "`examples` lists all values of this version; later versions may add more."
 # Of our own times: always in UTC and with six digits.
 _OUR_TIMES = ["2026-11-22T15:04:05.123000Z"]
 
@@ -86,4 +86,4 @@ def _make_open(schema: dict[str, Any]) -> None:
         schema["enum"] = [schema.pop("const")]
     if "enum" in schema:
         schema["examples"] = schema.pop("enum")
-        schema["description"] = f"{schema.get('description', '')} {_MORE}".strip()
+        schema["description"] = f"{schema.get('description', '')} {MORE}".strip()

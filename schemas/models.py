@@ -11,6 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from .statuses import STATUSES
 from .types import Currency, Labels, Money, Name, Text, Time, Trimmed
 
+OrderId = Annotated[
+    Trimmed, Field(description="The id of the order, the same in all events; capitals count.")
+]
+OccurredAt = Annotated[
+    Time, Field(description="When it happened, by the clock of who did it; not when it was sent.")
+]
+
 
 class _Input(BaseModel):
     # Identifiers and times hardly ever come twice: to look each text up among those seen before
@@ -22,7 +29,7 @@ class _Input(BaseModel):
         hide_input_in_errors=True,
         cache_strings="none",
         # Written again, no number turns into null: a line without a quantity is all of the line.
-        ser_json_inf_nan="constants",
+        ser_json_inf_nan="strings",
     )
 
 
@@ -32,8 +39,8 @@ _LINES = [{"sku": "A-1", "quantity": 1, "unit_price": "120.00"}]
 class OrderCreated(_Input):
     """An order entered the system: the seller's window opens."""
 
-    order_id: Trimmed
-    seller_id: Trimmed
+    order_id: OrderId
+    seller_id: Annotated[Trimmed, Field(description="The id of the seller; capitals count.")]
     fulfilment: Annotated[
         Trimmed,
         Field(
@@ -41,9 +48,15 @@ class OrderCreated(_Input):
             examples=["courier", "dropshipping"],
         ),
     ]
-    entered_at: Time
-    total: Money | None = None
-    currency: Currency | None = None
+    entered_at: Annotated[
+        Time, Field(description="When the order entered the system: the window begins here.")
+    ]
+    total: Money | None = Field(
+        None, description="The amount of the order. Policies compare it, nothing counts with it."
+    )
+    currency: Currency | None = Field(
+        None, description="The currency of the total. Without it no amount is compared."
+    )
     # No rule reads them, so no line costs an order its deadline.
     lines: Annotated[Any, Field(description="Any JSON, kept as it comes.", examples=[_LINES])] = (
         None
@@ -115,7 +128,7 @@ class OrderStatusChanged(_Input):
     ``partial`` say that a cancellation is one of some lines only.
     """
 
-    order_id: Trimmed
+    order_id: OrderId
     status: Annotated[
         Trimmed,
         Field(
@@ -123,13 +136,17 @@ class OrderStatusChanged(_Input):
             examples=sorted(STATUSES),
         ),
     ]
-    occurred_at: Time
+    occurred_at: OccurredAt
     lines: Annotated[
         Any, Field(description="A list of the lines that it concerns, each kept as it comes.")
     ] = None
     partial: bool | None = Field(None, description="Whether it concerns some lines only.")
-    validation: Validation | None = None
-    dispute: Dispute | None = None
+    validation: Validation | None = Field(
+        None, description="What the seller found when validating the stock."
+    )
+    dispute: Dispute | None = Field(
+        None, description="The form of a cancellation or dispute. Personal data."
+    )
 
     @property
     def cancels_in_part(self) -> bool:
@@ -148,8 +165,8 @@ class OrderStatusChanged(_Input):
 
 
 class _DeadlineChange(_Input):
-    order_id: Trimmed
-    occurred_at: Time
+    order_id: OrderId
+    occurred_at: OccurredAt
     author: Annotated[Name, Field(description="Who wanted it. Personal data.")]
     reason: Annotated[Text, Field(min_length=1, description="Why. Kept, and told nowhere else.")]
 

@@ -27,6 +27,7 @@ from worker.cli.errors import run_to_exit
 from worker.cli.explain import explain
 from worker.cli.export import export
 from worker.cli.forget import forget
+from worker.cli.help import Commands
 from worker.cli.migrate import migrate
 from worker.cli.orders import orders
 from worker.cli.orphans import orphans
@@ -37,7 +38,7 @@ from worker.cli.sellers import sellers
 from worker.cli.settings import settings
 from worker.cli.statuses import statuses
 
-app = typer.Typer(
+app = Commands(
     name="plazo",
     help="Decides every lapsed stock-validation deadline exactly once.",
     no_args_is_help=True,

@@ -57,6 +57,8 @@ def checked_url(secret: SecretStr) -> SecretStr:
             raise ValueError(_escaped(behind[0]))
     if "@" in user:
         raise ValueError(_escaped("@"))
+    if at and "@" in re.split(r"[?#]", rest[len(authority) :], maxsplit=1)[0]:
+        raise ValueError(_escaped("@"))  # the host that was found is a piece of the password
     if user.count(":") > 1:
         raise ValueError(_escaped(":"))
     if _HEX.search(user):

@@ -1,4 +1,4 @@
-"""Durations as people write them: ``24h``, ``90s``, ``7d`` or ISO 8601 such as ``PT24H``."""
+"""Durations as people read and write them: ``24h``, ``90s``, ``7d``, or ISO 8601 as ``PT24H``."""
 
 import re
 from datetime import timedelta
@@ -27,3 +27,15 @@ def duration(text: str) -> timedelta:
     if not isinstance(parsed, timedelta):
         raise ValueError("years and months have no fixed length: use days or hours")
     return parsed
+
+
+def written(length: timedelta) -> str:
+    """The duration in its largest unit that needs no fraction; one day is ``24h``.
+
+    :func:`duration` reads it back.
+    """
+    for unit in "dhm":
+        number, rest = divmod(length, timedelta(seconds=_SECONDS[unit]))
+        if number > (unit == "d") and not rest:
+            return f"{number}{unit}"
+    return f"{length.total_seconds():f}".rstrip("0").rstrip(".") + "s"

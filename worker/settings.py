@@ -42,6 +42,10 @@ from worker.durations import duration
 from worker.settings_file import SettingsFile, read_settings_file
 
 
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
 def _duration(value: object) -> object:
     return duration(value) if isinstance(value, str) else value
 
@@ -224,6 +228,16 @@ class Settings(BaseSettings):
     decisions_topic: str = Field(
         "marketplace.stock-deadline-decisions", min_length=1, description="Output: decisions."
     )
+    decisions_encoding: Literal["json", "json-schema", "avro"] = Field(
+        "json",
+        description="Encoding of decisions: plain `json`, or by the schema registry as "
+        "`json-schema` or `avro` (needs `plazo[registry]`).",
+    )
+    decisions_schema: Literal["register", "look-up"] = Field(
+        "register",
+        description="Whether the worker registers the schema of decisions if the registry does "
+        "not have it, or only looks it up.",
+    )
     mode: Literal["live", "shadow"] = Field(
         "live",
         description="`shadow` is a dry run: it decides as `live` does, and publishes `would-…` "
@@ -257,6 +271,11 @@ class Settings(BaseSettings):
     max_hold: Positive = Field(
         timedelta(days=30),
         description="Longest hold of a verdict; then a silent order escalates.",
+    )
+    clock_wait: Positive = Field(
+        timedelta(days=7),
+        description="An order whose clock has not started for longer waits for a person, who is "
+        "told by an alert. It stays as it is.",
     )
     before_adoption: Literal["keep", "escalate", "decide"] = Field(
         "keep",
@@ -437,15 +456,16 @@ class Settings(BaseSettings):
     zone: Annotated[str, AfterValidator(_zone)] = Field(
         "UTC",
         description="Time zone of the marketplace, such as `America/Lima`: lists and "
-        "explanations show times in it. `--zone` and `TZ` go before it. No deadline depends on it.",
+        "explanations show times in it, and the board offers it. `--zone` and `TZ` go before it. "
+        "No deadline depends on it.",
     )
     keep_bodies: bool = Field(
         False,
         description="Keeps accepted records whole in Postgres. Off: only the fields of the "
         "contract, so that no other personal data is stored.",
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Lowest level that is logged."
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = (
+        Field("info", description="Lowest level that is logged.")
     )
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="`auto` is `console` on a terminal and `json` elsewhere."
@@ -572,6 +592,11 @@ class Settings(BaseSettings):
     def _registry_is_whole(self) -> Self:
         urls = self.schema_registry_urls
         user, password = self.schema_registry_username, self.schema_registry_password
+        if self.decisions_encoding != "json" and not urls:
+            raise ValueError(
+                f"PLAZO_DECISIONS_ENCODING={self.decisions_encoding} needs "
+                "PLAZO_SCHEMA_REGISTRY_URL"
+            )
         if self.schema_registry_url and not urls:
             raise ValueError("PLAZO_SCHEMA_REGISTRY_URL holds no URL")
         for parts in map(urlsplit, urls):

@@ -126,8 +126,9 @@ PANELS = [
            (f"max({_select('plazo_stub_orders')})", "stubs"),
            (f"max({_select('plazo_orphan_orders')})", "orphans"),
            (f"sum({_select('plazo_astray_refusals')})", "astray refusals")),
-    _graph("Waiting for a person", "Refused records, holds, orphans, astray refusals and unknown "
-           "words that nobody has settled: `plazo check` names the commands.", "short",
+    _graph("Waiting for a person", "Refused records, holds, orphans, astray refusals, unknown "
+           "words and escalated orders that nobody has settled: `plazo check` names the commands.",
+           "short",
            (f"sum by (kind) ({_select('plazo_waiting_for_person')})", "{{kind}}")),
     _graph("Waiting orders", "Verdicts on hold by an event (`plazo deadlines held`), and orders "
            "whose clock has not started.", "short",

@@ -87,7 +87,17 @@ END $$;
 -- The operator settles what waits for a person: the brake's row, refused records and their shields. It
 -- writes no order, act, verdict or deadline; holds and extensions go through Kafka, as events.
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM plazo_operator;
-GRANT SELECT ON ALL TABLES IN SCHEMA public TO plazo_operator;
+-- What `plazo brake`, `deadlines`, `policy`, `check`, `lanes`, `orders` and `actions` read.
+GRANT SELECT ON alembic_version, lanes, published, positions, orders, order_versions, decisions,
+    deadlines, notices, shields, policies, brake, brake_counts, installation, outages, actions,
+    unknown_statuses TO plazo_operator;
+-- Of records that were accepted, everything but the body.
+GRANT SELECT (order_id, status, occurred_at, received_at, topic, partition, "offset", stock_ok,
+    form_complete, unknown) ON acts TO plazo_operator;
+GRANT SELECT (order_id, kind, occurred_at, received_at, due, author, reason, topic, partition,
+    "offset", counted) ON deadline_changes TO plazo_operator;
+-- Of refused ones the bytes as well: `plazo dead-letters replay` publishes them again.
+GRANT SELECT ON dead_letters TO plazo_operator;
 GRANT UPDATE ON brake TO plazo_operator;
 GRANT UPDATE (settled, settled_by, settled_at, astray) ON dead_letters TO plazo_operator;
 GRANT DELETE ON shields TO plazo_operator;

@@ -8,8 +8,9 @@
 --   plazo_eraser   runs `plazo erase`. It reads everything, and removes bodies, names and free texts.
 --   plazo_keeper   runs `plazo forget`. It removes orders with all their rows and adds none. Postgres
 --                  refuses it what is not decided or not settled.
---   plazo_operator runs `plazo brake`, `plazo dead-letters` and `plazo deadlines`. It settles what
---                  waits for a person, reads refused records for that, and cannot be a worker.
+--   plazo_operator runs `plazo brake`, `dead-letters`, `deadlines`, `policy` and `check`. It settles
+--                  what waits for a person. It reads the bytes of refused records, to publish them
+--                  again, and no body of any other record. It cannot be a worker.
 -- Run this file with psql as a superuser in Plazo's own database, before the first migration. Then
 -- set the passwords (ALTER ROLE … PASSWORD) or certificates yourself. You may run it repeatedly.
 -- After each migration run grants.sql.

@@ -20,11 +20,11 @@ import fastavro
 
 from worker.clock import SystemClock
 from worker.ingest.decoder import Decoder
-from worker.ingest.registry.client import SchemaText
 from worker.ingest.registry.schemas import Schemas
 from worker.observability.guards import Guards
 from worker.observability.metrics import Metrics
 from worker.records import Record, Refusal
+from worker.registry.client import SchemaText
 from worker.settings import Settings
 
 from .mix import mix

@@ -3,7 +3,6 @@
 import asyncio
 import io
 import os
-import re
 import shutil
 import subprocess
 import tarfile
@@ -99,10 +98,6 @@ def _next(directory: Path) -> Path:
     path = directory / "next"
     for part in ("worker", "schemas"):
         shutil.copytree(ROOT / part, path / part)
-    step = path / "worker" / "migrations" / "versions" / "9999_test"
-    step.with_suffix(".sql").write_text("ALTER TABLE orders ADD COLUMN test text;")
-    last = next(VERSIONS.glob(f"{HEAD}_*.py")).read_text()
-    text = re.sub("^down_revision = .*", f'down_revision = "{HEAD}"', last, flags=re.MULTILINE)
-    text = re.sub("^revision = .*", 'revision = "9999"', text, flags=re.MULTILINE)
-    step.with_suffix(".py").write_text(text)
+    step = path / VERSIONS.relative_to(ROOT) / "9999_test.sql"
+    step.write_text("ALTER TABLE orders ADD COLUMN test text;")
     return path

@@ -1,7 +1,10 @@
 """What the integration tests share."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 
+from tests.support.apicurio import Apicurio
 from tests.support.market import Market
 from tests.support.parts import Kafka
 from tests.support.topics import Topics
@@ -12,3 +15,13 @@ from worker.storage.migrate import migrate
 async def market(kafka: Kafka, topics: Topics, database: str) -> Market:
     await migrate(database)
     return Market(kafka.bootstrap_servers, topics, idempotence=kafka.idempotence)
+
+
+@pytest.fixture(scope="session")
+async def registry() -> AsyncIterator[Apicurio]:
+    """A schema registry; who pauses it lets it go on."""
+    apicurio = Apicurio()
+    try:
+        yield await apicurio.start()
+    finally:
+        await apicurio.close()

@@ -48,8 +48,9 @@ async def browser() -> AsyncIterator[Browser]:
 async def worker(new_worker: NewWorker, topics: Topics, market: Market) -> WorkerProcess:
     """One order kept, one cancelled, one open, and a dead letter."""
     worker = new_worker(
-        topics, grace="PT0S", board_token=TOKEN, dead_letter_limit="1", astray_refusals="ignore"
-    )
+        topics, grace="PT0S", board_token=TOKEN, dead_letter_limit="1", astray_refusals="ignore",
+        zone="Asia/Tokyo",
+    )  # fmt: skip
     await worker.start().wait_ready()
     long_ago = now() - timedelta(hours=25)
     await market.publish(
@@ -83,6 +84,13 @@ async def opened(browser: Browser, worker: WorkerProcess, **how: object) -> tupl
     await page.goto(f"{address(worker)}/#token={TOKEN}")
     await expect(page.locator("#board")).to_be_visible()
     return page, wrong
+
+
+async def eventually_told(market: Market, number: int) -> None:
+    async def published() -> bool:
+        return len(await market.decisions()) >= number
+
+    await eventually(published, 30, f"{number} decisions")
 
 
 async def find(page: Page, text: str) -> None:
@@ -136,9 +144,11 @@ async def test_an_order_has_a_sentence_and_a_time_line(
     page, wrong = await opened(browser, worker)
     await find(page, "kept")
     line = page.locator("#order ol:not(.technical) li")
-    await expect(page.locator("#order .summary")).to_contain_text("Kept: the seller started")
+    await expect(page.locator("#order .summary")).to_contain_text(
+        "Kept because it was put in start handling"
+    )
     lines = [await one.locator("span").first.inner_text() for one in await line.all()]
-    assert lines == ["entered the system", "start-handling, in time", "deadline"]
+    assert lines == ["the order entered", "start-handling, in time", "the deadline"]
     assert SECRET not in await page.content()
     # A page of its own begins at its title, and comes back by the browser's button.
     assert await page.evaluate("document.activeElement.textContent") == "Order kept"
@@ -180,7 +190,7 @@ async def test_it_lists_what_waits_for_a_person(
     await expect(page.locator("#list-title")).to_have_text("Escalated orders")
     rows = page.locator("#list tbody tr")
     await expect(rows).to_have_count(2, timeout=30_000)
-    await page.select_option("#by", "unknown-status")
+    await page.select_option("#choices [name=reason]", "unknown-status")
     await expect(rows).to_have_count(1)
     await expect(rows).to_contain_text("word")
     await page.reload()  # a filter can be sent as a link
@@ -196,13 +206,48 @@ async def test_it_lists_what_waits_for_a_person(
     assert wrong == []
 
 
-async def test_times_are_those_of_the_browser_or_utc(
+async def test_it_lists_all_decisions_with_filters_and_pages(
+    browser: Browser, worker: WorkerProcess, market: Market
+) -> None:
+    long_ago = now() - timedelta(hours=30)
+    topic, key, order = market.order("moved", long_ago)
+    await market.publish(
+        market.act("moved", "start-handling", long_ago, validation={"in_stock": False}),
+        (topic, key, {**order, "seller_id": "s-7"}),
+        *(market.order(f"many-{n}", long_ago) for n in range(100)),
+    )
+    page, wrong = await opened(browser, worker)
+    await eventually_told(market, 102)
+    await page.click("nav a:has-text('Decisions')")
+    await expect(page.locator("#list-title")).to_have_text("Decisions")
+    await expect(page.locator("nav a[aria-current=page]")).to_have_text("Decisions")
+    await expect(page.locator("#tabs")).to_be_hidden()
+    rows = page.locator("#list tbody tr")
+    await expect(rows).to_have_count(100)
+    await page.click("#list-more a")
+    await expect(rows).to_have_count(2)
+    await expect(rows.last).to_contain_text(HOSTILE)
+    await page.go_back()
+    await expect(rows).to_have_count(100)
+    await page.select_option("#choices [name=kind]", "escalation")
+    await expect(rows).to_have_count(1)
+    await expect(rows).to_contain_text("handling without stock")
+    await page.click("#list a:has-text('s-7')")  # all of its seller
+    await expect(page.locator("#choices [name=seller]")).to_have_value("s-7")
+    await expect(rows).to_have_count(1)
+    assert wrong == []
+
+
+async def test_times_are_those_of_the_browser_of_the_marketplace_or_utc(
     browser: Browser, worker: WorkerProcess
 ) -> None:
     page, _ = await opened(browser, worker)
     decided = page.locator("#verdicts time")
     await expect(decided).to_contain_text("ago")
     assert "GMT-5" in (await decided.get_attribute("title") or "")
+    await page.click("#zone")
+    await expect(page.locator("#zone")).to_have_text("Times: Asia/Tokyo")
+    assert "GMT+9" in (await decided.get_attribute("title") or "")
     await page.click("#zone")
     assert "UTC" in (await decided.get_attribute("title") or "")
     await page.reload()
@@ -220,7 +265,15 @@ async def test_it_speaks_spanish_and_english(browser: Browser, worker: WorkerPro
     assert await page.get_attribute("html", "lang") == "en"
 
 
-PAGES = ("", "waiting=dead-letters", "waiting=brake", "view=lanes", "order=kept", "search=s-1")
+PAGES = (
+    "",
+    "waiting=dead-letters",
+    "waiting=brake",
+    "waiting=decisions",
+    "view=lanes",
+    "order=kept",
+    "search=s-1",
+)
 
 
 async def test_it_fits_and_everybody_can_use_it(browser: Browser, worker: WorkerProcess) -> None:
@@ -350,7 +403,7 @@ async def test_support_signs_in_by_the_proxy_and_sees_orders_and_no_operations(
     page = await context.new_page()
     await page.goto(address(worker))
     await expect(page.locator("#who")).to_have_text("signed in as rosa@example.com")
-    assert await page.locator("nav a:visible").all_inner_texts() == ["For a person"]
+    assert await page.locator("nav a:visible").all_inner_texts() == ["For a person", "Decisions"]
     assert await page.locator("#tabs a").all_inner_texts() == ["Escalated orders", "On hold"]
     await find(page, "late")
     await expect(page.locator("#order .summary")).to_contain_text("Auto-cancelled")

@@ -517,11 +517,11 @@ async def test_explain_shows_coming_and_late_verdicts(plazo: Plazo, market: Mark
     await eventually(known)
     summary = (await plazo.explain("open"))["summary"]
     assert summary.startswith("not decided yet: nobody has validated")
-    assert "the verdict falls in 24 h, and would be: auto-cancelled because" in summary
+    assert "the verdict comes in 24 h, and would be: auto-cancelled because" in summary
     assert await worker.sigterm() == 0
     await plazo.sql("UPDATE orders SET fires_at = now() - interval '5 minutes'")
-    assert "is 5 min late" in (await plazo.explain("open"))["summary"]
-    assert "its lane has no worker" in (await plazo.explain("open"))["summary"]
+    assert "the verdict was due 5 min ago" in (await plazo.explain("open"))["summary"]
+    assert "no worker reads its lane" in (await plazo.explain("open"))["summary"]
 
 
 async def test_explain_says_when_it_knows_nothing(plazo: Plazo) -> None:

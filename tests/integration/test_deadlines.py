@@ -113,7 +113,8 @@ async def test_a_held_verdict_waits_for_its_release(
         return (await worker.metrics())["plazo_deadlines_on_hold"] == 1
 
     await eventually(on_hold, 10)
-    assert "held by an event" in (await explained(database, topics, tmp_path, "held"))["summary"]
+    told = await explained(database, topics, tmp_path, "held")
+    assert "an event holds its verdict" in told["summary"]
     await change(market, "held", names.DEADLINE_RELEASED, now())
     await market.told(f"free {CANCEL}", f"held {CANCEL}")
 

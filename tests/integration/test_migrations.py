@@ -8,6 +8,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from worker.errors import DatabaseUnavailable, SchemaNotCurrent
+from worker.storage import migrate as steps
 from worker.storage.migrate import migrate
 from worker.storage.migrations import HEAD, VERSIONS
 
@@ -68,3 +70,60 @@ async def test_a_step_that_must_wait_lets_others_through(database: str) -> None:
     finally:
         await reader.close()
         await worker.close()
+
+
+async def test_a_newer_schema_stays_as_it_is(database: str) -> None:
+    """Someone goes back a version and repeats all steps of the way there."""
+    assert await migrate(database) == HEAD
+    connection = await asyncpg.connect(database)
+    try:
+        await connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        actions = await connection.fetchval("SELECT count(*) FROM actions")
+        assert await migrate(database) == "9999"
+        assert await connection.fetchval("SELECT version_num FROM alembic_version") == "9999"
+        assert await connection.fetchval("SELECT count(*) FROM actions") == actions
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize("versions", [["1975ea83b712"], ["0001", "0002"], ["0000"]])
+async def test_the_schema_of_another_program_is_left_alone(
+    database: str, versions: list[str]
+) -> None:
+    connection = await asyncpg.connect(database)
+    try:
+        await connection.execute("CREATE TABLE alembic_version (version_num varchar(32))")
+        insert = "INSERT INTO alembic_version VALUES ($1)"
+        await connection.executemany(insert, [(one,) for one in versions])
+        with pytest.raises(SchemaNotCurrent, match=versions[0]):
+            await migrate(database)
+        tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
+        assert await connection.fetchval(tables) == 1
+    finally:
+        await connection.close()
+
+
+async def test_a_step_that_fails_takes_all_others_back(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last = tmp_path / "9999_broken.sql"
+    last.write_text("SELECT no_such_column FROM orders")
+    monkeypatch.setattr(steps, "STEPS", {**steps.STEPS, "9999": last})
+    with pytest.raises(DatabaseUnavailable, match="42703"):
+        await migrate(database)
+    connection = await asyncpg.connect(database)
+    try:
+        assert await connection.fetchval("SELECT count(*) FROM pg_tables "
+                                         "WHERE schemaname = 'public'") == 0  # fmt: skip
+    finally:
+        await connection.close()
+
+
+async def test_two_at_once_do_it_once(database: str) -> None:
+    assert await asyncio.gather(*(migrate(database) for _ in range(3))) == [HEAD] * 3
+    connection = await asyncpg.connect(database)
+    try:
+        asked = "SELECT count(*) FROM actions WHERE command = 'migrate'"
+        assert await connection.fetchval(asked) == 1
+    finally:
+        await connection.close()

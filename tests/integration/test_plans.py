@@ -49,7 +49,10 @@ HOT = [
 ]
 
 # The gauges' statements, every two seconds.
-OBSERVED: dict[str, list[Any]] = {"outbox_backlog": [[0, 1, 2]]}
+OBSERVED: dict[str, list[Any]] = {
+    "outbox_backlog": [[0, 1, 2]], "count_escalations": [[0, 1, 2]],
+    "count_late_clocks": [[0, 1, 2], datetime(2026, 1, 5, tzinfo=UTC), ["canceled"]],
+}  # fmt: skip
 
 # Those of the board, in turn with everything else that Postgres does.
 _NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)

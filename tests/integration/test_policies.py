@@ -179,6 +179,36 @@ async def test_no_order_loses_its_clock_when_files_change(
     assert due(told) == datetime.fromisoformat(told.value["entered_at"]) + timedelta(seconds=3)
 
 
+async def test_a_clock_that_never_starts_waits_for_a_person(
+    new_worker: NewWorker, topics: Topics, market: Market, tmp_path: Path
+) -> None:
+    """Of three orders that were never paid, one was cancelled and one does not wait for payment."""
+    path = policy_file(tmp_path)
+    worker = await new_worker(topics, policy_file=path, clock_wait="PT1S").start().wait_ready()
+    await market.publish(
+        unpaid(market, "forgotten"), unpaid(market, "given-up"), order(market, "others"),
+        market.act("given-up", "Cancelled"),
+    )  # fmt: skip
+    await market.told("others auto-cancel stock-not-validated")
+    assert await worker.sigterm() == 0
+
+    async def counted() -> bool:
+        metrics = await worker.metrics()
+        return metrics.get('plazo_waiting_for_person{kind="clocks"}') == 1
+
+    # A worker counts when it takes its lanes, and then once a minute.
+    await worker.start().wait_ready()
+    await eventually(counted, 30)
+    assert await worker.sigterm() == 0
+    longer = await new_worker(topics, policy_file=path, clock_wait="PT1H").start().wait_ready()
+
+    async def nobody() -> bool:
+        metrics = await longer.metrics()
+        return metrics.get('plazo_waiting_for_person{kind="clocks"}') == 0
+
+    await eventually(nobody, 30)
+
+
 async def test_a_status_of_another_file_starts_a_clock(
     new_worker: NewWorker, topics: Topics, market: Market, database: str, tmp_path: Path
 ) -> None:

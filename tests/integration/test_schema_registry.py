@@ -2,7 +2,7 @@
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +14,7 @@ from confluent_kafka.schema_registry.json_schema import JSONSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
 from tests.support import parts
-from tests.support.apicurio import Apicurio, is_here
+from tests.support.apicurio import Apicurio, needs_a_registry
 from tests.support.market import Market, now
 from tests.support.processes import WorkerProcess
 from tests.support.topics import Topics
@@ -22,11 +22,7 @@ from tests.support.waiting import eventually
 
 pytestmark = [
     pytest.mark.timeout(300),
-    # As for Kafka: in CI a test that silently does not run would be a lie.
-    pytest.mark.skipif(
-        not (is_here() and parts.apache_kafka_is_here()) and not parts.must_be_apache_kafka(),
-        reason="no Java or Maven here, or they are unwanted",
-    ),
+    needs_a_registry,
 ]
 
 _MILLIS = '{"type": "long", "logicalType": "timestamp-millis"}'
@@ -44,15 +40,6 @@ KEY = '{"type": "record", "name": "Key", "fields": [{"name": "number", "type": "
 JSON_ACT = """{"title": "Act", "type": "object", "properties": {"order_id": {"type": "string"},
   "status": {"type": "string"}, "occurred_at": {"type": "string"}}}"""
 Serializer = Callable[[Any, SerializationContext], bytes]
-
-
-@pytest.fixture(scope="module")
-async def registry() -> AsyncIterator[Apicurio]:
-    apicurio = Apicurio()
-    try:
-        yield await apicurio.start()
-    finally:
-        await apicurio.close()
 
 
 class Publisher:

@@ -188,3 +188,71 @@ async def test_who_is_not_known_or_not_allowed_waits_and_says_so(
     assert await worker.sigterm() == 0
     assert PASSWORD not in worker.output
     assert "PRIVATE KEY" not in worker.output
+
+
+async def checked(
+    new_worker: NewWorker, secure: SecureKafka, ca: trustme.CA, topics: Topics, group: str,
+    user: str | None, directory: Path,
+) -> dict[str, tuple[str, str]]:  # fmt: skip
+    """What `plazo check` says, as a user; ``None`` comes by the listener that forbids nothing."""
+    variables = {"group_id": group, "http_port": "0"}
+    if user is not None:
+        variables |= {
+            "kafka_bootstrap_servers": secure.over_sasl,
+            "kafka_security_protocol": "SASL_SSL",
+            "kafka_ca_file": identity(ca, directory, "unused")["kafka_ca_file"],
+            "kafka_sasl_username": user,
+            "kafka_sasl_password": PASSWORD,
+        }
+    else:
+        variables["kafka_bootstrap_servers"] = secure.bootstrap_servers
+    command = new_worker(topics, arguments=("check", "--json"), **variables)
+    assert await command.start().wait() in (0, 1), command.output
+    found = json.loads(command.stdout_file.read_text())["checks"]
+    return {one["name"]: (one["status"], one["finding"]) for one in found}
+
+
+async def test_check_names_each_right_that_is_missing(
+    new_worker: NewWorker, secure: SecureKafka, ca: trustme.CA, place: tuple[Topics, str],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    topics, group = place
+    market = Market(secure.bootstrap_servers, topics)
+    await market.publish(market.order("a"), market.act("a", "start-handling"))
+    # A user with nothing: every topic is hidden, and so is the group.
+    found = await checked(new_worker, secure, ca, topics, group, "stranger", tmp_path)
+    hidden = " It may not exist either."
+    lacks = {name: finding for name, (_, finding) in found.items() if name.startswith("rights on")}
+    assert lacks == {
+        f"rights on topic {topics.order_created}": f"we lack READ.{hidden}",
+        f"rights on topic {topics.order_status_changed}": f"we lack READ.{hidden}",
+        f"rights on topic {topics.decisions}": f"we lack READ and WRITE.{hidden}",
+        f"rights on topic {topics.dead_letters}": f"we lack READ and WRITE.{hidden}",
+        f"rights on group {group}": "we lack READ.",
+    }
+    # A part of the rights: what can be read is still looked at.
+    secure.allow(
+        "stranger",
+        [
+            ("topic", topics.order_created, "READ"),
+            ("topic", topics.order_status_changed, "DESCRIBE"),
+            ("topic", topics.decisions, "READ"),
+            ("topic", topics.dead_letters, "WRITE"),
+            ("group", group, "DESCRIBE"),
+        ],
+    )
+    found = await checked(new_worker, secure, ca, topics, group, "stranger", tmp_path)
+    lacks = {name: finding for name, (_, finding) in found.items() if name.startswith("rights on")}
+    assert lacks == {
+        f"rights on topic {topics.order_status_changed}": "we lack READ.",
+        f"rights on topic {topics.decisions}": "we lack WRITE.",
+        f"rights on topic {topics.dead_letters}": "we lack READ.",
+        f"rights on group {group}": "we lack READ.",
+    }
+    assert found[f"partitioner of {topics.order_created}"][0] == "ok"
+    # The rights of the page are enough, and who may do all gets no line.
+    found = await checked(new_worker, secure, ca, topics, group, "plazo", tmp_path)
+    assert found["rights in Kafka"] == ("ok", "we may do all that a worker does")
+    assert not [one for one in found.values() if one[0] == "fault"]
+    found = await checked(new_worker, secure, ca, topics, group, None, tmp_path)
+    assert not [name for name in found if "rights on" in name or name == "rights in Kafka"]

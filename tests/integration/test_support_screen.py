@@ -16,7 +16,6 @@ import asyncpg
 import pytest
 
 from worker.domain.case import Kind, Reason
-from worker.operations.support import NEXT_STEP
 from worker.storage.migrate import migrate
 
 ROOT = Path(__file__).parents[2]
@@ -101,7 +100,7 @@ def test_the_screen_answers_in_local_time(database: str, order: str) -> None:
         "2026-11-22 10:04:05", "2026-11-22 13:04:05", "2026-11-23 10:04:05", "2026-11-23 10:04:36",
         "2026-11-23 10:04:45",
     ]  # fmt: skip
-    assert "2026-11-23 10:04:36  decision 1: cancellation issued" in said
+    assert "2026-11-23 10:04:36  decision 1: auto-cancelled because" in said
     assert "2026-11-23 10:04:45  decision 1 taken back" in said
     for word in ("lane", "finding", "sequence", "order-created", "dead letter"):
         assert word not in said
@@ -165,11 +164,3 @@ def test_an_export_is_a_file_for_its_owner(database: str, order: str, tmp_path: 
     other = tmp_path / "other.json"
     assert plazo(database, "export", "x", "-o", str(other), "--by", "me").returncode == 1
     assert not other.exists()
-
-
-def test_every_reason_has_a_next_step() -> None:
-    said_by_plazo = {
-        Reason.LATE_EVIDENCE,
-        Reason.DEADLINE_APPROACHES,
-    }  # no decision of theirs rests
-    assert {*Reason} - NEXT_STEP.keys() == said_by_plazo

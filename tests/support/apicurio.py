@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Self
 
 import aiohttp
+import pytest
 
+from tests.support import parts
 from worker.dev.process import ChildProcess, free_port
 
 # The last that runs on Java 17.
@@ -27,6 +29,13 @@ HOME = Path(__file__).parents[2] / ".cache" / "apicurio" / _VERSION
 def is_here() -> bool:
     """Whether Java is here, and the registry or the Maven to fetch it."""
     return shutil.which("java") is not None and (HOME.is_dir() or shutil.which("mvn") is not None)
+
+
+needs_a_registry = pytest.mark.skipif(
+    # As for Kafka: in CI a test that silently does not run would be a lie.
+    not (is_here() and parts.apache_kafka_is_here()) and not parts.must_be_apache_kafka(),
+    reason="no Java or Maven here, or they are unwanted",
+)
 
 
 def fetch() -> Path:

@@ -86,7 +86,11 @@ class Market:
 
     async def decisions(self) -> list[Told]:
         """Everything in the decisions topic, per partition in order."""
-        return [_told(record) for record in await self._all(self.topics.decisions)]
+        return [_told(record) for record in await self.records()]
+
+    async def records(self) -> list[Any]:
+        """The same as it stands in the topic, whatever its encoding."""
+        return await self._all(self.topics.decisions)
 
     async def dead_letters(self) -> list[Any]:
         """Every record in the dead-letter topic."""

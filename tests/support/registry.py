@@ -16,13 +16,17 @@ class SmallRegistry:
     """Serves ``schemas`` by id or GUID, and ``subjects`` by name and version.
 
     ``fault`` answers instead, with this status and a text; ``hang`` lets every request wait.
-    ``asked`` counts the requests for schemas.
+    ``asked`` counts the requests for schemas. ``registered`` are the versions of each
+    subject; a new one is refused with ``incompatible``, which is what the registry says of it.
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self._tls = tls
         self.schemas: dict[str, dict[str, Any]] = {}
         self.subjects: dict[tuple[str, str], dict[str, Any]] = {}
+        self.registered: dict[str, list[dict[str, Any]]] = {}
+        self.incompatible: str | None = None
+        self.compatibility = "BACKWARD"
         self.asked: Counter[str] = Counter()
         self.fault: int | None = None
         self.hang = False
@@ -46,6 +50,11 @@ class SmallRegistry:
         app.router.add_get("/schemas/types", self._types)
         app.router.add_get("/schemas/{by:ids|guids}/{schema}", self._schema)
         app.router.add_get("/subjects/{subject}/versions/{version}", self._subject)
+        app.router.add_post("/subjects/{subject}", self._look_up)
+        app.router.add_post("/subjects/{subject}/versions", self._register)
+        app.router.add_post("/compatibility/subjects/{subject}/versions", self._is_compatible)
+        app.router.add_get("/config/{subject}", self._config_of_subject)
+        app.router.add_get("/config", self._config)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=self._tls).start()
@@ -89,6 +98,35 @@ class SmallRegistry:
     async def _subject(self, request: web.Request) -> web.Response:
         name = request.match_info["subject"], request.match_info["version"]
         return _found(self.subjects.get(name), 40401)
+
+    async def _look_up(self, request: web.Request) -> web.Response:
+        self.asked[request.match_info["subject"]] += 1
+        told = await request.json()
+        versions = self.registered.get(request.match_info["subject"])
+        if versions is None:
+            return _found(None, 40401)
+        same = (one for one in versions if one["schema"] == told["schema"])
+        return _found(next(same, None), 40403)
+
+    async def _register(self, request: web.Request) -> web.Response:
+        told = await request.json()
+        if self.incompatible:
+            return web.json_response({"error_code": 409, "message": self.incompatible}, status=409)
+        number = 1 + sum(map(len, self.registered.values()))
+        self.registered.setdefault(request.match_info["subject"], []).append({**told, "id": number})
+        return web.json_response({"id": number})
+
+    async def _is_compatible(self, request: web.Request) -> web.Response:
+        if request.match_info["subject"] not in self.registered:
+            return _found(None, 40401)
+        said = [self.incompatible] if self.incompatible else []
+        return web.json_response({"is_compatible": not said, "messages": said})
+
+    async def _config_of_subject(self, _request: web.Request) -> web.Response:
+        return _found(None, 40408)
+
+    async def _config(self, _request: web.Request) -> web.Response:
+        return web.json_response({"compatibilityLevel": self.compatibility})
 
 
 def _found(body: Any, code: int) -> web.Response:

@@ -46,6 +46,8 @@ def test_assets_are_written_below_a_directory(tmp_path: Path) -> None:
         assert (tmp_path / "new" / name).read_bytes() == (ROOT / "deploy" / name).read_bytes()
     schemas = {path.name for path in (ROOT / "schemas/json").iterdir()} | {
         "asyncapi.json",
+        "decision.avsc",
+        "decision.json",
         "connect.json",
     }
     assert {path.name for path in (tmp_path / "new/schemas").iterdir()} == schemas

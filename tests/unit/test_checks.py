@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -53,6 +53,13 @@ def statuses(found: list[Check]) -> list[Status]:
     [
         ("holds", [Status.WARNING], {"held_long": 2}),
         ("holds", [], {}),
+        ("escalations", [], {}),
+        ("escalations", [Status.OK], {"escalations": 1, "oldest_escalation": NOW}),
+        (
+            "escalations",
+            [Status.WARNING],
+            {"escalations": 2, "oldest_escalation": NOW - timedelta(days=2)},
+        ),
         ("unknown statuses", [Status.WARNING], {"unknown_statuses": 1}),
         ("unknown statuses", [], {}),
         ("mode", [Status.FAULT], {"mode": "shadow"}),

@@ -19,7 +19,7 @@ from worker.deliver.dead_letters import DeadLetterFile, Failure, FileNotWritable
 from worker.deliver.gate import Gate
 from worker.deliver.receivers import ReceiverInvalid, receivers
 from worker.deliver.sender import Sender
-from worker.deliver.webhook import SecretInvalid, signed, signers, webhook
+from worker.deliver.webhook import EncodingNotRead, SecretInvalid, signed, signers, webhook
 from worker.deliver.window import Window
 from worker.observability.metrics import DeliverMetrics
 from worker.records import Record
@@ -103,7 +103,8 @@ def test_the_command_refuses_in_one_line(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_each_secret_signs_and_the_library_verifies() -> None:
     one = webhook(record())
     assert one is not None
-    headers = signed(one, signers([SECRET, OTHER]), NOW)
+    # By the clock of this moment: the library refuses a signature of five minutes ago.
+    headers = signed(one, signers([SECRET, OTHER]), datetime.now(UTC))
     for secret in (SECRET, OTHER):
         assert StandardWebhook(secret).verify(one.body, headers) == {"a": "ñ"}
     assert headers["webhook-id"] == headers["ce-id"] == "6f1c"
@@ -117,6 +118,21 @@ def test_attributes_are_escaped_as_cloudevents_want_them() -> None:
     assert "traceparent" not in one.attributes
 
 
+def test_the_frame_of_a_schema_registry_is_not_sent() -> None:
+    one = webhook(record(value=b'\0\0\0\0\7{"a": 1}'))
+    assert one is not None
+    assert one.body == '{"a": 1}'
+
+
+def test_decisions_in_avro_are_refused_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLAZO_DELIVER_SECRET", SECRET)
+    monkeypatch.setenv("PLAZO_DECISIONS_ENCODING", "avro")
+    monkeypatch.setenv("PLAZO_SCHEMA_REGISTRY_URL", "http://127.0.0.1:9")
+    refused = CliRunner().invoke(app, ["deliver", "--to", "https://a.example/"])
+    assert isinstance(refused.exception, EncodingNotRead)
+    assert "set json or json-schema" in str(refused.exception)
+
+
 @pytest.mark.parametrize("secret", ["whsec_c2hvcnQ=", "hunter2", "whsec_***"])
 def test_a_weak_secret_is_refused_and_not_quoted(secret: str) -> None:
     with pytest.raises(SecretInvalid) as refused:
@@ -128,6 +144,7 @@ def test_a_weak_secret_is_refused_and_not_quoted(secret: str) -> None:
     "broken",
     [
         record(value=b"\xff"), record(value=b""), record()._replace(value=None),
+        record(value=b"\0\0\0\0\7Hsome avro"),
         record()._replace(headers=HEADERS[1:]),
         record()._replace(headers=(("ce_id", b"a\nb"), *HEADERS[1:])),
     ],

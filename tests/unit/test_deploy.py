@@ -113,7 +113,7 @@ def test_every_guard_has_an_alert() -> None:
     left_out = set(re.findall(r'reason!~"([^"]+)"', held)[0].split("|"))
     assert left_out == {
         Guard.MASS_CANCEL, Guard.SILENT_FEED, Guard.HALTED, Guard.FAILING, Guard.ASTRAY,
-        Guard.REGISTRY,
+        Guard.REGISTRY, Guard.DECISIONS_SCHEMA,
     }  # fmt: skip
 
 
@@ -150,7 +150,7 @@ def test_the_rules_do_what_they_say(arguments: list[str]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-# Images are not built here and no cluster is at hand: what follows is all that was checked of them.
+# tests/image builds and runs the image. No cluster is at hand: this is all that was checked of it.
 
 RESOURCES = sorted((DEPLOY / "kubernetes" / "base").glob("[!k]*.yaml"))
 PODS = {
@@ -171,11 +171,13 @@ def test_the_image_is_as_the_linter_wants_it() -> None:
 
 def test_the_image_holds_nothing_whose_hash_is_not_locked() -> None:
     text = (DEPLOY / "Dockerfile").read_text().replace("\\\n", " ")
-    installed = re.findall(r"pip install (.*?)(?:&&|\n)", text)
+    installed = re.findall(r"bin/python install (.*?)(?:&&|\n)|pip install (.*?)(?:&&|\n)", text)
     assert len(installed) == 3
-    for options in installed:
+    for options in map("".join, installed):
         ours = "--no-deps /wheels/" in options
-        assert ours or "--require-hashes --only-binary :all: -r /src/deploy" in options
+        assert ours or re.search(
+            r"--require-hashes --only-binary :all:\s+-r \"?/src/deploy/requirements/", options
+        )
     # The tool that builds is the one that was tested, and all that is copied gets through.
     tool = r"^hatchling==[0-9.]+"
     locked = [
@@ -313,3 +315,11 @@ def test_the_compose_file_is_whole() -> None:
             source = volume.split(":")[0]
             there = source in made["volumes"] or (file.parent / source).exists()
             assert there, source
+    # What is sent from this machine arrives, and the board lets the reader in.
+    kafka = made["services"]["kafka"]
+    listeners = dict(
+        one.split("://") for one in kafka["environment"]["KAFKA_ADVERTISED_LISTENERS"].split(",")
+    )
+    assert f"{listeners['HOST']}:9094" in kafka["ports"]
+    page = (DEPLOY.parent / "docs/how-to/install.md").read_text()
+    assert f"#token={made['x-plazo']['environment']['PLAZO_BOARD_TOKEN']}`" in page

@@ -22,17 +22,17 @@ from tests.support.waiting import eventually
 from tests.unit.test_avro import logical, record, written
 from worker.ingest.decoder import Decoder
 from worker.ingest.entry import Entry
-from worker.ingest.registry.client import RegistryAway, RegistryClient
 from worker.ingest.registry.schemas import Schemas, SchemasMissing
 from worker.ingest.rows import Rows, decode_into
 from worker.observability.guards import Guards
 from worker.observability.labels import Effect, Guard
 from worker.observability.metrics import Metrics
 from worker.operations.checks.model import Status
-from worker.operations.checks.registry import registry_check
-from worker.operations.registry import fault_of_registry
+from worker.operations.checks.registry import registry_checks
+from worker.operations.registry import registry_facts
 from worker.policy.registry import load_policies
 from worker.records import Record, Refusal
+from worker.registry.client import RegistryAway, RegistryClient
 from worker.settings import Settings
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -445,17 +445,17 @@ async def test_the_check_asks_each_url(registry: SmallRegistry) -> None:
         return Settings(_env_file=None, schema_registry_url=url)
 
     down = "http://127.0.0.1:9"
-    assert not list(registry_check(told(None), await fault_of_registry(told(None))))
+    assert not list(registry_checks(told(None), await registry_facts(told(None))))
     fine = told(registry.url)
-    (check,) = registry_check(fine, await fault_of_registry(fine))
+    (check,) = registry_checks(fine, await registry_facts(fine))
     assert check.status == Status.OK
     half = told(f"{registry.url},{down}")
-    (check,) = registry_check(half, await fault_of_registry(half))
+    (check,) = registry_checks(half, await registry_facts(half))
     assert check.status == Status.FAULT
     assert down in check.finding
     assert registry.url not in check.finding
     registry.authorization = "Bearer x"
-    assert "HTTP 401" in str(await fault_of_registry(fine))
+    assert "HTTP 401" in str((await registry_facts(fine)).fault)
 
 
 def test_a_command_that_does_not_ask_the_registry_says_so() -> None:
@@ -476,10 +476,9 @@ async def test_the_certificate_of_the_registry_is_checked(tmp_path: Path) -> Non
         trusting = Settings(
             _env_file=None, schema_registry_url=registry.url, schema_registry_ca_file=file
         )
-        assert await fault_of_registry(trusting) is None
-        assert "Certificate" in str(
-            await fault_of_registry(Settings(_env_file=None, schema_registry_url=registry.url))
-        )
+        assert (await registry_facts(trusting)).fault is None
+        strict = Settings(_env_file=None, schema_registry_url=registry.url)
+        assert "Certificate" in str((await registry_facts(strict)).fault)
 
 
 URL = "https://registry:8081"

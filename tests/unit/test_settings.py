@@ -130,16 +130,25 @@ def test_all_faults_come_at_once_in_plain_words(
     monkeypatch.setenv("PLAZO_BATCH_SIZE", "0")
     monkeypatch.setenv("PLAZO_LOG_LEVEL", "loud")
     monkeypatch.setenv("PLAZO_BATCHSIZE", "7")
+    monkeypatch.setenv("PLAZO_BOARD_TOKEN", "short")
     result = RUNNER.invoke(app, ["check"])
     assert result.exit_code == 2
     assert sorted(result.output.splitlines()) == [
         "PLAZO_BATCHSIZE: no such setting; did you mean PLAZO_BATCH_SIZE?",
         "PLAZO_BATCH_SIZE: must be greater than or equal to 1 (from environment)",
+        "PLAZO_BOARD_TOKEN: must have at least 16 characters, and has 5 (from environment)",
         "PLAZO_GRACE: not a duration such as 24h, 30s or PT24H (from environment)",
         "PLAZO_LOG_LEVEL: must be 'debug', 'info', 'warning' or 'error' (from environment)",
         "PLAZO_STOCK_WINDOW: years and months have no fixed length: use days or hours "
         "(from environment)",
     ]
+
+
+def test_the_level_of_the_log_is_read_in_any_case(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLAZO_LOG_LEVEL", "INFO")
+    assert Settings().log_level == "info"
 
 
 @pytest.mark.parametrize("field", [*Settings.model_fields])

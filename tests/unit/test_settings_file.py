@@ -179,6 +179,7 @@ def test_brokers_as_people_write_them(
         ("postgresql+asyncpg://u:hush@h/d", "must begin with postgresql://, not with"),
         ("u:hush@h/d", "must be a URL"),
         ("postgresql://u:hu@sh@h/d", "write @ in the user or password as %40"),
+        ("postgresql://u:x@hu/sh@h/d", "write @ in the user or password as %40"),
         ("postgresql://u:hu/sh@h/d", "write / in the user or password as %2F"),
         ("postgresql://u:12/hush@h/d", "write / in the user or password as %2F"),
         ("postgresql://u:hu#sh@h/d", "write # in the user or password as %23"),

@@ -74,7 +74,7 @@ def test_any_json_media_type_will_do() -> None:
     [
         (
             {"after": ACT | {"occurred_at": 1_795_518_000_000_000}, "op": "c"}, (),
-            RefusalClass.TIME, "after.occurred_at: time_format",
+            RefusalClass.TIME, "after.occurred_at: not a time of RFC 3339 with an offset",
         ),
         (
             {"schema": {}, "payload": {"after": {"order_id": ID}, "op": "c"}}, (),
@@ -96,7 +96,7 @@ def test_any_json_media_type_will_do() -> None:
             EVENT | {"data": TEXT}, (("content-type", b"application/cloudevents+json"),),
             RefusalClass.INVALID, "data.value",
         ),
-        ([ACT, ACT], (), RefusalClass.INVALID, "value: model_type"),
+        ([ACT, ACT], (), RefusalClass.INVALID, "value: not an object"),
     ],
 )  # fmt: skip
 def test_what_is_not_taken_is_refused_by_its_name(

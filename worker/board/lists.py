@@ -1,9 +1,9 @@
-"""Lists of what waits for a person, each bounded."""
+"""The lists: what waits for a person, and all decisions. Each is bounded."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +12,7 @@ from aiohttp import web
 from worker.board.access import Person, Refused, Role
 from worker.board.reader import Reader
 from worker.domain.case import Kind, Reason
-from worker.errors import RowRejected, TooCostly
+from worker.errors import RowRejected, TooCostly, UnknownPlace
 from worker.operations.decisions import DecisionFilter, find_decisions
 from worker.storage.database import Database
 from worker.storage.transaction import Transaction
@@ -21,7 +21,7 @@ SHOWN = 100
 # Acts of an order that has not come; as in count_waiting.sql.
 _ORPHANED = timedelta(hours=1)
 
-# Escalations of so many days; fewer where that takes too long.
+# Decisions of so many days; fewer where that takes too long.
 _DAYS = (30, 7, 1)
 _PATIENCE = timedelta(seconds=2)
 
@@ -37,7 +37,7 @@ async def _holds(tx: Transaction, _request: web.BaseRequest) -> Rows:
 
 
 async def _dead_letters(tx: Transaction, request: web.BaseRequest) -> Rows:
-    rows = await tx.rows("board_dead_letters", request.query.get("by") or None, SHOWN + 1)
+    rows = await tx.rows("board_dead_letters", request.query.get("error") or None, SHOWN + 1)
     return [dict(row) for row in rows]
 
 
@@ -60,26 +60,47 @@ _LISTS: dict[str, tuple[Role, Read]] = {
 async def escalations(
     database: Database, request: Mapping[str, str], patience: timedelta = _PATIENCE
 ) -> tuple[Rows, int]:
-    """Escalations that no act has answered, newest first, and the days that were looked at.
+    """Escalations that no act has answered, up to one more than a list shows, newest first.
+
+    The number is that of the days that were looked at; 0: not even one day can be looked at.
 
     Raises:
         DatabaseFault
     """
-    chosen = request.get("by", "")
-    reason = Reason(chosen) if chosen in set(Reason) else None
+    wanted = replace(_asked(request), kind=Kind.ESCALATION, waiting_for_person=True)
+    found = await _find(database, wanted, None, SHOWN + 1, patience)
+    return found["rows"], found["days"]
+
+
+def _asked(request: Mapping[str, str]) -> DecisionFilter:
+    """The filter by ``kind``, ``reason`` and ``seller``; an unknown code filters nothing."""
+    kind, reason = request.get("kind", ""), request.get("reason", "")
+    return DecisionFilter(
+        kind=Kind(kind) if kind in set(Kind) else None,
+        reason=Reason(reason) if reason in set(Reason) else None,
+        seller=request.get("seller") or None,
+    )
+
+
+async def _find(
+    database: Database,
+    wanted: DecisionFilter,
+    after: str | None,
+    limit: int = SHOWN,
+    patience: timedelta = _PATIENCE,
+) -> dict[str, Any]:
+    """The decisions that fit, newest first, the ``days`` that were looked at, and the ``next``
+    place."""
     now = await database.now()
     for days in _DAYS:
-        wanted = DecisionFilter(
-            kind=Kind.ESCALATION,
-            reason=reason,
-            seller=request.get("seller") or None,
-            since=now - timedelta(days=days),
-            waiting_for_person=True,
-        )
+        recent = replace(wanted, since=now - timedelta(days=days))
         with suppress(TooCostly):
-            page = await find_decisions(database, wanted, limit=SHOWN + 1, patience=patience)
-            return [asdict(row) for row in page.rows], days
-    return [], 0
+            page = await find_decisions(
+                database, recent, limit=limit, after=after, patience=patience
+            )
+            rows = [asdict(row) for row in page.rows]
+            return {"rows": rows, "more": page.next is not None, "days": days, "next": page.next}
+    return {"rows": [], "more": True, "days": 0, "next": None}
 
 
 class Lists:
@@ -97,10 +118,15 @@ class Lists:
             DatabaseFault
         """
         name = request.query.get("of", "")
-        if name == "escalations":
-            async with self._lock, self._reader.asked() as database:
-                rows, days = await escalations(database, request.query)
-            return {"rows": rows[:SHOWN], "more": len(rows) > SHOWN or not days, "days": days}
+        if name in ("escalations", "decisions"):
+            wanted = _asked(request.query)
+            if name == "escalations":
+                wanted = replace(wanted, kind=Kind.ESCALATION, waiting_for_person=True)
+            try:
+                async with self._lock, self._reader.asked() as database:
+                    return await _find(database, wanted, request.query.get("after") or None)
+            except UnknownPlace:
+                raise Refused(404, "there is no such place in the list") from None
         if name not in _LISTS:
             raise Refused(404, "there is no such list")
         role, read = _LISTS[name]

@@ -8,12 +8,13 @@ from typing import Any
 from aiohttp import web
 
 from worker.board.access import Person, Refused
-from worker.board.answer import answer
 from worker.board.reader import Reader
 from worker.errors import RowRejected, TooCostly
 from worker.observability.logs import logger
 from worker.operations import explanation
+from worker.operations.answer import answer
 from worker.operations.orders import OrderFilter, find_orders
+from worker.operations.sentences import ENGLISH, SENTENCES
 from worker.settings import Settings
 from worker.storage.database import Database
 
@@ -38,12 +39,17 @@ class Orders:
     async def one(self, person: Person, request: web.BaseRequest) -> dict[str, Any]:
         """All that is known of the order ``id``; with ``personal`` also the persons it names.
 
+        The answer is in the ``language`` asked for, or else in English.
+
         Raises:
             Refused: no record names it, or the person may not see persons.
             DatabaseFault
         """
         order_id = request.query.get("id", "")
         personal = "personal" in request.query
+        language = request.query.get("language", ENGLISH)
+        if language not in SENTENCES:
+            language = ENGLISH
         if personal and not self.personal(person):
             raise Refused(403, "persons are shown to nobody who is not signed in by name")
         try:
@@ -65,7 +71,7 @@ class Orders:
         )
         return {
             **explanation.document(order_id, history, personal=personal),
-            "answer": answer(history),
+            "answer": asdict(answer(history, language)),
         }
 
     async def search(self, _person: Person, request: web.BaseRequest) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The pages of the board: files that hold no data, and the data behind a sign-in."""
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from importlib.resources import files
 from typing import Any
@@ -17,6 +18,7 @@ from worker.board.snapshot import Snapshots
 from worker.errors import PlazoError
 from worker.observability.http import Page
 from worker.operations.format import to_json
+from worker.operations.sentences import SENTENCES
 from worker.runtime.state import WorkerState
 
 # Nothing from elsewhere, nothing inline, in no frame: the content of a record can run nothing.
@@ -35,6 +37,8 @@ _TYPES = {
     "js": "text/javascript",
     "json": "application/json",
 }
+
+_TEXTS = _TYPES["json"]
 
 Answer = Callable[[Person, web.BaseRequest], Awaitable[dict[str, Any]]]
 
@@ -57,6 +61,7 @@ def pages(worker: WorkerState) -> Mapping[str, Page]:
             "personal": orders.personal(person),
             "version": __version__,
             "mode": services.settings.mode,
+            "zone": services.settings.zone,
         }
 
     # For everybody, and for operators alone.
@@ -85,8 +90,15 @@ def _files() -> list[tuple[str, Page]]:
         kind = _TYPES.get(file.name.rpartition(".")[2])
         if kind is not None:
             path = "/" if file.name == "index.html" else f"/{file.name}"
-            found.append((path, _file(file.read_text("utf-8"), kind)))
+            text = file.read_text("utf-8")
+            found.append((path, _file(_with_sentences(text) if kind == _TEXTS else text, kind)))
     return found
+
+
+def _with_sentences(text: str) -> str:
+    """The board's own texts, and the sentences that `plazo explain` has as well."""
+    own = json.loads(text)
+    return json.dumps({one: SENTENCES[one] | texts for one, texts in own.items()})
 
 
 def _file(text: str, content_type: str) -> Page:

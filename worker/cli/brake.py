@@ -8,6 +8,7 @@ import typer
 
 from worker.cli.context import author_of, finish, open_database
 from worker.cli.durations import parse_duration
+from worker.cli.help import Commands
 from worker.cli.options import AsJson, By
 from worker.cli.output import console, fields, print_json
 from worker.cli.settings import load_settings
@@ -15,7 +16,7 @@ from worker.cli.settings import load_settings
 if TYPE_CHECKING:
     from worker.settings import Settings
 
-app = typer.Typer(name="brake", no_args_is_help=True, help="The brake on mass cancellation.")
+app = Commands(name="brake", no_args_is_help=True, help="The brake on mass cancellation.")
 
 _For = Annotated[
     str, typer.Option("--for", metavar="TIME", help="How long the setting holds: 1h, PT30M.")

@@ -41,9 +41,9 @@ def check(as_json: AsJson = False) -> None:
 
 async def _facts(settings: "Settings") -> Any:
     from worker.operations.facts import gather
-    from worker.operations.registry import fault_of_registry
+    from worker.operations.registry import registry_facts
 
-    return await gather(settings), await fault_of_registry(settings)
+    return await gather(settings), await registry_facts(settings)
 
 
 def _print(results: Sequence["Check"]) -> None:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from worker.cli.context import finish
 from worker.cli.errors import print_error
+from worker.cli.help import Commands
 from worker.cli.options import AsJson
 from worker.cli.output import console, print_json, table
 from worker.cli.settings import find_settings
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from worker.operations.contract import Report
     from worker.settings import Settings
 
-app = typer.Typer(name="contract", no_args_is_help=True, help="The contract with publishers.")
+app = Commands(name="contract", no_args_is_help=True, help="The contract with publishers.")
 
 Records = Annotated[str, typer.Argument(metavar="FILE", help="`-` is the standard input.")]
 Topic = Annotated[
@@ -84,7 +86,8 @@ def checked(
         name = next(iter(settings.foreign_formats))
     content = checked_content(file, as_json=as_json)
     try:
-        return check(content, settings, registry.load_policies(settings), name)
+        policies = registry.load_policies(settings)
+        return finish(settings, check(content, settings, policies, name))
     except (FormatInvalid, PolicyInvalid) as error:
         refuse(error.faults, as_json=as_json)
 

@@ -10,6 +10,7 @@ import typer
 from schemas.events import RefusalClass
 from worker.cli.context import author_of, finish, open_database
 from worker.cli.errors import print_error
+from worker.cli.help import Commands
 from worker.cli.options import (
     AllOfError,
     AllOpen,
@@ -37,7 +38,7 @@ from worker.operations.format import count
 if TYPE_CHECKING:
     from worker.operations.dead_letters import DiscardResult, ReplayResult
 
-app = typer.Typer(name="dead-letters", no_args_is_help=True, help="Records that could not be read.")
+app = Commands(name="dead-letters", no_args_is_help=True, help="Records that could not be read.")
 
 
 @app.command("list")

@@ -10,6 +10,7 @@ import typer
 from worker.cli.context import author_of, finish, open_database
 from worker.cli.durations import parse_duration, parse_time
 from worker.cli.errors import print_error
+from worker.cli.help import Commands
 from worker.cli.options import AsJson, DryRun, Limit
 from worker.cli.output import console, print_json, progress_bar, table
 from worker.cli.settings import load_settings
@@ -18,7 +19,7 @@ from worker.exit_status import ExitStatus
 if TYPE_CHECKING:
     from worker.operations.deadlines import Change, Result, Selection
 
-app = typer.Typer(
+app = Commands(
     name="deadlines", no_args_is_help=True, help="Extensions and holds of many orders at once."
 )
 

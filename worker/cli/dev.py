@@ -33,7 +33,7 @@ _PROBLEM = 400  # characters
 
 
 class CannotStart(PlazoError):
-    """An embedded part did not start, or is not installed."""
+    """An embedded part did not start or is not installed, or a setting does not fit."""
 
 
 def dev(
@@ -52,6 +52,9 @@ def dev(
 ) -> None:
     """Run the worker with an embedded Postgres, broker and sample marketplace."""
     settings = load_settings()
+    if settings.decisions_encoding != "json":
+        # And a trial must register nothing where others look.
+        raise CannotStart("plazo dev publishes plain JSON: unset PLAZO_DECISIONS_ENCODING")
     terminal = sys.stdout.isatty() and sys.stderr.isatty()
     time = parse_duration(lasting, "--for") if lasting else None
     if time is None and events is None and not terminal:

@@ -14,7 +14,7 @@ from worker.cli.options import AsJson, WithPersonalData, Zone
 from worker.cli.output import cell, console, fail, fields, listing, plain, print_json
 from worker.cli.settings import load_settings
 from worker.cli.zones import zone_of
-from worker.operations.format import from_now, local, span, utc
+from worker.operations.format import from_now, local, relative, utc
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -33,8 +33,9 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Explain the state of an order: why, until when, what to do next, and what happened."""
+    from worker.operations.answer import answer
     from worker.operations.explanation import document, load, nearest
-    from worker.operations.support import moments, next_step
+    from worker.operations.support import moments
 
     settings = load_settings()
     shown_in = zone_of(settings, zone)
@@ -53,7 +54,7 @@ def explain(
         )
     if as_json:
         told = document(order, history, personal)
-        told |= {"next_step": next_step(history), "zone": shown_in.key}
+        told |= {"next_step": answer(history).next_step, "zone": shown_in.key}
         print_json(told | {"history": [asdict(one) for one in moments(history)]})
         return
     out = console()
@@ -70,8 +71,8 @@ def explain(
 
 def _lines(order_id: str, history: "OrderHistory", zone: ZoneInfo) -> "Iterator[str]":
     """What support needs, in short lines."""
-    from worker.operations.explanation import summary
-    from worker.operations.support import moments, next_step
+    from worker.operations.answer import answer, summary
+    from worker.operations.support import moments
 
     order, said = history.order, summary(history)
     yield order_id
@@ -80,10 +81,9 @@ def _lines(order_id: str, history: "OrderHistory", zone: ZoneInfo) -> "Iterator[
     if order is not None and order["lane"] is not None:
         yield f"Seller      {order['seller_id']}"
         if order["due"] is not None:
-            distance = span(abs(history.now - order["due"]))
-            ago = f"in {distance}" if order["due"] > history.now else f"{distance} ago"
-            yield f"Deadline    {local(order['due'], zone)} {zone.key}, {ago}"
-    yield f"Next step   {next_step(history)}"
+            distance = relative(order["due"], history.now)
+            yield f"Deadline    {local(order['due'], zone)} {zone.key}, {distance}"
+    yield f"Next step   {answer(history).next_step}"
     yield ""
     yield f"What happened (times: {zone.key})"
     for one in moments(history):

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from worker.cli.contract import checked_content, refuse
+from worker.cli.help import Commands
 from worker.cli.options import AsJson, WithPersonalData
 from worker.cli.output import console, print_json, table
 from worker.errors import FormatInvalid
@@ -13,7 +14,7 @@ from worker.exit_status import ExitStatus
 if TYPE_CHECKING:
     from worker.ingest.formats.mapping.adapter import MappingAdapter
 
-app = typer.Typer(name="format", no_args_is_help=True, help="Formats of other systems' records.")
+app = Commands(name="format", no_args_is_help=True, help="Formats of other systems' records.")
 
 
 @app.command("check")

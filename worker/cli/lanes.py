@@ -8,6 +8,7 @@ import typer
 
 from worker.cli.context import author_of, finish, open_database
 from worker.cli.errors import print_error
+from worker.cli.help import Commands
 from worker.cli.options import AsJson, By, DryRun
 from worker.cli.output import cell, console, print_json, table
 from worker.cli.settings import load_settings
@@ -23,7 +24,7 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-app = typer.Typer(name="lanes")
+app = Commands(name="lanes")
 
 
 @app.callback(invoke_without_command=True)

@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from worker.cli.context import finish, open_database
+from worker.cli.help import Commands
 from worker.cli.options import AsJson
 from worker.cli.output import cell, console, fail, fields, print_json, table
 from worker.cli.settings import load_settings
 from worker.cli.simulate import simulate
+from worker.durations import written
 from worker.operations.format import utc
 
 if TYPE_CHECKING:
     from worker.domain.policy import Facts, Policies, Policy, Rule
     from worker.settings import Settings
 
-app = typer.Typer(name="policy", no_args_is_help=True, help="The policies that orders get.")
+app = Commands(name="policy", no_args_is_help=True, help="The policies that orders get.")
 
 
 @app.command("check")
@@ -202,7 +204,7 @@ def _print(policies: "Policies", one: _Order) -> None:
 
 
 def _rest(policy: "Policy") -> tuple[str, str, str]:
-    return f"starts with {policy.clock}", str(policy.grace), policy.at_lapse.value
+    return f"starts with {policy.clock}", written(policy.grace), policy.at_lapse.value
 
 
 def _terms(policy: "Policy") -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from worker.cli.context import author_of, finish, open_database
+from worker.cli.help import Commands
 from worker.cli.options import AsJson, By, DryRun
 from worker.cli.output import console, print_json, table
 from worker.cli.settings import load_settings
@@ -13,7 +14,7 @@ from worker.cli.settings import load_settings
 if TYPE_CHECKING:
     from worker.operations.positions import Rewound
 
-app = typer.Typer(name="positions", no_args_is_help=True, help="How far the inputs were read.")
+app = Commands(name="positions", no_args_is_help=True, help="How far the inputs were read.")
 
 
 @app.callback()

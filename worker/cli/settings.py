@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -9,6 +10,7 @@ import typer
 from worker.cli.errors import print_faults
 from worker.cli.options import AsJson
 from worker.cli.output import console, print_json, table
+from worker.durations import written
 from worker.exit_status import ExitStatus
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ _PLAIN = {
     "Field required": "missing",
     "datetime.timedelta(0)": "0",
     "Value should have": "must have",
+    "items after validation, not": "characters, and has",
     " after validation, not": ", and has",
 }
 
@@ -81,13 +84,14 @@ def settings(as_json: AsJson = False) -> None:
 
     found = load_settings()
     places = sources()
+    show = partial(_shown, as_iso=as_json)
     rows = []
     for name, field in type(found).model_fields.items():
         if not field.exclude:
             value = getattr(found, name)
             other = value != field.default
-            default = _shown(field.default) if other and places[name] != "default" else ""
-            rows.append((f"PLAZO_{name.upper()}", _shown(value), places[name], default))
+            default = show(field.default) if other and places[name] != "default" else ""
+            rows.append((f"PLAZO_{name.upper()}", show(value), places[name], default))
     columns = ("setting", "value", "source", "default")
     if as_json:
         print_json([dict(zip(columns, row, strict=True)) for row in rows])
@@ -95,12 +99,12 @@ def settings(as_json: AsJson = False) -> None:
     console().print(table("Settings", [*columns[:3], "differs from"], rows))
 
 
-def _shown(value: Any) -> Any:
+def _shown(value: Any, *, as_iso: bool) -> Any:
     import isodate
     from pydantic import SecretStr
 
     if isinstance(value, SecretStr):
         return _HIDDEN
     if isinstance(value, timedelta):
-        return isodate.duration_isoformat(value)
+        return isodate.duration_isoformat(value) if as_iso else written(value)
     return value if isinstance(value, bool | int | float | None) else str(value)

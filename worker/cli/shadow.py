@@ -7,6 +7,7 @@ import typer
 
 from worker.cli.context import finish, open_database
 from worker.cli.durations import parse_duration
+from worker.cli.help import Commands
 from worker.cli.options import AsJson
 from worker.cli.output import console, print_json, table
 from worker.cli.settings import load_settings
@@ -14,7 +15,7 @@ from worker.cli.settings import load_settings
 if TYPE_CHECKING:
     from worker.settings import Settings
 
-app = typer.Typer(name="shadow", no_args_is_help=True, help="Decide without consequences.")
+app = Commands(name="shadow", no_args_is_help=True, help="Decide without consequences.")
 
 
 @app.command("report")

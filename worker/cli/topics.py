@@ -8,6 +8,7 @@ import typer
 
 from worker.cli.context import author_of, finish, open_database
 from worker.cli.errors import print_error
+from worker.cli.help import Commands
 from worker.cli.options import AsJson, By, DryRun
 from worker.cli.output import cell, console, print_json
 from worker.cli.settings import load_settings
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from worker.operations.topics import Step
     from worker.settings import Settings
 
-app = typer.Typer(name="topics", no_args_is_help=True, help="The topics.")
+app = Commands(name="topics", no_args_is_help=True, help="The topics.")
 
 
 @app.command("create")

@@ -12,6 +12,8 @@ from worker.domain.policy import Policies
 from worker.storage.transaction import Transaction
 
 _ALL = Decimal("Infinity")
+# Beyond it, some readers of JSON take a number for infinity.
+_TOO_MANY = Decimal("1e300")
 
 
 async def complete_cancellations(
@@ -94,6 +96,6 @@ def _quantity(told: Any) -> Decimal:
     if told is None:
         return _ALL
     quantity = Decimal(str(told))
-    if not quantity.is_finite() or quantity < 0:
+    if not quantity.is_finite() or not 0 <= quantity < _TOO_MANY:
         raise ValueError("no quantity")
     return quantity

@@ -11,7 +11,10 @@ from urllib.parse import quote
 
 from schemas import events as names
 from worker.errors import PlazoError
+from worker.ingest.registry.framing import is_json
 from worker.records import Record
+from worker.registry.wire import FRAME, FRAMED_AT
+from worker.settings import Settings
 
 _SHORTEST_SECRET = 24  # bytes, by the specification
 # What CloudEvents wants unquoted in a header: printable ASCII but for blank, `"` and `%`.
@@ -24,6 +27,10 @@ class SecretInvalid(PlazoError):
 
 class SignaturesNotInstalled(PlazoError):
     """The library of the signatures is missing."""
+
+
+class EncodingNotRead(PlazoError):
+    """The decisions have an encoding that no webhook can carry."""
 
 
 class Signer(Protocol):
@@ -40,6 +47,18 @@ class Webhook:
     type: str
     body: str
     attributes: dict[str, str]
+
+
+def check_encoding(settings: Settings) -> None:
+    """Check that decisions are JSON, plain or in the frame of a schema registry.
+
+    Raises:
+        EncodingNotRead
+    """
+    if settings.decisions_encoding == "avro":
+        raise EncodingNotRead(
+            "plazo deliver sends JSON and PLAZO_DECISIONS_ENCODING is avro: set json or json-schema"
+        )
 
 
 def signers(secrets: Sequence[str]) -> list[Signer]:
@@ -71,7 +90,7 @@ def webhook(record: Record) -> Webhook | None:
     headers = dict(record.headers)
     try:
         id_, ce_type = headers[names.CE_ID].decode(), headers[names.CE_TYPE].decode()
-        body = (record.value or b"").decode()
+        body = _json(record.value or b"").decode()
         attributes = {
             f"ce-{name.removeprefix(names.CE_PREFIX)}": quote(value, safe=_UNQUOTED)
             for name, value in record.headers
@@ -82,6 +101,14 @@ def webhook(record: Record) -> Webhook | None:
     if not (id_ and id_.isascii() and id_.isprintable() and ce_type and body):
         return None
     return Webhook(id_, ce_type, body, attributes)
+
+
+def _json(value: bytes) -> bytes:
+    """The JSON of a decision without its frame; nothing where there is no JSON inside."""
+    if not value.startswith(FRAME):
+        return value
+    body = value[FRAMED_AT:]
+    return body if is_json(body) else b""
 
 
 def signed(one: Webhook, signers: Sequence[Signer], now: datetime) -> dict[str, str]:

@@ -16,6 +16,7 @@ from rich.text import Text
 from worker.dev.audit import Verdict
 from worker.dev.scrape import Samples, total
 from worker.dev.totals import Totals
+from worker.durations import written
 from worker.settings import Settings
 
 _RATE_OVER = 5.0  # seconds
@@ -125,7 +126,7 @@ class View:
         settings = self._settings
         head = Text(" plazo dev ", style="bold reverse")
         head.append(
-            f" window {settings.stock_window}, grace {settings.grace} · "
+            f" window {written(settings.stock_window)}, grace {written(settings.grace)} · "
             f"{elapsed}\n board {board}",  # a line of its own: 80 columns must show it whole
             style="not bold not reverse",
         )

@@ -1,44 +1,45 @@
 """What is kept of the body of an accepted record."""
 
+from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
-from schemas.models import OrderCreated
+from schemas.models import OrderStatusChanged
 from worker.records import Record
 
 
 def kept(record: Record, event: Any, *, whole: bool) -> bytes:
     """The body as it is stored: the fields of the contract, or the ``whole`` record.
 
-    Publishers add fields, such as a customer's address, that nothing here needs. A record that
-    names as many fields as the event has is kept as it is: to write each again would cost nearly
-    as much as to read it. Lines are any JSON by the contract, and stay.
+    Publishers add fields, such as a customer's address, that nothing here needs. A record without
+    such a field is kept as it is: to write each again would cost nearly as much as to read it. The
+    decoder notes them in events that stand in the record as they are. Lines are any JSON by the
+    contract, and stay.
     """
     value = record.value
     assert value is not None
-    if whole or (b'" :' not in value and value.count(b'":') == _names(event)):
+    # A list would cost more than all the rest.
+    if whole or (
+        event.__pydantic_extra__ == {}
+        and (type(event) is not OrderStatusChanged or not any(map(_adds_fields, _parts(event))))
+    ):
         return value
+    for part in chain((event,), _parts(event)):
+        if part.__pydantic_extra__:
+            part.__pydantic_extra__.clear()
     body: bytes = event.__pydantic_serializer__.to_json(event, exclude_none=True)
     return body
 
 
-def _names(event: Any) -> int:
-    """The names of fields in an event, counted as they stand in its JSON; -1 of any other."""
-    number = len(event.__pydantic_fields_set__)
-    if type(event) is OrderCreated:
-        labels = event.labels
-        number += len(labels) if labels else 0
-    else:
-        for part in (getattr(event, "validation", None), getattr(event, "dispute", None)):
-            number += len(part.__pydantic_fields_set__) if part is not None else 0
-        if getattr(getattr(event, "validation", None), "lines", None):
-            return -1
-    lines = getattr(event, "lines", None)
-    if lines is None:
-        return number
-    if not isinstance(lines, list):
-        return -1
-    for line in lines:
-        if not isinstance(line, dict):
-            return -1
-        number += len(line)
-    return number
+def _adds_fields(part: Any) -> bool:
+    return bool(part.__pydantic_extra__ != {})
+
+
+def _parts(event: Any) -> Iterator[Any]:
+    """The models inside an event."""
+    if type(event) is OrderStatusChanged:
+        if event.validation is not None:
+            yield event.validation
+            yield from event.validation.lines or ()
+        if event.dispute is not None:
+            yield event.dispute

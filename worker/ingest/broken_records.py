@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from worker.ingest.parse_errors import GZIP
-from worker.ingest.registry.framing import FRAME, FRAMED_AT
 from worker.records import LONGEST_KEY, Record
+from worker.registry.wire import FRAME, FRAMED_AT
 
 # A record is about one order. One that names more is broken, and the list must not grow with it.
 MAX_ORDER_IDS: Final = 64

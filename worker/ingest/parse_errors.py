@@ -5,7 +5,7 @@ The parsers' own messages may quote the input, and so personal data. They never 
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final, NoReturn
 
 from pydantic import ValidationError
@@ -35,6 +35,33 @@ _CLASS_OF_ERROR = {
     "less_than_equal": RefusalClass.OUT_OF_RANGE,
     "int_parsing_size": RefusalClass.OUT_OF_RANGE,
     "string_unicode": RefusalClass.TEXT,
+}
+# What is wrong, by the type of the error. A place in braces is a limit of the model, never a value
+# of the record. The money and the currency are the fields with other patterns.
+_WORDS: Final[Mapping[str, str]] = {
+    "missing": "missing",
+    "string_type": "not a text",
+    "string_too_short": "shorter than {min_length}",
+    "string_too_long": "longer than {max_length} characters",
+    "string_pattern_mismatch": "not of the form that the contract asks for",
+    "string_unicode": "not Unicode",
+    "literal_error": "not {expected}",
+    "bool_type": "not true or false",
+    "bool_parsing": "not true or false",
+    "int_type": "not a whole number",
+    "int_parsing": "not a whole number",
+    "int_parsing_size": "too long a number",
+    "greater_than_equal": "less than {ge}",
+    "less_than_equal": "more than {le}",
+    "dict_type": "not an object",
+    "model_type": "not an object",
+    "model_attributes_type": "not an object",
+    "tuple_type": "not a list",
+    "list_type": "not a list",
+    types.TIME_FORMAT: "not a time of RFC 3339 with an offset",
+    types.TIME_OUT_OF_RANGE: "not within the years 1 to 9999",
+    types.MONEY_OUT_OF_RANGE: "more than 16 digits, or 9 after the point",
+    types.LABELS: "not an object of at most 50 short texts",
 }
 
 
@@ -90,7 +117,14 @@ def _class_of(detail: ErrorDetails) -> RefusalClass:
 def _described(details: list[ErrorDetails], prefix: str) -> Iterator[str]:
     # The models ignore unknown fields, so a location holds only names from the models.
     for detail in details[:MAX_MESSAGE]:
-        yield f"{prefix}{'.'.join(map(str, detail['loc'])) or 'value'}: {detail['type']}"
+        yield f"{prefix}{'.'.join(map(str, detail['loc'])) or 'value'}: {_words(detail)}"
+
+
+def _words(detail: ErrorDetails) -> str:
+    if _class_of(detail) == RefusalClass.TEXT:
+        return "holds a character that Postgres cannot store"
+    # A new release of the parser may bring a type that has no words yet.
+    return _WORDS.get(detail["type"], detail["type"]).format_map(detail.get("ctx", {}))
 
 
 def json_refusal(error: str, value: bytes, field: str) -> RefusalError:

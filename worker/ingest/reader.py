@@ -14,13 +14,13 @@ from worker.errors import (
     RowRejected,
 )
 from worker.ingest.apply import BatchResult, Intake
-from worker.ingest.registry.framing import SchemaId
 from worker.ingest.registry.schemas import SchemasMissing
 from worker.ingest.rows import Rows
 from worker.kafka.consumer import Consumer, RecordSink
 from worker.lanes.fairness import Fairness
 from worker.lanes.lane import Lane
 from worker.records import Batch, Partition, Record
+from worker.registry.wire import SchemaId
 from worker.storage.faults import is_outage
 
 _T = TypeVar("_T")

@@ -14,9 +14,13 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
     IncompatibleBrokerVersion,
     KafkaError,
     NoError,
+    NotCoordinatorForGroupError,
     TopicAlreadyExistsError,
     for_code,
 )
@@ -26,6 +30,8 @@ from worker.errors import KafkaUnavailable, PlazoError, TopicsNotFit
 from worker.kafka.aiokafka_patch import as_record
 from worker.kafka.client import client_options
 from worker.kafka.describe_quorum import DescribeQuorum
+from worker.kafka.metadata import Metadata
+from worker.kafka.rights import Allowed, DescribeGroup, of_group, of_topics
 from worker.records import Partition, Record
 from worker.settings import Settings
 
@@ -34,6 +40,13 @@ _T = TypeVar("_T")
 # Seconds for a question, and for reading samples.
 _TIMEOUT = 20.0
 _SAMPLING = 10.0
+# Seconds between two questions for the coordinator of a group.
+_PAUSE = 0.2
+_NO_COORDINATOR_YET = {
+    GroupLoadInProgressError.errno,
+    GroupCoordinatorNotAvailableError.errno,
+    NotCoordinatorForGroupError.errno,
+}
 
 
 class NotAnswered(PlazoError):
@@ -146,13 +159,32 @@ class KafkaAdmin:
             KafkaUnavailable
             NotAnswered
         """
-        answers = await self._ask(lambda client: client.describe_consumer_groups([group]))
-        for answer in answers:
-            for code, *_, members in (group[:6] for group in answer.groups):
-                if code:
-                    raise NotAnswered(for_code(code).__name__)
-                return len(members)
-        raise NotAnswered("no answer")
+        described = await self._ask(lambda client: _describe_group(client, group))
+        if code := described["error_code"]:
+            raise NotAnswered(for_code(code).__name__)
+        return len(described["members"])
+
+    async def allowed_on_topics(self, topics: Iterable[str]) -> dict[str, Allowed]:
+        """Return what we may do with each topic, by name; topics that do not exist are missing.
+
+        Of a topic that we may not describe Kafka does not say whether it exists: it is here, and
+        nothing is allowed.
+
+        Raises:
+            KafkaUnavailable
+            NotAnswered
+        """
+        question = Metadata([*topics], operations=True)
+        return dict(of_topics(await self._ask(lambda client: client._send_request(question))))
+
+    async def allowed_on_group(self, group: str) -> Allowed:
+        """Return what we may do with a consumer group, whether it exists or not.
+
+        Raises:
+            KafkaUnavailable
+            NotAnswered
+        """
+        return of_group(await self._ask(lambda client: _describe_group(client, group)))
 
     async def clock(self) -> Skew:
         """Compare the clock of the cluster's controller with ours.
@@ -254,6 +286,22 @@ class KafkaAdmin:
         except (KafkaError, OSError, TimeoutError, ValueError) as error:
             await self.close()
             raise KafkaUnavailable(f"{type(error).__name__} on asking the cluster") from None
+
+
+async def _describe_group(client: Any, group: str) -> dict[str, Any]:
+    """Ask the coordinator of a group. The first question for any group makes the cluster choose."""
+    while True:
+        try:
+            node = await client.find_coordinator(group)
+            answer = await client._send_request(DescribeGroup(group), node)
+            (described,) = answer.to_object()["groups"]
+            if described["error_code"] not in _NO_COORDINATOR_YET:
+                return dict(described)
+        except GroupAuthorizationFailedError as error:
+            return {"error_code": error.errno}
+        except GroupCoordinatorNotAvailableError:
+            pass
+        await asyncio.sleep(_PAUSE)
 
 
 async def _read_tails(

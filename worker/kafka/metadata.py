@@ -155,19 +155,20 @@ class Metadata(Request[_Struct]):
     """Asks for topics without making them.
 
     The client's own question about a missing topic may create it, with the broker's number of
-    partitions.
+    partitions. ``operations`` asks what we may do with each topic (KIP-430), too.
     """
 
     API_KEY = 3
 
-    def __init__(self, topics: list[str]) -> None:
+    def __init__(self, topics: list[str], *, operations: bool = False) -> None:
         self._topics = topics
+        self._operations = operations
 
     def build(self, request_struct_class: type[_Struct]) -> _Struct:
         """Build the request in the newest version that both sides know."""
         if request_struct_class is _RequestV12:
             named: list[Any] = [(_NO_ID, topic, {}) for topic in self._topics]
-            return request_struct_class(named, False, False, {})
+            return request_struct_class(named, False, self._operations, {})
         return request_struct_class(self._topics, False)
 
 

@@ -31,6 +31,8 @@ class Guard(StrEnum):
     ASTRAY = "astray"  # a refused act names no known order: silent orders escalate
     SILENT_FEED = "silent-feed"  # orders arrive, and status changes do not
     REGISTRY = "registry"  # a lane waits for a schema of its records
+    # Decisions wait to be published: the registry does not give or take their schema.
+    DECISIONS_SCHEMA = "decisions-schema"
 
 
 class RegistryAnswer(StrEnum):
@@ -39,6 +41,7 @@ class RegistryAnswer(StrEnum):
     FOUND = "found"
     UNKNOWN = "unknown"
     AWAY = "away"
+    REFUSED = "refused"  # it does not register the schema of decisions
 
 
 class Tells(StrEnum):
@@ -79,6 +82,8 @@ class Waiting(StrEnum):
     ORPHANS = "orphans"  # orders with acts and no order-created for an hour
     ASTRAY = "astray-refusals"  # refused acts that name no known order
     UNKNOWN = "unknown-statuses"  # words of the last day that no table knew
+    CLOCKS = "clocks"  # orders whose clock has not started for PLAZO_CLOCK_WAIT
+    ESCALATIONS = "escalations"  # orders of the last week that a person has to decide
 
 
 class Readiness(StrEnum):

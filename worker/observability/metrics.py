@@ -179,6 +179,12 @@ class Metrics:
         "of lane 0 reports what belongs to no lane. At most 10000 each.",
         kind=Waiting,
     )
+    escalation_age: Gauge = row(
+        Gauge,
+        "plazo_escalation_oldest_age_seconds",
+        "Age of the oldest escalation of the last week that no act has answered and no decision "
+        "revoked, over the lanes owned; 0 when there is none.",
+    )
     held_orders: Family[Gauge, Guard] = row(
         Gauge,
         "plazo_held_orders",

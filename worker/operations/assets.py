@@ -69,6 +69,8 @@ def _all() -> Iterator[tuple[str, Traversable]]:
     yield "schemas/connect.json", schemas / "connect" / "decision.json"
     for schema in sorted(schemas.joinpath("json").iterdir(), key=lambda one: one.name):
         yield f"schemas/{schema.name}", schema
+    for name in ("decision.avsc", "decision.json"):
+        yield f"schemas/{name}", schemas / "registry" / name
     for mapping in shipped_files().values():
         yield f"mappings/{mapping.name}", mapping
 

@@ -25,8 +25,11 @@ from worker.ingest.entry import Entry
 from worker.ingest.formats.mapping.samples import outcome
 from worker.ingest.formats.model import Adapter
 from worker.ingest.parse_errors import RefusalError
+from worker.ingest.registry.framing import framed_value
+from worker.ingest.registry.schemas import Schemas, SchemasMissing
 from worker.operations.documents import BadLine
 from worker.operations.record_files import Line, read
+from worker.operations.registry_schemas import learn, registry_schemas
 from worker.records import Record, Refusal
 from worker.settings import Settings
 
@@ -98,18 +101,22 @@ class Report:
         }
 
 
-def check(
+async def check(
     content: bytes, settings: Settings, policies: Policies, topic: str | None = None
 ) -> Report:
     """Read the records of a file; ``topic`` as :func:`worker.operations.record_files.read`.
 
     Raises:
         FormatInvalid: a format of the settings cannot be used.
+        RegistryNotInstalled: a schema registry is set and its packages are missing.
     """
-    now = datetime.now(UTC)
-    checker = _Checker(settings, policies, now)
-    for line in read(content, settings, topic):
-        checker.add(line)
+    lines = [*read(content, settings, topic)]
+    async with registry_schemas(settings) as schemas:
+        checker = _Checker(settings, policies, datetime.now(UTC), schemas)
+        records = [checker.record(line) for line in lines if isinstance(line, Line)]
+        await learn(settings, schemas, checker.decoder.missing_schemas(records))
+        for line in lines:
+            checker.add(line)
     return checker.report
 
 
@@ -131,9 +138,14 @@ def trials(
 
 
 class _Checker:
-    def __init__(self, settings: Settings, policies: Policies, now: datetime) -> None:
+    def __init__(
+        self, settings: Settings, policies: Policies, now: datetime, schemas: Schemas | None
+    ) -> None:
         self.report = Report()
-        self._decoder = Decoder.of(settings, policies.longest)
+        self.decoder = Decoder.of(settings, policies.longest, schemas)
+        # The order in a value that only the registry reads is not known when a key is missing.
+        without_keys = settings.model_copy(update={"keys": "ignore"})
+        self._keyless = Decoder.of(without_keys, policies.longest, schemas)
         self._foreign = formats.adapters(settings)
         self._known = policies.vocabulary.known
         self._ignore_keys = settings.keys == "ignore"
@@ -151,13 +163,17 @@ class _Checker:
             refused = {"line": line.number, "error": UNREADABLE, "message": line.reason}
             report.refused.append(refused | {"wanted": []})
             return
-        stamp = line.recorded_at or self._now
-        record = Record(
-            line.topic, 0, line.number, round(stamp.timestamp() * 1000), line.key, line.value,
-            line.headers,
-        )  # fmt: skip
-        found = self._decoder.decode(record, self._now)
-        fields = None if line.topic in self._foreign else _fields(line.value)
+        record = self.record(line)
+        framed = framed_value(record)
+        decoder = self._keyless if framed and not line.keyed else self.decoder
+        try:
+            record, found = decoder.read(record, self._now)
+        except SchemasMissing:
+            message = "the schema registry does not tell its schema; `plazo check` says why"
+            told = {"line": line.number, "error": UNREADABLE, "message": message, "wanted": []}
+            report.refused.append(told)
+            return
+        fields = None if line.topic in self._foreign else _fields(record.value)
         if isinstance(found, Refusal):
             told = {"line": line.number, "error": found.error.value, "message": found.message}
             report.refused.append(told | {"wanted": list(_wanted(found.message, fields))})
@@ -172,6 +188,14 @@ class _Checker:
             report.warnings.append(
                 {"line": line.number, "kind": kind, "field": name, "message": message}
             )
+
+    def record(self, line: Line) -> Record:
+        """The record that a line tells of."""
+        stamp = line.recorded_at or self._now
+        return Record(
+            line.topic, 0, line.number, round(stamp.timestamp() * 1000), line.key, line.value,
+            line.headers,
+        )  # fmt: skip
 
     def _of_key(self, line: Line, events: tuple[Event, ...]) -> Iterator[tuple[str, str, str]]:
         if not line.keyed or not self._ignore_keys:

@@ -1,4 +1,4 @@
-"""Explains the state of an order: all that is stored of it, and the answer in a sentence."""
+"""All that is stored of an order."""
 
 import difflib
 import itertools
@@ -11,12 +11,9 @@ from typing import Any
 from schemas.statuses import STATUSES, Meaning
 from worker.decide.cases import load_cases
 from worker.decide.deadlines import ChangeLimits, Deadlines
-from worker.domain.case import Case, Kind, Limits, Outcome
-from worker.domain.deadline import schedule
-from worker.domain.decide import decide, find
+from worker.domain.case import Case, Limits
 from worker.freshness.evidence import EvidenceScope
-from worker.operations.format import from_now, span
-from worker.operations.phrases import BECAUSE, ENDED, SO_FAR
+from worker.operations.answer import summary
 from worker.policy.registry import load_policies
 from worker.settings import Settings
 from worker.storage.database import Database
@@ -127,66 +124,6 @@ async def _settled(
         return None
     deadlines = await Deadlines.load(tx, policies, ChangeLimits.of(settings), now)
     return deadlines.settle(cases[0], facts[order["order_id"]]).case
-
-
-def summary(history: OrderHistory) -> str:
-    """The answer in a sentence."""
-    rehearsed = "in shadow mode, without consequences: " if history.shadow else ""
-    return rehearsed + _answer(history)
-
-
-def _answer(history: OrderHistory) -> str:
-    order, case = history.order, history.case
-    if order is not None and order["lane"] is not None and order["due"] is None:
-        return "its time has not begun: the status that its policy waits for has not arrived"
-    if order is None or case is None:
-        return (
-            "the order itself has not arrived: messages about it are kept, and count once it comes"
-        )
-    if order["outcome"] is None:
-        return _undecided(order, case, history)
-    outcome = Outcome(order["outcome"])
-    said = ENDED[outcome]
-    standing = [given.reason for given in case.standing]
-    kind = Kind.AUTO_CANCEL if outcome == Outcome.AUTO_CANCELLED else Kind.ESCALATION
-    reasons = [given.reason for given in case.standing if given.kind == kind]
-    if outcome in (Outcome.AUTO_CANCELLED, Outcome.ESCALATED) and reasons:
-        said += f" because {BECAUSE[reasons[0]]}"
-        standing.remove(reasons[0])
-    for reason in standing:
-        said += f"; then escalated to a person because {BECAUSE[reason]}"
-    if any(row["kind"] == Kind.REVOKED for row in history.decisions):
-        said += "; an earlier decision was revoked because an act in time arrived only after it"
-    return said
-
-
-def _undecided(order: Mapping[str, Any], case: Case, history: OrderHistory) -> str:
-    said = f"not decided yet: {SO_FAR[find(case)]}"
-    planned = schedule(order["first_due"] or order["due"], order["entered_at"], case.changes)
-    if planned.held:
-        return f"{said}; its verdict is held by an event until another one releases it"
-    if order["fires_at"] > case.order.due + case.order.grace:
-        again = from_now(order["fires_at"], history.now)
-        return (
-            f"{said}; its verdict was put off and is tried again {again}: "
-            "the brake holds it (see `plazo brake status`), or judging it failed (see the log)"
-        )
-    if order["fires_at"] > history.now:
-        left = span(order["fires_at"] - history.now)
-        return f"{said}; the verdict falls in {left}, and would be: {_prospect(case, history)}"
-    owner = "its lane has no worker" if order["owner"] is None else "a guard holds it"
-    return (
-        f"{said}; the verdict is {span(history.now - order['fires_at'])} late: either it is "
-        f"falling just now, or {owner} (see `plazo check`)"
-    )
-
-
-def _prospect(case: Case, history: OrderHistory) -> str:
-    judgement = decide(case, history.limits)
-    reasons = [decision.reason for decision in judgement.decisions]
-    because = f" because {BECAUSE[reasons[0]]}" if reasons else ""
-    assert judgement.outcome is not None
-    return ENDED[judgement.outcome] + because
 
 
 def tells(status: str) -> bool:

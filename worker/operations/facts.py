@@ -1,7 +1,7 @@
 """Gathers the facts for `plazo check` from Kafka and Postgres."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -10,15 +10,19 @@ from schemas.models import OrderStatusChanged
 from worker.domain.policy import Policy
 from worker.errors import DatabaseFault, KafkaUnavailable, PolicyInvalid
 from worker.ingest.decoder import Decoder
-from worker.kafka.admin import KafkaAdmin, NotAnswered, Skew
+from worker.ingest.registry.schemas import RegistryNotInstalled, Schemas, SchemasMissing
+from worker.kafka.admin import KafkaAdmin, NotAnswered, Sample, Skew
 from worker.kafka.offsets import OffsetReader
 from worker.observability.metrics import Metrics
 from worker.operations.checks.lanes import last_sequence
 from worker.operations.checks.model import DatabaseFacts, KafkaFacts, NameFacts
+from worker.operations.checks.rights import may_read
 from worker.operations.checks.topics import CONFIGS
 from worker.operations.outages import Outage, database_outage, kafka_outage
+from worker.operations.registry_schemas import learn, registry_schemas
 from worker.policy.registry import load_policies
-from worker.records import Record, timestamp_of
+from worker.records import Partition, Record, timestamp_of
+from worker.registry.wire import SchemaId
 from worker.settings import Settings
 from worker.storage.database import Database
 from worker.storage.migrations import serves
@@ -32,6 +36,7 @@ _LONG_HOLD = timedelta(days=1)
 # Records to look at in each input partition; repeats may follow the last decision.
 _SAMPLES = 200
 _DECISIONS = 20
+_NOT_ALLOWED = "42501"
 
 
 async def gather(settings: Settings) -> tuple[KafkaFacts | Outage, DatabaseFacts | Outage]:
@@ -53,16 +58,25 @@ async def _kafka(settings: Settings) -> KafkaFacts | Outage:
     try:
         topics = [*settings.input_topics, settings.output_topic, settings.dead_letters_topic]
         facts = KafkaFacts(await admin.brokers(), await admin.topics(topics))
+        allowed = await _answer(admin.allowed_on_topics(topics))
+        facts.allowed_on_topics = {} if isinstance(allowed, str) else allowed
+        on_group = await _answer(admin.allowed_on_group(settings.group_id))
+        facts.allowed_on_group = None if isinstance(on_group, str) else on_group
         if facts.topics:
             facts.configs = await _answer(admin.configs(facts.topics, CONFIGS))
         else:
             facts.configs = {}
         facts.clock = await _answer(admin.clock())
         facts.members = await _answer(admin.members(settings.group_id))
-        # A partition without a leader would keep us waiting, and is a fault of its own.
-        widths = {t: s.partitions for t, s in facts.topics.items() if not s.leaderless}
+        # A partition without a leader would keep us waiting, and a topic that we may not read end
+        # the question for all: each is a fault of its own.
+        widths = {
+            topic: state.partitions
+            for topic, state in facts.topics.items()
+            if not state.leaderless and may_read(facts, topic)
+        }
         inputs = {topic: widths[topic] for topic in settings.input_topics if topic in widths}
-        facts.samples = await admin.tails(inputs, _SAMPLES, _delay_of(settings))
+        facts.samples = await _samples(settings, admin, inputs)
         if (decisions := settings.output_topic) in widths:
             tails = await admin.tails({decisions: widths[decisions]}, _DECISIONS)
             facts.published = {n: last_sequence(samples) for (_, n), samples in tails.items()}
@@ -73,20 +87,41 @@ async def _kafka(settings: Settings) -> KafkaFacts | Outage:
         await admin.close()
 
 
-def _delay_of(settings: Settings) -> Callable[[Record], float | None]:
-    """How long after its act a record was published, in seconds; others have no delay."""
-    decoder = Decoder.of(settings, settings.stock_window + settings.grace)
-    # No act of a sample lies too far ahead to be looked at.
-    latest = datetime.max.replace(tzinfo=UTC) - settings.max_clock_skew
+async def _samples(
+    settings: Settings, admin: KafkaAdmin, inputs: Mapping[str, int]
+) -> Mapping[Partition, Sequence[Sample]]:
+    """The last records, read twice if a schema of the registry has to be asked for in between."""
+    try:
+        async with registry_schemas(settings) as schemas:
+            delays = _Delays(settings, schemas)
+            found = await admin.tails(inputs, _SAMPLES, delays.of)
+            if await learn(settings, schemas, delays.missing):
+                found = await admin.tails(inputs, _SAMPLES, delays.of)
+    except RegistryNotInstalled:  # a check of its own
+        return await admin.tails(inputs, _SAMPLES, _Delays(settings, None).of)
+    return found
 
-    def delay(record: Record) -> float | None:
-        found = decoder.decode(record, latest)
+
+class _Delays:
+    """How long after its act a record was published."""
+
+    def __init__(self, settings: Settings, schemas: Schemas | None) -> None:
+        self.decoder = Decoder.of(settings, settings.stock_window + settings.grace, schemas)
+        self.missing: set[SchemaId] = set()
+        # No act of a sample lies too far ahead to be looked at.
+        self._latest = datetime.max.replace(tzinfo=UTC) - settings.max_clock_skew
+
+    def of(self, record: Record) -> float | None:
+        """The delay in seconds; other records, and those whose schema is not known, have none."""
+        try:
+            found = self.decoder.decode(record, self._latest)
+        except SchemasMissing as error:
+            self.missing |= {*error.schemas}
+            return None
         for event in found if isinstance(found, tuple) else (found,):
             if isinstance(event, OrderStatusChanged):
                 return (timestamp_of(record.timestamp) - event.occurred_at).total_seconds()
         return None
-
-    return delay
 
 
 async def _with_bounds(settings: Settings, facts: KafkaFacts) -> KafkaFacts | Outage:
@@ -132,10 +167,14 @@ async def _database_facts(settings: Settings, database: Database) -> DatabaseFac
         facts.missing_rights = [
             (row["role"], row["relation"], row["privileges"]) for row in missing
         ]
-    if facts.readable:
-        await _read_rows(database, facts)
-        facts.names = await _names(settings, database)
-        facts.terms = await _terms(settings, database)
+        try:
+            await _read_rows(database, facts)
+            facts.names = await _names(settings, database)
+            facts.terms = await _terms(settings, database)
+        except DatabaseFault as error:
+            if error.sqlstate != _NOT_ALLOWED:
+                raise
+            facts.hidden = True  # the missing rights are a fault of their own
     return facts
 
 
@@ -157,6 +196,7 @@ async def _read_rows(database: Database, facts: DatabaseFacts) -> None:
         held = await tx.row("check_holds", datetime.now(UTC) - _LONG_HOLD)
         asked = await tx.row("count_waiting_for_person", numbers, True)
         mode = await tx.row("mode")
+        escalations = await tx.row("count_escalations", numbers) if numbers else None
         overdue = await tx.row("count_overdue", numbers, datetime.now(UTC))
     assert notices is not None
     assert overdue is not None
@@ -168,6 +208,9 @@ async def _read_rows(database: Database, facts: DatabaseFacts) -> None:
     facts.held_long = held["orders"] if held else 0
     facts.unknown_statuses = asked["unknown_statuses"] if asked else 0
     facts.mode = mode["mode"] if mode else None
+    if escalations and facts.mode != "shadow":
+        facts.escalations = escalations["orders"]
+        facts.oldest_escalation = escalations["oldest"]
     facts.waiting = waiting["waiting"] if waiting else 0
     facts.orphans = waiting["orphans"] if waiting else 0
     facts.astray = astray["refusals"] if astray else 0

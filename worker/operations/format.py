@@ -37,11 +37,12 @@ def span(duration: timedelta) -> str:
 
 def from_now(moment: datetime | None, now: datetime) -> str | None:
     """A time, and its distance from now."""
-    if moment is None:
-        return None
-    return f"{utc(moment)}, " + (
-        f"in {span(moment - now)}" if moment > now else f"{span(now - moment)} ago"
-    )
+    return None if moment is None else f"{utc(moment)}, {relative(moment, now)}"
+
+
+def relative(moment: datetime, now: datetime) -> str:
+    """The distance of a time from now."""
+    return f"in {span(moment - now)}" if moment > now else f"{span(now - moment)} ago"
 
 
 def count(number: int, noun: str) -> str:

@@ -7,9 +7,12 @@ or a record with any of its parts::
 
     {"topic": "order-status-changed", "key": "v1-01", "headers": {}, "value": {...} or "text"}
 
+Bytes that are no text, such as Avro, stand as Base64 in ``value_base64`` and ``key_base64``.
+
 What cannot be read is told with its line, and the rest is read.
 """
 
+import base64
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -43,7 +46,7 @@ class _Bad(Exception):
 # kcat -J; without a message it has other keys beside these.
 _KCAT = frozenset({"topic", "partition", "offset", "payload"})
 # An event may have fields of these names too: the order of VTEX has a `value`.
-_RECORD = frozenset({"key", "headers", "value"})
+_RECORD = frozenset({"key", "headers", "value", "key_base64", "value_base64"})
 _ID_NAMES = ("order_id", "orderId", "OrderId")
 # Where the file tells no key and the record no order: what is wrong is the record, not the key.
 _SOME_KEY = "?"
@@ -118,10 +121,12 @@ class _Finder:
         )
 
     def _of_parts(self, number: int, body: Any) -> Line:
-        whole = isinstance(body, dict) and "value" in body
+        whole = isinstance(body, dict) and bool(body.keys() & {"value", "value_base64"})
         whole = whole and ("topic" in body or body.keys() <= _RECORD)
         record = body if whole else {"value": body}
-        value = record["value"]
+        if "value_base64" in record or "key_base64" in record:
+            record = _from_base64(record)
+        value = record.get("value")
         if not isinstance(value, dict | str | None):
             raise _Bad("value: not an object, text or null")
         headers = record.get("headers") or {}
@@ -182,6 +187,19 @@ class _Finder:
 def _events(adapter: Adapter, value: bytes) -> tuple[Any, ...]:
     found = outcome(adapter, value, datetime.now(UTC))
     return () if isinstance(found, RefusalError) else found
+
+
+def _from_base64(record: dict[str, Any]) -> dict[str, Any]:
+    """The record with its bytes as text, in which surrogates stand for what is not UTF-8."""
+    plain = {**record}
+    for name in ("key", "value"):
+        if (told := plain.pop(f"{name}_base64", None)) is None:
+            continue
+        try:
+            plain[name] = base64.b64decode(told, validate=True).decode("utf-8", "surrogateescape")
+        except (ValueError, TypeError):
+            raise _Bad(f"{name}_base64: not Base64") from None
+    return plain
 
 
 def _parsed(value: bytes | None) -> Any:

@@ -11,7 +11,7 @@ reads all others from the table.
 import asyncio
 from collections.abc import Mapping
 from datetime import datetime
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING
 
 import orjson
@@ -24,6 +24,7 @@ from worker.kafka.producer import Message, Producer, append
 from worker.lanes.lane import Lane
 from worker.observability.metrics import Metrics
 from worker.observability.tracing import Traces
+from worker.outbox.encoding import Encoding, PlainJson
 from worker.outbox.events import Event, published_value, wire_time
 from worker.outbox.tail import Tail
 from worker.settings import Settings
@@ -40,7 +41,6 @@ _LONGEST_TAIL = 64 * _TAIL
 _KEPT = 2 * _BATCH
 
 _SPECVERSION = (names.CE_SPECVERSION, b"1.0")
-_CONTENT_TYPE = (names.CONTENT_TYPE_HEADER, names.CONTENT_TYPE.encode())
 
 
 class Relay:
@@ -55,6 +55,7 @@ class Relay:
         clock: Clock,
         metrics: Metrics,
         traces: Traces | None = None,
+        encoding: Encoding | None = None,
     ) -> None:
         self._lane = lane
         self._settings = settings
@@ -63,6 +64,8 @@ class Relay:
         self._clock = clock
         self._metrics = metrics
         self._traces = traces
+        self._encoding = encoding or PlainJson()
+        self._content_type = (names.CONTENT_TYPE_HEADER, self._encoding.content_type)
         self._source = (names.CE_SOURCE, f"/plazo/{settings.group_id}".encode())
         self._committed = asyncio.Event()
         self._handed_over: dict[int, Event] = {}
@@ -99,6 +102,8 @@ class Relay:
         """
         await self._find_tail()
         self.tail_known.set()
+        # Now and not at the first verdict, which may be a day away: so a fault shows at once.
+        await self._encoding.ready(self._lane.number)
         while True:
             self._committed.clear()
             while await self._publish():
@@ -168,7 +173,7 @@ class Relay:
         # A worker that froze here, or whose database failed over, would append sequences that have
         # another meaning by now.
         await lane.look(max(events))
-        await append(self._producer, messages, _smaller)
+        await append(self._producer, messages, partial(self._smaller, events))
         for span in spans.values():
             span.end()
         await self._mark(max(events))
@@ -220,12 +225,30 @@ class Relay:
             (names.CE_TIME, _time(event.decided_at)),
             (names.CE_PARTITIONKEY, order),
             (names.CE_SEQUENCE, str(sequence).encode()),
-            _CONTENT_TYPE,
+            self._content_type,
         ]
         if self._traces and span:
             headers += self._traces.headers(span)
         value = published_value(event.value, event.id, ce_type, sequence)
-        return Message(self._settings.output_topic, self._lane.number, order, value, headers)
+        return Message(
+            self._settings.output_topic, self._lane.number, order, self._encoding.encode(value),
+            headers,
+        )  # fmt: skip
+
+    def _smaller(self, events: Mapping[int, Event], message: Message) -> Message | None:
+        """The decision without the acts that it rests on; `plazo explain` shows them."""
+        if any(name == names.EVIDENCE_OMITTED for name, _ in message.headers):
+            return None
+        sequence = int(dict(message.headers)[names.CE_SEQUENCE])
+        event = events[sequence]
+        value = orjson.loads(
+            published_value(event.value, event.id, self._type(event.kind), sequence)
+        )
+        evidence = value["evidence"]
+        omitted = evidence.get("omitted", 0) + len(evidence["acts"])
+        value["evidence"] = {"acts": [], "omitted": omitted, "read_to": {}}
+        headers = [*message.headers, (names.EVIDENCE_OMITTED, b"too-large")]
+        return message._replace(value=self._encoding.encode(orjson.dumps(value)), headers=headers)
 
 
 @cache
@@ -242,15 +265,3 @@ def _shadow_type(kind: str) -> bytes:
 def _time(moment: datetime) -> bytes:
     """Thousands of verdicts share one time."""
     return wire_time(moment).encode()
-
-
-def _smaller(message: Message) -> Message | None:
-    """The decision without the acts that it rests on; `plazo explain` shows them."""
-    if any(name == names.EVIDENCE_OMITTED for name, _ in message.headers):
-        return None
-    value = orjson.loads(message.value or b"{}")
-    evidence = value["evidence"]
-    omitted = evidence.get("omitted", 0) + len(evidence["acts"])
-    value["evidence"] = {"acts": [], "omitted": omitted, "read_to": {}}
-    headers = [*message.headers, (names.EVIDENCE_OMITTED, b"too-large")]
-    return message._replace(value=orjson.dumps(value), headers=headers)

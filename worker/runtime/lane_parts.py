@@ -69,6 +69,7 @@ class LaneParts:
                 clock,
                 metrics,
                 services.traces,
+                services.encoding,
             ),
             dead_letters=DeadLetterOutbox(lane, settings, services.producer, services.offsets),
         )

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
+from schemas.statuses import Meaning
 from worker.errors import DatabaseUnavailable, KafkaUnavailable
 from worker.observability.health import Health
 from worker.observability.labels import Guard, Readiness, Waiting
@@ -15,12 +17,22 @@ from worker.runtime.lane_runner import LaneRunner
 from worker.runtime.membership import Membership
 from worker.runtime.services import Services
 from worker.runtime.watchdog import Watchdog, standing
+from worker.storage.transaction import Transaction
 
 log = logger(__name__)
 
 _INTERVAL = 2.0
+# Seconds between two counts of that which costs more than the other questions.
+_COUNT_INTERVAL = 60.0
 # A difference between two clocks in seconds that the way to Postgres cannot explain.
 _MEASURABLE = 1.0
+
+
+class _Counted(NamedTuple):
+    """What waits for a person, by kind, and the time of the oldest escalation."""
+
+    waiting: Mapping[Waiting, int]
+    oldest_escalation: datetime | None
 
 
 class Monitor:
@@ -37,6 +49,8 @@ class Monitor:
         # The ends of the logs at the last observation; None while Kafka does not answer.
         self.log_ends: dict[Partition, int] | None = None
         self._waits: dict[Partition, tuple[int, float]] = {}
+        # When they were counted, and for which lanes.
+        self._counted: tuple[float, list[int]] | None = None
         for part in Readiness:
             # Computed at each scrape: it must not freeze together with the part that it reports.
             self._metrics.ready.labels(part).set_function(partial(health.at_work, part))
@@ -116,6 +130,7 @@ class Monitor:
                 asked = await session.row("count_waiting_for_person", lanes, 0 in lanes)
                 if astray and astray["refusals"]:
                     await session.execute("clear_astray", lanes)
+                counted = await self._counted_at_times(session, lanes)
                 backlog = await session.rows("outbox_backlog", lanes)
                 if (after := self._services.settings.outage_after) is not None:
                     for outage in await session.rows("record_heartbeat", after):
@@ -131,6 +146,12 @@ class Monitor:
         assert waiting is not None
         assert astray is not None
         assert asked is not None
+        if counted is not None:
+            oldest = counted.oldest_escalation
+            age = (now - oldest).total_seconds() if oldest else 0.0
+            self._metrics.escalation_age.set(max(0.0, age))
+            for kind, number in counted.waiting.items():
+                self._metrics.waiting_for_person.labels(kind).set(number)
         self._metrics.orphan_orders.set(waiting["orphans"])
         self._metrics.astray_refusals.set(astray["refusals"])
         if self._services.settings.astray_refusals == "escalate":
@@ -149,6 +170,30 @@ class Monitor:
         self._metrics.overdue.set(overdue["overdue"])
         age = (now - overdue["oldest"]).total_seconds() if overdue["oldest"] else 0.0
         self._metrics.overdue_age.set(age)
+
+    async def _counted_at_times(self, session: Transaction, lanes: list[int]) -> _Counted | None:
+        """What waits for a person and costs more to count; ``None`` if that was a moment ago.
+
+        In shadow mode nobody waits for anything.
+        """
+        at, lanes = self._clock.monotonic(), sorted(lanes)
+        if self._counted is not None:
+            since, counted = self._counted
+            if counted == lanes and at - since < _COUNT_INTERVAL:
+                return None
+        self._counted = (at, lanes)
+        settings = self._services.settings
+        if settings.mode == "shadow" or not lanes:
+            return _Counted({Waiting.ESCALATIONS: 0, Waiting.CLOCKS: 0}, None)
+        escalations = await session.row("count_escalations", lanes)
+        words = self._services.policies.vocabulary.known
+        cancel = [word for word, meaning in words.items() if meaning is Meaning.CANCELED]
+        before = self._clock.now() - settings.clock_wait
+        clocks = await session.row("count_late_clocks", lanes, before, cancel)
+        assert escalations is not None
+        assert clocks is not None
+        waiting = {Waiting.ESCALATIONS: escalations["orders"], Waiting.CLOCKS: clocks["orders"]}
+        return _Counted(waiting, escalations["oldest"])
 
     def _clock_skew(self, runners: list[LaneRunner]) -> None:
         clocks = self._services.clocks

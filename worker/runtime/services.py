@@ -18,6 +18,7 @@ from worker.lanes.fairness import Fairness
 from worker.observability.guards import Guards
 from worker.observability.metrics import Metrics
 from worker.observability.tracing import Traces
+from worker.outbox.encoding import Encoding, encoding_of
 from worker.policy.registry import load_policies
 from worker.settings import Settings
 from worker.storage.database import Database
@@ -47,12 +48,14 @@ class Services:
     brake: Brake | None
     traces: Traces | None
     schemas: Schemas | None
+    encoding: Encoding
 
     @classmethod
     def of(cls, settings: Settings, clock: Clock, owner: str | None = None) -> "Services":
         """The parts in the settings; without an ``owner`` its name is generated.
 
         Raises:
+            AvroNotInstalled: decisions are Avro and the package for it is missing.
             PolicyInvalid: the policy file breaks its rules.
             RegistryNotInstalled: a schema registry is set and the packages for it are missing.
             TracesNotInstalled: traces are on and their packages are missing.
@@ -85,6 +88,7 @@ class Services:
             brake=Brake.of(settings, database, guards),
             traces=Traces.of(settings),
             schemas=schemas,
+            encoding=encoding_of(settings, clock, metrics, guards),
         )
 
     async def close(self) -> None:
@@ -92,6 +96,7 @@ class Services:
         await self.producer.close()
         await self.offsets.close()
         await self.proof_offsets.close()
+        await self.encoding.close()
         if self.schemas:
             await self.schemas.close()
         if self.traces:

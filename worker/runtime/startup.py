@@ -105,7 +105,8 @@ async def check_topics(settings: Settings, offsets: OffsetReader) -> dict[str, i
     widths = await offsets.widths(wanted)
     if missing := [topic for topic in wanted if topic not in widths]:
         raise TopicsNotFit(
-            f"missing: {', '.join(missing)}; create them or run `plazo topics create`"
+            f"missing, or hidden from us: {', '.join(missing)}; run `plazo topics create`, or see "
+            "`plazo check` for the rights"
         )
     orders, decisions = settings.order_created_topic, settings.output_topic
     if widths[decisions] < widths[orders]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from worker import __version__
 from worker.clock import Clock, SystemClock
+from worker.durations import written
 from worker.lanes.lane import Lane
 from worker.observability.health import Health
 from worker.observability.http import HttpServer, Page
@@ -72,8 +73,8 @@ class Worker:
             "version": __version__,
             "schema": HEAD,
             "mode": settings.mode,
-            "window": str(settings.stock_window),
-            "grace": str(settings.grace),
+            "window": written(settings.stock_window),
+            "grace": written(settings.grace),
             "policy_file": str(file) if file else None,
             "policy_version": rules[-1].policy.version if file else None,
             "policy_hash": sha256(terms.encode()).hexdigest()[:12] if file else None,

@@ -4,20 +4,16 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import asyncpg
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, text
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 
-from worker.errors import DatabaseUnavailable, PlazoError
-from worker.storage.migrations import HEAD, VERSIONS
+from worker.errors import DatabaseUnavailable, PlazoError, SchemaNotCurrent
+from worker.storage.faults import FAULTS
+from worker.storage.migrations import HEAD, STEPS, serves
 from worker.storage.statements import sql
+
+T = TypeVar("T")
 
 # Any constant that no other program uses on this database.
 _LOCK = 0x506C617A6F
@@ -31,29 +27,26 @@ _LOCK_NOT_AVAILABLE = "55P03"
 
 
 async def migrate(database_url: str, *, by: str = "a job") -> str:
-    """Apply every missing step and return the revision of the schema.
+    """Apply every missing step and return the version of the schema, such as ``0015``.
 
-    Workers may run: where a table is locked, a step waits without holding up others. ``by`` is the
-    author that is recorded with the action.
+    All steps take effect together, or none does. Workers may run: where a table is locked, a step
+    waits without holding up others. ``by`` is the author that is recorded with the action. A schema
+    that is newer than this version stays as it is.
 
     Raises:
         DatabaseUnavailable: the database cannot be reached, or refuses a step.
+        SchemaNotCurrent: the schema has a version that no Plazo ever had.
     """
-    url = make_url(database_url).set(drivername="postgresql+asyncpg")
-    engine = create_async_engine(
-        url, poolclass=NullPool, async_creator=lambda: asyncpg.connect(database_url)
-    )
 
-    async def upgrade() -> None:
-        async with engine.connect() as connection:
-            await connection.run_sync(_upgrade, by)
-            await connection.commit()
+    async def upgrade() -> str:
+        connection = await asyncpg.connect(database_url)
+        try:
+            async with connection.transaction():
+                return await _upgrade(connection, by)
+        finally:
+            await connection.close()
 
-    try:
-        await _until_unlocked(upgrade)
-        return HEAD
-    finally:
-        await engine.dispose()
+    return await _until_unlocked(upgrade)
 
 
 async def grant(database_url: str, statements: str) -> None:
@@ -67,8 +60,7 @@ async def grant(database_url: str, statements: str) -> None:
     async def run() -> None:
         connection = await asyncpg.connect(database_url)
         try:
-            # Of the session: it goes with the connection. Two at once would fail.
-            await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+            await connection.execute(sql("lock_session"), _LOCK)
             await connection.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT}'")
             await connection.execute(statements)
         except asyncpg.UndefinedObjectError:
@@ -79,31 +71,35 @@ async def grant(database_url: str, statements: str) -> None:
     await _until_unlocked(run)
 
 
-async def _until_unlocked(step: Callable[[], Awaitable[None]]) -> None:
+async def _until_unlocked(step: Callable[[], Awaitable[T]]) -> T:
     """Run a step of the owner; again, while a table that it needs is locked."""
     give_up_at = time.monotonic() + _TRY_FOR
     while True:
         try:
             return await step()
-        except (asyncpg.PostgresError, DBAPIError, OSError) as error:
-            cause = getattr(error, "orig", error)
-            state = getattr(cause, "sqlstate", None) or "-"
+        except FAULTS as error:
+            state = getattr(error, "sqlstate", None) or "-"
             if state != _LOCK_NOT_AVAILABLE or time.monotonic() > give_up_at:
-                raise DatabaseUnavailable(type(cause).__name__, state) from None
+                raise DatabaseUnavailable(type(error).__name__, state) from None
         await asyncio.sleep(_PAUSE)
 
 
-def _upgrade(connection: Connection, by: str) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(VERSIONS.parent))
-    config.attributes["connection"] = connection
-    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+async def _upgrade(connection: asyncpg.Connection, by: str) -> str:
+    await connection.execute(sql("lock_migration"), _LOCK)
     # Not before: our own lock is waited for as long as another migration takes.
-    connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"))
-    before = MigrationContext.configure(connection).get_current_revision()
-    command.upgrade(config, "head")
-    if before != HEAD:
-        arguments = json.dumps({"before": before, "after": HEAD})
-        driver = connection.connection.dbapi_connection
-        assert driver is not None
-        driver.run_async(lambda d: d.execute(sql("record_action"), by, "migrate", arguments))
+    await connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
+    await connection.execute(sql("create_schema_version"))
+    found = [str(row["version_num"]) for row in await connection.fetch(sql("schema_version"))]
+    before = found[0] if found else None
+    if len(found) > 1 or not (before is None or before in STEPS or serves(before)):
+        raise SchemaNotCurrent(f"the database's schema is {', '.join(found)}, which is not Plazo's")
+    if before is not None and serves(before):
+        return before
+    for version, step in STEPS.items():
+        if before is None or version > before:
+            # As one script: the driver cannot split a function's body into statements.
+            await connection.execute(step.read_text("utf-8"))
+    await connection.execute(sql("replace_schema_version"), HEAD)
+    arguments = json.dumps({"before": before, "after": HEAD})
+    await connection.execute(sql("record_action"), by, "migrate", arguments)
+    return HEAD

@@ -3,15 +3,15 @@
 import { ask, hasToken, Locked, setToken } from "./ask.js";
 import { charts } from "./charts.js";
 import { byId, translate } from "./dom.js";
-import { names, showFound, showLetter, showList, tabs } from "./lists.js";
+import { filters, isApart, names, showFound, showLetter, showList, tabs } from "./lists.js";
 import { showOrder } from "./order.js";
 import { lanes, say, tiles, verdicts } from "./overview.js";
-import { between, language, relative, switchLanguage, switchZone, t, zone } from "./texts.js";
+import { between, language, nextZone, offerZone, relative, switchLanguage, switchZone, t, zone } from "./texts.js";
 
 const INTERVAL = 2000, SLOW = 10000;
 const PAGES = ["overview", "list-page", "lanes-page", "found-page", "order", "letter"];
 
-let session = null, state = null, chartData = null, chartsAt = 0, list = null, again, turn = 0;
+let session = null, state = null, chartData = null, chartsAt = 0, list = null, again, turn = 0, focusDue = false;
 
 const hash = () => new URLSearchParams(location.hash.slice(1));
 
@@ -28,11 +28,13 @@ const listName = (values) => {
   if (all.includes(wanted)) return wanted;
   return all.find((name) => state?.stored?.waiting?.[name.replaceAll("-", "_")]) ?? all[0];
 };
+const chosen = () => Object.fromEntries([...document.querySelectorAll("#choices select")].map((one) => [one.name, one.value]));
 
 function show(id) {
   for (const one of PAGES) byId(one).hidden = one !== id;
   for (const one of document.querySelectorAll("nav a")) {
-    if (one.dataset.page === id) one.setAttribute("aria-current", "page");
+    const apart = id === "list-page" && isApart(listName(hash()));
+    if (one.dataset.page === id && (one.dataset.list !== undefined) === apart) one.setAttribute("aria-current", "page");
     else one.removeAttribute("aria-current");
     one.hidden = session.role !== "operator" && one.dataset.page !== "list-page";
   }
@@ -43,6 +45,7 @@ function show(id) {
 // Answers may come in another order than their questions.
 async function go(focus) {
   if (!session) return;
+  focusDue ||= focus; // a page that overtakes another takes over its focus
   const mine = ++turn, values = hash(), id = page(values);
   const current = () => mine === turn;
   show(id);
@@ -52,7 +55,7 @@ async function go(focus) {
       const personal = values.has("personal") && session.personal;
       const order = values.get("order");
       byId("order-id").value = order;
-      const { status, body } = await ask("order.json", personal ? { id: order, personal: "1" } : { id: order });
+      const { status, body } = await ask("order.json", { id: order, language: language(), ...(personal ? { personal: "1" } : {}) });
       if (!current()) return;
       title = showOrder(order, status, { ...body, personal }, session);
     } else if (id === "letter") {
@@ -74,7 +77,8 @@ async function go(focus) {
     if (error instanceof Locked) return locked(error);
     notice(t("notice.silent"));
   }
-  if (focus && current()) {
+  if (focusDue && current()) {
+    focusDue = false;
     // A page of its own: a screen reader begins at its title.
     title.tabIndex = -1;
     title.focus({ preventScroll: true });
@@ -86,12 +90,12 @@ async function readList(values, current) {
   const name = listName(values);
   tabs(name, session, state?.stored?.waiting);
   if (name !== "brake") {
-    const { status, body } = await ask("list.json", { of: name, by: values.get("by") ?? "" });
+    const { status, body } = await ask("list.json", { of: name, ...filters(name, values) });
     if (!current()) return;
     list = { of: name, ...(status === 200 ? body : { rows: [], more: false }) };
     if (status !== 200) notice(body.error);
   }
-  showList(name, list, state?.stored, values.get("by"));
+  showList(name, list, state?.stored, filters(name, values));
 }
 
 byId("search").addEventListener("submit", async (event) => {
@@ -109,10 +113,11 @@ byId("search").addEventListener("submit", async (event) => {
 });
 byId("filter").addEventListener("input", () => {
   // The list of another page may still be on its way.
-  if (list && list.of === listName(hash())) showList(list.of, list, state?.stored, hash().get("by"));
+  if (list && list.of === listName(hash())) showList(list.of, list, state?.stored, filters(list.of, hash()));
 });
-byId("by").addEventListener("change", () => {
-  location.hash = new URLSearchParams({ waiting: listName(hash()), by: byId("by").value });
+byId("choices").addEventListener("change", () => {
+  const wanted = Object.entries(chosen()).filter(([, value]) => value);
+  location.hash = new URLSearchParams([["waiting", listName(hash())], ...wanted]);
 });
 addEventListener("hashchange", (event) => {
   // A filter is no page of its own: the focus stays in it.
@@ -130,7 +135,8 @@ function relabel() {
   document.documentElement.lang = language();
   translate();
   byId("zone").textContent = t("zone.local", { zone: zone() });
-  byId("zone").title = t("zone.switch");
+  byId("zone").title = t("zone.switch", { zone: nextZone() });
+  byId("zone").hidden = nextZone() === zone();
   byId("language").textContent = t("language");
   byId("language").title = t("language.switch");
   byId("language").lang = language() === "en" ? "es" : "en";
@@ -183,6 +189,7 @@ async function signIn() {
     return false;
   }
   session = body;
+  offerZone(session.zone);
   byId("unlock").hidden = true;
   for (const id of ["board", "search", "nav"]) byId(id).hidden = false;
   relabel();

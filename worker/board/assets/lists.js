@@ -1,8 +1,8 @@
-// What waits for a person, dead letters, and the orders that a search finds.
+// The lists: what waits for a person, all decisions, and the orders that a search finds.
 "use strict";
 import { count, exact, t } from "./texts.js";
 import { byId, element, fill, link, orderLink, time } from "./dom.js";
-import { reason } from "./overview.js";
+import { kind, reason } from "./overview.js";
 
 const LIMIT = 100;
 
@@ -12,11 +12,12 @@ function orders(ids) {
   return ids.length ? made : t("no");
 }
 
+const sellersDecisions = (id) => (id ? link(id, { waiting: "decisions", seller: id }) : "–");
 const seller = (id) => (id ? link(id, { search: id }) : "–");
 
 const LISTS = {
   escalations: {
-    columns: ["col.decided", "col.order", "col.seller", "col.reason", "col.due"], count: "escalations", by: "reason", support: true,
+    columns: ["col.decided", "col.order", "col.seller", "col.reason", "col.due"], count: "escalations", by: ["reason"], support: true,
     row: (one) => [`${one.lane}/${one.sequence}`, [time(one.decided_at), orderLink(one.order_id), seller(one.seller_id), reason(one.reason), time(one.due)]],
   },
   holds: {
@@ -24,7 +25,7 @@ const LISTS = {
     row: (one) => [one.order_id, [time(one.held_at), orderLink(one.order_id), seller(one.seller_id), time(one.due), one.policy]],
   },
   "dead-letters": {
-    columns: ["col.id", "col.received", "col.error", "col.record", "col.shields"], count: "dead_letters", by: "error",
+    columns: ["col.id", "col.received", "col.error", "col.record", "col.shields"], count: "dead_letters", by: ["error"],
     row: (one) => [String(one.id), [link(String(one.id), { letter: one.id }), time(one.received_at), one.error, `${one.topic}/${one.partition}/${one.offset}`, orders(one.orders)]],
   },
   orphans: {
@@ -36,13 +37,28 @@ const LISTS = {
     row: (one) => [`${one.topic}/${one.status}`, [one.status || "…", one.topic, count(one.records), time(one.first_at), time(one.last_at)]],
   },
   brake: { columns: [], count: null, row: null },
+  decisions: {
+    columns: ["col.decided", "col.order", "col.seller", "col.verdict", "col.reason", "col.due", "col.published"], by: ["kind", "reason", "seller"], support: true, apart: true,
+    row: (one) => [`${one.lane}/${one.sequence}`, [time(one.decided_at), orderLink(one.order_id), sellersDecisions(one.seller_id), kind(one.kind), reason(one.reason), time(one.due),
+      one.revoked_at ? t("line.taken-back") : t(one.published ? "yes" : "not-yet")]],
+  },
 };
 
 export const names = (session) => Object.keys(LISTS).filter((name) => session.role === "operator" || LISTS[name].support);
+// Those that stand together under tabs.
+const tabbed = (session) => names(session).filter((name) => !LISTS[name].apart);
+export const isApart = (name) => Boolean(LISTS[name]?.apart);
+
+// What the worker is asked for: the filters of the list that the page's address names.
+export const filters = (name, values) => {
+  const known = [...(LISTS[name].by ?? []), ...(LISTS[name].apart ? ["after"] : [])];
+  return Object.fromEntries(known.filter((one) => values.get(one)).map((one) => [one, values.get(one)]));
+};
 
 // The tabs of the lists, each with its count where one is known.
 export function tabs(current, session, waiting) {
-  byId("tabs").replaceChildren(...names(session).map((name) => {
+  byId("tabs").hidden = isApart(current);
+  byId("tabs").replaceChildren(...tabbed(session).map((name) => {
     const n = waiting?.[LISTS[name].count], item = element("li");
     const made = link(t(`list.${name}`) + (n ? ` (${count(n)}${n >= 10000 || (name === "escalations" && n > LIMIT) ? "+" : ""})` : ""), { waiting: name });
     if (name === current) made.setAttribute("aria-current", "page");
@@ -51,7 +67,7 @@ export function tabs(current, session, waiting) {
   }));
 }
 
-export function showList(name, body, stored, by) {
+export function showList(name, body, stored, asked) {
   byId("list-title").textContent = t(`list.${name}`);
   byId("list-help").textContent = t(`help.${name}`);
   byId("filters").hidden = name === "brake";
@@ -61,9 +77,9 @@ export function showList(name, body, stored, by) {
   const wanted = byId("filter").value.trim().toLowerCase();
   const text = (row) => row[1].map((cell) => cell?.textContent ?? cell?.text ?? cell ?? "").join(" ").toLowerCase();
   const rows = body.rows.map(LISTS[name].row).filter((row) => !wanted || text(row).includes(wanted));
-  choices(name, body.rows, by);
+  choices(name, body.rows, asked);
   fill(byId("list"), t(`list.${name}`), LISTS[name].columns, rows, t("list.none"));
-  byId("list-more").textContent = note(body, LIMIT);
+  byId("list-more").replaceChildren(note(body, LIMIT), ...(body.next ? [" ", link(t("older"), { waiting: name, ...asked, after: body.next })] : []));
 }
 
 // What the answer leaves out.
@@ -72,26 +88,34 @@ function note(body, limit) {
   return [body.more && body.days !== 0 ? t("more", { n: count(limit) }) : "", days].filter(Boolean).join(" ");
 }
 
-// The values by which the worker can filter the list.
-function choices(name, rows, by) {
-  const field = LISTS[name].by, select = byId("by");
-  select.hidden = byId("by-label").hidden = !field;
-  if (!field) return;
-  const known = new Set([...select.options].map((one) => one.value).filter((one) => select.dataset.of === name));
-  for (const one of [by, ...rows.map((row) => row[field])]) if (one) known.add(one);
-  const wanted = ["", ...[...known].filter(Boolean).sort()];
-  const mark = JSON.stringify([name, wanted, t("filter.all")]);
-  if (select.dataset.mark !== mark) {
-    select.dataset.mark = mark;
-    select.dataset.of = name;
-    byId("by-label").textContent = t(`col.${field}`);
-    select.replaceChildren(...wanted.map((value) => {
-      const option = element("option", value ? (field === "reason" ? reason(value) : value) : t("filter.all"));
-      option.value = value;
-      return option;
-    }));
-  }
-  select.value = by ?? "";
+// The values by which the worker can filter the list. Each select keeps those that it has shown.
+const SHOWN_AS = { reason, kind: (code) => kind(code).text };
+function choices(name, rows, asked) {
+  const fields = LISTS[name].by ?? [], place = byId("choices");
+  if (place.dataset.of !== name) place.replaceChildren();
+  place.dataset.of = name;
+  fields.forEach((field, index) => {
+    const select = place.querySelector(`[name=${field}]`) ?? element("select");
+    const known = new Set([...select.options].map((one) => one.value));
+    for (const one of [asked[field], ...rows.map((row) => row[field === "seller" ? "seller_id" : field])]) if (one) known.add(one);
+    const wanted = ["", ...[...known].filter(Boolean).sort()], mark = JSON.stringify([wanted, t("filter.all")]);
+    if (select.dataset.mark !== mark) {
+      select.dataset.mark = mark;
+      select.replaceChildren(...wanted.map((value) => {
+        const option = element("option", value ? SHOWN_AS[field]?.(value) ?? value : t("filter.all"));
+        option.value = value;
+        return option;
+      }));
+    }
+    select.value = asked[field] ?? "";
+    if (!select.name) {
+      select.name = field;
+      const label = element("label");
+      label.append(element("span"), " ", select);
+      place.append(label);
+    }
+    place.children[index].firstChild.textContent = t(field === "kind" ? "col.verdict" : `col.${field}`);
+  });
 }
 
 function showBrake(stored) {
@@ -142,5 +166,6 @@ export function showFound(asked, body) {
       orderLink(one.order_id), seller(one.seller_id), time(one.entered_at), time(one.due),
       t(`outcome.${one.status}`),
     ]]), `${t("nothing-found")} ${t("spelling")}`);
-  byId("found-more").textContent = note(body, body.orders.length);
+  const bySeller = body.days === undefined ? [] : [" ", link(t("list.decisions"), { waiting: "decisions", seller: asked })];
+  byId("found-more").replaceChildren(note(body, body.orders.length), ...bySeller);
 }

@@ -1,32 +1,14 @@
 // One order: the answer in a sentence, the next step, and what happened.
 "use strict";
-import { count, exact, has, relative, t } from "./texts.js";
+import { count, exact, relative, t } from "./texts.js";
 import { byId, element, link, time } from "./dom.js";
 
 const MOST = 500;
 
-function sentence(answer) {
-  const found = answer.finding ? t(`finding.${answer.finding}`) : "";
-  let said;
-  if (answer.state === "ended") said = ended(answer);
-  else if (answer.state === "open") {
-    said = t("state.open", { found, when: `${relative(answer.fires_at)} (${exact(answer.fires_at)})`, verdict: t(`outcome.${answer.outcome}`) });
-  } else said = t(`state.${answer.state}`, { found });
-  return answer.shadow ? t("in-shadow", { what: said }) : said;
-}
-
-function ended(answer) {
-  const [first, ...others] = answer.because;
-  let said = t(`ended.${answer.outcome}`);
-  if (first) said = t("because", { what: said, why: t(`why.${first}`) });
-  for (const other of others) said = t("then", { what: said, why: t(`why.${other}`) });
-  return answer.revoked ? t("was-revoked", { what: said }) : said;
-}
-
-function nextStep(answer) {
-  if (answer.state !== "ended") return "";
-  const waits = answer.because.filter((one) => has(`next.${one}`));
-  return waits.map((one) => t(`next.${one}`)).join(" ");
+// The worker makes the sentence; only its time is the reader's.
+function sentence({ said, at }) {
+  const when = at && `${relative(at)} (${exact(at)})`;
+  return `${said[0].toUpperCase()}${said.slice(1)}.`.replace("{when}", () => when);
 }
 
 const place = (row) => `${row.topic}/${row.partition}/${row.offset}`;
@@ -46,16 +28,19 @@ function timeLine(known) {
     // The order-created says again what the entry says.
     if (order && act.status === "order-created" && act.occurred_at === order.entered_at) continue;
     const judged = act.decisive && act.in_time !== null;
+    const notes = judged ? [t(act.in_time ? "line.in-time" : "line.late")] : act.decisive ? [] : [t("line.nothing")];
+    if (act.stock_ok !== null) notes.push(t(act.stock_ok ? "line.stock-ok" : "line.stock-wrong"));
+    if (act.form_complete === false) notes.push(t("line.form-incomplete"));
     const detail = [t("line.received", { when: exact(act.received_at) }), ...persons(act.body)].join(" · ");
-    add(act.occurred_at, judged ? t(act.in_time ? "line.in-time" : "line.late", { what: act.status }) : act.status,
-      judged ? (act.in_time ? "in-time" : "late") : "", detail, place(act));
+    add(act.occurred_at, [act.status, ...notes].join(", "), judged ? (act.in_time ? "in-time" : "late") : "", detail, place(act));
   }
   for (const change of known.deadline_changes) {
-    const detail = [change.counted === false ? t("line.not-counted") : "", change.author, change.reason].filter(Boolean).join(" · ");
-    add(change.occurred_at, t(CHANGES[change.kind] ?? change.kind, { due: change.due && exact(change.due) }), "mark", detail, place(change));
+    const until = change.due ? t("line.until", { due: exact(change.due) }) : "";
+    const detail = [until, change.counted === false ? t("line.not-counted") : "", change.author, change.reason].filter(Boolean).join(" · ");
+    add(change.occurred_at, t(CHANGES[change.kind] ?? change.kind), "mark", detail, place(change));
   }
   for (const row of known.refusals) {
-    add(row.received_at, t(row.settled ? "line.letter.settled" : "line.letter", { error: row.error }), "late", "", place(row));
+    add(row.received_at, t(row.settled ? "line.letter.settled" : "line.letter"), "late", row.error, place(row));
   }
   for (const version of known.told_differently) add(version.received_at, t("line.version"), "late", "", place(version));
   for (const verdict of known.verdicts) {
@@ -93,13 +78,11 @@ export function showOrder(id, status, known, session) {
   if (status !== 200) {
     parts.push(element("p", status === 404 ? t("no-record") : known.error, "summary"), element("p", t("spelling"), "soft"));
   } else {
-    const order = known.order ?? {}, step = nextStep(known.answer);
+    const order = known.order ?? {};
     parts.push(element("p", sentence(known.answer), "summary"));
-    if (step) {
-      const next = element("p", null, "next");
-      next.append(element("strong", `${t("order.next")}: `), step);
-      parts.push(next);
-    }
+    const next = element("p", null, "next");
+    next.append(element("strong", `${t("order.next")}: `), known.answer.next_step);
+    parts.push(next);
     const fields = element("dl");
     fields.append(
       ...field("order.due", order.due && `${exact(order.due)} (${relative(order.due)})`),

@@ -20,11 +20,23 @@ const keep = (name, value) => {
 };
 
 export const LOCAL = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
-const chosen = { language: kept("language") ?? wanted ?? "en", utc: kept("zone") === "UTC" };
+const chosen = { language: kept("language") ?? wanted ?? "en", zone: kept("zone") };
+let zones = [...new Set([LOCAL, "UTC"])];
 if (!(chosen.language in tables)) chosen.language = "en";
 
 export const language = () => chosen.language;
-export const zone = () => (chosen.utc ? "UTC" : LOCAL);
+export const zone = () => (zones.includes(chosen.zone) ? chosen.zone : LOCAL);
+export const nextZone = () => zones[(zones.indexOf(zone()) + 1) % zones.length];
+
+// The zone of the marketplace, beside that of the browser and UTC; a browser may not know it.
+export function offerZone(name) {
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: name });
+    zones = [...new Set([LOCAL, name, "UTC"])];
+  } catch {
+    // then it cannot show it
+  }
+}
 
 export function switchLanguage() {
   chosen.language = chosen.language === "en" ? "es" : "en";
@@ -32,8 +44,8 @@ export function switchLanguage() {
 }
 
 export function switchZone() {
-  chosen.utc = !chosen.utc;
-  keep("zone", zone());
+  chosen.zone = nextZone();
+  keep("zone", chosen.zone);
 }
 
 // The text of a key with its places filled in; a code that no table knows is shown as it is.
@@ -41,8 +53,6 @@ export function t(key, values = {}) {
   const text = tables[chosen.language][key] ?? key.slice(key.indexOf(".") + 1);
   return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "–");
 }
-
-export const has = (key) => key in tables.en;
 
 export const count = (value) =>
   value === null || value === undefined ? "–" : value.toLocaleString(chosen.language);

@@ -10,18 +10,12 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from worker.records import MOST_HEADERS, Record
+from worker.registry.wire import FRAME, FRAMED_AT, HIGHEST_ID, SchemaId
 
-# The number of a schema in its registry, or its GUID.
-SchemaId = int | uuid.UUID
-
-FRAME: Final = b"\0"
-FRAMED_AT: Final = 5
 VALUE_SCHEMA: Final = "__value_schema_id"
 KEY_SCHEMA: Final = "__key_schema_id"
 _GUID: Final = b"\1"
 _GUID_BYTES = 17
-# Registries count in four bytes with a sign, from one on.
-_HIGHEST = (1 << 31) - 1
 
 
 class Framed(NamedTuple):
@@ -93,7 +87,7 @@ def _header(record: Record, wanted: str) -> bytes | None:
 def _schema(told: bytes) -> SchemaId | None:
     if told.startswith(FRAME) and len(told) == FRAMED_AT:
         number = int.from_bytes(told[1:], "big")
-        return number if 1 <= number <= _HIGHEST else None
+        return number if 1 <= number <= HIGHEST_ID else None
     if told.startswith(_GUID) and len(told) == _GUID_BYTES:
         return uuid.UUID(bytes=told[1:])
     return None

@@ -18,19 +18,20 @@ from worker.clock import Clock
 from worker.errors import PlazoError
 from worker.ingest.parse_errors import RefusalError
 from worker.ingest.registry.avro_limits import AvroInvalid, SchemaRefused
-from worker.ingest.registry.client import (
+from worker.ingest.registry.framing import Framed, named, schema_ids
+from worker.observability.guards import Guards
+from worker.observability.labels import Guard, RegistryAnswer
+from worker.observability.logs import logger
+from worker.observability.metrics import Metrics
+from worker.records import Record
+from worker.registry.client import (
     RegistryAway,
     RegistryClient,
     SchemaText,
     SchemaTooLarge,
     SchemaUnknown,
 )
-from worker.ingest.registry.framing import FRAMED_AT, Framed, SchemaId, named, schema_ids
-from worker.observability.guards import Guards
-from worker.observability.labels import Guard, RegistryAnswer
-from worker.observability.logs import logger
-from worker.observability.metrics import Metrics
-from worker.records import Record
+from worker.registry.wire import FRAMED_AT, SchemaId
 from worker.settings import Settings
 
 log = logger(__name__)

@@ -8,6 +8,8 @@ from worker.operations.format import count, shortened
 from worker.storage.migrations import HEAD, serves
 
 _LATE = timedelta(seconds=60)
+# As in the alert PlazoEscalationsUnanswered.
+_LONG_WAIT = timedelta(days=1)
 
 
 def schema_checks(database: DatabaseFacts) -> Iterator[Check]:
@@ -37,6 +39,8 @@ def content_checks(database: DatabaseFacts) -> Iterator[Check]:
             f"{count(database.held_long, 'order')} on hold for more than a day",
             "see `plazo deadlines held`; `plazo deadlines release` ends a hold",
         )  # fmt: skip
+    if database.oldest_escalation is not None:
+        yield _escalations(database, database.oldest_escalation)
     if database.unknown_statuses:
         yield Check(
             "unknown statuses", Status.WARNING,
@@ -120,6 +124,16 @@ def _dead_letters(database: DatabaseFacts) -> Check:
     return Check(
         "dead letters", Status.WARNING, f"{total} not settled: {kinds}",
         "see `plazo dead-letters list`; mend the publisher or upgrade, then replay or discard",
+    )  # fmt: skip
+
+
+def _escalations(database: DatabaseFacts, oldest: datetime) -> Check:
+    found = f"{count(database.escalations, 'order')} of the last week wait for a person"
+    if database.now - oldest < _LONG_WAIT:
+        return Check("escalations", Status.OK, found)
+    return Check(
+        "escalations", Status.WARNING, f"{found}, the oldest since {oldest:%F %T} UTC",
+        "see `plazo decisions --waiting-for-person`: an act of the order answers it",
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from worker.kafka.admin import Sample, Skew, TopicState
 from worker.kafka.offsets import Bounds
+from worker.kafka.rights import Allowed
 from worker.records import Partition
 from worker.storage.migrations import serves
 
@@ -37,6 +38,9 @@ class KafkaFacts:
 
     brokers: int
     topics: Mapping[str, TopicState]
+    # What we may do with each topic, and with the group.
+    allowed_on_topics: Mapping[str, Allowed] = field(default_factory=dict)
+    allowed_on_group: Allowed = None
     configs: Mapping[tuple[str, str], str] | str = ""
     members: int | str = ""
     clock: Skew | str = ""
@@ -45,6 +49,28 @@ class KafkaFacts:
     logs: Mapping[Partition, Bounds] = field(default_factory=dict)
     # The last sequence in each partition of the decisions topic.
     published: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class DecisionsSchemaFacts:
+    """What the schema registry says of the schema of decisions.
+
+    ``refusal`` is why it would not register it, ``fault`` why it does not say.
+    """
+
+    subject: str
+    id: int | None = None
+    refusal: str | None = None
+    fault: str | None = None
+    mode: str = ""
+
+
+@dataclass(slots=True)
+class RegistryFacts:
+    """Why the schema registry cannot be used, if so; and the schema of decisions, if it is used."""
+
+    fault: str | None = None
+    decisions: DecisionsSchemaFacts | None = None
 
 
 @dataclass(slots=True)
@@ -91,6 +117,9 @@ class DatabaseFacts:
     waiting: int = 0
     # Orders on hold by an event for more than a day.
     held_long: int = 0
+    # Orders of the last week that an escalation left to a person, and when the oldest was made.
+    escalations: int = 0
+    oldest_escalation: datetime | None = None
     # Statuses of the last day that no table knew.
     unknown_statuses: int = 0
     # The mode of the verdicts that it holds; None before the first worker.
@@ -101,8 +130,10 @@ class DatabaseFacts:
     brake_tripped_at: datetime | None = None
     names: NameFacts = field(default_factory=NameFacts)
 
+    # Our role may not read the rows.
+    hidden: bool = False
+
     @property
     def readable(self) -> bool:
-        """Whether this version can read the rows."""
-        lacks = (privileges for _, _, privileges in self.missing_rights)
-        return serves(self.schema) and not any("SELECT" in each for each in lacks)
+        """Whether this version can read the rows, and our role may."""
+        return serves(self.schema) and not self.hidden

@@ -6,10 +6,11 @@ from worker.operations.checks.brake import brake_check
 from worker.operations.checks.clocks import clock_checks
 from worker.operations.checks.database import content_checks, schema_checks
 from worker.operations.checks.lanes import lane_checks, worker_checks
-from worker.operations.checks.model import Check, DatabaseFacts, KafkaFacts, Status
+from worker.operations.checks.model import Check, DatabaseFacts, KafkaFacts, RegistryFacts, Status
 from worker.operations.checks.names import name_checks
 from worker.operations.checks.publishers import publisher_checks
-from worker.operations.checks.registry import registry_check
+from worker.operations.checks.registry import registry_checks
+from worker.operations.checks.rights import right_checks
 from worker.operations.checks.topics import topic_checks
 from worker.operations.checks.worker import rule_checks
 from worker.operations.format import count
@@ -21,16 +22,14 @@ def checks(
     settings: Settings,
     kafka: KafkaFacts | Outage,
     database: DatabaseFacts | Outage,
-    registry: str | None = None,
+    registry: RegistryFacts | None = None,
 ) -> Iterator[Check]:
-    """All checks that the facts allow; an outage in place of facts says why there are none.
-
-    ``registry`` is the fault of the schema registry.
-    """
+    """All checks that the facts allow; an outage in place of facts says why there are none."""
     if isinstance(kafka, Outage):
         yield Check("kafka", Status.FAULT, kafka.finding, kafka.cure)
     else:
         yield Check("kafka", Status.OK, count(kafka.brokers, "broker"))
+        yield from right_checks(settings, kafka)
         yield from topic_checks(settings, kafka)
         yield from publisher_checks(settings, kafka)
         yield from worker_checks(settings, kafka)
@@ -39,7 +38,7 @@ def checks(
     else:
         yield Check("postgres", Status.OK, "it answers")
         yield from schema_checks(database)
-    yield from registry_check(settings, registry)
+    yield from registry_checks(settings, registry or RegistryFacts())
     yield from rule_checks(settings, database)
     yield brake_check(settings, database)
     yield from clock_checks(settings, kafka, database)

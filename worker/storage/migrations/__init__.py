@@ -1,13 +1,14 @@
 """Migrations of the schema, applied by ``plazo migrate``.
 
-Each step is one SQL file in ``versions/`` beside a revision of the same number. The worker only
-compares numbers, so it starts without loading the migration tool.
+Each step is one SQL file in ``versions/``, whose name begins with the version that it leads to.
 """
 
 from pathlib import Path
 
 VERSIONS = Path(__file__).parent / "versions"
-HEAD = max(file.stem.split("_")[0] for file in VERSIONS.glob("*.sql"))
+# Each step by its version, from the first on.
+STEPS = {file.stem.split("_")[0]: file for file in sorted(VERSIONS.glob("*.sql"))}
+HEAD = max(STEPS)
 
 
 def serves(version: str) -> bool:

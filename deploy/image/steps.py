@@ -1,0 +1,98 @@
+"""The steps from a checkout to an image, each timed."""
+
+import ssl
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from deploy.image import debian
+from deploy.image.engine import Engine
+
+ROOT = Path(__file__).parents[2]
+DOCKERFILE = ROOT / "deploy" / "Dockerfile"
+# Where pip looks for the configuration of a machine and of a user.
+_PIP_CONFIGURATIONS = ("/etc/pip.conf", "~/.config/pip/pip.conf", "~/.pip/pip.conf")
+
+
+@contextmanager
+def timed(step: str) -> Iterator[None]:
+    """Print the seconds that a step took."""
+    began = time.monotonic()
+    yield
+    sys.stdout.write(f"{step}: {time.monotonic() - began:.0f} s\n")
+    sys.stdout.flush()
+
+
+def debian_base(engine: Engine, archive: Path, tag: str) -> None:
+    """Make the base of Debian packages and bring it into the engine's store."""
+    with timed(f"base of Debian {debian.SUITE}"):
+        debian.make(archive)
+    with timed("import of the base"):
+        quietly(engine.words("import", str(archive), tag))
+
+
+def build(
+    engine: Engine,
+    tag: str,
+    *,
+    base: str = "",
+    extras: str = "",
+    more: Sequence[str] = (),
+    secrets: dict[str, Path] | None = None,
+) -> None:
+    """Build the image; the base is the Dockerfile's own unless given.
+
+    Raises:
+        subprocess.CalledProcessError: the build failed; its output is on stderr.
+    """
+    arguments = {"VERSION": version(), "REVISION": revision(), "EXTRAS": extras}
+    if base:
+        arguments["BASE"] = base
+    given = found_secrets() if secrets is None else secrets
+    with timed(f"build of {tag}"):
+        quietly(engine.build(ROOT, DOCKERFILE, tag, arguments, given, more))
+
+
+def found_secrets() -> dict[str, Path]:
+    """What this machine itself needs to reach its index: pip's configuration, certificates."""
+    configurations = [Path(one).expanduser() for one in _PIP_CONFIGURATIONS]
+    authorities = ssl.get_default_verify_paths().cafile
+    found = {"pip.conf": configurations, "ca.pem": [Path(authorities)] if authorities else []}
+    return {
+        name: next(file for file in files if file.is_file())
+        for name, files in found.items()
+        if any(file.is_file() for file in files)
+    }
+
+
+def version() -> str:
+    """The version of this checkout."""
+    return str(tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"])
+
+
+def revision() -> str:
+    """The commit of this checkout, with ``-dirty`` behind it where files differ from it."""
+    asked = subprocess.run(
+        ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"],
+        cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return asked.stdout.strip() or "unknown"
+
+
+def quietly(command: Sequence[str]) -> None:
+    """Run it in the checkout; show what it printed only if it fails.
+
+    Raises:
+        subprocess.CalledProcessError: it failed.
+    """
+    done = subprocess.run(
+        command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        sys.stderr.write(done.stdout)
+        raise subprocess.CalledProcessError(done.returncode, command)
