@@ -128,6 +128,15 @@ conf_dir = "{networks}"
         return containerd, kubelet
 
 
+def image_name(archive: Path) -> str:
+    """The name under which containerd has the image of an archive."""
+    with tarfile.open(archive) as image:
+        manifest = image.extractfile("manifest.json")
+        assert manifest is not None
+        name: str = json.load(manifest)[0]["RepoTags"][0]
+    return name if "/" in name else f"docker.io/library/{name}"
+
+
 def _pause_image(archive: Path) -> None:
     """The image of a pod's first process, which holds its namespaces: catatonit alone."""
     layer = io.BytesIO()

@@ -23,14 +23,11 @@ from tests.support.waiting import eventually
 
 from .control_plane import ControlPlane
 from .installation import GRACE, Installation, settings, topics
-from .node import Node
+from .node import Node, image_name
 from .outside import Outside, execute, outside
 
 KUBERNETES = Path(__file__).parents[2] / "deploy/kubernetes"
 IMAGE = Path(os.environ.get("PLAZO_CLUSTER_IMAGE", "plazo.tar"))
-VERSION = yaml.safe_load((helm.CHART / "Chart.yaml").read_text())["appVersion"]
-# As the archive names it, for containerd.
-REPOSITORY = "docker.io/library/plazo"
 FROZEN = 75.0
 
 # All of it is published well before the deadline.
@@ -64,7 +61,8 @@ async def kustomized(plane: ControlPlane, parts: Outside, home: Path) -> Install
         (example / f"{name}.env").write_text(f"plazo_database_url={url}\n")
     file = example / "kustomization.yaml"
     made = yaml.safe_load(file.read_text())
-    made["images"] = [{"name": "plazo", "newName": REPOSITORY, "newTag": VERSION}]
+    repository, _, tag = image_name(IMAGE).rpartition(":")
+    made["images"] = [{"name": "plazo", "newName": repository, "newTag": tag}]
     file.write_text(yaml.safe_dump(made))
     return Installation(plane, "plazo", names, parts.kafka.bootstrap_servers, window)
 
@@ -199,8 +197,9 @@ def run_helm(charted: Installation, *words: str, values: dict[str, object] | Non
 
 async def test_the_chart_installs_upgrades_and_goes(charted: Installation, parts: Outside) -> None:
     """With a broker that freezes while orders wait for their verdicts."""
+    repository, _, tag = image_name(IMAGE).rpartition(":")
     given: dict[str, object] = {
-        "image": {"repository": REPOSITORY},
+        "image": {"repository": repository, "tag": tag},
         "settings": settings(parts.pods_bootstrap, charted.topics, charted.window),
         "podMonitor": {"enabled": True},
         "prometheusRule": {"enabled": True, "runbooks": "https://runbooks.example/plazo"},
