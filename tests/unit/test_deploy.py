@@ -71,6 +71,15 @@ def test_every_page_has_its_alert() -> None:
     assert {file.stem for file in PAGES} == {alert["alert"] for alert in ALERTS}
 
 
+def test_the_links_of_alerts_are_addresses() -> None:
+    """An alert reaches a person far from this checkout."""
+    made = yaml.safe_load((DEPLOY / "compose/prometheus.yaml").read_text())
+    address = made["global"]["external_labels"]["runbooks"]
+    assert re.fullmatch(r"https://\S+[^/]", address)
+    for alert in ALERTS:
+        assert "$externalLabels.runbooks" in alert["annotations"]["runbook_url"]
+
+
 @pytest.mark.parametrize("file", PAGES, ids=lambda file: file.stem)
 def test_every_page_says_what_to_type(file: Path) -> None:
     diagnosis = file.read_text().split("## Diagnosis")[1].split("## Mitigation")[0]
