@@ -33,6 +33,7 @@ class WorkerProcess:
         code: Path = ROOT,
     ) -> None:
         self.http_port = free_port()
+        self.module = "worker"  # or one that runs it
         self.stdout_file = directory / f"{name}.stdout"
         self.stderr_file = directory / f"{name}.stderr"
         self._directory = directory  # not the checkout: a developer's .env must not reach a test
@@ -53,7 +54,7 @@ class WorkerProcess:
         assert self._process is None or not self.alive, "it still runs"
         with self.stdout_file.open("ab") as out, self.stderr_file.open("ab") as err:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "worker", *self._arguments],
+                [sys.executable, "-m", self.module, *self._arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
