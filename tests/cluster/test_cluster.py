@@ -211,13 +211,14 @@ async def test_the_chart_installs_upgrades_and_goes(charted: Installation, parts
     }
     chart = str(helm.CHART)
     began = time.monotonic()
-    run_helm(charted, "install", "plazo", chart, "--values=-", "--wait", "--timeout=5m",
-             values=given)  # fmt: skip
+    waits = ("plazo", chart, "--values=-", "--wait", "--timeout=5m")
+    notes = run_helm(charted, "install", *waits, values=given)
+    assert "-- plazo check" in notes
+    assert "No alert is installed" not in notes
     told("helm install --wait: migrated, topics made, both workers ready", began)
     given["worker"] = {"annotations": {"upgraded": "yes"}}
     began = time.monotonic()
-    run_helm(charted, "upgrade", "plazo", chart, "--values=-", "--wait", "--timeout=5m",
-             values=given)  # fmt: skip
+    run_helm(charted, "upgrade", *waits, values=given)
     await charted.all_ready()
     told("helm upgrade --wait", began)
     world = World(26, 500, charted.topics, charted.window, GRACE, spread=4, behaviours=PLAIN)
