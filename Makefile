@@ -68,6 +68,9 @@ helm: $(TEST) ## Build helm, and store what the chart makes for the tests (needs
 manifests: $(TEST) ## Show manifests and chart to a real API server (needs Go 1.26 and Debian's etcd-server)
 	$(VENV)/bin/python -m tests.cluster --manifests $(ARGS)
 
+cluster: $(TEST) kafka ## Run image, manifests and chart on a real cluster of one node (needs root; ARGS="--image plazo.tar")
+	$(VENV)/bin/python -m tests.cluster $(ARGS)
+
 lint: $(TEST) ## Check style, types and the direction of imports
 	$(VENV)/bin/ruff check $(SOURCES)
 	$(VENV)/bin/ruff format --check $(SOURCES)

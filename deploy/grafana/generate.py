@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 FILE = Path(__file__).with_name("plazo.json")
-_OURS = 'job="$job", instance=~"$instance"'
+# Several jobs, such as live and shadow, can be seen together.
+_OURS = 'job=~"$job", instance=~"$instance"'
 _SOURCE = {"type": "prometheus", "uid": "$datasource"}
 _WIDTH = 24
 _RUNBOOKS = "deploy/runbooks"
@@ -204,9 +205,9 @@ def dashboard() -> dict[str, Any]:
                 # Where your organisation publishes deploy/runbooks.
                 {"name": "runbooks", "label": "Runbooks", "type": "textbox",
                  "query": _RUNBOOKS, "current": {"text": _RUNBOOKS, "value": _RUNBOOKS}},
-                _variable("job", "Job", "label_values(plazo_build_info, job)", many=False),
+                _variable("job", "Job", "label_values(plazo_build_info, job)"),
                 _variable("instance", "Instance",
-                          'label_values(plazo_build_info{job="$job"}, instance)', many=True),
+                          'label_values(plazo_build_info{job=~"$job"}, instance)'),
             ]
         },
         "panels": PANELS,
@@ -217,16 +218,19 @@ def _deployments() -> dict[str, Any]:
     """A mark where a version or a schema appears that was not there five minutes before."""
     return {
         "name": "Deployments", "enable": True, "iconColor": "blue", "datasource": _SOURCE,
-        "expr": 'count by (version, schema) (plazo_build_info{job="$job"}) unless '
-                'count by (version, schema) (plazo_build_info{job="$job"} offset 5m)',
+        "expr": 'count by (version, schema) (plazo_build_info{job=~"$job"}) unless '
+                'count by (version, schema) (plazo_build_info{job=~"$job"} offset 5m)',
         "step": "60s", "titleFormat": "{{version}}", "textFormat": "schema {{schema}}",
     }  # fmt: skip
 
 
-def _variable(name: str, label: str, query: str, *, many: bool) -> dict[str, Any]:
+def _variable(name: str, label: str, query: str) -> dict[str, Any]:
+    # All that there is: a list of names could grow past the length of an address.
+    every = {"text": ["All"], "value": ["$__all"]}
     return {
         "name": name, "label": label, "type": "query", "datasource": _SOURCE, "query": query,
-        "refresh": 2, "multi": many, "includeAll": many, "sort": 1,
+        "refresh": 2, "multi": True, "includeAll": True, "allValue": ".+", "current": every,
+        "sort": 1,
     }  # fmt: skip
 
 

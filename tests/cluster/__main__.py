@@ -1,7 +1,8 @@
 """Runs the tests of this directory on a cluster of their own: ``python -m tests.cluster``.
 
 ``--manifests`` needs the API server alone and no root. Without it a whole node runs, with the image
-of the archive ``--image``. What else is given goes to pytest.
+of the archive ``--image``, or with one that is built first as ``make image`` builds it. What else
+is given goes to pytest.
 
 Network, mounts and processes are namespaces of their own: ports may be fixed, no address of this
 machine is touched, and the kernel ends whatever is left when the tests end.
@@ -16,6 +17,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from deploy.image import engine, steps
+from tests.support import helm
 
 from . import programs
 
@@ -38,20 +42,30 @@ def main(arguments: list[str]) -> int:
     if lacking := programs.missing(node=node):
         sys.stderr.write(f"NOT RUN: install {', '.join(lacking)}\n")
         return 3
-    if node and (chosen.image is None or not chosen.image.is_file()):
-        sys.stderr.write("NOT RUN: no image; give its archive with --image\n")
-        return 3
     programs.build(node=node)
+    if node:
+        helm.build()
     tests = _HERE / ("test_cluster.py" if node else "test_manifests.py")
-    words = [sys.executable, "-m", "pytest", "-rA", "--show-capture=no", "-p", "no:cacheprovider"]
+    words = [sys.executable, "-m", "pytest", "--capture=no", "-vv", "-p", "no:cacheprovider"]
     words += [str(tests), *more]
     if not node:
         return _unshared(words, user=os.geteuid() != 0)
-    image = str(chosen.image.resolve())
+    image = str(chosen.image.resolve() if chosen.image else _built_image())
     with _kernel_settings_kept(), _control_groups() as group:
         return _unshared(
             words, mounts=_NODE_MOUNTS, PLAZO_CLUSTER_GROUP=group, PLAZO_CLUSTER_IMAGE=image
         )
+
+
+def _built_image() -> Path:
+    """The archive of an image of this checkout, on a base of Debian packages."""
+    tag, archive = f"plazo:{steps.version()}", programs.BUILT.parent / "cluster" / "plazo.tar"
+    build = [sys.executable, "-m", "deploy.image", "--debian", "--tag", tag]
+    subprocess.run(build, cwd=_HERE.parents[1], stdin=subprocess.DEVNULL, check=True)
+    archive.parent.mkdir(exist_ok=True)
+    archive.unlink(missing_ok=True)
+    subprocess.run(engine.find().words("save", "--output", str(archive), tag), check=True)
+    return archive
 
 
 def _unshared(words: list[str], *, user: bool = False, mounts: str = "", **environment: str) -> int:

@@ -4,6 +4,7 @@ Nothing here is collected unless a path in this directory is named, as by `make 
 """
 
 import os
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ from .control_plane import ControlPlane
 from .programs import CRDS
 
 HERE = Path(__file__).parent
+# Of the parts and the pods of the last run.
+LOGS = HERE.parents[1] / ".cache" / "cluster-logs"
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -32,6 +35,10 @@ def home() -> Iterator[Path]:
     """Not pytest's directory: the path of a socket may have no more than 107 characters."""
     with tempfile.TemporaryDirectory(prefix="plazo-", ignore_cleanup_errors=True) as directory:
         yield Path(directory)
+        shutil.rmtree(LOGS, ignore_errors=True)
+        LOGS.mkdir(parents=True)
+        for log in Path(directory).rglob("*.log"):
+            shutil.copy(log, LOGS / "-".join(log.relative_to(directory).parts[-3:]))
 
 
 @pytest.fixture(scope="session")

@@ -116,22 +116,22 @@ class ControlPlane:
         found: dict[str, Any] = json.loads(self.kubectl("get", *arguments, "--output=json"))
         return found
 
-    async def wait(self, condition: str, *what: str, timeout: float = 120) -> None:
-        """Until ``condition`` holds of all ``what``, such as ``Ready``."""
-
-        def holds() -> bool:
-            found = self.get(*what)
-            resources = found.get("items", [found])
-            return bool(resources) and all(
-                any(
-                    one["type"] == condition and one["status"] == "True"
-                    for one in resource.get("status", {}).get("conditions", ())
-                )
-                for resource in resources
+    def holds(self, condition: str, *what: str) -> bool:
+        """Whether ``condition`` holds of all ``what``, such as ``Ready``, and there are any."""
+        found = self.get(*what)
+        resources = found.get("items", [found])
+        return bool(resources) and all(
+            any(
+                one["type"] == condition and one["status"] == "True"
+                for one in resource.get("status", {}).get("conditions") or ()
             )
+            for resource in resources
+        )
 
+    async def wait(self, condition: str, *what: str, timeout: float = 120) -> None:
+        """Until it holds."""
         try:
-            await eventually(holds, timeout, interval=0.5)
+            await eventually(lambda: self.holds(condition, *what), timeout, interval=0.5)
         except AssertionError:
             raise AssertionError(
                 f"{' '.join(what)}: not {condition}\n{self.kubectl('describe', *what)[-3000:]}"

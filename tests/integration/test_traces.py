@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -99,8 +100,17 @@ async def test_a_verdict_belongs_to_the_trace_of_its_order_even_by_another_worke
     assert process.parent_span_id.hex() == PRODUCER
     assert decide.parent_span_id == process.span_id
     assert send.parent_span_id == decide.span_id
+    # Each lasted a while, one after the other, and began with the judgement.
+    assert decide.start_time_unix_nano < decide.end_time_unix_nano == send.start_time_unix_nano
+    assert send.start_time_unix_nano < send.end_time_unix_nano
+    (decided_at,) = {one.value["decided_at"] for one in told if one.order == "traced"}
+    assert abs(decide.start_time_unix_nano / 1e9 - instant(decided_at)) < 1e-3
     assert by_order["traced"]["traceparent"] == f"00-{TRACE}-{send.span_id.hex()}-01"
     assert by_order["traced"]["tracestate"] == "vendor=1"
+
+
+def instant(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
 
 
 async def test_off_it_stores_and_tells_nothing(

@@ -72,6 +72,15 @@ def test_every_page_has_its_alert() -> None:
     assert {file.stem for file in PAGES} == {alert["alert"] for alert in ALERTS}
 
 
+def test_the_links_of_alerts_are_addresses() -> None:
+    """An alert reaches a person far from this checkout."""
+    made = yaml.safe_load((DEPLOY / "compose/prometheus.yaml").read_text())
+    address = made["global"]["external_labels"]["runbooks"]
+    assert re.fullmatch(r"https://\S+[^/]", address)
+    for alert in ALERTS:
+        assert "$externalLabels.runbooks" in alert["annotations"]["runbook_url"]
+
+
 @pytest.mark.parametrize("file", PAGES, ids=lambda file: file.stem)
 def test_every_page_says_what_to_type(file: Path) -> None:
     diagnosis = file.read_text().split("## Diagnosis")[1].split("## Mitigation")[0]
@@ -121,6 +130,46 @@ def test_every_guard_has_an_alert() -> None:
 def test_the_dashboard_is_what_the_code_makes() -> None:
     made = runpy.run_path(str(DEPLOY / "grafana" / "generate.py"))["dashboard"]()
     assert json.loads(json.dumps(made)) == BOARD
+
+
+# The rules of Grafana's dashboard-linter, as far as a dashboard of ours can break them.
+EXPRESSIONS = [*QUERIES, *(one["expr"] for one in BOARD["annotations"]["list"])]
+VARIABLES = {one["name"]: one for one in BOARD["templating"]["list"]}
+
+
+def test_the_variables_select_several_jobs_and_instances() -> None:
+    for name in ("job", "instance"):
+        variable = VARIABLES[name]
+        assert (variable["type"], variable["datasource"]["uid"]) == ("query", "$datasource")
+        assert variable["label"] == name.title()
+        assert variable["multi"] is variable["includeAll"] is True
+        assert variable["allValue"] == ".+"
+    assert VARIABLES["datasource"]["query"] == "prometheus"
+
+
+@pytest.mark.parametrize("query", EXPRESSIONS)
+def test_every_selector_follows_the_variables(query: str) -> None:
+    """A plain ``=`` would find nothing as soon as two jobs are chosen."""
+    assert not re.search(r"\bplazo_[a-z_]+(?![a-z_{])", query), "a metric without a selector"
+    for inside in re.findall(r"\bplazo_[a-z_]+\{([^}]*)\}", query):
+        chosen = set(inside.split(", "))
+        assert 'job=~"$job"' in chosen
+        assert 'instance=~"$instance"' in chosen or query not in QUERIES
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_counters_are_rates_over_an_interval_that_follows_the_screen(query: str) -> None:
+    for metric, after in re.findall(r"(plazo_[a-z_]+)\{[^}]*\}(\[[^]]*\])?", query):
+        counts = metric.endswith(("_total", "_bucket", "_count", "_sum"))
+        assert after == ("[$__rate_interval]" if counts else "")
+        assert not counts or f"rate({metric}{{" in query
+
+
+def test_panels_name_their_data_source() -> None:
+    for panel in BOARD["panels"]:
+        assert panel["title"]
+        for one in (panel, *panel.get("targets", ())):
+            assert panel["type"] == "row" or one["datasource"]["uid"] == "$datasource"
 
 
 def test_panels_explain_themselves_and_do_not_overlap() -> None:

@@ -6,6 +6,7 @@ the conventions of OpenTelemetry for messaging.
 """
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -112,8 +113,13 @@ class Traces:
         return carrier.get("traceparent", ""), carrier.get("tracestate", "")
 
     def sent(self, event: Decided, parent: Context, topic: str) -> "Span":
-        """Export the span of a verdict, and start the span of its publication."""
+        """Export the span of a verdict, and start the span of its publication.
+
+        The first lasts from the judgement, over its commit, until now, when the relay takes it up.
+        """
         decided = int(event.decided_at.timestamp() * 1e9)
+        # The clock of Postgres may be ahead of ours.
+        taken_up = max(decided, time.time_ns())
         carrier = _only_full(parent)
         verdict = self._span(
             f"decide {event.kind}",
@@ -122,7 +128,7 @@ class Traces:
             {"plazo.order_id": event.order_id, "plazo.verdict": event.kind},
             start=decided,
         )
-        verdict.end(decided)
+        verdict.end(taken_up)
         return self._span(
             f"send {topic}",
             "PRODUCER",
@@ -132,6 +138,7 @@ class Traces:
                 "messaging.destination.name": topic,
                 "messaging.message.id": str(event.id),
             },
+            start=taken_up,
         )
 
     def headers(self, span: "Span") -> list[tuple[str, bytes]]:
