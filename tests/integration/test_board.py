@@ -269,7 +269,6 @@ async def test_it_speaks_spanish_and_english(browser: Browser, worker: WorkerPro
 
 PAGES = (
     "",
-    "waiting=dead-letters",
     "waiting=brake",
     "waiting=decisions",
     "view=lanes",
