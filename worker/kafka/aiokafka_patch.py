@@ -123,7 +123,7 @@ _look_up = AIOKafkaClient.coordinator_lookup
 async def _look_up_coordinator(client: Any, *wanted: Any) -> Any:
     if client.get_random_node() is None:
         raise NodeNotReadyError("the brokers name none")
-    return await _look_up(client, *wanted)
+    return await _look_up(client, *wanted)  # type: ignore[no-untyped-call]
 
 
 def _compiled(parsers: Any) -> Any:
