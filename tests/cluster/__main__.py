@@ -11,9 +11,11 @@ It ends with the status of pytest, and with 3 if it cannot run here.
 """
 
 import argparse
+import errno
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -101,7 +103,19 @@ def _control_groups() -> Iterator[str]:
     finally:
         for group in groups:
             for place, _, _ in os.walk(group, topdown=False):
-                os.rmdir(place)
+                _remove(place)
+
+
+def _remove(group: str, within: float = 20.0) -> None:
+    """Remove a control group. The kernel ends the processes of a namespace in its own time."""
+    give_up_at = time.monotonic() + within
+    while True:
+        try:
+            return os.rmdir(group)
+        except OSError as error:
+            if error.errno != errno.EBUSY or time.monotonic() > give_up_at:
+                raise
+        time.sleep(0.1)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,10 @@ Look here first when aiokafka is upgraded. The patches:
    fetches the rest again. Otherwise many batches below the limit would do what one above it did.
 5. Headers are cut at :data:`MOST_HEADERS`, in large batches before they are parsed. An empty header
    takes two bytes in a batch and sixty in memory, so one record could take up a gigabyte.
+6. A broker that has just come back may name no broker at all, itself included. The search for the
+   group's coordinator then fails an assertion, which ends the membership for good: a member that
+   has no partitions yet, and so reads nothing, waits in silence for ever. With the patch the search
+   goes on.
 """
 
 import struct
@@ -23,7 +27,9 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from typing import Any, Final, NamedTuple, SupportsIndex, cast
 
+from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer import fetcher
+from aiokafka.errors import NodeNotReadyError
 from aiokafka.record import default_records, legacy_records
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords
@@ -98,6 +104,7 @@ def patch_aiokafka() -> None:
     # the lane at an invalid header name, and as_record() converts each record.
     vars(fetcher)["MemoryRecords"] = _Records
     fetcher.PartitionRecords._consumer_record = _make_record  # type: ignore[method-assign]
+    AIOKafkaClient.coordinator_lookup = _look_up_coordinator  # type: ignore[method-assign]
     decoders = {
         "gzip_decode": _counted(inflate_gzip),
         "snappy_decode": _counted(inflate_snappy),
@@ -108,6 +115,15 @@ def patch_aiokafka() -> None:
     for parsers in (default_records, legacy_records):
         for module in (parsers, _compiled(parsers)):
             vars(module).update((n, f) for n, f in decoders.items() if n in vars(module))
+
+
+_look_up = AIOKafkaClient.coordinator_lookup
+
+
+async def _look_up_coordinator(client: Any, *wanted: Any) -> Any:
+    if client.get_random_node() is None:
+        raise NodeNotReadyError("the brokers name none")
+    return await _look_up(client, *wanted)  # type: ignore[no-untyped-call]
 
 
 def _compiled(parsers: Any) -> Any:
