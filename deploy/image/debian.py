@@ -4,6 +4,7 @@ It holds what the official ``python:slim`` holds for us: a Python with ``venv``,
 Needs ``mmdebstrap`` and the archive keys of Debian; the mirror is the one that apt uses here.
 """
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -23,7 +24,7 @@ def missing() -> str:
     for program in ("apt-get", "mmdebstrap"):
         if shutil.which(program) is None:
             return f"{program} is not installed"
-    return "" if _mirrors() else "apt knows no mirror of Debian: run `apt-get update`"
+    return "" if _mirrors() else "apt knows no mirror of Debian"
 
 
 def make(archive: Path) -> None:
@@ -46,9 +47,20 @@ def make(archive: Path) -> None:
 
 def _mirrors() -> list[str]:
     """Those of apt that hold Debian itself, not its security updates or another's packages."""
+    known = _apt_get("indextargets", "--format", "$(REPO_URI)", "Created-By: Packages",
+                     "Origin: Debian", "Label: Debian", "Component: main").split()  # fmt: skip
+    # Before its first update apt knows of its sources no more than what it would ask.
+    return known or re.findall(
+        r"^'(\S+/debian/)dists/[^/']+/InRelease'", _apt_get("--print-uris", "update"), re.MULTILINE
+    )
+
+
+def _apt_get(*arguments: str) -> str:
     asked = subprocess.run(
-        ["apt-get", "indextargets", "--format", "$(REPO_URI)",
-         "Created-By: Packages", "Origin: Debian", "Label: Debian", "Component: main"],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    return list(dict.fromkeys(asked.stdout.split()))
+        ["apt-get", *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return asked.stdout

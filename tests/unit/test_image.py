@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.image import engine, sbom, slim, steps
+from deploy.image import debian, engine, sbom, slim, steps
 from worker import __version__
 
 ROOT = Path(__file__).parents[2]
@@ -152,3 +152,35 @@ def test_the_bill_of_the_worker_is_whole(tmp_path: Path) -> None:
     named = {one["name"] for one in json.loads(file.read_text())["components"]}
     assert {"aiokafka", "asyncpg", "pydantic", "typer", "fastavro"} <= named
     assert "pytest" not in named
+
+
+# What apt would fetch, in the words of `apt-get --print-uris update`.
+URIS = """'http://security.example/debian-security/dists/trixie-security/InRelease' a 0
+'http://mirror.example/debian/dists/trixie/InRelease' b 0
+'http://mirror.example/debian/dists/trixie/main/binary-amd64/Packages.xz' c 0
+"""
+
+
+@pytest.mark.parametrize(
+    ("updated", "mirror"), [("http://other.example/deb/", "other"), ("", "mirror")]
+)
+def test_the_mirror_is_that_of_apt(
+    updated: str, mirror: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before its first update apt does not know whose packages a source holds."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert debian.missing() == "apt-get is not installed"
+    program(tmp_path, "apt-get", 0)
+    assert debian.missing() == "mmdebstrap is not installed"
+    program(tmp_path, "mmdebstrap", 0)
+    assert debian.missing() == "apt knows no mirror of Debian"
+    (tmp_path / "apt-get").write_text(
+        f'#!/bin/sh\ncase "$*" in *Origin*) echo "{updated}";; *) echo "{URIS}";; esac\n'
+    )
+    assert debian.missing() == ""
+    told = tmp_path / "told"
+    (tmp_path / "mmdebstrap").write_text(
+        f'#!/bin/sh\nfor last; do :; done\necho "$last" > {told}\n'
+    )
+    debian.make(tmp_path / "base.tar")
+    assert told.read_text().startswith(f"http://{mirror}.example/deb")
