@@ -277,6 +277,8 @@ PAGES = (
 )
 
 
+# Six screens with eight pages each, and every rule of axe on each: two minutes beside other work.
+@pytest.mark.timeout(400)
 async def test_it_fits_and_everybody_can_use_it(browser: Browser, worker: WorkerProcess) -> None:
     reason = axe.missing()
     if reason and not os.environ.get("CI"):
