@@ -81,7 +81,7 @@ lint: $(TEST) ## Check style, types and the direction of imports
 audit: $(TEST) ## Ask for known weaknesses of the dependencies (UNREACHABLE=allowed passes without the service)
 	$(PIP) install pip-audit || { echo "NOT AUDITED: pip-audit cannot be installed" >&2; \
 		$(if $(filter allowed,$(UNREACHABLE)),true,exit 2); }
-	$(VENV)/bin/python -m deploy.audit $(REQUIREMENTS)/worker.txt $(if $(filter allowed,$(UNREACHABLE)),--allow-unreachable)
+	$(VENV)/bin/python -m deploy.audit $(REQUIREMENTS)/worker-otel.txt $(if $(filter allowed,$(UNREACHABLE)),--allow-unreachable)
 
 format: $(TEST) ## Mend the style
 	$(VENV)/bin/ruff check --fix $(SOURCES)

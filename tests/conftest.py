@@ -7,12 +7,17 @@ from pathlib import Path
 from typing import Protocol
 
 import asyncpg
+import hypothesis
 import pytest
 
 from tests.support import parts
 from tests.support.processes import ROOT, WorkerProcess
 from tests.support.topics import Topics, create_fresh_topics
 from worker.dev.postgres import EmbeddedPostgres
+
+# The time of an example is that of the machine, which other tests use too.
+hypothesis.settings.register_profile("any-machine", deadline=None)
+hypothesis.settings.load_profile("any-machine")
 
 
 def pytest_configure(config: pytest.Config) -> None:

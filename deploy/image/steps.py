@@ -7,6 +7,7 @@ import time
 import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from deploy.image import debian
@@ -74,8 +75,12 @@ def version() -> str:
     return str(tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"])
 
 
+@cache
 def revision() -> str:
-    """The commit of this checkout, with ``-dirty`` behind it where files differ from it."""
+    """The commit of this checkout, with ``-dirty`` behind it where files differ from it.
+
+    It is that of the first question: whoever commits meanwhile has not built that commit.
+    """
     asked = subprocess.run(
         ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"],
         cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,

@@ -84,6 +84,41 @@ BEGIN
     END LOOP;
 END $$;
 
+-- Which lines of an order were cancelled, for the roles that read no body: `plazo explain`, `outlook` and
+-- `policy` judge by it. Of each record it shows SKUs and quantities, and none of a record that it cannot read.
+-- As many records as case_lines.sql looks at.
+CREATE OR REPLACE FUNCTION plazo_line_items(body text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog AS $$
+DECLARE
+    found json;
+BEGIN
+    found := coalesce(body::json -> 'data', body::json) -> 'lines';
+    RETURN coalesce((
+        SELECT json_build_object('lines', json_agg(
+            json_build_object('sku', line -> 'sku', 'quantity', line -> 'quantity') ORDER BY place))
+        FROM json_array_elements(found) WITH ORDINALITY AS each (line, place)
+        HAVING bool_and(line -> 'sku' IS NOT NULL)
+    )::text, '{}');
+EXCEPTION WHEN OTHERS THEN
+    RETURN '{}';
+END $$;
+CREATE OR REPLACE FUNCTION plazo_lines(order_ids text[], statuses text[])
+RETURNS TABLE (order_id text, status text, occurred_at timestamptz, topic text, partition int,
+    "offset" bigint, body text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT a.order_id, a.status, a.occurred_at, a.topic, a.partition, a."offset",
+        plazo_line_items(a.body)
+    FROM unnest(order_ids) AS named (order_id)
+    CROSS JOIN LATERAL (
+        SELECT * FROM acts
+        WHERE acts.order_id = named.order_id AND acts.status = ANY (statuses)
+            AND length(acts.body) < 100000
+        ORDER BY acts.occurred_at LIMIT 20
+    ) AS a
+$$;
+REVOKE ALL ON FUNCTION plazo_lines FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION plazo_lines TO plazo_reader, plazo_keeper, plazo_operator;
+
 -- The operator settles what waits for a person: the brake's row, refused records and their shields. It
 -- writes no order, act, verdict or deadline; holds and extensions go through Kafka, as events.
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM plazo_operator;

@@ -114,8 +114,9 @@ def start(engine: Engine, image: str) -> Iterator[Callable[..., Container]]:
     """``start("run", **settings)``: a container in the background, removed afterwards."""
     started: list[Container] = []
 
-    def new(*arguments: str, **settings: str) -> Container:
-        started.append(Container(engine, image, variables(settings), *arguments))
+    def new(*arguments: str, program: str = "", **settings: str) -> Container:
+        given = variables(settings)
+        started.append(Container(engine, image, given, *arguments, program=program))
         return started[-1]
 
     yield new

@@ -21,14 +21,23 @@ CONFINED = (
 
 
 class Container:
-    """One of the image ``tag``, in the background; :meth:`remove` it in any case."""
+    """One of the image ``tag``, in the background; :meth:`remove` it in any case.
+
+    It runs the image's own program unless another one is named.
+    """
 
     def __init__(
-        self, engine: Engine, tag: str, environment: Mapping[str, str], *arguments: str
+        self,
+        engine: Engine,
+        tag: str,
+        environment: Mapping[str, str],
+        *arguments: str,
+        program: str = "",
     ) -> None:
         self._engine = engine
         self.name = f"plazo-test-{uuid.uuid4().hex[:12]}"
         words = ["run", "--detach", "--name", self.name, *confined(engine, environment)]
+        words += ["--entrypoint", program] if program else []
         self._call(*words, tag, *arguments)
 
     def remove(self) -> None:
@@ -42,6 +51,10 @@ class Container:
         """SIGTERM, and SIGKILL after so many seconds; its exit status."""
         self._call("stop", "--time", str(seconds), self.name)
         return int(self.state()["ExitCode"])
+
+    def wait(self) -> int:
+        """Its exit status, once it has ended by itself."""
+        return int(self._call("wait", self.name))
 
     def state(self) -> dict[str, Any]:
         """What the engine knows of its process."""

@@ -147,6 +147,8 @@ async def test_an_order_has_a_sentence_and_a_time_line(
     await expect(page.locator("#order .summary")).to_contain_text(
         "Kept because it was put in start handling"
     )
+    await expect(page.locator("#order .next")).to_contain_text("Nothing to do.")
+    await expect(page.locator("#order .next.waits")).to_have_count(0)
     lines = [await one.locator("span").first.inner_text() for one in await line.all()]
     assert lines == ["the order entered", "start-handling, in time", "the deadline"]
     assert SECRET not in await page.content()
@@ -267,7 +269,6 @@ async def test_it_speaks_spanish_and_english(browser: Browser, worker: WorkerPro
 
 PAGES = (
     "",
-    "waiting=dead-letters",
     "waiting=brake",
     "waiting=decisions",
     "view=lanes",

@@ -150,7 +150,6 @@ async def place(
 @pytest.mark.timeout(300)
 @settings(
     max_examples=int(os.environ.get("PLAZO_TEST_EXAMPLES", "25")),
-    deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),
 )

@@ -17,6 +17,7 @@ from tests.support.parts import Kafka
 from tests.support.processes import WorkerProcess
 from tests.support.topics import Topics
 from tests.support.waiting import eventually
+from worker.decide.lines import lines_only
 from worker.dev.postgres import EmbeddedPostgres
 from worker.errors import DatabaseUnavailable, PlazoError
 from worker.operations import assets
@@ -312,6 +313,7 @@ async def test_an_operator_settles_what_waits_for_a_person(
     assert await worker.sigterm() == 0
     for words in (
         ("dead-letters", "list", "--json"),
+        ("dead-letters", "sources", "--json"),
         ("dead-letters", "discard", "--all", "--yes", "--by", "operator"),
         ("brake", "escalate", "--for", "1h", "--by", "operator"),
         ("brake", "reset", "--by", "operator"),
@@ -341,6 +343,63 @@ async def test_an_operator_settles_what_waits_for_a_person(
     found = {one["name"]: one for one in json.loads(check.stdout_file.read_text())["checks"]}
     assert {"deadlines", "dead letters", "outbox"} <= found.keys()
     assert [name for name, one in found.items() if one["status"] == "fault"] == ["rights"]
+
+
+BODIES = [
+    '{"lines": [{"sku": "a", "quantity": 2, "note": "secret"}, {"sku": "b"}]}',
+    '{"data": {"lines": [{"sku": 7, "quantity": "1.50"}]}, "lines": [{"sku": "other"}]}',
+    '{"lines": [{"quantity": 2}]}', '{"lines": 3}', '{"lines": []}', '{"data": null}', "[1]", "{",
+    '{"lines": [{"sku": "a", "quantity": -1}]}', '{"lines": [7]}', '{"lines": [{"sku": null}]}',
+    '{"lines": [{"sku": "a", "quantity": NaN}]}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("body", BODIES)
+async def test_lines_without_bodies_lead_to_the_same_verdict(
+    secure: SecurePostgres, body: str
+) -> None:
+    connection = await asyncpg.connect(secure.url("plazo_owner"))
+    try:
+        shown = await connection.fetchval("SELECT plazo_line_items($1)", body)
+    finally:
+        await connection.close()
+    assert "secret" not in shown
+    assert lines_only(shown) == lines_only(body)
+
+
+async def test_people_without_bodies_see_which_lines_were_cancelled(
+    new_worker: NewWorker, secure: SecurePostgres, kafka: Kafka, topics: Topics
+) -> None:
+    market = Market(kafka.bootstrap_servers, topics, idempotence=kafka.idempotence)
+    worker = new_worker(topics, database_url=secure.url("plazo_worker"), stock_window="PT1H")
+    await worker.start().wait_ready()
+    lines = [{"sku": "a", "quantity": 2}, {"sku": "b"}]
+    topic, key, order = market.order("part")
+    part = market.act("part", "partially-canceled")[2]
+    await market.publish((topic, key, {**order, "lines": lines}))
+    await market.publish(*(
+        (topics.order_status_changed, "part", {**part, "lines": [line]}) for line in lines
+    ))  # fmt: skip
+    await eventually(lambda: _acts(secure, "part", 3), 30)
+    assert await worker.sigterm() == 0
+    for role in ("plazo_reader", "plazo_operator", "plazo_auditor"):
+        command = new_worker(
+            topics, database_url=secure.url(role), arguments=("explain", "part", "--json")
+        )
+        assert await command.start().wait() == 0, command.output
+        told = json.loads(command.stdout_file.read_text())
+        assert told["summary"].startswith("not decided yet: it was cancelled in time"), role
+    outlook = new_worker(topics, database_url=secure.url("plazo_reader"), arguments=("outlook",))
+    assert await outlook.start().wait() == 0, outlook.output
+
+
+async def _acts(secure: SecurePostgres, order: str, number: int) -> bool:
+    connection = await asyncpg.connect(secure.url("plazo_reader"))
+    try:
+        count = "SELECT count(order_id) FROM acts WHERE order_id = $1"
+        return bool(await connection.fetchval(count, order) == number)
+    finally:
+        await connection.close()
 
 
 async def test_a_keeper_deletes_only_what_is_over(secure: SecurePostgres) -> None:

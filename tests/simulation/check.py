@@ -246,6 +246,9 @@ def _forget_retained(world: "World") -> Iterator[str]:
         for row in tables[table].values()
     }
     for (topic, number), log in world.broker.logs.items():
+        # Nobody can know of these: no offset shows them. They are what is not promised.
+        unseen = [one for one in log.compacted if (topic, number, one.offset) not in read]
+        world.forget(log, unseen)
         lost = [one for one in log.retained if (topic, number, one.offset) not in read]
         world.forget(log, lost)
         if not lost:
@@ -834,11 +837,11 @@ def _effects(world: "World") -> Iterator[str]:
     for (topic, number), log in world.broker.logs.items():
         if topic not in (CREATED, STATUS):
             continue
-        for record in [*log.records(), *log.retained]:
+        for record in [*log.records(), *log.retained, *log.compacted]:
             place = (topic, number, record.offset)
             here, other = (kept, rows) if place in world.refused else (rows, kept)
             refused, times = other.pop(place, 0), here.pop(place, 0)
-            if times == 0 and record in log.retained:
+            if times == 0 and (record in log.retained or record in log.compacted):
                 continue
             if times != 1 or (refused and place not in world.changes):
                 yield f"{place} took effect {times} times"

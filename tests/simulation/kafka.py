@@ -59,6 +59,8 @@ class Log:
         self.leader_epoch = 0
         # What retention has removed, whether or not somebody had read it.
         self.retained: list[Record] = []
+        # What compaction has removed in between.
+        self.compacted: list[Record] = []
         # When its first record was stored, if it began with it.
         self.first_at: float | None = None
         self.lag = 0.0  # a record is fetched no sooner than this after it was stored
@@ -120,6 +122,19 @@ class Log:
         ]
         del self.entries[:count]
         self.begin += count
+        self.wake()
+
+    def compact(self, count: int) -> None:
+        """The cleaner removes, of the first records, those with a later one of the same key."""
+        stable = self.stable_end - self.begin
+        last = {
+            entry.record.key: n for n, entry in enumerate(self.entries[:stable]) if entry.record
+        }
+        for number, entry in enumerate(self.entries[: min(count, stable)]):
+            if entry.record and entry.record.key and last[entry.record.key] > number:
+                if entry.transaction is None or entry.transaction.state == "committed":
+                    self.compacted.append(entry.record)
+                self.entries[number] = Entry(None, entry.transaction, entry.stored_at)
         self.wake()
 
     def forget_last(self, count: int) -> list[Record]:

@@ -240,11 +240,11 @@ PLANTED = (
         (
             (
                 RELAY,
-                "        await append(self._producer, messages, _smaller)\n",
+                "        await append(self._producer, messages, smaller)\n",
                 "        from contextlib import suppress\n\n"
                 "        from worker.errors import PublishFailed\n\n"
                 "        with suppress(PublishFailed):\n"
-                "            await append(self._producer, messages, _smaller)\n",
+                "            await append(self._producer, messages, smaller)\n",
             ),
         ),
     ),
@@ -433,7 +433,7 @@ PLANTED = (
         (
             (
                 RELAY,
-                "await append(self._producer, messages, _smaller)",
+                "await append(self._producer, messages, smaller)",
                 "await append(self._producer, messages)",
             ),
         ),
@@ -492,10 +492,10 @@ PLANTED = (
         (
             (
                 RELAY,
-                "        await append(self._producer, messages, _smaller)\n",
-                "        await append(self._producer, messages, _smaller)\n"
+                "        await append(self._producer, messages, smaller)\n",
+                "        await append(self._producer, messages, smaller)\n"
                 "        if lane.sequence % 3 == 2:\n"
-                "            await append(self._producer, messages, _smaller)\n",
+                "            await append(self._producer, messages, smaller)\n",
             ),
         ),
     ),
@@ -804,6 +804,21 @@ PLANTED = (
                 FRESHNESS,
                 "    return all(positions.get(partition, -1) >= end for",
                 "    return all(positions.get(partition, end) >= end for",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "a record that compaction removed is taken for another log",
+        "no lane halts without a reason",
+        2000,
+        148,
+        (
+            (
+                "worker/freshness/same_log.py",
+                "    for partition, timestamp in found.items():\n"
+                "        if timestamp != marks[partition].timestamp:\n",
+                "    for partition in marks:\n"
+                "        if found.get(partition) != marks[partition].timestamp:\n",
             ),
         ),
     ),

@@ -94,17 +94,26 @@ class Former:
 
 @dataclass(frozen=True)
 class Loss:
-    """A log loses records: the first by retention, the last by an election, or all with its topic.
+    """A log loses records.
 
-    ``share`` is that of its records.
+    The first by retention, the last by an election, all with its topic, or by compaction those of
+    the first that have a later one of the same key. ``share`` is that of its records.
     """
 
     at: float
     topic: str
     partition: int  # modulo the number of partitions
-    kind: str  # "retention", "election" or "topic"
+    kind: str  # "retention", "election", "topic" or "compaction"
     share: float  # 0 is the last record alone
     acts: int = 0  # of silent sellers that are written in its place
+
+    @classmethod
+    def compactions(cls, rng: Random) -> tuple["Loss", ...]:
+        return tuple(
+            cls(rng.uniform(2, HEAL), rng.choice([CREATED, STATUS]), number, "compaction", share)
+            for number in range(rng.randint(2, 12))
+            for share in [rng.choice([rng.random(), 1.0])]
+        )
 
     @classmethod
     def some(cls, rng: Random) -> tuple["Loss", ...]:
@@ -162,9 +171,15 @@ class Words:
             () if "lost-commits" in off else tuple(sorted(lost)),
             None if "clocks-ahead" in off else both,
             # Times and commits that are lost as well leave nothing to judge by.
-            () if odd or lost or formers else Loss.some(Random(seed ^ 0x1055)),
+            () if odd or lost or formers else cls._losses(seed),
             seed * 7 % (HEAL - 6) + 2 if seed % 13 == 4 else None,
         )
+
+    @staticmethod
+    def _losses(seed: int) -> tuple["Loss", ...]:
+        losses = Loss.some(Random(seed ^ 0x1055))
+        compacted = seed % 11 == 5
+        return losses + Loss.compactions(Random(seed ^ 0xC0DE)) if compacted else losses
 
     @staticmethod
     def _former(rng: Random, *, other: bool) -> Former:

@@ -372,6 +372,8 @@ class World:
         self.note(None, "fault", f"loss by {loss.kind}", f"{loss.topic}/{number} {count}")
         if loss.kind == "retention":
             log.forget_first(count)
+        elif loss.kind == "compaction":
+            log.compact(count)
         elif loss.kind == "election":
             self._went_back(log, log.forget_last(count))
             self.later(0.01, self._act_late, loss, number)

@@ -92,6 +92,14 @@ class Market:
         """The same as it stands in the topic, whatever its encoding."""
         return await self._all(self.topics.decisions)
 
+    async def orders(self) -> list[Any]:
+        """Every record in the topic of the orders."""
+        return await self._all(self.topics.order_created)
+
+    async def acts(self) -> list[Any]:
+        """Every record in the topic of the status changes."""
+        return await self._all(self.topics.order_status_changed)
+
     async def dead_letters(self) -> list[Any]:
         """Every record in the dead-letter topic."""
         return await self._all(self.topics.dead_letters)

@@ -23,6 +23,8 @@ class WorkerProcess:
     Output goes to ``NAME.stdout`` and ``NAME.stderr`` in ``directory``.
     """
 
+    module = "worker"
+
     def __init__(
         self,
         directory: Path,

@@ -81,6 +81,9 @@ class SmallRegistry:
             if self.authorization and request.headers.get("Authorization") != self.authorization:
                 return web.json_response({"error_code": 40101, "message": "who?"}, status=401)
             if self.fault is not None:
+                if self.fault == 422:
+                    told = {"error_code": 42201, "message": "no valid schema"}
+                    return web.json_response(told, status=422)
                 return web.Response(status=self.fault, text="<html>a proxy</html>")
             answer: web.StreamResponse = await handler(request)
             return answer

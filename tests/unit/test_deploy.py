@@ -24,6 +24,7 @@ from worker.operations.topics import PARTITIONS
 from worker.settings import Settings
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
+PYPROJECT = (DEPLOY.parent / "pyproject.toml").read_text("utf-8")
 RULES = DEPLOY / "prometheus" / "plazo.rules.yaml"
 RUNBOOKS = DEPLOY / "runbooks"
 PAGES = sorted(RUNBOOKS.glob("P*.md"))
@@ -220,8 +221,8 @@ def test_the_image_is_as_the_linter_wants_it() -> None:
 
 def test_the_image_holds_nothing_whose_hash_is_not_locked() -> None:
     text = (DEPLOY / "Dockerfile").read_text().replace("\\\n", " ")
-    installed = re.findall(r"bin/python install (.*?)(?:&&|\n)|pip install (.*?)(?:&&|\n)", text)
-    assert len(installed) == 3
+    installed = re.findall(r"bin/python install (.*?)(?:&&|;|\n)|pip install (.*?)(?:&&|\n)", text)
+    assert len(installed) == 4
     for options in map("".join, installed):
         ours = "--no-deps /wheels/" in options
         assert ours or re.search(
@@ -234,9 +235,20 @@ def test_the_image_holds_nothing_whose_hash_is_not_locked() -> None:
         for name in ("build", "dev")
     ]
     assert locked[0] == locked[1] != []
-    let_through = (DEPLOY.parent / ".dockerignore").read_text().splitlines()
-    for copied in re.findall(r"^COPY (?!--from)(.*) \S+$", text, re.MULTILINE):
-        assert {f"!{source}" for source in copied.split()} <= set(let_through)
+
+
+def test_only_what_is_listed_gets_into_a_build() -> None:
+    """A checkout may hold keys, data and other environments."""
+    first, *lines = (DEPLOY.parent / ".dockerignore").read_text().splitlines()
+    assert first == "*"
+    let_through = [line.removeprefix("!") for line in lines if line.startswith("!")]
+    assert all((DEPLOY.parent / name).exists() for name in let_through)
+    text = (DEPLOY / "Dockerfile").read_text()
+    used = re.findall(r"/src/(deploy/\S+?\.(?:py|txt))", text)
+    used += re.findall(r'^"(deploy/\S+)" = "worker/assets', PYPROJECT, re.MULTILINE)
+    assert len(used) > 8
+    used = [one.replace("${EXTRAS:+-}", "-").replace("${EXTRAS}", "otel") for one in used]
+    assert {*used, "worker", "schemas", "pyproject.toml", "README.md", "LICENSE"} == {*let_through}
 
 
 @pytest.mark.parametrize("file", RESOURCES, ids=lambda file: file.name)
@@ -354,6 +366,22 @@ def test_the_rule_of_the_operator_is_what_the_code_makes() -> None:
     assert made["spec"] == yaml.safe_load(RULES.read_text())
 
 
+def test_programs_of_the_machine_reach_the_kafka_of_the_compose_file() -> None:
+    """A client is sent to the address that its listener advertises, so the port has to be open."""
+    kafka = yaml.safe_load((DEPLOY / "compose/compose.yaml").read_text())["services"]["kafka"]
+    listens, advertised = (
+        dict(re.findall(r"(\w+)://([^,]*)", kafka["environment"][name]))
+        for name in ("KAFKA_LISTENERS", "KAFKA_ADVERTISED_LISTENERS")
+    )
+    kinds = kafka["environment"]["KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"].split(",")
+    assert {kind.partition(":")[0] for kind in kinds} == {*listens}
+    (opened,) = kafka["ports"]
+    host, outside, inside = opened.split(":")
+    assert (advertised["HOST"], listens["HOST"]) == (f"{host}:{outside}", f":{inside}")
+    between = advertised[kafka["environment"]["KAFKA_INTER_BROKER_LISTENER_NAME"]]
+    assert between == f"kafka{listens['PLAINTEXT']}"
+
+
 def test_the_compose_file_is_whole() -> None:
     file = DEPLOY / "compose" / "compose.yaml"
     made = yaml.safe_load(file.read_text())
@@ -364,11 +392,6 @@ def test_the_compose_file_is_whole() -> None:
             source = volume.split(":")[0]
             there = source in made["volumes"] or (file.parent / source).exists()
             assert there, source
-    # What is sent from this machine arrives, and the board lets the reader in.
-    kafka = made["services"]["kafka"]
-    listeners = dict(
-        one.split("://") for one in kafka["environment"]["KAFKA_ADVERTISED_LISTENERS"].split(",")
-    )
-    assert f"{listeners['HOST']}:9094" in kafka["ports"]
-    page = (DEPLOY.parent / "docs/how-to/install.md").read_text()
-    assert f"#token={made['x-plazo']['environment']['PLAZO_BOARD_TOKEN']}`" in page
+    # The board lets the reader in.
+    head = file.read_text().partition("name: plazo")[0]
+    assert f"#token={made['x-plazo']['environment']['PLAZO_BOARD_TOKEN']}" in head

@@ -33,6 +33,7 @@ from worker.operations.registry import registry_facts
 from worker.outbox.encoding import Encoding, encoding_of
 from worker.outbox.events import wire_time
 from worker.outbox.relay import Relay
+from worker.registry.client import RegistryAway, RegistryClient
 from worker.registry.wire import FRAMED_AT
 from worker.settings import Settings
 
@@ -283,6 +284,24 @@ async def test_a_worker_that_only_looks_up_registers_nothing_and_says_what_is_mi
     await Bench(registry.url).encoding.ready(0)  # a person registers it
     await asyncio.wait_for(task, 10)
     assert "id 1 as" in (await bench.checks())[-1].finding
+
+
+async def test_a_registry_that_calls_the_schema_invalid_is_quoted_by_log_and_check(
+    registry: SmallRegistry,
+) -> None:
+    registry.fault = 422
+    bench = Bench(registry.url)
+    task = await waits_for(bench)
+    check = (await bench.checks())[-1]
+    assert check.status == Status.FAULT
+    assert "HTTP 422: no valid schema" in check.finding
+    # To read a schema it is no answer: nothing is refused for it.
+    client = RegistryClient(bench.settings)
+    with pytest.raises(RegistryAway, match="HTTP 422"):
+        await client.schema(1)
+    await client.close()
+    registry.fault = None
+    await asyncio.wait_for(task, 10)
 
 
 async def test_the_check_says_that_an_open_schema_does_not_fit_the_registrys_default(

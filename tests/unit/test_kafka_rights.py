@@ -50,6 +50,15 @@ def test_each_missing_right_is_named_with_its_topic() -> None:
     }
 
 
+def test_the_cure_is_a_command() -> None:
+    settings = PLAIN.model_copy(update={"kafka_sasl_username": "ana"})
+    facts = KafkaFacts(3, {}, allowed_on_topics={LETTERS: SEEN})
+    (fault,) = right_checks(settings, facts)
+    assert fault.cure.endswith(
+        f"--allow-principal User:ana --operation Read --operation Write --topic {LETTERS}"
+    )
+
+
 def test_the_group_and_the_topics_in_use_are_looked_at() -> None:
     assert told(ENOUGH, SEEN) == {f"rights on group {PLAIN.group_id}": "we lack READ."}
     assert told(ENOUGH, frozenset()) == {f"rights on group {PLAIN.group_id}": "we lack READ."}

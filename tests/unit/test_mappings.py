@@ -386,7 +386,6 @@ def reader() -> Decoder:
     return decoder()
 
 
-@hypothesis.settings(deadline=None)
 @hypothesis.example(body={"op": "d", "after": None})
 @given(body=st.builds(lambda more: ORDER | more if isinstance(more, dict) else more, JSON))
 def test_no_record_makes_a_mapping_raise(reader: Decoder, body: Any) -> None:

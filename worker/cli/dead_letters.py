@@ -80,6 +80,27 @@ def list_(
         out.print(f"{len(rows)} of {matching}; see more with --limit")
 
 
+@app.command("sources")
+def sources(limit: Limit = 50, as_json: AsJson = False) -> None:
+    """Count those that are not settled by publisher (`ce_source`), topic and class of error."""
+    settings = load_settings()
+
+    async def read() -> list[Any]:
+        async with open_database(settings) as database:
+            return await database.rows("dead_letter_sources", limit)
+
+    rows = finish(settings, read())
+    if as_json:
+        print_json([dict(row) for row in rows])
+        return
+    out = console()
+    if not rows:
+        out.print("no unsettled dead letters")
+        return
+    heads = ("source", "topic", "error", "records", "first", "last", "newest id")
+    out.print(table("Dead letters by source (UTC)", heads, map(tuple, rows)))
+
+
 @app.command("show")
 def show(number: DeadLetter, personal: WithPersonalData = False, as_json: AsJson = False) -> None:
     """Show one dead letter."""

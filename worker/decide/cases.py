@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from schemas.statuses import Meaning
-from worker.decide.lines import complete_cancellations
+from worker.decide.lines import ReadLines, complete_cancellations
 from worker.domain.acts import Act, Change, Place, RefusedRecord
 from worker.domain.case import Case, Finding, Kind, Order, PriorDecision, Reason, Version
 from worker.domain.policy import AtLapse, Dispute, Facts, Policies, told_due
@@ -41,7 +41,11 @@ class Cases(NamedTuple):
 
 
 async def load_cases(
-    tx: Transaction, lane: int, order_ids: Sequence[str], policies: Policies
+    tx: Transaction,
+    lane: int,
+    order_ids: Sequence[str],
+    policies: Policies,
+    read_lines: ReadLines | None = None,
 ) -> Cases:
     """The cases of orders; only of orders of this lane whose clock runs.
 
@@ -63,7 +67,7 @@ async def load_cases(
     decisions = _by_order(await tx.rows("case_decisions", decided) if decided else ())
     cases, faulty, facts = [], set(), {}
     known = {order_id: _acts(rows, policies) for order_id, rows in acts.items()}
-    known.update(await complete_cancellations(tx, known, policies))
+    known.update(await complete_cancellations(tx, known, policies, read_lines))
     for order_id in order_ids:
         row = orders.get(order_id)
         if row is None:

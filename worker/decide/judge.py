@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from worker.decide.brake import Permit
 from worker.decide.cases import count_omitted, load_cases
 from worker.decide.deadlines import ChangeLimits, Deadlines
+from worker.decide.lines import ReadLines
 from worker.decide.sweep import Sweep
 from worker.domain.case import Case, Judgement, Kind, Limits, Outcome, Reason
 from worker.domain.decide import decide, watch
@@ -104,7 +105,12 @@ class Judge:
         return lapsed, silent
 
     async def prospects(
-        self, tx: Transaction, lane: int, order_ids: Sequence[str], now: datetime
+        self,
+        tx: Transaction,
+        lane: int,
+        order_ids: Sequence[str],
+        now: datetime,
+        read_lines: ReadLines | None = None,
     ) -> list[tuple[Case, Judgement | None]]:
         """The undecided ones of these orders, each with its verdict if it fell at ``now``.
 
@@ -113,7 +119,7 @@ class Judge:
         """
         limits = self.limits(await self._scope.reading(tx, lane))
         deadlines = await Deadlines.load(tx, self._policies, self._change_limits, now)
-        cases, _, facts = await load_cases(tx, lane, order_ids, self._policies)
+        cases, _, facts = await load_cases(tx, lane, order_ids, self._policies, read_lines)
         found: list[tuple[Case, Judgement | None]] = []
         for case in cases:
             if case.finding is not None:

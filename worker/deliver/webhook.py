@@ -71,7 +71,7 @@ def signers(secrets: Sequence[str]) -> list[Signer]:
         from standardwebhooks import Webhook as StandardWebhook
     except ImportError:
         raise SignaturesNotInstalled(
-            "signatures need a library: python -m pip install 'plazo[webhooks]'"
+            "signatures need a library: python -m pip install standardwebhooks"
         ) from None
     found: list[Signer] = []
     for secret in secrets:

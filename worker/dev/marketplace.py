@@ -68,7 +68,8 @@ class Marketplace:
     """Publishes ``rate`` orders a second, and the acts of their sellers, in real time.
 
     It begins with orders that entered up to a window ago, so that deadlines lapse from the start.
-    With ``lasting`` it plans so that every verdict can fall within that time.
+    With ``lasting`` it plans so that every verdict can fall within that time. Orders are numbered
+    from ``first`` on.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Marketplace:
         partitions: int,
         lasting: timedelta | None,
         seed: int | None = None,
+        first: int = 1,
     ) -> None:
         self._settings = settings
         self._ledger = ledger
@@ -93,7 +95,7 @@ class Marketplace:
         self._dice = random.Random(seed)  # noqa: S311
         self._began = 0.0
         self._entered = 0
-        self._numbers = count(1)
+        self._numbers = count(first)
         self._turns = count()
         self._steps: list[tuple[float, int, Message]] = []
 

@@ -1,11 +1,11 @@
 """The state of an order in one sentence and a person's next step, in the reader's language."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from worker.domain.case import Case, Kind, Outcome
+from worker.domain.case import Case, Kind, Outcome, Reason
 from worker.domain.deadline import schedule
 from worker.domain.decide import decide, find
 from worker.operations.format import relative
@@ -15,18 +15,27 @@ if TYPE_CHECKING:
     from worker.operations.explanation import OrderHistory
 
 # Of verdicts that end an order, the kind of the decision that says why.
-_SAYS_WHY = {Outcome.AUTO_CANCELLED: Kind.AUTO_CANCEL, Outcome.ESCALATED: Kind.ESCALATION}
+_SAYS_WHY: Mapping[Outcome, Kind] = {
+    Outcome.AUTO_CANCELLED: Kind.AUTO_CANCEL,
+    Outcome.ESCALATED: Kind.ESCALATION,
+}
+
+# The next steps that ask for nothing.
+_NOTHING_TO_DO = frozenset(
+    {"nothing", "open", "no-clock", Reason.STOCK_NOT_VALIDATED, Outcome.CANCELLED_BY_SELLER}
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """``said`` is a clause without a full stop; ``next_step`` is one or two whole sentences.
 
-    Where ``said`` names a time, ``{when}`` stands for ``at``.
+    Where ``said`` names a time, ``{when}`` stands for ``at``. ``waits``: a person has to act.
     """
 
     said: str
     next_step: str
+    waits: bool
     at: datetime | None = None
 
 
@@ -34,16 +43,16 @@ def answer(history: "OrderHistory", language: str = ENGLISH) -> Answer:
     """What is known of the order, and what a person has to do now."""
     order, case = history.order, history.case
     if order is not None and order["lane"] is not None and order["due"] is None:
-        found = Answer(say(language, "state.no-clock"), say(language, "next.no-clock"))
+        found = _answer(language, say(language, "state.no-clock"), "no-clock")
     elif order is None or case is None:
-        found = Answer(say(language, "state.no-order"), say(language, "next.no-order"))
+        found = _answer(language, say(language, "state.no-order"), "no-order")
     elif order["outcome"] is None:
         found = _undecided(order, case, history, language)
     else:
         found = _ended(Outcome(order["outcome"]), case, history, language)
     if not history.shadow:
         return found
-    return Answer(say(language, "in-shadow", what=found.said), found.next_step, found.at)
+    return replace(found, said=say(language, "in-shadow", what=found.said))
 
 
 def summary(history: "OrderHistory") -> str:
@@ -63,9 +72,8 @@ def _ended(outcome: Outcome, case: Case, history: "OrderHistory", language: str)
             said = say(language, "then", what=said, why=say(language, f"why.{other.reason}"))
     if any(row["kind"] == Kind.REVOKED for row in history.decisions):
         said = say(language, "was-revoked", what=said)
-    steps = [f"next.{given[-1].reason}"] if given else []
-    steps += [f"next.{outcome}", "next.nothing"]
-    return Answer(said, say(language, next(filter(has, steps))))
+    steps = [*(one.reason for one in given[-1:]), outcome, "nothing"]
+    return _answer(language, said, next(step for step in steps if has(f"next.{step}")))
 
 
 def _undecided(
@@ -83,7 +91,11 @@ def _undecided(
     else:
         state, step = "late" if order["owner"] else "no-worker", "late"
     said = say(language, f"state.{state}", found=found, verdict=verdict)
-    return Answer(said, say(language, f"next.{step}"), at)
+    return _answer(language, said, step, at)
+
+
+def _answer(language: str, said: str, step: str, at: datetime | None = None) -> Answer:
+    return Answer(said, say(language, f"next.{step}"), step not in _NOTHING_TO_DO, at)
 
 
 def _prospect(case: Case, history: "OrderHistory", language: str) -> str:

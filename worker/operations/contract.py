@@ -25,7 +25,7 @@ from worker.ingest.entry import Entry
 from worker.ingest.formats.mapping.samples import outcome
 from worker.ingest.formats.model import Adapter
 from worker.ingest.parse_errors import RefusalError
-from worker.ingest.registry.framing import framed_value
+from worker.ingest.registry.framing import framed_value, named
 from worker.ingest.registry.schemas import Schemas, SchemasMissing
 from worker.operations.documents import BadLine
 from worker.operations.record_files import Line, read
@@ -169,7 +169,8 @@ class _Checker:
         try:
             record, found = decoder.read(record, self._now)
         except SchemasMissing:
-            message = "the schema registry does not tell its schema; `plazo check` says why"
+            name = named(framed.schema) if framed else "its schema"
+            message = f"{name}: the schema registry does not tell it now"
             told = {"line": line.number, "error": UNREADABLE, "message": message, "wanted": []}
             report.refused.append(told)
             return

@@ -14,6 +14,7 @@ from worker.decide.deadlines import ChangeLimits, Deadlines
 from worker.domain.case import Case, Limits
 from worker.freshness.evidence import EvidenceScope
 from worker.operations.answer import summary
+from worker.operations.lines import read_lines
 from worker.policy.registry import load_policies
 from worker.settings import Settings
 from worker.storage.database import Database
@@ -119,7 +120,7 @@ async def _settled(
 ) -> Case | None:
     """The case of the order's cycle in force, as the next sweep would find it."""
     policies = load_policies(settings)
-    cases, _, facts = await load_cases(tx, order["lane"], [order["order_id"]], policies)
+    cases, _, facts = await load_cases(tx, order["lane"], [order["order_id"]], policies, read_lines)
     if not cases:
         return None
     deadlines = await Deadlines.load(tx, policies, ChangeLimits.of(settings), now)

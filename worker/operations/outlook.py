@@ -16,6 +16,7 @@ from worker.decide.judge import Judge
 from worker.domain.case import Case, Finding, Judgement, Outcome
 from worker.freshness.evidence import EvidenceScope
 from worker.operations.brake_forecast import Due, Forecast, Trip, Used, forecast
+from worker.operations.lines import read_lines
 from worker.operations.phrases import limits_in_words
 from worker.operations.questions import PATIENCE, asking
 from worker.policy.registry import load_policies
@@ -171,7 +172,7 @@ async def look_ahead(
         at = max(now, page[-1]["fires_at"])
         fires_at = {row["order_id"]: row["fires_at"] for row in page}
         async with asking(database, patience) as tx:
-            found = await judge.prospects(tx, page[0]["lane"], list(fires_at), at)
+            found = await judge.prospects(tx, page[0]["lane"], list(fires_at), at, read_lines)
         for case, judgement in found:
             fires = fires_at[case.order.order_id]
             hour = fires.replace(minute=0, second=0, microsecond=0) if fires >= now else None

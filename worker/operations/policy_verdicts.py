@@ -13,6 +13,7 @@ from worker.domain.cycle import cycle_of
 from worker.domain.deadline import schedule
 from worker.domain.decide import decide, type_of_outcome
 from worker.domain.policy import Facts, Policies, Policy
+from worker.operations.lines import read_lines
 from worker.storage.transaction import Transaction
 
 OPEN = "open"
@@ -40,9 +41,9 @@ async def trials(
 ) -> dict[str, Trial]:
     """A trial of each order of a lane that can be compared."""
     # Loaded twice, because the meaning of a status is part of the policies.
-    as_before, _, _ = await load_cases(tx, lane, order_ids, before)
+    as_before, _, _ = await load_cases(tx, lane, order_ids, before, read_lines)
     known = {case.order.order_id: case for case in as_before}
-    cases, _, facts = await load_cases(tx, lane, order_ids, tried)
+    cases, _, facts = await load_cases(tx, lane, order_ids, tried, read_lines)
     found = {}
     for case in cases:
         order_id = case.order.order_id

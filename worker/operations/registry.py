@@ -5,7 +5,13 @@ from importlib.util import find_spec
 from worker.operations.checks.model import DecisionsSchemaFacts, RegistryFacts
 from worker.outbox.decision_schema import subject_of
 from worker.outbox.encoding import schema_of
-from worker.registry.client import RegistryAway, RegistryClient, SchemaText, SchemaUnknown
+from worker.registry.client import (
+    RegistryAway,
+    RegistryClient,
+    SchemaNotTaken,
+    SchemaText,
+    SchemaUnknown,
+)
 from worker.settings import Settings
 
 
@@ -42,6 +48,8 @@ async def _decisions(settings: Settings, text: SchemaText) -> DecisionsSchemaFac
         except SchemaUnknown:
             facts.refusal = await client.refusal(facts.subject, text)
         facts.mode = await client.compatibility(facts.subject)
+    except SchemaNotTaken as error:
+        facts.refusal = str(error)
     except RegistryAway as error:
         facts.fault = str(error)
     finally:

@@ -170,10 +170,11 @@ class Relay:
             )
         spans = await self._spans(self._traces, events) if self._traces else {}
         messages = [self._message(n, event, spans.get(n)) for n, event in events.items()]
+        smaller = partial(self._smaller, events)
         # A worker that froze here, or whose database failed over, would append sequences that have
         # another meaning by now.
         await lane.look(max(events))
-        await append(self._producer, messages, partial(self._smaller, events))
+        await append(self._producer, messages, smaller)
         for span in spans.values():
             span.end()
         await self._mark(max(events))

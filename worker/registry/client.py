@@ -19,6 +19,8 @@ _MOST_REFERENCES: Final = 100
 _UNKNOWN: Final = frozenset({40401, 40402, 40403, 40408})
 # Differences that mean nothing, such as blanks, make no other schema.
 _SAME: Final = "?normalize=true"
+# Conflict with other versions; no valid schema, or nothing is registered now.
+_NOT_TAKEN: Final = frozenset({409, 422})
 _LONGEST_MESSAGE: Final = 300
 _CONTENT_TYPE: Final = "application/vnd.schemaregistry.v1+json"
 _ACCEPT: Final = "application/vnd.schemaregistry.v1+json, application/json"
@@ -188,7 +190,7 @@ class RegistryClient:
             # they say of a GUID, and the older ones do not know of any.
             if code in _UNKNOWN or (path != "schemas/types" and await self._has_types(url)):
                 raise SchemaUnknown("the registry has no such schema")
-        if status in (409, 422) and isinstance(body, dict):
+        if schema is not None and status in _NOT_TAKEN and isinstance(body, dict):
             raise SchemaNotTaken(f"HTTP {status}: {_told(body.get('message'))}")
         raise RegistryAway(f"HTTP {status}{_HINTS.get(status, '')}")
 

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.domain.calendar import Calendar, Hours
@@ -159,7 +159,6 @@ def test_a_calendar_that_never_opens_says_so() -> None:
         calendar("UTC", ((),) * 7).add_days(datetime.now(UTC), 1)
 
 
-@settings(deadline=None)  # its time is that of the machine
 @given(
     st.integers(0, 2 * 365 * 24 * 60),
     st.integers(1, 60 * 80),

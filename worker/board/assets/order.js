@@ -80,7 +80,7 @@ export function showOrder(id, status, known, session) {
   } else {
     const order = known.order ?? {};
     parts.push(element("p", sentence(known.answer), "summary"));
-    const next = element("p", null, "next");
+    const next = element("p", null, known.answer.waits ? "next waits" : "next");
     next.append(element("strong", `${t("order.next")}: `), known.answer.next_step);
     parts.push(next);
     const fields = element("dl");

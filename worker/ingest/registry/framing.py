@@ -30,6 +30,18 @@ def framed_value(record: Record) -> Framed | None:
     return _framed(record, record.value, VALUE_SCHEMA)
 
 
+def names_schema(record: Record) -> bool:
+    """Whether a header of a record names the schema of its value."""
+    return bool(record.headers) and _header(record, VALUE_SCHEMA) is not None
+
+
+def json_in_frame(value: bytes) -> bytes | None:
+    """Return the JSON behind the id of a schema, for which the schema is not needed."""
+    if value[FRAMED_AT : FRAMED_AT + 1] == b"{" and value[-1:] == b"}":
+        return value[FRAMED_AT:] if _schema(value[:FRAMED_AT]) else None
+    return None
+
+
 def framed_key(record: Record) -> Framed | None:
     """Return what is inside the frame of a key; ``None`` if it has none.
 

@@ -23,12 +23,14 @@ def topic_needs(settings: Settings) -> Needs:
 
 def right_checks(settings: Settings, kafka: KafkaFacts) -> Iterator[Check]:
     """Each right that is missing. A cluster that forbids us nothing gets no line."""
+    # The name of a certificate or token is known to the brokers alone.
+    user = settings.kafka_sasl_username or "…"
     faults = [
         fault
         for topic, needs in topic_needs(settings).items()
-        for fault in _missing("topic", topic, needs, kafka.allowed_on_topics.get(topic))
+        for fault in _missing(user, "topic", topic, needs, kafka.allowed_on_topics.get(topic))
     ]
-    faults += _missing("group", settings.group_id, _GROUP, kafka.allowed_on_group)
+    faults += _missing(user, "group", settings.group_id, _GROUP, kafka.allowed_on_group)
     yield from faults
     told = [allowed for allowed in kafka.allowed_on_topics.values() if allowed is not None]
     if not faults and any(allowed != frozenset(Operation) for allowed in told):
@@ -42,7 +44,7 @@ def may_read(kafka: KafkaFacts, topic: str) -> bool:
 
 
 def _missing(
-    kind: str, name: str, needs: tuple[Operation, ...], allowed: Allowed
+    user: str, kind: str, name: str, needs: tuple[Operation, ...], allowed: Allowed
 ) -> Iterator[Check]:
     if allowed is None or not (lacks := [one for one in needs if one not in allowed]):
         return
@@ -51,6 +53,6 @@ def _missing(
     yield Check(
         f"rights on {kind} {name}", Status.FAULT,
         f"we lack {' and '.join(one.name for one in lacks)}.{hidden}",
-        "grant it to the principal of this worker: kafka-acls.sh --add --allow-principal User:… "
-        f"{operations} --{kind} {name}",
+        "grant it to the principal of this worker: kafka-acls.sh --add --allow-principal "
+        f"User:{user} {operations} --{kind} {name}",
     )  # fmt: skip

@@ -19,6 +19,8 @@ from jmespath.exceptions import JMESPathError
 from jmespath.parser import Parser
 from jmespath.visitor import Options, TreeInterpreter
 
+from worker.ingest.formats.mapping.compiled import Run, compiled
+
 LONGEST: Final = 2_000
 DEEPEST: Final = 32
 FEWEST_STEPS: Final = 5_000
@@ -50,6 +52,7 @@ class Scope:
         self.steps = 0
         self.limit = min(FEWEST_STEPS + size, MOST_STEPS)
         self._interpreter: _Interpreter | None = None
+        self._functions: _Functions | None = None
 
     def charge(self, steps: int) -> None:
         """Count steps.
@@ -63,8 +66,12 @@ class Scope:
 
     def charge_for(self, value: Any) -> None:
         """Count the steps that it takes to look at every part of a value. Raises: as `charge`."""
-        if value is None or type(value) in _SCALARS:
+        kind = type(value)
+        if value is None or kind in _SCALARS:
             self.charge(1)
+            return
+        if kind is str:
+            self.charge(1 + len(value) // _CHARACTERS)
             return
         waiting = [value]
         while waiting:
@@ -77,20 +84,32 @@ class Scope:
             else:
                 self.charge(1)
 
-    def evaluate(self, node: Any, value: Any) -> Any:
-        """Evaluate the tree of an expression on a value.
+    def evaluate(self, run: Run, value: Any) -> Any:
+        """Evaluate an expression on a value.
 
         Raises:
             NotApplicable: a function does not fit what it found.
             TooCostly: it takes too many steps.
         """
-        if self._interpreter is None:
-            self._interpreter = _Interpreter(self)
         try:
-            return self._interpreter.visit(node, value)
+            found = run(self, value)
+            self.charge(0)
+            return found
         except (JMESPathError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
             # Their messages quote the value.
             raise NotApplicable(type(error).__name__) from None
+
+    def call(self, name: str, arguments: list[Any]) -> Any:
+        """Call a function of JMESPath or of ours."""
+        if self._functions is None:
+            self._functions = _Functions(self)
+        return self._functions.call_function(name, arguments)
+
+    def visit(self, node: Any, value: Any) -> Any:
+        """Evaluate a node that has no function of its own."""
+        if self._interpreter is None:
+            self._interpreter = _Interpreter(self)
+        return self._interpreter.visit(node, value)
 
 
 class Expression:
@@ -100,29 +119,30 @@ class Expression:
         ValueError: it is none, or one that is too long or nests too deep.
     """
 
-    __slots__ = ("_names", "_tree", "source")
+    __slots__ = ("_names", "_run", "source")
 
     def __init__(self, source: str) -> None:
         if len(source) > LONGEST:
             raise ValueError(f"more than {LONGEST} characters")
         try:
-            self._tree: Any = Parser().parse(source).parsed
+            tree: Any = Parser().parse(source).parsed
         except RecursionError:
             raise ValueError(f"nests deeper than {DEEPEST}") from None
         except JMESPathError as error:
             raise ValueError(f"no JMESPath: {' '.join(str(error).split())}") from None
-        if _depth(self._tree) > DEEPEST:
+        if _depth(tree) > DEEPEST:
             raise ValueError(f"nests deeper than {DEEPEST}")
-        for name, given in _calls(self._tree):
+        for name, given in _calls(tree):
             _check_call(name, given)
         self.source = source
-        # Most expressions are names alone. They need no interpreter.
-        self._names = _names(self._tree)
+        # Most expressions are names alone.
+        self._names = _names(tree)
+        self._run = compiled(tree)
 
     def find(self, scope: Scope, value: Any) -> Any:
         """Return what it finds in a value, ``None`` for nothing. Raises: as Scope.evaluate."""
         if self._names is None:
-            return scope.evaluate(self._tree, value)
+            return scope.evaluate(self._run, value)
         scope.charge(len(self._names))
         for name in self._names:
             if type(value) is not dict:
