@@ -1,7 +1,7 @@
 """The programs of a cluster: what Debian has, and what is built from its Go modules.
 
-`python -m tests.cluster.programs` builds them into ``.cache``. The API server alone takes six
-minutes of a core, all of them some twelve.
+`python -m tests.cluster.programs` builds them into ``.cache``. On a busy machine the API server
+alone took fourteen minutes of a core, all of them some twenty.
 """
 
 import os
