@@ -315,6 +315,9 @@ class SimConsumer:
             self.world.later(self.world.latency(), self._broker.group.remove, self)
             await self.world.travel()
 
+    def check(self) -> None:
+        """The membership lasts as long as its task."""
+
     def rejoin(self) -> None:
         """The coordinator's answer to a heartbeat: join anew."""
         if self._wanted is not None and not self._wanted.done():

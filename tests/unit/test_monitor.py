@@ -1,8 +1,11 @@
 """The monitor: which lanes its watchdog watches."""
 
+import asyncio
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 
@@ -47,3 +50,23 @@ async def test_a_lane_that_waits_for_a_schema_is_not_taken_for_a_stuck_client(
     # Its lag is shown all the same.
     sample = services.metrics.registry.get_sample_value
     assert sample("plazo_lag_records", {"topic": "acts", "partition": "1"}) == 4
+
+
+async def test_each_look_is_at_the_membership_too() -> None:
+    """A member without lanes reads nothing that would tell of its end."""
+    checked: list[bool] = []
+
+    async def enough(_seconds: float) -> None:
+        raise asyncio.CancelledError
+
+    services: Any = SimpleNamespace(
+        metrics=Metrics(Settings(_env_file=None)),
+        clock=SimpleNamespace(sleep=enough, now=lambda: datetime.now(UTC)),
+        database=Mock(), guards=Mock(),
+    )  # fmt: skip
+    membership: Any = SimpleNamespace(runners={}, joined=False, check=lambda: checked.append(True))
+    monitor = Monitor(services, Health(), membership)
+    monitor._database = monitor._kafka = AsyncMock()  # type: ignore[method-assign]
+    with pytest.raises(asyncio.CancelledError):
+        await monitor._observe()
+    assert checked == [True]

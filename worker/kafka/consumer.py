@@ -113,6 +113,22 @@ class Consumer:
             await self.stop()
             raise KafkaUnavailable(f"{type(error).__name__} on joining the group") from None
 
+    def check(self) -> None:
+        """Check that the client still keeps up the membership.
+
+        Reading does so as well, but a member without partitions reads nothing.
+
+        Raises:
+            KafkaUnavailable: the membership has ended, or cannot begin.
+        """
+        coordinator = self._consumer._coordinator
+        if coordinator is None:
+            return  # not started
+        try:
+            coordinator.check_errors()
+        except KafkaError as error:
+            raise KafkaUnavailable(f"{type(error).__name__} in the membership") from None
+
     async def stop(self) -> None:
         """Leave the group, or give up after five seconds."""
         with suppress(Exception):

@@ -83,6 +83,14 @@ class Membership:
             if runner := self.runners.get(number):
                 runner.notice()
 
+    def check(self) -> None:
+        """Replace the consumer if its membership has ended: without lanes, nothing else would."""
+        if self.consumer is not None:
+            try:
+                self.consumer.check()
+            except KafkaUnavailable as error:
+                self.restart_consumer(str(error))
+
     def restart_consumer(self, reason: str) -> None:
         """Replace the consumer: it reports a fault, or makes no progress."""
         if not self._broken.is_set():

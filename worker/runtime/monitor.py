@@ -78,6 +78,7 @@ class Monitor:
             # that sees a halted lane must not find the worker ready.
             self._lanes(runners)
             self._readiness(runners)
+            self._membership.check()
             await self._database(runners)
             await self._kafka(runners)
             await self._clock.sleep(_INTERVAL)
