@@ -15,6 +15,10 @@ from tests.support.processes import ROOT, WorkerProcess
 from tests.support.topics import Topics, create_fresh_topics
 from worker.dev.postgres import EmbeddedPostgres
 
+HERE = Path(__file__).parent
+# Tests that only their own make target runs, and the most seconds of each.
+ON_DEMAND = {"chaos": 400, "cluster": 600, "image": 900}
+
 # The time of an example is that of the machine, which other tests use too.
 hypothesis.settings.register_profile("any-machine", deadline=None)
 hypothesis.settings.load_profile("any-machine")
@@ -35,7 +39,21 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(parts.report())
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    folder = _on_demand(collection_path)
+    named = {_on_demand(Path(argument.partition("::")[0]).resolve()) for argument in config.args}
+    return None if folder is None or folder in named else True
+
+
+def _on_demand(path: Path) -> str | None:
+    first = path.relative_to(HERE).parts[:1] if path.is_relative_to(HERE) else ()
+    return next((name for name in first if name in ON_DEMAND), None)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if folder := _on_demand(item.path):
+            item.add_marker(pytest.mark.timeout(ON_DEMAND[folder]))
     if not parts.apache_kafka_is_here():
         for item in items:
             if item.get_closest_marker("apache_kafka"):

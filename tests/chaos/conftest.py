@@ -21,16 +21,10 @@ from .stage import Stage
 HERE = Path(__file__).parent
 
 
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    named = (Path(argument.partition("::")[0]).resolve() for argument in config.args)
-    return None if any(path.is_relative_to(HERE) for path in named) else True
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.apache_kafka)
-            item.add_marker(pytest.mark.timeout(400))
 
 
 @pytest.fixture(scope="session")

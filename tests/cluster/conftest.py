@@ -19,17 +19,6 @@ HERE = Path(__file__).parent
 LOGS = HERE.parents[1] / ".cache" / "cluster-logs"
 
 
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    named = (Path(argument.partition("::")[0]).resolve() for argument in config.args)
-    return None if any(path.is_relative_to(HERE) for path in named) else True
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.is_relative_to(HERE):
-            item.add_marker(pytest.mark.timeout(600))
-
-
 @pytest.fixture(scope="session")
 def home() -> Iterator[Path]:
     """Not pytest's directory: the path of a socket may have no more than 107 characters."""

@@ -9,7 +9,6 @@ import subprocess
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -17,19 +16,7 @@ from deploy.image import debian, steps
 from deploy.image.engine import Engine, NoEngine, find
 from tests.image.containers import Container, called, confined
 
-HERE = Path(__file__).parent
 Call = Callable[..., str]
-
-
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    named = (Path(argument.partition("::")[0]).resolve() for argument in config.args)
-    return None if any(path.is_relative_to(HERE) for path in named) else True
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.is_relative_to(HERE):
-            item.add_marker(pytest.mark.timeout(900))  # the first one waits for the build
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 
+import asyncpg
 import pytest
 
 from tests.support.apicurio import Apicurio
@@ -15,6 +16,15 @@ from worker.storage.migrate import migrate
 async def market(kafka: Kafka, topics: Topics, database: str) -> Market:
     await migrate(database)
     return Market(kafka.bootstrap_servers, topics, idempotence=kafka.idempotence)
+
+
+@pytest.fixture
+async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
+    """Of the owner of a migrated database."""
+    await migrate(database)
+    connection = await asyncpg.connect(database)
+    yield connection
+    await connection.close()
 
 
 @pytest.fixture(scope="session")

@@ -4,14 +4,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-import asyncpg
-import pytest
-
 from tests.support.market import Market, now
 from tests.support.processes import WorkerProcess
 from tests.support.topics import Topics
 from tests.support.waiting import eventually
-from worker.storage.migrate import migrate
 from worker.storage.statements import sql
 
 NewWorker = Callable[..., WorkerProcess]
@@ -55,14 +51,6 @@ async def _is(worker: WorkerProcess, wanted: tuple[float, bool]) -> bool:
 
 async def _applied(worker: WorkerProcess) -> bool:
     return (await worker.metrics()).get("plazo_lag_records", 0) == 0
-
-
-@pytest.fixture
-async def connection(database: str) -> Any:
-    await migrate(database)
-    connection = await asyncpg.connect(database)
-    yield connection
-    await connection.close()
 
 
 async def decide(

@@ -22,14 +22,6 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
 """
 
 
-@pytest.fixture
-async def connection(database: str) -> Any:
-    await migrate(database)
-    connection = await asyncpg.connect(database)
-    yield connection
-    await connection.close()
-
-
 async def test_each_table_says_which_row_was_changed(connection: Any) -> None:
     assert not [row["relname"] for row in await connection.fetch(WITHOUT_IDENTITY)]
 
