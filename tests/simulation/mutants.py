@@ -791,7 +791,7 @@ PLANTED = (
         "a waiting order stays so under another policy file",
         "no missed deadline",
         2000,
-        1589,
+        1709,
         (("worker/runtime/take_over.py", "    await notice_waiting(lane)\n", ""),),
     ),
     PlantedFault(

@@ -23,7 +23,7 @@ class WorkerProcess:
     Output goes to ``NAME.stdout`` and ``NAME.stderr`` in ``directory``.
     """
 
-    module = "worker"
+    module = "worker"  # or one that runs it
 
     def __init__(
         self,
@@ -35,7 +35,6 @@ class WorkerProcess:
         code: Path = ROOT,
     ) -> None:
         self.http_port = free_port()
-        self.module = "worker"  # or one that runs it
         self.stdout_file = directory / f"{name}.stdout"
         self.stderr_file = directory / f"{name}.stderr"
         self._directory = directory  # not the checkout: a developer's .env must not reach a test
