@@ -57,7 +57,7 @@ class OrderCreated(_Input):
     currency: Currency | None = Field(
         None, description="The currency of the total. Without it no amount is compared."
     )
-    # Whatever they are, no line costs an order its deadline. Only cancellations of lines need them.
+    # A faulty line costs no order its deadline. Only cancellations of lines need them.
     lines: Annotated[Any, Field(description="Any JSON, kept as it comes.", examples=[_LINES])] = (
         None
     )

@@ -18,7 +18,7 @@ JSON_SCHEMA, AVRO = FOLDER / "decision.json", FOLDER / "decision.avsc"
 _DIALECT = "http://json-schema.org/draft-07/schema#"
 _TITLE = "Decision"
 _ABOUT = "A decision of Plazo. `type` says which one, and so which of the optional fields it has."
-# Version 0.1 told them in the headers alone; what is published by a registry has them.
+# Version 0.1 wrote them in the headers alone. Each decision published by a registry has them.
 _ALWAYS = frozenset({"id", "type", "sequence"})
 _SINCE = "; left out by version 0.1"
 _PLAIN = {"string": "string", "boolean": "boolean", "integer": "long"}
@@ -38,7 +38,7 @@ def decision_json_schema() -> dict[str, Any]:
             properties[name] = _both(name, properties.get(name, part), part)
     required = set.intersection(*(set(schema["required"]) for schema in schemas)) | _ALWAYS
     for name in properties.keys() - _common(schemas):
-        # To be told nothing of it is not the same as its default.
+        # A missing field does not mean its default.
         properties[name].pop("default", None)
     definitions = {name: part for schema in schemas for name, part in schema["$defs"].items()}
     # Registries compare versions by this dialect; some fail on the one of the other schemas.

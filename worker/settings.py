@@ -274,8 +274,8 @@ class Settings(BaseSettings):
     )
     clock_wait: Positive = Field(
         timedelta(days=7),
-        description="An order whose clock has not started for longer waits for a person, who is "
-        "told by an alert. It stays as it is.",
+        description="An alert tells a person of each order whose clock has not started for longer. "
+        "The order stays as it is.",
     )
     before_adoption: Literal["keep", "escalate", "decide"] = Field(
         "keep",

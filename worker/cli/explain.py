@@ -53,9 +53,14 @@ def explain(
             + known
         )
     if as_json:
-        told = document(order, history, personal)
-        told |= {"next_step": answer(history).next_step, "zone": shown_in.key}
-        print_json(told | {"history": [asdict(one) for one in moments(history)]})
+        print_json(
+            {
+                **document(order, history, personal),
+                "next_step": answer(history).next_step,
+                "zone": shown_in.key,
+                "history": [asdict(one) for one in moments(history)],
+            }
+        )
         return
     out = console()
     for line in _lines(order, history, shown_in):

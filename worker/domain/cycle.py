@@ -41,7 +41,7 @@ class Cycle(NamedTuple):
 
 
 def confirms(act: Act, auto_cancels: Iterable[PriorDecision]) -> bool:
-    """Whether a cancellation carries out one of our auto-cancels, whatever its stamp.
+    """Whether a cancellation carries out one of our auto-cancels, at any event time.
 
     Its publisher may stamp to the minute, or by a slow clock: it is no evidence from before the
     verdict.
