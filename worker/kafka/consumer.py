@@ -207,7 +207,8 @@ class Consumer:
             at = [await self._consumer.position(tp) for tp in partitions]
             raise Halted(f"a header name is not UTF-8, at or after offsets {at}") from None
         moved = {p: offset for p, offset in after.items() if offset > positions[p]}
-        return Batch(pulled.count, moved, pulled.last)
+        more = any(self._holds_more(tp, after[tp.topic, tp.partition]) for tp in partitions)
+        return Batch(pulled.count, moved, pulled.last, more)
 
     async def _merge(self, pulled: _Pull, limit: int, wait: float) -> None:
         partitions = [*pulled.reached]
@@ -247,9 +248,13 @@ class Consumer:
         backlog = [
             tp
             for tp in reached
-            if await self._consumer.position(tp) < (self._consumer.last_stable_offset(tp) or 0)
+            if self._holds_more(tp, await self._consumer.position(tp))
         ]
         return [*reached] if len(backlog) < 2 else [min(backlog, key=reached.__getitem__)]
+
+    def _holds_more(self, tp: TopicPartition, position: int) -> bool:
+        """Whether the log held records after a position when the client last fetched."""
+        return position < (self._consumer.last_stable_offset(tp) or 0)
 
     def source(self, partition: Partition) -> object:
         """Return what a partition is fetched from: its leader, and the client's connection to it.
