@@ -10,7 +10,8 @@ from worker.storage.migrate import migrate
 ESTABLISHED, NEW = 100_000, 11_000
 ENTER = """
 INSERT INTO acts (order_id, status, occurred_at, received_at, topic, partition, "offset", body)
-SELECT n::text, 'order-created', now(), now(), 't', 0, n, '{}' FROM generate_series($1::int, $2) AS n
+SELECT n::text, 'order-created', now(), now(), 't', 0, n, '{}'
+FROM generate_series($1::int, $2) AS n
 """
 VACUUMED = "SELECT autovacuum_count FROM pg_stat_user_tables WHERE relname = 'acts'"
 READ = "SELECT count(*) FROM acts WHERE status = 'order-created'"

@@ -245,11 +245,7 @@ class Consumer:
 
         Returns all partitions if at most one has a backlog.
         """
-        backlog = [
-            tp
-            for tp in reached
-            if self._holds_more(tp, await self._consumer.position(tp))
-        ]
+        backlog = [tp for tp in reached if self._holds_more(tp, await self._consumer.position(tp))]
         return [*reached] if len(backlog) < 2 else [min(backlog, key=reached.__getitem__)]
 
     def _holds_more(self, tp: TopicPartition, position: int) -> bool:
