@@ -14,8 +14,9 @@ import asyncpg
 
 from tests.conftest import MakeTopics
 from tests.end_to_end.audit import audit, unsettled
+from tests.end_to_end.behaviours import BEHAVIOURS
 from tests.end_to_end.reader import Event, Reader
-from tests.end_to_end.world import BEHAVIOURS, MAX_RECORD_BYTES, World
+from tests.end_to_end.world import MAX_RECORD_BYTES, World
 from tests.support.apache_kafka import ApacheKafka
 from tests.support.processes import ROOT, WorkerProcess
 from tests.support.proxy import Proxy
