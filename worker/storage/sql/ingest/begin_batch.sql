@@ -8,7 +8,7 @@ WITH fence AS (
     UPDATE positions AS p
     SET next_offset = m.after, last_offset = coalesce(m.last_offset, p.last_offset),
         last_timestamp = coalesce(m.last_timestamp, p.last_timestamp),
-        last_read_at = CASE WHEN m.last_offset IS NULL THEN p.last_read_at ELSE clock_timestamp() END
+        last_read_at = CASE WHEN m.last_offset IS NULL THEN p.last_read_at ELSE statement_timestamp() END
     FROM unnest($4::text[], $5::int[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[])
         AS m (topic, partition, before, after, last_offset, last_timestamp)
     WHERE p.topic = m.topic AND p.partition = m.partition AND p.next_offset = m.before
