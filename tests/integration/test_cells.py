@@ -1,7 +1,8 @@
 """Cells: several installations in the schemas of one database. None knows of the others."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,11 +11,15 @@ import pytest
 from pydantic import SecretStr
 
 from tests.conftest import MakeTopics
-from tests.support.market import Market
+from tests.support.market import Market, now
 from tests.support.parts import Kafka
 from tests.support.processes import WorkerProcess
 from worker.errors import PlazoError, SchemaNotCurrent, SessionNotKept
+from worker.kafka.admin import Skew
 from worker.observability.metrics import Metrics
+from worker.operations.cells import other_cells
+from worker.operations.checks.cells import cell_checks
+from worker.operations.checks.model import DatabaseFacts, OtherCell, Status
 from worker.settings import Settings
 from worker.storage.database import Database
 from worker.storage.migrate import migrate
@@ -169,8 +174,71 @@ async def test_a_session_of_another_schema_is_refused(
         await role.close()
 
 
+ORDERS = """
+INSERT INTO installation (mode) VALUES ('{mode}');
+INSERT INTO lanes (lane) VALUES (0), (1);
+INSERT INTO positions (topic, partition, next_offset, topic_id)
+    VALUES ('{topic}', 0, 1, '{topic}'), ('same-name', 0, 1, NULL);
+INSERT INTO orders (order_id, lane, received_at)
+    SELECT id, 0, now() FROM unnest('{{{orders}}}'::text[]) AS id;
+INSERT INTO orders (order_id, received_at) VALUES ('act-only', now())
+    ON CONFLICT DO NOTHING;
+INSERT INTO deadlines SELECT lane, now(), order_id FROM orders WHERE lane = 0 AND order_id < 'o5';
+INSERT INTO decisions SELECT lane, row_number() OVER (), order_id, 1, gen_random_uuid(),
+    'escalation', 'policy', NULL, now(), '{{}}' FROM orders WHERE lane = 0 AND order_id >= 'o5';
+"""
+
+
+async def test_check_names_the_orders_that_are_told_to_two_cells(database: str) -> None:
+    """Undecided or decided; not those of a rehearsal, and no act without an order."""
+    connection = await asyncpg.connect(database)
+    try:
+        for cell, mode, topic, orders in (
+            ("cell_a", "live", "t-a", "o1,o2,o8,act-only"),
+            ("cell_b", "live", "t-b", "o2,o3,o8"),
+            ("cell_c", "live", "t-a", "o4"),
+            ("cell_d", "live", "t-d", "o5"),
+            ("rehearsal", "shadow", "t-a", "o1,o2,o8"),
+        ):
+            await migrate(database, cell=cell)
+            await connection.execute(f"SET search_path = {cell}")
+            await connection.execute(ORDERS.format(mode=mode, topic=topic, orders=orders))
+        await migrate(database, cell="older")
+        await connection.execute("UPDATE older.alembic_version SET version_num = '0001'")
+        # Tables of other programs, with names of ours.
+        await connection.execute("CREATE SCHEMA shop; CREATE TABLE shop.orders (lane int)")
+        async with _opened(database, "cell_a") as store:
+            found, compared = await other_cells(store)
+        assert compared == 4
+        assert found == [
+            OtherCell("cell_b", HEAD, ["o2", "o8"], []),
+            OtherCell("cell_c", HEAD, [], ["t-a"]),
+            OtherCell("cell_d", HEAD, [], []),
+            OtherCell("older", "0001"),
+        ]
+        facts = DatabaseFacts(now(), Skew(0, 0), HEAD, cells=found, compared=compared)
+        fault, warning, fine, older = cell_checks(facts)
+        assert [one.status for one in (fault, warning, fine, older)] == [
+            Status.FAULT, Status.WARNING, Status.OK, Status.NOT_MEASURED
+        ]  # fmt: skip
+        assert fault.finding == "2 orders of the 4 looked at are told to it, too: o2, o8"
+        async with _opened(database, "rehearsal") as store:
+            assert await other_cells(store) == ([], 0)
+    finally:
+        await connection.close()
+
+
 async def _open(database: str, cell: str) -> None:
+    async with _opened(database, cell):
+        pass
+
+
+@asynccontextmanager
+async def _opened(database: str, cell: str) -> AsyncIterator[Database]:
     settings = Settings(_env_file=None, database_url=SecretStr(database), database_schema=cell)
     store = Database(settings, Metrics(settings))
     await store.open()
-    await store.close()
+    try:
+        yield store
+    finally:
+        await store.close()
