@@ -72,6 +72,19 @@ def _networks(value: str) -> str:
 
 
 _HEADER_NAME = r"^[A-Za-z0-9-]+$"
+# What Postgres keeps for itself.
+_RESERVED_SCHEMAS = ("pg_", "information_schema")
+
+
+def _schema(name: str) -> str:
+    # A name that reads the same with and without quotes, in SQL and in `ALTER ROLE`.
+    if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", name) or name.startswith(_RESERVED_SCHEMAS):
+        raise PydanticCustomError(
+            "schema",
+            "not a name for a schema of ours: at most 63 of a-z, 0-9 and _, no digit first, and "
+            "not pg_… or information_schema",
+        )
+    return name
 
 
 def _zone(name: str) -> str:
@@ -168,6 +181,11 @@ class Settings(BaseSettings):
     )
     database_url: Annotated[SecretStr, AfterValidator(checked_url)] = Field(
         SecretStr("postgresql://postgres@127.0.0.1:5432/plazo"), description="Postgres, as a URL."
+    )
+    database_schema: Annotated[str, AfterValidator(_schema)] | None = Field(
+        None,
+        description="Schema of this installation, its cell, in the database; empty: the first of "
+        "the role's `search_path`, usually `public`.",
     )
     # No longer a setting. If the worker ignored it, it could decide orders again that another
     # database has decided.

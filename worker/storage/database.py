@@ -61,6 +61,9 @@ class Database:
         self._settings = settings
         self._metrics = metrics
         self._later = _LOOKING if looking else {}
+        # The cell alone: a table that it lacks must not be found in another one.
+        cell = settings.database_schema
+        self._session = {**_SESSION, **({"search_path": cell} if cell else {})}
         self._pool: Any = None
         # The server that the newest connection reached.
         self.incarnation = ""
@@ -83,7 +86,7 @@ class Database:
                 max_size=self._settings.database_connections,
                 timeout=10,
                 command_timeout=timeout,
-                server_settings=_SESSION,
+                server_settings=self._session,
                 connection_class=_Connection,
                 init=self._prepare,
                 reset=_skip_reset,
@@ -174,9 +177,12 @@ class Database:
             await connection.execute(
                 sql("set_session"), list(self._later), list(self._later.values())
             )
-        wanted = {**_SESSION, **self._later}
+        wanted = {**self._session, **self._later}
         found = await connection.fetch(sql("session_settings"), list(wanted))
-        if lost := [row["name"] for row in found if row["setting"] != wanted[row["name"]]]:
+        # A search_path that is set for a role may have its names in quotes.
+        if lost := [
+            row["name"] for row in found if row["setting"].replace('"', "") != wanted[row["name"]]
+        ]:
             raise SessionNotKept(
                 f"the session settings {', '.join(lost)} did not reach Postgres, so a pooler drops "
                 "them: connect to Postgres itself, or let the pooler pool by session and set them "
@@ -223,8 +229,10 @@ class Database:
     async def _check_schema(self) -> None:
         found = await self.schema()
         if not serves(found):
+            cell = self._settings.database_schema
             raise SchemaNotCurrent(
-                f"the database's schema is {found}, this worker needs {HEAD}: run `plazo migrate`"
+                f"the database's schema{f' {cell}' if cell else ''} is {found}, this worker needs "
+                f"{HEAD}: run `plazo migrate`"
             )
 
     @asynccontextmanager
