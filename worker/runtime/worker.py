@@ -24,6 +24,7 @@ from worker.records import Partition
 from worker.runtime.integrity import Integrity
 from worker.runtime.membership import Membership
 from worker.runtime.monitor import Monitor
+from worker.runtime.presence import Presence
 from worker.runtime.services import Services
 from worker.runtime.startup import Startup
 from worker.runtime.state import WorkerState
@@ -49,6 +50,7 @@ class Worker:
         self.services = Services.of(settings, clock or SystemClock(), owner)
         self.health = Health()
         self.membership = Membership(self.services, self.health)
+        self._presence = Presence(self.services, self.membership)
         self._monitor = Monitor(self.services, self.health, self.membership)
         self.http = HttpServer(
             settings.http_host,
@@ -127,6 +129,7 @@ class Worker:
             asyncio.create_task(self.services.prover.run(), name="prover"),
             asyncio.create_task(self.membership.watch_notices(), name="notices"),
             asyncio.create_task(self._monitor.run(), name="monitor"),
+            asyncio.create_task(self._presence.run(), name="presence"),
             asyncio.create_task(integrity.run(), name="integrity"),
             asyncio.create_task(self.membership.run(), name="membership"),
         ]
@@ -139,6 +142,7 @@ class Worker:
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
+            await self._presence.release()
 
     def _lanes(self) -> list[Lane]:
         return [runner.lane for runner in self.membership.runners.values() if runner.lane]

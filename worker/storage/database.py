@@ -55,10 +55,19 @@ class Database:
     """Connections to one database.
 
     With ``looking`` they read only, no statement lasts, and none stays open that nobody uses.
+    ``connections`` is their greatest number, if not that of the settings.
     """
 
-    def __init__(self, settings: Settings, metrics: Metrics, *, looking: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: Metrics,
+        *,
+        looking: bool = False,
+        connections: int | None = None,
+    ) -> None:
         self._settings = settings
+        self._connections = connections or settings.database_connections
         self._metrics = metrics
         self._later = _LOOKING if looking else {}
         self._pool: Any = None
@@ -80,7 +89,7 @@ class Database:
                 self._settings.database_url.get_secret_value(),
                 min_size=0 if self._later else 1,
                 max_inactive_connection_lifetime=30 if self._later else 300,
-                max_size=self._settings.database_connections,
+                max_size=self._connections,
                 timeout=10,
                 command_timeout=timeout,
                 server_settings=_SESSION,
