@@ -28,7 +28,9 @@ class TakeOver:
 
     most_late: float
     p99_late: float
-    # From the end of the worker to its removal from the group; of one that came back, nothing.
+    # From the end of the worker: until a new process logs, has its name, or is removed by others.
+    started: float | None = None
+    named: float | None = None
     noticed: float | None = None
     joined: float | None = None
     taken: float | None = None
@@ -61,8 +63,12 @@ async def measure(
     found = TakeOver(round(max(seen), 2), round(p99(seen) / 1000, 2))
     steps = {
         event: [seconds for told, seconds in _after(lines, at) if told == event]
-        for event in ("member_removed", "lanes_assigned", "lane_taken")
-    }
+        for event in (
+            "worker_started", "name_taken", "member_removed", "lanes_assigned", "lane_taken",
+        )
+    }  # fmt: skip
+    found.started = min(steps["worker_started"], default=None)
+    found.named = min(steps["name_taken"], default=None)
     found.noticed = min(steps["member_removed"], default=None)
     found.joined = max(steps["lanes_assigned"], default=None)
     found.taken = max(steps["lane_taken"], default=None)

@@ -123,13 +123,23 @@ class Worker:
     async def _main(self) -> None:
         startup = Startup(self.services, self.health)
         await startup.open_database()
-        await startup.await_topics()
+        # Before all else: the others wait for a worker that comes back under its name.
+        presence = asyncio.create_task(self._presence.run(), name="presence")
+        try:
+            await startup.await_topics()
+            await self._work(presence)
+        finally:
+            presence.cancel()
+            await asyncio.gather(presence, return_exceptions=True)
+            await self._presence.release()
+
+    async def _work(self, presence: "asyncio.Task[None]") -> None:
         integrity = Integrity(self.services.database, self.services.clock, self._lanes)
         background = [
             asyncio.create_task(self.services.prover.run(), name="prover"),
             asyncio.create_task(self.membership.watch_notices(), name="notices"),
             asyncio.create_task(self._monitor.run(), name="monitor"),
-            asyncio.create_task(self._presence.run(), name="presence"),
+            presence,
             asyncio.create_task(integrity.run(), name="integrity"),
             asyncio.create_task(self.membership.run(), name="membership"),
         ]
@@ -142,7 +152,6 @@ class Worker:
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
-            await self._presence.release()
 
     def _lanes(self) -> list[Lane]:
         return [runner.lane for runner in self.membership.runners.values() if runner.lane]
