@@ -48,7 +48,10 @@ class Member:
     def vanish(self) -> None:
         """End without a word to the group, as a crash does."""
         consumer: Any = self.consumer._consumer
-        for task in (consumer._coordinator._heartbeat_task, consumer._coordinator._coordination_task):
+        for task in (
+            consumer._coordinator._heartbeat_task,
+            consumer._coordinator._coordination_task,
+        ):
             task.cancel()
 
 
