@@ -7,7 +7,6 @@ worker rewrites a row twice a second, and looks at the rows of the others.
 Nothing here guards a lane: the epochs do.
 """
 
-import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -23,8 +22,8 @@ from worker.storage.transaction import Transaction
 
 log = logger(__name__)
 
-# Seconds for one turn: one that hangs must not keep the next from another connection.
-_TURN = 2.0
+# Seconds for a statement: one that hangs must not keep the next from another connection.
+_TIMEOUT = 2.0
 # A beat that is older than this makes us ask whether its session lives.
 _FRESH = timedelta(seconds=1.2 * INTERVAL)
 # Rows of workers that ended long ago are of no use.
@@ -40,7 +39,7 @@ class Presence:
         settings = services.settings
         self._services = services
         # Its own connection: lanes that wait for locks may hold all others.
-        self._database = Database(settings, services.metrics, connections=1)
+        self._database = Database(settings, services.metrics, connections=1, timeout=_TIMEOUT)
         self._membership = membership
         self._named = settings.instance is not None
         self._name = settings.instance or services.owner
@@ -59,21 +58,22 @@ class Presence:
         """Beat until cancelled."""
         while True:
             try:
-                async with asyncio.timeout(_TURN):
-                    await self._turn()
-            except (DatabaseFault, TimeoutError) as error:
+                await self._turn()
+            except DatabaseFault as error:
                 # Without Postgres there is no work for a member to take over.
-                if type(error).__name__ != self._fault:
-                    self._fault = type(error).__name__
-                    log.warning("presence_waits", reason=str(error) or self._fault)
+                if str(error) != self._fault:
+                    self._fault = str(error)
+                    log.warning("presence_waits", reason=self._fault)
+                if not self._membership.allowed.is_set():
+                    self._membership.waits_for = f"cannot ask for its name: {error}"
             else:
                 self._fault = None
             await self._services.clock.sleep(INTERVAL)
 
     async def release(self) -> None:
         """Say that this process has ended on purpose, so that nobody has to find out."""
-        with suppress(DatabaseFault, TimeoutError):
-            async with asyncio.timeout(_TURN), self._database.session() as session:
+        with suppress(DatabaseFault):
+            async with self._database.session() as session:
                 if self._membership.comes_back:
                     await session.execute("leave_name", self._name, self._services.owner)
                 else:
@@ -128,18 +128,18 @@ class Presence:
 
     def _wait_for(self, holder: Peer | None) -> None:
         owner = holder.owner if holder is not None else "another process"
-        if self._membership.waits_for is None:
+        reason = f"{owner} runs under the name {self._name}"
+        if self._membership.waits_for != reason:
             log.warning("name_is_taken", name=self._name, by=owner)
         self._services.metrics.name_taken.set(1)
-        self._membership.give_up(f"{owner} runs under the name {self._name}")
+        self._membership.give_up(reason)
 
     async def _has_name(self) -> bool:
         """Whether the name is ours still: after a freeze, the membership may act first."""
-        with suppress(DatabaseFault, TimeoutError):
-            async with asyncio.timeout(_TURN):
-                for row in await self._database.rows("workers"):
-                    if row["name"] == self._name:
-                        return bool(row["owner"] == self._services.owner)
+        with suppress(DatabaseFault):
+            for row in await self._database.rows("workers"):
+                if row["name"] == self._name:
+                    return bool(row["owner"] == self._services.owner)
         return False
 
     async def _remove(self, peer: Peer) -> bool:
