@@ -28,7 +28,9 @@ class TakeOver:
 
     most_late: float
     p99_late: float
-    # From the end of the worker: until a new process logs, has its name, or is removed by others.
+    # From the end of the worker: until it has ended, a new process logs, has its name, or the others
+    # remove it.
+    ended: float | None = None
     started: float | None = None
     named: float | None = None
     noticed: float | None = None
@@ -64,9 +66,10 @@ async def measure(
     steps = {
         event: [seconds for told, seconds in _after(lines, at) if told == event]
         for event in (
-            "worker_started", "name_taken", "member_removed", "lanes_assigned", "lane_taken",
+            "worker_stopped", "worker_started", "name_taken", "member_removed", "lanes_assigned", "lane_taken",
         )
     }  # fmt: skip
+    found.ended = min(steps["worker_stopped"], default=None)
     found.started = min(steps["worker_started"], default=None)
     found.named = min(steps["name_taken"], default=None)
     found.noticed = min(steps["member_removed"], default=None)
