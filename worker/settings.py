@@ -193,6 +193,18 @@ class Settings(BaseSettings):
         "", exclude=True, repr=False
     )
     group_id: str = Field("plazo", min_length=1, description="Consumer group of the workers.")
+    instance: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9._-]{1,200}$",
+        description="Name of this worker that stays the same over restarts, such as that of its "
+        "host, and that no other has: it comes back to its lanes without a rebalance. Empty: every "
+        "start is a new worker.",
+    )
+    instance_absence: Annotated[Duration, Field(ge=timedelta(0), le=timedelta(minutes=20))] = Field(
+        timedelta(seconds=5),
+        description="The others wait this long for a worker with a name before they take its "
+        "lanes. Zero: it gives them up when it stops.",
+    )
     order_created_topic: str = Field(
         "marketplace.order-created", min_length=1, description="Input: orders."
     )
@@ -400,7 +412,10 @@ class Settings(BaseSettings):
         timedelta(seconds=25), description="Most time from SIGTERM to exit."
     )
     database_connections: int = Field(
-        8, ge=2, le=200, description="Most connections to the database."
+        8,
+        ge=2,
+        le=200,
+        description="Most connections to the database; one more tells that the worker lives.",
     )
     database_timeout: Positive = Field(
         timedelta(seconds=30), description="Most time for one statement."

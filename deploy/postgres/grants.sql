@@ -33,6 +33,8 @@ GRANT UPDATE (counted) ON deadline_changes TO plazo_worker;
 -- Work in progress, deleted when it is done.
 GRANT SELECT, INSERT, UPDATE, DELETE ON deadlines, reminders, notices, strays, shields
     TO plazo_worker;
+-- Each worker writes the row that says it lives, and deletes it when it stops.
+GRANT SELECT, INSERT, UPDATE, DELETE ON workers TO plazo_worker;
 -- A dead letter can be marked, but its bytes cannot be changed.
 GRANT SELECT, INSERT ON dead_letters TO plazo_worker;
 GRANT UPDATE (published, settled, settled_by, settled_at, astray) ON dead_letters TO plazo_worker;
@@ -40,7 +42,7 @@ GRANT SELECT ON alembic_version TO plazo_worker, plazo_reader, plazo_auditor, pl
     plazo_keeper;
 GRANT SELECT ON lanes, published, positions, orders, decisions, deadlines, notices, shields,
     policies, brake, brake_counts, seller_days, installation, outages,
-    reminders, strays, traces, actions, order_versions, unknown_statuses
+    reminders, strays, traces, actions, order_versions, unknown_statuses, workers
     TO plazo_reader, plazo_auditor, plazo_eraser, plazo_keeper;
 -- Of records, everything but the body.
 GRANT SELECT (order_id, status, occurred_at, received_at, topic, partition, "offset", stock_ok,

@@ -67,7 +67,7 @@ async def lateness(site: Site, rate: float = 50.0, seconds: float = 20.0) -> flo
     topics = await site.topics()
     async with site.database() as url, site.workers(topics, url, **SHORT) as (worker,):
         await worker.wait_ready()
-        return p99(await _late(site, topics, rate, seconds))
+        return p99(await late(site, topics, rate, seconds))
 
 
 async def take_over(site: Site, *, crash: bool) -> float:
@@ -76,17 +76,17 @@ async def take_over(site: Site, *, crash: bool) -> float:
     async with site.database() as url, site.workers(topics, url, 2, **SHORT) as workers:
         for worker in workers:
             await worker.wait_ready()
-        late = asyncio.create_task(_late(site, topics, 50.0, 30.0))
+        published = asyncio.create_task(late(site, topics, 50.0, 30.0))
         await asyncio.sleep(10)
         first = workers.pop(0)
         if crash:
             first.sigkill()
         else:
             assert await first.sigterm() == 0
-        return round(max(await late), 2)
+        return round(max(await published), 2)
 
 
-async def _late(site: Site, topics: Topics, rate: float, seconds: float) -> list[float]:
+async def late(site: Site, topics: Topics, rate: float, seconds: float) -> list[float]:
     """Publish silent orders and wait for their verdicts: how late each was, but for the first."""
     orders = (created(2, number, datetime.now(UTC)) for number in count())
     await asyncio.to_thread(paced, site, topics, orders, rate, seconds)

@@ -51,14 +51,31 @@ _LOOKING = {
 }
 
 
+# Seconds for a connection.
+_PATIENCE = 10.0
+
+
 class Database:
     """Connections to one database.
 
     With ``looking`` they read only, no statement lasts, and none stays open that nobody uses.
+    ``connections`` is their greatest number and ``timeout`` the most seconds for a statement or for
+    a connection, if not those of the settings.
     """
 
-    def __init__(self, settings: Settings, metrics: Metrics, *, looking: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: Metrics,
+        *,
+        looking: bool = False,
+        connections: int | None = None,
+        timeout: float | None = None,
+    ) -> None:
         self._settings = settings
+        self._connections = connections or settings.database_connections
+        self._timeout = timeout or settings.database_timeout.total_seconds()
+        self._patience = timeout or _PATIENCE
         self._metrics = metrics
         self._later = _LOOKING if looking else {}
         # The cell alone: a table that it lacks must not be found in another one.
@@ -77,15 +94,14 @@ class Database:
             SessionNotKept: what lies in between drops the settings of our sessions.
         """
         await self.close()  # the pool of an earlier attempt
-        timeout = self._settings.database_timeout.total_seconds()
         async with self._translated(), _settings_taken():
             self._pool = await asyncpg.create_pool(
                 self._settings.database_url.get_secret_value(),
                 min_size=0 if self._later else 1,
                 max_inactive_connection_lifetime=30 if self._later else 300,
-                max_size=self._settings.database_connections,
-                timeout=10,
-                command_timeout=timeout,
+                max_size=self._connections,
+                timeout=self._patience,
+                command_timeout=self._timeout,
                 server_settings=self._session,
                 connection_class=_Connection,
                 init=self._prepare,
@@ -202,7 +218,7 @@ class Database:
     def _acquire(self) -> Any:
         if self._pool is None:  # not open yet, or closed again
             raise DatabaseUnavailable("NotConnected", "08003")
-        return self._pool.acquire(timeout=10)
+        return self._pool.acquire(timeout=self._patience)
 
     def observe(self) -> None:
         """Set the gauges of the pool."""
