@@ -124,19 +124,20 @@ async def test_a_server_that_restarted_is_another_one(lane: Lane, database: str)
     await lane.verify()
 
 
-async def test_sessions_commit_synchronously_and_read_committed(database: str) -> None:
-    await migrate(database)
+async def test_sessions_do_not_take_the_defaults_of_the_database(database: str) -> None:
     name = database.rpartition("/")[2]
     await run(
         database,
         f"ALTER DATABASE {name} SET synchronous_commit = off",
         f"ALTER DATABASE {name} SET default_transaction_isolation = serializable",
+        f"ALTER DATABASE {name} SET idle_session_timeout = '5min'",
     )
+    await migrate(database)
     async with opened(database) as store:
         assert await store.risky_settings() == ["synchronous_commit"]
-        settings = ["synchronous_commit", "default_transaction_isolation"]
+        settings = ["synchronous_commit", "default_transaction_isolation", "idle_session_timeout"]
         rows = await store.rows("session_settings", settings)
-        assert [row["setting"] for row in rows] == ["on", "read committed"]
+        assert [row["setting"] for row in rows] == ["on", "read committed", "0"]
 
 
 async def test_a_pooler_that_drops_the_settings_is_named(database: str) -> None:

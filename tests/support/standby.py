@@ -20,9 +20,28 @@ class Standby(EmbeddedPostgres):
         """Receive nothing more: what the primary commits from now on is lost with it."""
         await self._execute("ALTER SYSTEM SET primary_conninfo = ''", "SELECT pg_reload_conf()")
 
+    async def follow(self, slot: str) -> None:
+        """Hold a place in the primary's log by a slot of this name."""
+        primary = await asyncpg.connect(self._primary.url)
+        await primary.execute("SELECT pg_create_physical_replication_slot($1)", slot)
+        await primary.close()
+        await self._execute(
+            f"ALTER SYSTEM SET primary_slot_name = '{slot}'", "SELECT pg_reload_conf()"
+        )
+
     async def promote(self) -> None:
         """Become the primary, on a new time line."""
         await self._execute("SELECT pg_promote()")
+
+    async def take_over(self) -> None:
+        """Become the primary, and let the former one, at its address, be the standby."""
+        former = self._primary
+        assert former._data_dir is not None
+        (former._data_dir / "standby.signal").touch()
+        with (former._data_dir / "postgresql.auto.conf").open("a") as settings:
+            settings.write(f"primary_conninfo = '{self.url}'\n")
+        await former.restart()  # it stops once this one has all of its log
+        await self.promote()
 
     async def _execute(self, *statements: str) -> None:
         connection = await asyncpg.connect(self.url)

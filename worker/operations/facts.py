@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from schemas.models import OrderStatusChanged
 from worker.domain.policy import Policy
-from worker.errors import DatabaseFault, KafkaUnavailable, PolicyInvalid
+from worker.errors import DatabaseFault, DatabaseUnavailable, KafkaUnavailable, PolicyInvalid
 from worker.ingest.decoder import Decoder
 from worker.ingest.registry.schemas import RegistryNotInstalled, Schemas, SchemasMissing
 from worker.kafka.admin import KafkaAdmin, NotAnswered, Sample, Skew
@@ -161,7 +161,11 @@ async def _database_facts(settings: Settings, database: Database) -> DatabaseFac
     now = await database.now()
     after = time.time()
     skew = Skew(now.timestamp() - (before + after) / 2, (after - before) / 2)
+    (role,) = await database.rows("server_role")
+    if role["read_only"]:
+        raise DatabaseUnavailable("ReadOnlySQLTransactionError", "25006")  # as a write would
     facts = DatabaseFacts(now, skew, await database.schema())
+    facts.asynchronous = role["asynchronous"]
     facts.risky = await database.risky_settings()
     if serves(facts.schema):
         missing = await database.rows("missing_rights")

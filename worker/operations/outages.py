@@ -38,8 +38,12 @@ _DATABASE: dict[str, tuple[str, str]] = {
     ),
     "57P03": ("the server is starting or shutting down", "wait; see the server's log"),
     "25006": (
-        "the server is a standby: it takes no writes",
-        "name the primary in PLAZO_DATABASE_URL, or add target_session_attrs=primary",
+        "the server takes no writes: it is a standby, or read-only by a setting",
+        "name all hosts in PLAZO_DATABASE_URL, or turn default_transaction_read_only off",
+    ),
+    "TargetServerAttributeNotMatched": (
+        "none of the hosts that answer is a primary",
+        "wait for the failover, or name the primary in PLAZO_DATABASE_URL too",
     ),
     "gaierror": ("the host is unknown", "correct the host in PLAZO_DATABASE_URL; see DNS"),
     "ConnectionRefusedError": ("nothing listens there", _START),

@@ -1,7 +1,7 @@
 """The pool of connections to Postgres: sessions and transactions."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from worker.observability.metrics import Metrics
 from worker.settings import Settings
 from worker.storage.binary_copy import EPOCH, MICROSECOND
 from worker.storage.faults import FAULTS, fault_kind, translated
+from worker.storage.hosts import Hosts
 from worker.storage.migrations import HEAD, serves
 from worker.storage.statements import sql
 from worker.storage.transaction import Transaction
@@ -24,6 +25,8 @@ _SESSION = {
     "timezone": "UTC",
     "idle_in_transaction_session_timeout": "10s",
     "lock_timeout": "20s",
+    # A connection of the pool may rest for minutes.
+    "idle_session_timeout": "0",
     # A verdict that was published must not be lost by the database, nor may the lanes wait for each
     # other as if they were one: whatever the server, the database or the role has as its default.
     "synchronous_commit": "on",
@@ -82,6 +85,7 @@ class Database:
         cell = settings.database_schema
         self._session = {**_SESSION, **({"search_path": cell} if cell else {})}
         self._pool: Any = None
+        self._hosts = Hosts(settings.database_url.get_secret_value())
         # The server that the newest connection reached.
         self.incarnation = ""
 
@@ -97,6 +101,7 @@ class Database:
         async with self._translated(), _settings_taken():
             self._pool = await asyncpg.create_pool(
                 self._settings.database_url.get_secret_value(),
+                connect=self._hosts.connect,
                 min_size=0 if self._later else 1,
                 max_inactive_connection_lifetime=30 if self._later else 300,
                 max_size=self._connections,
@@ -131,18 +136,17 @@ class Database:
             RowRejected: Postgres refuses a value; nothing was written.
         """
         isolation = "repeatable_read" if one_snapshot else None
-        async with self._translated(), self._acquire() as connection:
-            with _cut_on_timeout(connection):
-                transaction = connection.transaction(isolation=isolation)
-                await transaction.start()
-                try:
-                    yield Transaction(connection)
-                except TimeoutError:
-                    raise
-                except BaseException:
-                    await transaction.rollback()
-                    raise
-                await transaction.commit()
+        async with self._translated(), self._acquire() as connection, self._cut(connection):
+            transaction = connection.transaction(isolation=isolation)
+            await transaction.start()
+            try:
+                yield Transaction(connection)
+            except TimeoutError:
+                raise
+            except BaseException:
+                await transaction.rollback()
+                raise
+            await transaction.commit()
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Transaction]:
@@ -150,9 +154,8 @@ class Database:
 
         Raises: as :meth:`transaction`.
         """
-        async with self._translated(), self._acquire() as connection:
-            with _cut_on_timeout(connection):
-                yield Transaction(connection)
+        async with self._translated(), self._acquire() as connection, self._cut(connection):
+            yield Transaction(connection)
 
     async def rows(self, name: str, *arguments: object) -> list[Any]:
         """Run a single statement and return its rows.
@@ -180,8 +183,7 @@ class Database:
         """
         async with self._translated():
             # A session of ours has synchronous_commit on; the server's own is asked for here.
-            url = self._settings.database_url.get_secret_value()
-            connection = await asyncpg.connect(url, timeout=10, command_timeout=10)
+            connection = await self._hosts.connect(timeout=10, command_timeout=10)
             try:
                 return [row["name"] for row in await connection.fetch(sql("risky_settings"))]
             finally:
@@ -214,6 +216,18 @@ class Database:
             # The others may still reach a server that was replaced.
             await self._pool.expire_connections()
         self.incarnation = incarnation
+
+    @asynccontextmanager
+    async def _cut(self, connection: Any) -> AsyncIterator[None]:
+        """Cut a connection that times out: to roll back or cancel would wait for it again."""
+        try:
+            yield
+        except TimeoutError:
+            connection.terminate()
+            if self._pool is not None:
+                # If the server is gone without a word, each of the others would time out as well.
+                await self._pool.expire_connections()
+            raise
 
     def _acquire(self) -> Any:
         if self._pool is None:  # not open yet, or closed again
@@ -289,16 +303,6 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]
     def reached(self, incarnation: str) -> None:
         """Keep which server it is. A method: the pool hands out a proxy that takes no values."""
         self.incarnation = incarnation
-
-
-@contextmanager
-def _cut_on_timeout(connection: Any) -> Iterator[None]:
-    """Cut a connection that timed out: to roll back or cancel would wait for the server again."""
-    try:
-        yield
-    except TimeoutError:
-        connection.terminate()
-        raise
 
 
 async def _register_codecs(connection: Any) -> None:

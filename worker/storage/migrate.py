@@ -11,6 +11,7 @@ import asyncpg
 
 from worker.errors import DatabaseUnavailable, PlazoError, SchemaNotCurrent
 from worker.storage.faults import FAULTS
+from worker.storage.hosts import Hosts
 from worker.storage.migrations import HEAD, STEPS, serves
 from worker.storage.statements import sql
 
@@ -51,7 +52,7 @@ async def migrate(database_url: str, *, by: str = "a job", cell: str | None = No
     """
 
     async def upgrade() -> str:
-        connection = await asyncpg.connect(database_url)
+        connection = await Hosts(database_url).connect(timeout=60)
         try:
             async with connection.transaction():
                 return await _upgrade(connection, by, cell)
@@ -72,7 +73,7 @@ async def grant(database_url: str, statements: str, *, cell: str | None = None) 
     """
 
     async def run() -> None:
-        connection = await asyncpg.connect(database_url)
+        connection = await Hosts(database_url).connect(timeout=60)
         try:
             await connection.execute(sql("lock_session"), _LOCK, cell)
             await connection.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT}'")

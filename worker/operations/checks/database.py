@@ -71,8 +71,15 @@ def _rights(database: DatabaseFacts) -> Check:
 
 
 def _durability(database: DatabaseFacts) -> Check:
-    if not database.risky:
+    if not database.risky and not database.asynchronous:
         return Check("durability", Status.OK, "what is committed is on disk")
+    if not database.risky:
+        return Check(
+            "durability", Status.WARNING,
+            "commits do not wait for a standby: a failover may lose the last verdicts",
+            "set synchronous_standby_names (Patroni: synchronous_mode), or accept that lanes halt "
+            "after such a failover (Back up and restore)",
+        )  # fmt: skip
     return Check(
         "durability", Status.WARNING, f"off: {', '.join(database.risky)}",
         "turn it on: a crash may lose verdicts that were published, and then their lanes halt",

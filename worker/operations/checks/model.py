@@ -117,6 +117,8 @@ class DatabaseFacts:
     missing_rights: Sequence[tuple[str, str, str]] = ()
     # Settings of the server that are off, though a crash may lose commits that way.
     risky: Sequence[str] = ()
+    # Whether a standby follows that commits do not wait for.
+    asynchronous: bool = False
     # Lanes that a version before this one placed in another database.
     elsewhere: str | None = None
     # When this installation began, and the orders that were over before and got no verdict.
