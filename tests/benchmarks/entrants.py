@@ -11,7 +11,8 @@ from .ingestion import Ingestion
 from .peers import builds
 from .site import Site
 
-SECONDS = 10.0  # of a backlog that nobody finishes
+SECONDS = 10.0  # of a backlog that is not finished earlier
+COMPILING = 20.0  # the same where Java compiles meanwhile
 SHARE = 0.3  # of a core, for each worker that is held to one
 
 
@@ -46,7 +47,7 @@ def _peer(module: str, *arguments: str) -> Measure:
 
 def _streams(guarantee: str) -> Measure:
     return lambda b: ingestion.streams(
-        b.site, b.topics, b.events, SECONDS, [*builds.streams(), guarantee]
+        b.site, b.topics, b.events, COMPILING, [*builds.streams(), guarantee]
     )
 
 

@@ -72,7 +72,9 @@ async def mass_lapse(site: Site, orders: int, rate: float) -> MassLapse:
     assert len(told) == len(asked_for) == orders
     last = max(one.stored_at for one in told)
     late = [(one.stored_at - one.due - GRACE).total_seconds() for one in told]
-    return MassLapse(orders / (last - fires).total_seconds(), percentile(late, 0.99), max(lags), lags[-1])
+    return MassLapse(
+        orders / (last - fires).total_seconds(), percentile(late, 0.99), max(lags), lags[-1]
+    )
 
 
 def _planned(start: datetime, rate: float) -> list[Event]:

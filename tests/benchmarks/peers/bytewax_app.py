@@ -62,9 +62,7 @@ def main() -> None:
     snapshots = Path(os.environ["BENCH_STATE"])
     snapshots.mkdir()
     init_db_dir(snapshots, 1)
-    cli_main(
-        flow, epoch_interval=timedelta(seconds=1), recovery_config=RecoveryConfig(snapshots)
-    )
+    cli_main(flow, epoch_interval=timedelta(seconds=1), recovery_config=RecoveryConfig(snapshots))
 
 
 if __name__ == "__main__":

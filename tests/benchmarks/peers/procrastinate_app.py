@@ -42,9 +42,7 @@ async def main() -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(carry_out(pool, schedule))
             # Every second instead of every five, as the others by default.
-            tasks.create_task(
-                app.run_worker_async(concurrency=20, fetch_job_polling_interval=1.0)
-            )
+            tasks.create_task(app.run_worker_async(concurrency=20, fetch_job_polling_interval=1.0))
 
 
 if __name__ == "__main__":
