@@ -92,6 +92,11 @@ class Run:
 
 def main() -> int:
     """Run what is asked for; the exit status."""
+    return asyncio.run(_run(parser().parse_args()))
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
     parser = argparse.ArgumentParser(
         prog="make bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -103,7 +108,7 @@ def main() -> int:
     parser.add_argument("--events", type=int, help="of the backlog")
     parser.add_argument("--orders", type=int, help="due at once, at most")
     parser.add_argument("--seconds", type=float, help="of orders that come at a rate")
-    return asyncio.run(_run(parser.parse_args()))
+    return parser
 
 
 async def _run(asked: argparse.Namespace) -> int:
@@ -114,24 +119,27 @@ async def _run(asked: argparse.Namespace) -> int:
         for part, (names, measure) in PARTS.items():
             if not run.wanted(part, names):
                 continue
-            began = time.perf_counter()
-            figures = await measure(run, latest | found)
+            figures = await run.attempt(
+                part, lambda it=measure, known=latest | found: it(run, known)
+            )
+            if not figures:
+                continue
             found |= figures
-            print(f"{part}: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
             if run.usual(part, names):
                 latest |= figures
                 latest["machine"] = machine()
                 latest["measured"] = {**latest.get("measured", {}), part: report.today()}
                 # After each part: an hour of measuring is not to be lost.
                 LATEST.write_text(json.dumps(latest, indent=1) + "\n")
+                report.main()
     print("\n".join(report.tables(found)), flush=True)
     if run.failed:
         print(f"failed: {', '.join(sorted(set(run.failed)))}", file=sys.stderr)
         return 1
-    return _compare(found, latest) if asked.short else 0
+    return compare(found, latest) if asked.short else 0
 
 
-def _compare(found: Found, latest: Found) -> int:
+def compare(found: Found, latest: Found) -> int:
     """The exit status: CPU time is compared, since a busy machine takes none of it away."""
     name = "cpu_ratio_to_bare_loop"
     wanted = latest[name] * TOLERATED

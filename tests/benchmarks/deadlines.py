@@ -126,7 +126,7 @@ async def at_once(site: Site, lapser: Lapser, orders: int | None = None) -> AtOn
             await running.wait()
         bill = await meter.bill(load.silent)
         found = await running.read()
-    wrong, late = _wrong(lapser, load, found), [one.seconds for one in found]
+    wrong, late = judged(lapser, load, found), [one.seconds for one in found]
     per_s = round(load.silent / max(late))
     return AtOnce(orders, per_s, percentile(late, 0.99), wrong, round(max(rss), 1), bill)
 
@@ -140,14 +140,15 @@ async def steady(site: Site, lapser: Lapser, rate: float, seconds: float) -> Ste
             await running.feed()
             await running.wait()
         found = await running.read()
-    wrong = _wrong(lapser, load, found)
+    wrong = judged(lapser, load, found)
     since = min(one.due for one in found) + WARM_UP
     late = [one.seconds for one in found if one.due >= since]
     p50, p99 = percentile(late, 0.5), percentile(late, 0.99)
     return Steady(load.orders, p50, p99, wrong, round(max(rss), 1), histogram(late))
 
 
-def _wrong(lapser: Lapser, load: Load, found: Sequence[Late]) -> int:
+def judged(lapser: Lapser, load: Load, found: Sequence[Late]) -> int:
+    """How many verdicts are wrong; ``AssertionError`` if one is missing or doubled."""
     wrong = sum(one.wrong for one in found)
     assert len(found) - wrong == load.silent, f"{len(found)} verdicts, {wrong} of them wrong"
     assert not (lapser.exact and wrong), f"{wrong} wrong verdicts"

@@ -73,7 +73,7 @@ ENTRANTS = {
         _peer("faststream_app", "batch"), "FastStream, batches with `executemany`"
     ),
     "faststream_message": Entrant(
-        _peer("faststream_app", "message"), "FastStream, one message per transaction"
+        _peer("faststream_app", "message"), "FastStream, message by message"
     ),
     "quixstreams": Entrant(_peer("quix_app"), "Quix Streams, batches"),
     "bytewax": Entrant(_peer("bytewax_app"), "Bytewax, batches"),
