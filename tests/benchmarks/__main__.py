@@ -48,7 +48,10 @@ class Run:
         self.here = here
         self.rounds: int = asked.rounds or 3
         self.events: int = asked.events or (200_000 if asked.short else 400_000)
+        # The short form compares the cost of the same work, however slow the machine is.
+        self.patience = 60.0 if asked.short else 10.0
         self.orders: int | None = asked.orders
+        self.ahead: int | None = asked.ahead
         self.seconds: float = asked.seconds or SECONDS
         self.failed: list[str] = []
         self._asked = asked
@@ -68,9 +71,9 @@ class Run:
     def usual(self, part: str, names: Iterable[str]) -> bool:
         """Whether a part was asked for as ``latest.json`` has it."""
         asked = self._asked
-        sizes = asked.short, asked.rounds, asked.events, asked.orders, asked.seconds
+        unusual = asked.short, asked.rounds, asked.events, asked.orders, asked.ahead, asked.seconds
         names = list(names)
-        return self.wanted(part, names) == names and not any(sizes)
+        return self.wanted(part, names) == names and not any(unusual)
 
     async def attempt(self, name: str, measure: Callable[[], Awaitable[T]]) -> T | None:
         """What was measured; a failure is told, and costs nobody else their figures."""
@@ -107,6 +110,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, help="that count, after one that does not")
     parser.add_argument("--events", type=int, help="of the backlog")
     parser.add_argument("--orders", type=int, help="due at once, at most")
+    parser.add_argument("--ahead", type=int, help="seconds to schedule those in, on a slow machine")
     parser.add_argument("--seconds", type=float, help="of orders that come at a rate")
     return parser
 
@@ -149,7 +153,7 @@ def compare(found: Found, latest: Found) -> int:
 
 async def _ingestion(run: Run, _: Found) -> Found:
     topics = await run.here.loaded_topics(run.events)
-    backlog = Backlog(run.here, topics, run.events)
+    backlog = Backlog(run.here, topics, run.events, run.patience)
     seen: dict[str, list[Ingestion]] = {}
     for number in range(1 + run.rounds):
         for name in run.wanted("ingestion", ENTRANTS):
@@ -169,10 +173,11 @@ async def _ingestion(run: Run, _: Found) -> Found:
         "bytes": {n: _medians([one.bytes for one in runs]) for n, runs in bills.items()},
     }
     if {"bare_loop", "plazo_1"} <= seen.keys():
-        speed, cpu = found["events_per_s"], found["cpu_us"]
+        speed = found["events_per_s"]
         found["ratio_to_bare_loop"] = round(speed["plazo_1"] / speed["bare_loop"], 3)
+        # The best of all rounds: noise can only add.
         bare, plazo = (
-            sum(cpu[name][part] for part in ("worker", "postgres"))
+            min(one.cpu_us["worker"] + one.cpu_us["postgres"] for one in bills[name])
             for name in ("bare_loop", "plazo_1")
         )
         found["cpu_ratio_to_bare_loop"] = round(bare / plazo, 3)
@@ -206,7 +211,9 @@ async def _deadlines(run: Run, _: Found) -> Found:
     found: Found = {"due_at_once": {}, "a_hundred_a_second": {}}
     for name in run.wanted("deadlines", LAPSERS):
         lapser = LAPSERS[name]
-        mass = await run.attempt(name, lambda it=lapser: at_once(run.here, it, run.orders))
+        mass = await run.attempt(
+            name, lambda it=lapser: at_once(run.here, it, run.orders, run.ahead)
+        )
         one_by_one = await run.attempt(
             f"{name}, one by one", lambda it=lapser: steady(run.here, it, RATE, run.seconds)
         )

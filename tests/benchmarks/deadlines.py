@@ -110,10 +110,12 @@ class Lapser(NamedTuple):
     exact: bool = False  # a wrong verdict fails the run
 
 
-async def at_once(site: Site, lapser: Lapser, orders: int | None = None) -> AtOnce:
-    """All due at one instant, or fewer of them."""
+async def at_once(
+    site: Site, lapser: Lapser, orders: int | None = None, ahead: int | None = None
+) -> AtOnce:
+    """All due at one instant; fewer of them, or further ahead, if asked for."""
     orders = min(orders or lapser.orders, lapser.orders)
-    window = timedelta(seconds=lapser.ahead)
+    window = timedelta(seconds=ahead or lapser.ahead)
     load = Load(orders, window, datetime.now(UTC) + window)
     assert load.due
     async with lapser.run(site, load) as running:
@@ -215,7 +217,7 @@ def _by_kafka(
             events = _events(load.orders, lambda: datetime.now(UTC))
             rate = load.rate * load.events / load.orders
             await asyncio.to_thread(paced, site, topics, events, rate, load.orders / load.rate)
-        await eventually(lambda: _has_read(progress, load.events), 60)
+        await eventually(lambda: _has_read(progress, load.events), FINISH)
 
     async def wait() -> None:
         await wait_until_stored(site, topics, load.silent, FINISH)
@@ -310,5 +312,5 @@ LAPSERS = {
     "river_lapse": Lapser("River", lambda s, load: _timers(s, load, builds.river()), 100_000, 30),
     # These two would take minutes for as many.
     "procrastinate_lapse": Lapser("procrastinate", _in_python("procrastinate_app"), 20_000, 30),
-    "dbos_lapse": Lapser("DBOS", _in_python("dbos_app"), 5_000, 30),
+    "dbos_lapse": Lapser("DBOS", _in_python("dbos_app"), 5_000, 60),
 }

@@ -11,18 +11,18 @@ from .ingestion import Ingestion
 from .peers import builds
 from .site import Site
 
-SECONDS = 10.0  # of a backlog that is not finished earlier
-COMPILING = 20.0  # the same where Java compiles meanwhile
+COMPILING = 2  # so much more time where Java compiles meanwhile
 SHARE = 0.3  # of a core, for each worker that is held to one
 
 
 @dataclass(frozen=True)
 class Backlog:
-    """The topics that hold it, and how many events."""
+    """The topics that hold it, how many events, and after how many seconds one gives up."""
 
     site: Site
     topics: Topics
     events: int
+    seconds: float
 
 
 Measure = Callable[[Backlog], Awaitable[Ingestion]]
@@ -37,17 +37,17 @@ class Entrant(NamedTuple):
 
 
 def _plazo(workers: int, share: float | None = None) -> Measure:
-    return lambda b: ingestion.plazo(b.site, b.topics, b.events, SECONDS, workers, share)
+    return lambda b: ingestion.plazo(b.site, b.topics, b.events, b.seconds, workers, share)
 
 
 def _peer(module: str, *arguments: str) -> Measure:
     command = builds.python(module, *arguments)
-    return lambda b: ingestion.peer(b.site, b.topics, b.events, SECONDS, command)
+    return lambda b: ingestion.peer(b.site, b.topics, b.events, b.seconds, command)
 
 
 def _streams(guarantee: str) -> Measure:
     return lambda b: ingestion.streams(
-        b.site, b.topics, b.events, COMPILING, [*builds.streams(), guarantee]
+        b.site, b.topics, b.events, COMPILING * b.seconds, [*builds.streams(), guarantee]
     )
 
 
