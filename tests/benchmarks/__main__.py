@@ -130,9 +130,7 @@ async def _run(asked: argparse.Namespace) -> int:
                 continue
             found |= figures
             if run.usual(part, names):
-                latest |= figures
-                latest["machine"] = machine()
-                latest["measured"] = {**latest.get("measured", {}), part: report.today()}
+                keep(latest, part, figures, report.today())
                 # After each part: an hour of measuring is not to be lost.
                 LATEST.write_text(json.dumps(latest, indent=1) + "\n")
                 report.main()
@@ -141,6 +139,17 @@ async def _run(asked: argparse.Namespace) -> int:
         print(f"failed: {', '.join(sorted(set(run.failed)))}", file=sys.stderr)
         return 1
     return compare(found, latest) if asked.short else 0
+
+
+def keep(latest: Found, part: str, figures: Found, today: str) -> None:
+    """Replace the figures of a part; those of the last other day become the earlier ones."""
+    dates = latest.setdefault("measured", {})
+    if part in dates and dates[part] != today:
+        before = {name: latest[name] for name in figures if name in latest}
+        latest.setdefault("earlier", {})[part] = {"on": dates[part], **before}
+    dates[part] = today
+    latest |= figures
+    latest["machine"] = machine()
 
 
 def compare(found: Found, latest: Found) -> int:

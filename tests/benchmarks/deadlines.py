@@ -194,6 +194,7 @@ async def _streams(site: Site, load: Load, guarantee: str) -> AsyncIterator[Runn
     window = str(round(1000 * load.window.total_seconds()))
     async with site.database() as url:
         with site.peer(topics, url, command, window_ms=window) as peer:
+            await eventually(peer.ready.exists, FINISH)
             async with committed(site, peer.group) as progress:
                 none = timedelta()
                 yield _by_kafka(site, topics, load, none, progress, url, [peer.pid], peer.state)

@@ -152,6 +152,49 @@ def promptness(found: Found) -> list[str]:
     return _table(["how soon", "measured"], rows)
 
 
+def earlier(found: Found) -> list[str]:
+    """The same on the day before that was measured."""
+    days = found.get("earlier", {})
+    rows = []
+    if "ingestion" in days:
+        then = days["ingestion"]
+        rows += [
+            [
+                title(name),
+                then["on"],
+                f"{rate:,}",
+                "{:,}–{:,}".format(*then["spread"][name]),
+                f"{found['events_per_s'][name]:,}" if name in found["events_per_s"] else "",
+            ]
+            for name, rate in then["events_per_s"].items()
+        ]
+    if "promptness" in days:
+        then = days["promptness"]
+        rates = [round(one["per_s"]) for one in then["mass_lapse"]]
+        rows.append(
+            [
+                "verdicts/s of 100,000 due at once beside ingestion",
+                then["on"],
+                f"{then['mass_lapse_per_s']:,}",
+                f"{min(rates):,}–{max(rates):,}",
+                f"{found['mass_lapse_per_s']:,}",
+            ]
+        )
+    if "deadlines" in days:
+        then = days["deadlines"]
+        rows += [
+            [
+                f"verdicts/s, all due at once, {label(name)}",
+                then["on"],
+                f"{one['per_s']:,}",
+                "",
+                f"{found['due_at_once'][name]['per_s']:,}" if name in found["due_at_once"] else "",
+            ]
+            for name, one in then["due_at_once"].items()
+        ]
+    return _table(["another day", "when", "median", "spread", "now"], rows) if rows else []
+
+
 def growth(found: Found) -> list[str]:
     """Costs by the number of open orders."""
     rows = [
@@ -222,6 +265,7 @@ BLOCKS: dict[str, Callable[[Found], list[str]]] = {
     "deadlines": deadlines,
     "steadily": steadily,
     "growth": growth,
+    "earlier": earlier,
 }
 
 

@@ -41,6 +41,7 @@ class Peer:
     def __init__(self, directory: Path) -> None:
         self.group = uuid.uuid4().hex
         self.state = directory / "state"
+        self.ready = directory / "ready"  # a file that it may make when it is
         self.log = directory / "log"
 
     @property
@@ -142,6 +143,7 @@ class Site:
             "BENCH_CHANGED": topics.order_status_changed,
             "BENCH_DECISIONS": topics.decisions,
             "BENCH_STATE": str(peer.state),
+            "BENCH_READY": str(peer.ready),
             **{f"BENCH_{name.upper()}": value for name, value in variables.items()},
         }
         with peer.log.open("wb") as log:

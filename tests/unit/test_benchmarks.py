@@ -144,6 +144,16 @@ def test_the_short_form_compares_cpu_time(now: float, status: int) -> None:
     assert "cpu_ratio_to_bare_loop" in LATEST
 
 
+def test_the_figures_of_another_day_stay_beside_those_of_today() -> None:
+    latest: dict[str, Any] = {"measured": {}}
+    for day, rate in (("2026-11-26", 1), ("2026-11-27", 2), ("2026-11-27", 3), ("2026-11-28", 4)):
+        rates = {"events_per_s": {"plazo_1": rate}, "spread": {"plazo_1": [rate, rate]}}
+        bench.keep(latest, "ingestion", rates, day)
+    assert latest["measured"] == {"ingestion": "2026-11-28"}
+    assert latest["earlier"]["ingestion"]["on"] == "2026-11-27"
+    assert f"| {report.title('plazo_1')} | 2026-11-27 | 3 | 3–3 | 4 |" in report.earlier(latest)
+
+
 def asked(*arguments: str) -> bench.Run:
     return bench.Run(None, bench.parser().parse_args(arguments))  # type: ignore[arg-type]
 

@@ -2,6 +2,9 @@ import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.OffsetDateTime;
@@ -136,6 +139,16 @@ public final class Deadlines {
     }
   }
 
+  private static void tell(KafkaStreams.State state, Path ready) {
+    try {
+      if (state == KafkaStreams.State.RUNNING && !Files.exists(ready)) {
+        Files.createFile(ready);
+      }
+    } catch (IOException error) {
+      throw new UncheckedIOException(error);
+    }
+  }
+
   public static void main(String[] arguments) {
     Map<String, String> told = System.getenv();
     boolean exactly = arguments[0].equals("eos");
@@ -171,6 +184,7 @@ public final class Deadlines {
         .to(told.get("BENCH_DECISIONS"), Produced.with(Serdes.String(), body));
 
     KafkaStreams streams = new KafkaStreams(builder.build(), settings);
+    streams.setStateListener((now, before) -> tell(now, Path.of(told.get("BENCH_READY"))));
     Runtime.getRuntime().addShutdownHook(new Thread(streams::close));
     streams.start();
   }
