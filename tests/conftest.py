@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 # Tests that only their own make target runs, and the most seconds of each.
 ON_DEMAND = {"chaos": 400, "cluster": 600, "image": 900}
 
-# Files that take minutes, the longest first: they start first, so that none is left alone in the end.
+# Files that take minutes. They start first, so that none is left alone in the end.
 LONGEST = (
     "end_to_end/test_verdicts.py",
     "simulation/test_simulation.py",

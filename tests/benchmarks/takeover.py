@@ -14,7 +14,8 @@ from typing import Any
 
 from tests.support.processes import WorkerProcess
 
-from .promptness import SHORT, late, p99
+from .histogram import percentile
+from .promptness import SHORT, late
 from .site import Site, site
 
 RATE = 50.0
@@ -62,7 +63,7 @@ async def measure(
         await change(workers)
         seen = await published
         lines = [line for worker in {*before, *workers} for line in _lines(worker)]
-    found = TakeOver(round(max(seen), 2), round(p99(seen) / 1000, 2))
+    found = TakeOver(round(max(seen), 2), round(percentile(seen, 0.99) / 1000, 2))
     steps = {
         event: [seconds for told, seconds in _after(lines, at) if told == event]
         for event in (
