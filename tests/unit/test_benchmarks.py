@@ -166,6 +166,8 @@ def asked(*arguments: str) -> bench.Run:
         (("--only", "deadlines"), {"deadlines"}),
         (("--only", "plazo_1", "promptness"), {"promptness"}),
         (("--skip", "bytewax"), {"promptness", "deadlines", "growth"}),
+        (("--skip", "bytewax", "growth", "--keep"), {"ingestion", "promptness", "deadlines"}),
+        (("--keep", "--rounds", "1"), set()),
         (("--orders", "100"), set()),
         (("--short",), set()),
     ],
