@@ -32,7 +32,7 @@ run: $(DEV) ## Run the worker with an embedded Postgres, broker and marketplace 
 	$(VENV)/bin/plazo dev $(ARGS)
 
 test: $(TEST) $(if $(HAVE_KAFKA),kafka registry) ## Run all tests, or some (ARGS=tests/unit)
-	$(VENV)/bin/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
+	$(VENV)/bin/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 simulate: $(TEST) ## Run the worker in simulated time (SEEDS=2000 FROM=0 LEDGER=1, or SEED=123 with its trace)
 	$(VENV)/bin/python -m tests.simulation \

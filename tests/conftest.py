@@ -19,6 +19,16 @@ HERE = Path(__file__).parent
 # Tests that only their own make target runs, and the most seconds of each.
 ON_DEMAND = {"chaos": 400, "cluster": 600, "image": 900, "surroundings": 300}
 
+# Files that take minutes. They start first, so that none is left alone in the end.
+LONGEST = (
+    "end_to_end/test_verdicts.py",
+    "simulation/test_simulation.py",
+    "end_to_end/test_field.py",
+    "integration/test_commands.py",
+    "integration/test_board.py",
+    "integration/test_runbooks.py",
+)
+
 # The time of an example is that of the machine, which other tests use too.
 hypothesis.settings.register_profile("any-machine", deadline=None)
 hypothesis.settings.load_profile("any-machine")
@@ -58,6 +68,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("apache_kafka"):
                 item.add_marker(pytest.mark.skip(reason="no Apache Kafka here"))
+    rank = {HERE / name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
 
 
 @pytest.fixture(scope="session")

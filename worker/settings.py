@@ -72,6 +72,19 @@ def _networks(value: str) -> str:
 
 
 _HEADER_NAME = r"^[A-Za-z0-9-]+$"
+# What Postgres keeps for itself.
+_RESERVED_SCHEMAS = ("pg_", "information_schema")
+
+
+def _schema(name: str) -> str:
+    # A name that reads the same with and without quotes, in SQL and in `ALTER ROLE`.
+    if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", name) or name.startswith(_RESERVED_SCHEMAS):
+        raise PydanticCustomError(
+            "schema",
+            "not a name for a schema of ours: at most 63 of a-z, 0-9 and _, no digit first, and "
+            "not pg_… or information_schema",
+        )
+    return name
 
 
 def _zone(name: str) -> str:
@@ -169,12 +182,29 @@ class Settings(BaseSettings):
     database_url: Annotated[SecretStr, AfterValidator(checked_url)] = Field(
         SecretStr("postgresql://postgres@127.0.0.1:5432/plazo"), description="Postgres, as a URL."
     )
+    database_schema: Annotated[str, AfterValidator(_schema)] | None = Field(
+        None,
+        description="Schema of this installation, its cell, in the database; empty: the first of "
+        "the role's `search_path`, usually `public`.",
+    )
     # No longer a setting. If the worker ignored it, it could decide orders again that another
     # database has decided.
     database_lanes: Annotated[str, AfterValidator(_refuse_removed)] = Field(
         "", exclude=True, repr=False
     )
     group_id: str = Field("plazo", min_length=1, description="Consumer group of the workers.")
+    instance: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9._-]{1,200}$",
+        description="Name of this worker that stays the same over restarts, such as that of its "
+        "host, and that no other has: it comes back to its lanes without a rebalance. Empty: every "
+        "start is a new worker.",
+    )
+    instance_absence: Annotated[Duration, Field(ge=timedelta(0), le=timedelta(minutes=20))] = Field(
+        timedelta(seconds=5),
+        description="The others wait this long for a worker with a name before they take its "
+        "lanes. Zero: it gives them up when it stops.",
+    )
     order_created_topic: str = Field(
         "marketplace.order-created", min_length=1, description="Input: orders."
     )
@@ -382,7 +412,10 @@ class Settings(BaseSettings):
         timedelta(seconds=25), description="Most time from SIGTERM to exit."
     )
     database_connections: int = Field(
-        8, ge=2, le=200, description="Most connections to the database."
+        8,
+        ge=2,
+        le=200,
+        description="Most connections to the database; one more tells that the worker lives.",
     )
     database_timeout: Positive = Field(
         timedelta(seconds=30), description="Most time for one statement."

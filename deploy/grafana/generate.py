@@ -1,7 +1,7 @@
 """Writes the Grafana dashboard plazo.json beside this file: ``python -m deploy.grafana.generate``.
 
 The first row shows whether the promises hold; the rows below show where the time goes. Every query
-selects the job and the instances chosen at the top.
+selects the cells, jobs and instances chosen at the top.
 """
 
 import json
@@ -10,7 +10,8 @@ from typing import Any
 
 FILE = Path(__file__).with_name("plazo.json")
 # Several jobs, such as live and shadow, can be seen together.
-_OURS = 'job=~"$job", instance=~"$instance"'
+_JOBS = 'cell=~"$cell", job=~"$job"'
+_OURS = f'{_JOBS}, instance=~"$instance"'
 _SOURCE = {"type": "prometheus", "uid": "$datasource"}
 _WIDTH = 24
 _RUNBOOKS = "deploy/runbooks"
@@ -205,9 +206,11 @@ def dashboard() -> dict[str, Any]:
                 # Where your organisation publishes deploy/runbooks.
                 {"name": "runbooks", "label": "Runbooks", "type": "textbox",
                  "query": _RUNBOOKS, "current": {"text": _RUNBOOKS, "value": _RUNBOOKS}},
-                _variable("job", "Job", "label_values(plazo_build_info, job)"),
+                # Series without the label are those of an installation that is the only one.
+                _variable("cell", "Cell", "label_values(plazo_build_info, cell)", every=".*"),
+                _variable("job", "Job", 'label_values(plazo_build_info{cell=~"$cell"}, job)'),
                 _variable("instance", "Instance",
-                          'label_values(plazo_build_info{job=~"$job"}, instance)'),
+                          f"label_values(plazo_build_info{{{_JOBS}}}, instance)"),
             ]
         },
         "panels": PANELS,
@@ -218,18 +221,18 @@ def _deployments() -> dict[str, Any]:
     """A mark where a version or a schema appears that was not there five minutes before."""
     return {
         "name": "Deployments", "enable": True, "iconColor": "blue", "datasource": _SOURCE,
-        "expr": 'count by (version, schema) (plazo_build_info{job=~"$job"}) unless '
-                'count by (version, schema) (plazo_build_info{job=~"$job"} offset 5m)',
+        "expr": f"count by (version, schema) (plazo_build_info{{{_JOBS}}}) unless "
+                f"count by (version, schema) (plazo_build_info{{{_JOBS}}} offset 5m)",
         "step": "60s", "titleFormat": "{{version}}", "textFormat": "schema {{schema}}",
     }  # fmt: skip
 
 
-def _variable(name: str, label: str, query: str) -> dict[str, Any]:
+def _variable(name: str, label: str, query: str, every: str = ".+") -> dict[str, Any]:
     # All that there is: a list of names could grow past the length of an address.
-    every = {"text": ["All"], "value": ["$__all"]}
+    chosen = {"text": ["All"], "value": ["$__all"]}
     return {
         "name": name, "label": label, "type": "query", "datasource": _SOURCE, "query": query,
-        "refresh": 2, "multi": True, "includeAll": True, "allValue": ".+", "current": every,
+        "refresh": 2, "multi": True, "includeAll": True, "allValue": every, "current": chosen,
         "sort": 1,
     }  # fmt: skip
 

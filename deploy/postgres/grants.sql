@@ -1,8 +1,20 @@
--- The privileges of all roles but the owner on the tables. Run this file as plazo_owner after
--- each `plazo migrate`. You may run it repeatedly.
+-- The privileges of all roles but the owner on the tables of one schema: the first of search_path. Run
+-- this file as plazo_owner after each `plazo migrate`; `plazo migrate --grants` runs it in the schema
+-- of PLAZO_DATABASE_SCHEMA. You may run it repeatedly.
 BEGIN;
-REVOKE ALL ON ALL TABLES IN SCHEMA public FROM plazo_worker, plazo_reader,
-    plazo_auditor, plazo_eraser, plazo_keeper;
+DO $$
+DECLARE
+    cell text := current_schema();
+    roles text := 'plazo_worker, plazo_reader, plazo_auditor, plazo_eraser, plazo_keeper, plazo_operator';
+BEGIN
+    -- For the functions below, which keep it: nobody may slip them a table of another schema.
+    PERFORM set_config('search_path', format('%I, pg_temp', cell), true);
+    EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA %I FROM %s', cell, roles);
+    -- The owner of `public` is another; roles.sql opens that one.
+    IF pg_has_role((SELECT nspowner FROM pg_namespace WHERE nspname = cell), 'USAGE') THEN
+        EXECUTE format('GRANT USAGE ON SCHEMA %I TO %s', cell, roles);
+    END IF;
+END $$;
 -- Positions and fencing epochs advance; their rows are never deleted.
 GRANT SELECT, INSERT, UPDATE ON lanes, published, positions, orders TO plazo_worker;
 -- Append-only: acts, decisions and the records of what was done.
@@ -21,6 +33,8 @@ GRANT UPDATE (counted) ON deadline_changes TO plazo_worker;
 -- Work in progress, deleted when it is done.
 GRANT SELECT, INSERT, UPDATE, DELETE ON deadlines, reminders, notices, strays, shields
     TO plazo_worker;
+-- Each worker writes the row that says it lives, and deletes it when it stops.
+GRANT SELECT, INSERT, UPDATE, DELETE ON workers TO plazo_worker;
 -- A dead letter can be marked, but its bytes cannot be changed.
 GRANT SELECT, INSERT ON dead_letters TO plazo_worker;
 GRANT UPDATE (published, settled, settled_by, settled_at, astray) ON dead_letters TO plazo_worker;
@@ -28,7 +42,7 @@ GRANT SELECT ON alembic_version TO plazo_worker, plazo_reader, plazo_auditor, pl
     plazo_keeper;
 GRANT SELECT ON lanes, published, positions, orders, decisions, deadlines, notices, shields,
     policies, brake, brake_counts, seller_days, installation, outages,
-    reminders, strays, traces, actions, order_versions, unknown_statuses
+    reminders, strays, traces, actions, order_versions, unknown_statuses, workers
     TO plazo_reader, plazo_auditor, plazo_eraser, plazo_keeper;
 -- Of records, everything but the body.
 GRANT SELECT (order_id, status, occurred_at, received_at, topic, partition, "offset", stock_ok,
@@ -105,7 +119,7 @@ END $$;
 CREATE OR REPLACE FUNCTION plazo_lines(order_ids text[], statuses text[])
 RETURNS TABLE (order_id text, status text, occurred_at timestamptz, topic text, partition int,
     "offset" bigint, body text)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
     SELECT a.order_id, a.status, a.occurred_at, a.topic, a.partition, a."offset",
         plazo_line_items(a.body)
     FROM unnest(order_ids) AS named (order_id)
@@ -121,7 +135,6 @@ GRANT EXECUTE ON FUNCTION plazo_lines TO plazo_reader, plazo_keeper, plazo_opera
 
 -- The operator settles what waits for a person: the brake's row, refused records and their shields. It
 -- writes no order, act, verdict or deadline; holds and extensions go through Kafka, as events.
-REVOKE ALL ON ALL TABLES IN SCHEMA public FROM plazo_operator;
 -- What `plazo brake`, `deadlines`, `policy`, `check`, `lanes`, `orders` and `actions` read.
 GRANT SELECT ON alembic_version, lanes, published, positions, orders, order_versions, decisions,
     deadlines, notices, shields, policies, brake, brake_counts, installation, outages, actions,

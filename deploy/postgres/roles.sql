@@ -49,3 +49,5 @@ REVOKE ALL ON SCHEMA public FROM PUBLIC;
 GRANT USAGE, CREATE ON SCHEMA public TO plazo_owner;
 GRANT USAGE ON SCHEMA public TO plazo_worker, plazo_reader, plazo_auditor, plazo_eraser,
     plazo_keeper, plazo_operator;
+-- A cell with a schema of its own (PLAZO_DATABASE_SCHEMA) needs, instead of these three:
+--   CREATE SCHEMA cell_a AUTHORIZATION plazo_owner;

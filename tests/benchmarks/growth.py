@@ -79,8 +79,11 @@ def _median(runs: Sequence[Cost]) -> Cost:
 
 async def _cost(site: Site, topics: Topics, url: str, open_orders: int, events: int) -> Cost:
     """Read events, and let some orders lapse."""
-    async with site.workers(topics, url) as (worker,):
-        read = await ingestion.measure(site, url, ingestion.POSITIONS, events, 60, [worker.pid])
+    async with (
+        site.workers(topics, url) as (worker,),
+        ingestion.rows(url, ingestion.POSITIONS) as progress,
+    ):
+        read = await ingestion.measure(site, url, progress, events, 60, [worker.pid])
     lapsing = await site.topics()
     async with site.workers(lapsing, url, grace="PT1S") as (worker,):
         began = time.perf_counter()

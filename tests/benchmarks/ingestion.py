@@ -1,16 +1,19 @@
-"""Events a second from a backlog in Kafka to committed rows."""
+"""Events a second from a backlog in Kafka to what is stored for good."""
 
 import asyncio
 import time
-from collections.abc import Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 
 import asyncpg
-import psutil
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from tests.support.topics import Topics
 
+from .meter import Bill, Meter
 from .persistence import PROGRESS, SCHEMA
 from .shares import held
 from .site import Site
@@ -18,25 +21,44 @@ from .site import Site
 POSITIONS = "SELECT coalesce(sum(next_offset), 0)::bigint FROM positions"
 REFUSED = "SELECT count(*) FROM dead_letters"
 START_TIMEOUT = 60.0
+DAY_MS = "86400000"
+
+# How many events are stored.
+Progress = Callable[[], Awaitable[int]]
 
 
 @dataclass(frozen=True)
 class Ingestion:
-    """Events a second, RSS of the largest process in MiB, and CPU time of each event in µs."""
+    """Events a second, RSS of the largest process in MiB, and what each event cost."""
 
     per_s: float
     rss_mib: float
-    cpu_us: dict[str, float]
+    bill: Bill
 
 
-async def peer(site: Site, topics: Topics, events: int, seconds: float, *command: str) -> Ingestion:
-    """A stream processor of others."""
+async def peer(
+    site: Site, topics: Topics, events: int, seconds: float, command: Sequence[str]
+) -> Ingestion:
+    """A stream processor of others that writes to Postgres."""
     async with site.database() as url:
         connection = await asyncpg.connect(url)
         await connection.execute(SCHEMA)
         await connection.close()
-        with site.peer(topics, url, *command) as pid:
-            return await measure(site, url, PROGRESS, events, seconds, [pid])
+        with site.peer(topics, url, command) as running:
+            async with rows(url, PROGRESS) as progress:
+                return await measure(site, url, progress, events, seconds, [running.pid])
+
+
+async def streams(
+    site: Site, topics: Topics, events: int, seconds: float, command: Sequence[str]
+) -> Ingestion:
+    """Kafka Streams, whose progress is what its group has committed."""
+    async with site.database() as url:
+        with site.peer(topics, url, command, window_ms=DAY_MS) as running:
+            async with committed(site, running.group) as progress:
+                return await measure(
+                    site, url, progress, events, seconds, [running.pid], running.state
+                )
 
 
 async def plazo(
@@ -55,7 +77,8 @@ async def plazo(
     async with site.database() as url, site.workers(topics, url, workers) as processes:
         pids = [process.pid for process in processes]
         with held(pids, share) if share else nullcontext():
-            found = await measure(site, url, POSITIONS, events, seconds, pids)
+            async with rows(url, POSITIONS) as progress:
+                found = await measure(site, url, progress, events, seconds, pids)
         connection = await asyncpg.connect(url)
         assert await connection.fetchval(REFUSED) == 0, "it measured how records are refused"
         await connection.close()
@@ -67,44 +90,54 @@ async def reached(connection: asyncpg.Connection, question: str, wanted: int) ->
     return bool(await connection.fetchval(question) >= wanted)
 
 
-async def measure(
-    site: Site, url: str, progress: str, events: int, seconds: float, pids: Sequence[int]
-) -> Ingestion:
-    """From the first commit that is seen to the last event, or for so long."""
+@asynccontextmanager
+async def rows(url: str, question: str) -> AsyncIterator[Progress]:
+    """What the database answers."""
     connection = await asyncpg.connect(url)
-    processes = [psutil.Process(pid) for pid in pids]
-    parts = {
-        "worker": processes,
-        "postgres": [psutil.Process(site.postgres.pid)],
-        "kafka": [psutil.Process(site.kafka.pid)],
-    }
     try:
-        began, first, rss = time.perf_counter(), 0, 0
-        while True:
-            done = await connection.fetchval(progress)
-            now = time.perf_counter()
-            rss = max(rss, *(process.memory_info().rss for process in processes))
-            if not first:
-                assert now - began < START_TIMEOUT, "nothing was ever committed"
-                first, started, before = done, now, _cpu_seconds(parts)
-            elif done >= events or now - started > seconds:
-                spent = _cpu_seconds(parts)
-                cpu = {n: round(1e6 * (spent[n] - before[n]) / (done - first), 1) for n in parts}
-                return Ingestion((done - first) / (now - started), rss / 2**20, cpu)
-            await asyncio.sleep(0.05)
+        yield lambda: connection.fetchval(question)
     finally:
         await connection.close()
 
 
-def _cpu_seconds(parts: dict[str, list[psutil.Process]]) -> dict[str, float]:
-    return {name: sum(map(_tree_seconds, processes)) for name, processes in parts.items()}
+@asynccontextmanager
+async def committed(site: Site, group: str) -> AsyncIterator[Progress]:
+    """The offsets of a consumer group."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=site.kafka.bootstrap_servers)
+    await admin.start()
+
+    async def progress() -> int:
+        try:
+            found = await admin.list_consumer_group_offsets(group)
+        except GroupCoordinatorNotAvailableError:  # the first group of a new broker
+            return 0
+        return sum(max(0, one.offset) for one in found.values())
+
+    try:
+        yield progress
+    finally:
+        await admin.close()
 
 
-def _tree_seconds(root: psutil.Process) -> float:
-    """Of a process, its children, and those that it has outlived."""
-    seconds = 0.0
-    for process in (root, *root.children(recursive=True)):
-        with suppress(psutil.NoSuchProcess):  # its parent has counted it
-            times = process.cpu_times()
-            seconds += times.user + times.system + times.children_user + times.children_system
-    return seconds
+async def measure(
+    site: Site,
+    url: str,
+    progress: Progress,
+    events: int,
+    seconds: float,
+    pids: Sequence[int],
+    state: Path | None = None,
+) -> Ingestion:
+    """From the first commit that is seen to the last event, or for so long."""
+    began, rss, first = time.perf_counter(), 0.0, 0
+    while not first:
+        assert time.perf_counter() - began < START_TIMEOUT, "nothing was ever committed"
+        await asyncio.sleep(0.05)
+        first = await progress()
+    started, meter = time.perf_counter(), await Meter.start(site, url, pids, state)
+    while True:
+        done, now = await progress(), time.perf_counter()
+        rss = max(rss, meter.rss_mib())
+        if done >= events or now - started > seconds:
+            return Ingestion((done - first) / (now - started), rss, await meter.bill(done - first))
+        await asyncio.sleep(0.05)

@@ -1,35 +1,38 @@
 """What Postgres takes from one Python process: no Kafka, no validation, no promise."""
 
 import json
-import time
 from collections.abc import Iterable
 from itertools import islice
+from time import perf_counter, process_time
 
 import asyncpg
 
+from .ingestion import Ingestion
+from .meter import Meter
 from .mix import Event, mix
 from .persistence import EVENT_COLUMNS, SCHEMA, UPSERT_ORDERS
+from .site import Site
 
 BATCH = 2_000
 
 
-async def raw_copy(url: str, events: int) -> float:
+async def raw_copy(site: Site, events: int) -> Ingestion:
     """Events a second, copied into one table and nothing else."""
-    return await _timed(url, events, upsert=False)
+    return await _timed(site, events, upsert=False)
 
 
-async def bare_loop(url: str, events: int) -> float:
+async def bare_loop(site: Site, events: int) -> Ingestion:
     """Events a second, copied, with an upsert of their orders in the same transaction."""
-    return await _timed(url, events, upsert=True)
+    return await _timed(site, events, upsert=True)
 
 
-async def _timed(url: str, count: int, *, upsert: bool) -> float:
+async def _timed(site: Site, count: int, *, upsert: bool) -> Ingestion:
     events = list(islice(mix(), count))
     sellers = {e.order_id: json.loads(e.value)["seller_id"] for e in events if e.created}
-    connection = await asyncpg.connect(url)
-    try:
+    async with site.database() as url:
+        connection = await asyncpg.connect(url)
         await connection.execute(SCHEMA)
-        began = time.perf_counter()
+        meter, ours, began = await Meter.start(site, url, []), process_time(), perf_counter()
         for first in range(0, count, BATCH):
             batch = events[first : first + BATCH]
             async with connection.transaction():
@@ -39,9 +42,12 @@ async def _timed(url: str, count: int, *, upsert: bool) -> float:
                 )
                 if upsert:
                     await connection.execute(UPSERT_ORDERS, *_orders(batch, sellers))
-        return count / (time.perf_counter() - began)
-    finally:
+        per_s, ours = count / (perf_counter() - began), process_time() - ours
+        # What a process of its own would have spent.
+        bill = await meter.bill(count)
+        bill.cpu_us["worker"] = round(1e6 * ours / count, 1)
         await connection.close()
+    return Ingestion(per_s, 0.0, bill)
 
 
 def _status(event: Event) -> str:

@@ -11,9 +11,9 @@ import asyncpg
 from tests.support.topics import Topics
 from tests.support.waiting import eventually
 
+from .histogram import percentile
 from .ingestion import POSITIONS, reached
 from .mix import Event, created, mix
-from .promptness import p99
 from .site import Site, send
 from .verdicts import wait_for_verdicts
 
@@ -72,7 +72,9 @@ async def mass_lapse(site: Site, orders: int, rate: float) -> MassLapse:
     assert len(told) == len(asked_for) == orders
     last = max(one.stored_at for one in told)
     late = [(one.stored_at - one.due - GRACE).total_seconds() for one in told]
-    return MassLapse(orders / (last - fires).total_seconds(), p99(late), max(lags), lags[-1])
+    return MassLapse(
+        orders / (last - fires).total_seconds(), percentile(late, 0.99), max(lags), lags[-1]
+    )
 
 
 def _planned(start: datetime, rate: float) -> list[Event]:

@@ -40,7 +40,7 @@ def mix(seed: int = 1, clock: Callable[[], datetime] | None = None) -> Iterator[
             orders += 1
         else:
             first = max(0, orders - RECENT) if number % 2 else 0
-            yield _handled(seed, rng.randrange(first, orders), at)
+            yield handled(seed, rng.randrange(first, orders), at)
 
 
 def created(seed: int, number: int, at: datetime) -> Event:
@@ -59,7 +59,8 @@ def created(seed: int, number: int, at: datetime) -> Event:
     return _event(True, order_id, at, body)
 
 
-def _handled(seed: int, number: int, at: datetime) -> Event:
+def handled(seed: int, number: int, at: datetime) -> Event:
+    """A seller starts handling the order of that number."""
     order_id = f"{seed}{number * 37 + 490_000_000_000:012}-01"
     body = {
         "order_id": order_id,

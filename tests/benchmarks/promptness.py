@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count, islice
 
@@ -27,14 +27,8 @@ SELECT topic, partition, "offset", pg_xact_commit_timestamp(xmin) AS committed_a
 """
 
 
-def p99(seconds: Sequence[float]) -> float:
-    """The 99th percentile, in milliseconds."""
-    ordered = sorted(seconds)
-    return round(1000 * ordered[max(0, -(-99 * len(ordered) // 100) - 1)], 1)
-
-
-async def latency(site: Site, rate: float, seconds: float = 20.0) -> float:
-    """p99 in ms from the append in Kafka to the commit in Postgres, at so many events a second."""
+async def latency(site: Site, rate: float, seconds: float = 20.0) -> list[float]:
+    """Seconds from the append in Kafka to the commit in Postgres, at so many events a second."""
     topics = await site.topics()
     async with site.database() as url, site.workers(topics, url) as (worker,):
         await worker.wait_ready()
@@ -53,21 +47,19 @@ async def latency(site: Site, rate: float, seconds: float = 20.0) -> float:
         for r in await read(site, [TopicPartition(n, p) for n in names for p in range(WIDTH)])
     }
     since = min(appended.values()) + WARM_UP.total_seconds()
-    return p99(
-        [
-            committed_at.timestamp() - appended[place]
-            for *place_, committed_at in rows
-            if appended[place := tuple(place_)] >= since
-        ]
-    )
+    return [
+        committed_at.timestamp() - appended[place]
+        for *place_, committed_at in rows
+        if appended[place := tuple(place_)] >= since
+    ]
 
 
-async def lateness(site: Site, rate: float = 50.0, seconds: float = 20.0) -> float:
-    """p99 in ms from ``due + grace`` to the verdict in its topic, with little to do."""
+async def lateness(site: Site, rate: float = 50.0, seconds: float = 20.0) -> list[float]:
+    """Seconds from ``due + grace`` to the verdict in its topic, with little to do."""
     topics = await site.topics()
     async with site.database() as url, site.workers(topics, url, **SHORT) as (worker,):
         await worker.wait_ready()
-        return p99(await _late(site, topics, rate, seconds))
+        return await late(site, topics, rate, seconds)
 
 
 async def take_over(site: Site, *, crash: bool) -> float:
@@ -76,17 +68,17 @@ async def take_over(site: Site, *, crash: bool) -> float:
     async with site.database() as url, site.workers(topics, url, 2, **SHORT) as workers:
         for worker in workers:
             await worker.wait_ready()
-        late = asyncio.create_task(_late(site, topics, 50.0, 30.0))
+        published = asyncio.create_task(late(site, topics, 50.0, 30.0))
         await asyncio.sleep(10)
         first = workers.pop(0)
         if crash:
             first.sigkill()
         else:
             assert await first.sigterm() == 0
-        return round(max(await late), 2)
+        return round(max(await published), 2)
 
 
-async def _late(site: Site, topics: Topics, rate: float, seconds: float) -> list[float]:
+async def late(site: Site, topics: Topics, rate: float, seconds: float) -> list[float]:
     """Publish silent orders and wait for their verdicts: how late each was, but for the first."""
     orders = (created(2, number, datetime.now(UTC)) for number in count())
     await asyncio.to_thread(paced, site, topics, orders, rate, seconds)

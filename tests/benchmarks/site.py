@@ -2,11 +2,11 @@
 
 import asyncio
 import os
+import shutil
 import subprocess
-import sys
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -31,6 +31,23 @@ POSTGRES = {
     "synchronous_commit": "on",
     "track_commit_timestamp": "on",
 }
+
+
+class Peer:
+    """A running program of others: its group, and where it keeps its state."""
+
+    process: subprocess.Popen[bytes]
+
+    def __init__(self, directory: Path) -> None:
+        self.group = uuid.uuid4().hex
+        self.state = directory / "state"
+        self.ready = directory / "ready"  # a file that it may make when it is
+        self.log = directory / "log"
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self.process.pid
 
 
 @dataclass
@@ -109,30 +126,39 @@ class Site:
                 worker.kill_if_alive()
 
     @contextmanager
-    def peer(self, topics: Topics, url: str, *command: str) -> Iterator[int]:
-        """A stream processor of others, as a process of its own; its process id."""
+    def peer(
+        self, topics: Topics, url: str, command: Sequence[str], **variables: str
+    ) -> Iterator[Peer]:
+        """A program of others as a process of its own; ``day=1`` sets ``BENCH_DAY``."""
+        directory = self.directory / uuid.uuid4().hex[:8]
+        directory.mkdir()
+        peer = Peer(directory)
         environment = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
             "BENCH_BOOTSTRAP": self.kafka.bootstrap_servers,
             "BENCH_DATABASE_URL": url,
-            "BENCH_GROUP": uuid.uuid4().hex,
+            "BENCH_GROUP": peer.group,
             "BENCH_CREATED": topics.order_created,
             "BENCH_CHANGED": topics.order_status_changed,
+            "BENCH_DECISIONS": topics.decisions,
+            "BENCH_STATE": str(peer.state),
+            "BENCH_READY": str(peer.ready),
+            **{f"BENCH_{name.upper()}": value for name, value in variables.items()},
         }
-        with (self.directory / f"{command[0]}.log").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", f"tests.benchmarks.peers.{command[0]}", *command[1:]],
-                env=environment,
-                cwd=self.directory,
-                stdout=log,
-                stderr=log,
+        with peer.log.open("wb") as log:
+            peer.process = subprocess.Popen(
+                command, env=environment, cwd=directory, stdout=log, stderr=log
             )
         try:
-            yield process.pid
+            yield peer
+        except Exception as error:
+            error.add_note(peer.log.read_text(errors="replace")[-2000:])
+            raise
         finally:
-            process.kill()
-            process.wait()
+            peer.process.kill()
+            peer.process.wait()
+            shutil.rmtree(directory)
 
     async def _execute(self, statement: str) -> None:
         connection = await asyncpg.connect(self.postgres.url)

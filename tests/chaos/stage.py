@@ -14,8 +14,9 @@ import asyncpg
 
 from tests.conftest import MakeTopics
 from tests.end_to_end.audit import audit, unsettled
+from tests.end_to_end.behaviours import BEHAVIOURS
 from tests.end_to_end.reader import Event, Reader
-from tests.end_to_end.world import BEHAVIOURS, MAX_RECORD_BYTES, World
+from tests.end_to_end.world import MAX_RECORD_BYTES, World
 from tests.support.apache_kafka import ApacheKafka
 from tests.support.processes import ROOT, WorkerProcess
 from tests.support.proxy import Proxy
@@ -173,14 +174,19 @@ class Stage:
             # The Kafka client's own tasks: one that is gone shows as silence, not as an error.
             assert "Unexpected error in" not in worker.output
 
+    def lateness(self, world: World, reader: Reader) -> list[float]:
+        """Of the first verdict of each order: the seconds after its time."""
+        return [
+            (event.stored_at - max(event.due + GRACE, created)).total_seconds()
+            for event in _firsts(reader)
+            if (created := world.orders[event.order_id].created_at) is not None
+        ]
+
     def recoveries(self, world: World, reader: Reader) -> list[str]:
         """Of every kind of fault: how long after its end the last verdict came that was late."""
-        first: dict[str, Event] = {}
-        for event in reader.events:
-            first.setdefault(event.order_id, event)
         late = [
             event.stored_at
-            for event in first.values()
+            for event in _firsts(reader)
             if (created := world.orders[event.order_id].created_at) is not None
             and (event.stored_at - max(event.due + GRACE, created)).total_seconds() > ON_TIME
         ]
@@ -198,3 +204,11 @@ class Stage:
             f"most {max(seconds):.1f} s, after the last {seconds[-1]:.1f} s"
             for name, seconds in times.items()
         ]
+
+
+def _firsts(reader: Reader) -> list[Event]:
+    """The first verdict of each order."""
+    first: dict[str, Event] = {}
+    for event in reader.events:
+        first.setdefault(event.order_id, event)
+    return [*first.values()]

@@ -8,8 +8,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, RecordsToDelete
 
 from tests.end_to_end.audit import audit
+from tests.end_to_end.plan import Message
 from tests.end_to_end.reader import Reader
-from tests.end_to_end.world import Message, World
+from tests.end_to_end.world import World
 from tests.support.processes import WorkerProcess
 from tests.support.topics import Topics, create_topics
 from tests.support.waiting import eventually

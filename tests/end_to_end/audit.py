@@ -6,8 +6,9 @@ from datetime import timedelta
 from functools import cache
 
 from .oracle import AUTO_CANCEL, Expected, Terms, expected
+from .plan import Order
 from .reader import Event, Reader, lateness, standing
-from .world import Order, World
+from .world import World
 
 
 @dataclass

@@ -17,14 +17,19 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiokafka import AIOKafkaProducer
+from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from standardwebhooks import Webhook
 
+from schemas.registered import AVRO, registered_text
 from tests.contract.samples import samples
+from tests.support.apicurio import Apicurio, needs_a_registry
 from tests.support.parts import Kafka
 from tests.support.processes import ROOT, WorkerProcess
 from tests.support.topics import create_topics
 from tests.support.waiting import eventually
 from worker.dev.process import free_port
+from worker.outbox.encoding import avro_writer
+from worker.registry.wire import frame
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of thirty-two characters").decode()
 PARTITIONS = 3
@@ -115,7 +120,9 @@ class Decisions:
         self.topic = f"{uuid.uuid4().hex[:8]}.decisions"
         self.ids: set[str] = set()
 
-    async def publish(self, *decisions: tuple[str, int, str]) -> None:
+    async def publish(
+        self, *decisions: tuple[str, int, str], encode: Callable[[bytes], bytes] = bytes
+    ) -> None:
         """Append (order, its number, kind); the number stands in ``policy_version``."""
         async with self._producer() as producer:
             for order, number, kind in decisions:
@@ -125,7 +132,7 @@ class Decisions:
                            "ce_source": "/plazo/test", "ce_partitionkey": order}  # fmt: skip
                 partition = sum(order.encode()) % PARTITIONS
                 await producer.send_and_wait(
-                    self.topic, json.dumps(value).encode(), order.encode(), partition,
+                    self.topic, encode(json.dumps(value).encode()), order.encode(), partition,
                     headers=[(name, text.encode()) for name, text in headers.items()],
                 )  # fmt: skip
                 self.ids.add(id_)
@@ -380,3 +387,38 @@ async def test_the_receiver_of_the_guide_takes_each_decision_once(
     finally:
         sample.kill()
         await sample.wait()
+
+
+@needs_a_registry
+async def test_decisions_in_avro_wait_for_the_registry_and_arrive_as_json(
+    decisions: Decisions, receiver: Receiver, new_sink: NewSink, registry: Apicurio, tmp_path: Path
+) -> None:
+    text = registered_text(AVRO)
+    with SchemaRegistryClient({"url": registry.url}) as client:
+        known = client.register_schema(f"{decisions.topic}-value", Schema(text, "AVRO"))
+    write = avro_writer(text)
+    variables = {"schema_registry_url": registry.url, "schema_registry_timeout": "PT1S"}
+    registry.pause()
+    try:
+        sink = new_sink("--to", receiver.url, **variables)
+        await decisions.publish(*of_each(2), encode=lambda value: frame(known) + write(value))
+
+        async def waits() -> bool:
+            status, body = await sink.get("/readyz")
+            return status == 503 and "schema registry" in body
+
+        await eventually(waits)
+        assert not receiver.asked
+    finally:
+        registry.resume()
+    await eventually(lambda: receiver.ids == decisions.ids)
+    assert set(map(tuple, receiver.by_order().values())) == {(1, 2)}
+    assert {one.value["type"] for one in receiver.taken} == {"marketplace.order.escalation.v1"}
+    # A schema that nobody registered holds up nothing for long.
+    await decisions.publish(("lost", 1, "escalation"), encode=lambda value: frame(9_999) + b"\2")
+    await decisions.publish(("last", 1, "escalation"))
+    await eventually(lambda: any(one.order == "last" for one in receiver.taken))
+    await eventually(lambda: (tmp_path / "dead-letters.jsonl").read_text() != "", 40)
+    (letter,) = dead_letters(tmp_path)
+    assert letter["error"] == "Confluent wire format, schema id 9999: the registry does not know it"
+    assert await sink.sigterm() == 0

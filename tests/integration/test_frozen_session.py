@@ -12,10 +12,18 @@ from worker.storage.statements import sql
 
 
 async def test_a_session_frozen_in_a_copy_is_ended(database: str) -> None:
-    await migrate(database)
-    frozen = await asyncpg.connect(database, server_settings={"application_name": "plazo"})
-    working = await asyncpg.connect(database, server_settings={"application_name": "plazo"})
+    """By a worker of its own cell, which is a schema; not by that of another."""
+    for cell in ("ours", "other"):
+        await migrate(database, cell=cell)
+    frozen, working, other = [
+        await asyncpg.connect(
+            database, server_settings={"application_name": "plazo", "search_path": cell}
+        )
+        for cell in ("ours", "ours", "other")
+    ]
     watcher = await asyncpg.connect(database)
+    await frozen.execute("BEGIN")
+    await frozen.execute("SELECT FROM lanes FOR UPDATE")  # as each transaction of a lane begins
     stuck = _copy_for_ever(frozen)
     try:
         pid = frozen.get_server_pid()
@@ -24,13 +32,14 @@ async def test_a_session_frozen_in_a_copy_is_ended(database: str) -> None:
         # As if the ten seconds were over.
         hasty = sql("end_frozen_sessions").replace("10 seconds", "0 seconds")
         assert hasty != sql("end_frozen_sessions")
+        assert await other.fetch(hasty) == []
         assert [row[0] for row in await working.fetch(hasty)] == [True]
         await eventually(lambda: _is_gone(watcher, pid), 10, "the frozen session is ended")
     finally:
         stuck.cancel()
         with suppress(BaseException):
             await stuck
-        for connection in (working, watcher):
+        for connection in (working, other, watcher):
             await connection.close()
         frozen.terminate()
 

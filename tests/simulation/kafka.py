@@ -309,7 +309,7 @@ class SimConsumer:
             raise KafkaUnavailable("on joining the group")
         self._task = asyncio.create_task(self._belong())
 
-    async def stop(self) -> None:
+    async def stop(self, *, leave: bool = True) -> None:
         if self._task is not None:
             self._task.cancel()
             self.world.later(self.world.latency(), self._broker.group.remove, self)

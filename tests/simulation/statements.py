@@ -997,10 +997,11 @@ def trip_brake(tx: "Tx") -> "Statement":
     row = tx.get("brake", True)
     if row is not None and tx.now() < row["tripped_at"] + RESET_AFTER:
         return 0
+    began = tx.now()
     yield "brake", True
     if _tripped(tx):
         return 0
-    tx.put("brake", True, Row(tripped_at=tx.now()))
+    tx.put("brake", True, Row(tripped_at=began))
     return 1
 
 

@@ -2,7 +2,10 @@
 
 import pytest
 
-from .mutants import NOT_CAUGHT_YET, PLANTED, PlantedFault, edited, try_known_seed
+from .mutants.fault import PlantedFault
+from .mutants.planted import NOT_CAUGHT_YET, PLANTED
+from .mutants.planting import edited
+from .mutants.trial import try_known_seed
 
 
 @pytest.mark.parametrize("fault", PLANTED, ids=lambda fault: fault.name)

@@ -861,6 +861,13 @@ class _Monitor:
         await asyncio.get_running_loop().create_future()
 
 
+class _Presence(_Monitor):
+    """A live member that it removes in doubt fares as after a freeze: ``Group.silent``."""
+
+    async def release(self) -> None:
+        pass
+
+
 class _Log:
     """What the worker logs goes into the trace; what must never happen is a fault."""
 
@@ -946,7 +953,12 @@ def simulated() -> Iterator[None]:
             "Database": SimDatabase,
             "load_policies": _load_policies,
         },
-        worker.runtime.worker: {"HttpServer": _Http, "Monitor": _Monitor, "log": _LOG},
+        worker.runtime.worker: {
+            "HttpServer": _Http,
+            "Monitor": _Monitor,
+            "Presence": _Presence,
+            "log": _LOG,
+        },
         worker.runtime.startup: {
             "claim_mode": _claim_mode,
             "store_policies": _store_policies,

@@ -21,21 +21,21 @@ _HERE = Path(__file__).parent / "kafka"
 JARS = Path(__file__).parents[2] / ".cache" / "kafka" / "libs"
 
 
-def fetch_jars() -> Path:
-    """Copy Kafka's jars to ``.cache`` unless they are there; the directory."""
-    if not JARS.is_dir():
-        JARS.parent.mkdir(parents=True, exist_ok=True)
+def fetch_jars(pom: Path = _HERE / "pom.xml", libs: Path = JARS) -> Path:
+    """Copy Kafka's jars to ``.cache`` unless they are there, or those of ``pom``; the directory."""
+    if not libs.is_dir():
+        libs.parent.mkdir(parents=True, exist_ok=True)
         # Renamed when complete, so that an interrupted or concurrent run leaves no half.
-        partial = Path(tempfile.mkdtemp(prefix="libs-", dir=JARS.parent))
-        command = ["mvn", "-q", "-B", "-f", str(_HERE / "pom.xml")]
+        partial = Path(tempfile.mkdtemp(prefix="libs-", dir=libs.parent))
+        command = ["mvn", "-q", "-B", "-f", str(pom)]
         command += ["dependency:copy-dependencies", f"-DoutputDirectory={partial}"]
         try:
             subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
-            if not JARS.is_dir():
-                partial.rename(JARS)
+            if not libs.is_dir():
+                partial.rename(libs)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
-    return JARS
+    return libs
 
 
 class Member(NamedTuple):
@@ -85,6 +85,11 @@ class ApacheKafka:
     def pid(self) -> int:
         """Process id of the running broker."""
         return self._running.pid
+
+    @property
+    def data(self) -> Path:
+        """The directory of its logs."""
+        return self._home / "data"
 
     async def start(self, timeout: float = 60.0) -> Self:
         """Format the storage the first time; return once the broker is in its own metadata."""
@@ -194,7 +199,7 @@ class ApacheKafka:
             "controller.quorum.voters": ",".join(
                 f"{number}@127.0.0.1:{port}" for number, port in controllers.items()
             ),
-            "log.dirs": str(directory / "data"),
+            "log.dirs": str(self.data),
             # One node holds the single copy of everything.
             "offsets.topic.replication.factor": 1,
             "offsets.topic.num.partitions": 1,

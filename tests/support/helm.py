@@ -39,7 +39,7 @@ EVERYTHING: dict[str, Any] = {
         "volumes": [{"name": "policy", "configMap": {"name": "policy"}}],
         "volumeMounts": [{"name": "policy", "mountPath": "/etc/plazo"}],
     },
-    "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+    "podMonitor": {"enabled": True, "cell": "cell_a", "labels": {"release": "prometheus"}},
     "prometheusRule": {
         "enabled": True,
         "labels": {"release": "prometheus"},

@@ -10,8 +10,9 @@ import pytest
 
 from tests.end_to_end.audit import Audit, audit
 from tests.end_to_end.oracle import Act, Published
+from tests.end_to_end.plan import Order
 from tests.end_to_end.reader import Reader
-from tests.end_to_end.world import Order, World
+from tests.end_to_end.world import World
 from tests.support.topics import Topics
 
 WINDOW, GRACE = timedelta(seconds=5), timedelta(seconds=1)

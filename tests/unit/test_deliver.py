@@ -19,7 +19,7 @@ from worker.deliver.dead_letters import DeadLetterFile, Failure, FileNotWritable
 from worker.deliver.gate import Gate
 from worker.deliver.receivers import ReceiverInvalid, receivers
 from worker.deliver.sender import Sender
-from worker.deliver.webhook import EncodingNotRead, SecretInvalid, signed, signers, webhook
+from worker.deliver.webhook import SecretInvalid, signed, signers, webhook
 from worker.deliver.window import Window
 from worker.observability.metrics import DeliverMetrics
 from worker.records import Record
@@ -116,21 +116,6 @@ def test_attributes_are_escaped_as_cloudevents_want_them() -> None:
     assert one.attributes["ce-partitionkey"] == "%C3%B1%20%221%25"
     assert one.attributes["ce-source"] == "/plazo/x%0D%0Aevil:%201"
     assert "traceparent" not in one.attributes
-
-
-def test_the_frame_of_a_schema_registry_is_not_sent() -> None:
-    one = webhook(record(value=b'\0\0\0\0\7{"a": 1}'))
-    assert one is not None
-    assert one.body == '{"a": 1}'
-
-
-def test_decisions_in_avro_are_refused_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PLAZO_DELIVER_SECRET", SECRET)
-    monkeypatch.setenv("PLAZO_DECISIONS_ENCODING", "avro")
-    monkeypatch.setenv("PLAZO_SCHEMA_REGISTRY_URL", "http://127.0.0.1:9")
-    refused = CliRunner().invoke(app, ["deliver", "--to", "https://a.example/"])
-    assert isinstance(refused.exception, EncodingNotRead)
-    assert "set json or json-schema" in str(refused.exception)
 
 
 @pytest.mark.parametrize("secret", ["whsec_c2hvcnQ=", "hunter2", "whsec_***"])

@@ -137,13 +137,14 @@ EXPRESSIONS = [*QUERIES, *(one["expr"] for one in BOARD["annotations"]["list"])]
 VARIABLES = {one["name"]: one for one in BOARD["templating"]["list"]}
 
 
-def test_the_variables_select_several_jobs_and_instances() -> None:
-    for name in ("job", "instance"):
+def test_the_variables_select_several_cells_jobs_and_instances() -> None:
+    # A series without a cell is of the only one; each has a job and an instance.
+    for name, every in (("cell", ".*"), ("job", ".+"), ("instance", ".+")):
         variable = VARIABLES[name]
         assert (variable["type"], variable["datasource"]["uid"]) == ("query", "$datasource")
         assert variable["label"] == name.title()
         assert variable["multi"] is variable["includeAll"] is True
-        assert variable["allValue"] == ".+"
+        assert variable["allValue"] == every
     assert VARIABLES["datasource"]["query"] == "prometheus"
 
 
@@ -153,7 +154,7 @@ def test_every_selector_follows_the_variables(query: str) -> None:
     assert not re.search(r"\bplazo_[a-z_]+(?![a-z_{])", query), "a metric without a selector"
     for inside in re.findall(r"\bplazo_[a-z_]+\{([^}]*)\}", query):
         chosen = set(inside.split(", "))
-        assert 'job=~"$job"' in chosen
+        assert {'cell=~"$cell"', 'job=~"$job"'} <= chosen
         assert 'instance=~"$instance"' in chosen or query not in QUERIES
 
 

@@ -143,6 +143,9 @@ def test_the_chart_with_everything_on_it(helm_program: Path) -> None:
         if component["kind"] == "PodMonitor":
             # With the instance as the job, two releases are two jobs.
             assert spec.pop("jobLabel") == "app.kubernetes.io/instance"
+            (endpoint,) = spec["podMetricsEndpoints"]
+            (relabeling,) = endpoint.pop("relabelings")
+            assert relabeling == {"targetLabel": "cell", "replacement": "cell_a"}
             other.pop("jobLabel")
             other["selector"]["matchLabels"]["app.kubernetes.io/name"] = "plazo"
         if component["kind"] == "PrometheusRule":

@@ -188,3 +188,18 @@ def test_each_value_is_shown_with_its_source_and_no_secret(
     assert shown["PLAZO_DATABASE_URL"] == ("(hidden)", str(directory / "secrets"))
     assert shown["PLAZO_STOCK_WINDOW"] == ("P1D", "default")
     assert "PLAZO_GRACE" in RUNNER.invoke(app, ["settings"]).output
+
+
+@pytest.mark.parametrize("name", ["public", "cell_a", "user", "_7", "a" * 63])
+def test_the_name_of_a_schema(name: str) -> None:
+    assert Settings(_env_file=None, database_schema=name).database_schema == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", " ", "Cell", "7a", "a-b", 'a"; DROP', "a,public", "pg_a", "information_schema", "a" * 64],
+)
+def test_a_name_that_is_refused(name: str) -> None:
+    """Folded, cut or quoted, it would name another schema than the one that it seems to."""
+    with pytest.raises(ValidationError):
+        Settings(_env_file=None, database_schema=name)

@@ -74,6 +74,14 @@ def test_a_drain_ends_before_it_is_cut_short() -> None:
     assert int(stop) > Settings.model_construct().drain_timeout.total_seconds() + 8
 
 
+def test_the_worker_is_back_before_the_others_take_its_lanes() -> None:
+    file = UNITS / "plazo.service"
+    (again,) = values(file, "RestartSec")
+    # A start takes a second or two.
+    assert int(again) + 2 < Settings.model_construct().instance_absence.total_seconds()
+    assert "PLAZO_INSTANCE=%H-%N" in values(file, "Environment")
+
+
 def test_wrong_settings_are_the_only_reason_to_give_up() -> None:
     """A broker that is away, a schema that is old: all of that can be mended without systemd."""
     file = UNITS / "plazo.service"

@@ -43,11 +43,9 @@ def deliver(
     from worker.deliver.again import deliver_again
     from worker.deliver.receivers import receivers
     from worker.deliver.service import Deliver
-    from worker.deliver.webhook import check_encoding
     from worker.observability import logs
 
     settings = load_settings()
-    check_encoding(settings)
     secrets = settings.deliver_secret.get_secret_value() if settings.deliver_secret else ""
     found = receivers(to, types or [], secrets, insecure=insecure)
     if again is not None:

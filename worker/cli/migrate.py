@@ -30,9 +30,9 @@ def migrate(
     url = settings.database_url.get_secret_value()
 
     async def work() -> str:
-        schema = await apply_migrations(url, by=author)
+        schema = await apply_migrations(url, by=author, cell=settings.database_schema)
         if grants:
-            await grant(url, statements())
+            await grant(url, statements(), cell=settings.database_schema)
         return schema
 
     schema = asyncio.run(work())

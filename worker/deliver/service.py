@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from worker.deliver.dead_letters import DeadLetterFile
+from worker.deliver.decisions import Decisions
 from worker.deliver.receivers import Receiver
 from worker.deliver.sender import Sender
 from worker.deliver.sink import Sink
@@ -20,17 +21,22 @@ log = logger(__name__)
 
 
 class Deliver:
-    """One process of ``plazo deliver``."""
+    """One process of ``plazo deliver``.
+
+    Raises:
+        ReaderNotInstalled: as :class:`Decisions`.
+    """
 
     def __init__(self, settings: Settings, receivers: Sequence[Receiver]) -> None:
         self._settings = settings
         self._receivers = receivers
         metrics = DeliverMetrics([one.name for one in receivers])
         health = Health()
+        self._decisions = Decisions(settings)
         self._file = DeadLetterFile(settings.deliver_dead_letters)
         self._senders = [Sender(one, signers(one.secrets), settings, metrics) for one in receivers]
         self._sinks = [
-            Sink(one, sender, self._file, settings, metrics, health)
+            Sink(one, sender, self._decisions, self._file, settings, metrics, health)
             for one, sender in zip(receivers, self._senders, strict=True)
         ]
         self._http = HttpServer(settings.http_host, settings.http_port, metrics.registry, health)
@@ -65,6 +71,7 @@ class Deliver:
         finally:
             for sender in self._senders:
                 await sender.close()
+            await self._decisions.close()
             await self._http.stop()
             log.info("deliver_stopped")
 

@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 from worker.backoff import Backoff
 from worker.deliver.answers import Meaning
 from worker.deliver.dead_letters import DeadLetterFile, Failure, FileNotWritable
+from worker.deliver.decisions import DecisionNotReadable, Decisions
 from worker.deliver.gate import Gate
 from worker.deliver.receivers import Receiver
 from worker.deliver.sender import Sender
-from worker.deliver.webhook import Webhook, webhook
+from worker.deliver.webhook import Webhook, type_of, webhook
 from worker.deliver.window import Window
 from worker.errors import KafkaUnavailable
 from worker.kafka.subscription import Lost, NotMember, Subscription
@@ -42,6 +43,7 @@ class Sink:
         self,
         receiver: Receiver,
         sender: Sender,
+        decisions: Decisions,
         file: DeadLetterFile,
         settings: Settings,
         metrics: DeliverMetrics,
@@ -49,6 +51,7 @@ class Sink:
     ) -> None:
         self._receiver = receiver
         self._sender = sender
+        self._decisions = decisions
         self._file = file
         self._settings = settings
         self._metrics = metrics
@@ -141,20 +144,23 @@ class Sink:
                 except KafkaUnavailable as error:
                     self._health.set_not_ready(self._part, str(error))
                 else:
-                    self._health.set_ready(self._part)
+                    if self._decisions.waits_for:
+                        self._health.set_not_ready(self._part, self._decisions.waits_for)
+                    else:
+                        self._health.set_ready(self._part)
                     self._gate.look()
                     backoff.reset()
             await asyncio.sleep(_BETWEEN_COMMITS)
 
     def _take(self, record: Record) -> None:
         """Begin a delivery behind the one before of the same order."""
-        one = webhook(record)
+        ce_type = type_of(record)
         self._window.add(record)
-        if one is not None and not self._receiver.wants(one.type):
+        if ce_type is not None and not self._receiver.wants(ce_type):
             self._window.finish(record)
             return
         order = record.key or b""
-        task = asyncio.create_task(self._finish(record, one, self._newest.get(order)))
+        task = asyncio.create_task(self._finish(record, self._newest.get(order)))
         self._newest[order] = task
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -165,16 +171,19 @@ class Sink:
         if not task.cancelled() and task.exception() is not None:
             self._fault = task.exception()
 
-    async def _finish(
-        self, record: Record, one: Webhook | None, before: "asyncio.Task[None] | None"
-    ) -> None:
+    async def _finish(self, record: Record, before: "asyncio.Task[None] | None") -> None:
         window, order = self._window, record.key or b""
         if before is not None:
             await asyncio.wait({before})
-        if one is None:
-            await self._keep(record, Failure(self._receiver.name, "not-a-decision", 0))
+        try:
+            plain = await self._decisions.plain(record)
+        except DecisionNotReadable as error:
+            await self._keep(record, Failure(self._receiver.name, str(error), 0))
         else:
-            await self._send(record, one)
+            if (one := webhook(plain)) is None:
+                await self._keep(record, Failure(self._receiver.name, "not-a-decision", 0))
+            else:
+                await self._send(plain, one)
         window.finish(record)
         self._room.set()
         if self._newest.get(order) is asyncio.current_task():

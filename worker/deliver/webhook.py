@@ -13,8 +13,6 @@ from schemas import events as names
 from worker.errors import PlazoError
 from worker.ingest.registry.framing import is_json
 from worker.records import Record
-from worker.registry.wire import FRAME, FRAMED_AT
-from worker.settings import Settings
 
 _SHORTEST_SECRET = 24  # bytes, by the specification
 # What CloudEvents wants unquoted in a header: printable ASCII but for blank, `"` and `%`.
@@ -27,10 +25,6 @@ class SecretInvalid(PlazoError):
 
 class SignaturesNotInstalled(PlazoError):
     """The library of the signatures is missing."""
-
-
-class EncodingNotRead(PlazoError):
-    """The decisions have an encoding that no webhook can carry."""
 
 
 class Signer(Protocol):
@@ -47,18 +41,6 @@ class Webhook:
     type: str
     body: str
     attributes: dict[str, str]
-
-
-def check_encoding(settings: Settings) -> None:
-    """Check that decisions are JSON, plain or in the frame of a schema registry.
-
-    Raises:
-        EncodingNotRead
-    """
-    if settings.decisions_encoding == "avro":
-        raise EncodingNotRead(
-            "plazo deliver sends JSON and PLAZO_DECISIONS_ENCODING is avro: set json or json-schema"
-        )
 
 
 def signers(secrets: Sequence[str]) -> list[Signer]:
@@ -85,12 +67,18 @@ def signers(secrets: Sequence[str]) -> list[Signer]:
     return found
 
 
+def type_of(record: Record) -> str | None:
+    """The type that a record names; ``None`` if it names none."""
+    told = dict(record.headers).get(names.CE_TYPE)
+    return None if told is None else told.decode(errors="replace")
+
+
 def webhook(record: Record) -> Webhook | None:
-    """The webhook of a decision; ``None`` for a record that is no decision of Plazo."""
+    """The webhook of a decision in plain JSON; ``None`` for a record that is none of Plazo."""
     headers = dict(record.headers)
     try:
         id_, ce_type = headers[names.CE_ID].decode(), headers[names.CE_TYPE].decode()
-        body = _json(record.value or b"").decode()
+        body = (record.value or b"").decode()
         attributes = {
             f"ce-{name.removeprefix(names.CE_PREFIX)}": quote(value, safe=_UNQUOTED)
             for name, value in record.headers
@@ -98,17 +86,9 @@ def webhook(record: Record) -> Webhook | None:
         }
     except (KeyError, UnicodeDecodeError):
         return None
-    if not (id_ and id_.isascii() and id_.isprintable() and ce_type and body):
+    if not (id_ and id_.isascii() and id_.isprintable() and ce_type and is_json(body.encode())):
         return None
     return Webhook(id_, ce_type, body, attributes)
-
-
-def _json(value: bytes) -> bytes:
-    """The JSON of a decision without its frame; nothing where there is no JSON inside."""
-    if not value.startswith(FRAME):
-        return value
-    body = value[FRAMED_AT:]
-    return body if is_json(body) else b""
 
 
 def signed(one: Webhook, signers: Sequence[Signer], now: datetime) -> dict[str, str]:

@@ -27,7 +27,8 @@ _T = TypeVar("_T")
 
 # Seconds to wait for a first record.
 _PULL_WAIT = 0.5
-# A batch of more records than this means that the lane is behind.
+# A batch of more records than this means that the lane is behind. So do fewer, if they were as many
+# bytes as the client fetches at once, and the log holds more.
 _SMALL = 100
 # Seconds to wait, after a small batch, for records that came since the client's last fetch: about
 # one request and its answer.
@@ -88,7 +89,7 @@ class Reader:
         is_another: Callable[[Partition], bool],
         fetch_schemas: Callable[[Collection[SchemaId]], Awaitable[bool]] | None = None,
     ) -> None:
-        # Whether the last batch was so large that more records are waiting.
+        # Whether more records are waiting, as far as the last batch tells.
         self.behind = False
         self._lane = lane
         self._intake = intake
@@ -139,8 +140,8 @@ class Reader:
                     return None
                 continue
             self._most = min(2 * self._most, self._batch_size)
-            self.behind = batch.count > _SMALL
-            self._linger = _LINGER if 0 < batch.count <= _SMALL else 0.0
+            self.behind = batch.count > _SMALL or batch.more
+            self._linger = _LINGER if batch.count and not self.behind else 0.0
             if applied is not None:
                 self._reached.update((p, mark.timestamp) for p, mark in batch.last.items())
             return applied

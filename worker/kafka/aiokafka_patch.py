@@ -19,16 +19,20 @@ Look here first when aiokafka is upgraded. The patches:
    group's coordinator then fails an assertion, which ends the membership for good: a member that
    has no partitions yet, and so reads nothing, waits in silence for ever. With the patch the search
    goes on.
+7. Two processes of one name (``group_instance_id``) push each other out of the group for ever:
+   aiokafka does not know the error by which brokers tell the older one to end. With the patch a
+   process asks before each attempt whether it still has the name, see :func:`gate_joins`.
 """
 
 import struct
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from itertools import chain, islice
 from typing import Any, Final, NamedTuple, SupportsIndex, cast
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer import fetcher
+from aiokafka.consumer.group_coordinator import CoordinatorGroupRebalance
 from aiokafka.errors import NodeNotReadyError
 from aiokafka.record import default_records, legacy_records
 from aiokafka.record.default_records import _DefaultRecordBatchPy
@@ -105,6 +109,7 @@ def patch_aiokafka() -> None:
     vars(fetcher)["MemoryRecords"] = _Records
     fetcher.PartitionRecords._consumer_record = _make_record  # type: ignore[method-assign]
     AIOKafkaClient.coordinator_lookup = _look_up_coordinator  # type: ignore[method-assign]
+    CoordinatorGroupRebalance.perform_group_join = _join_if_allowed  # type: ignore[method-assign]
     decoders = {
         "gzip_decode": _counted(inflate_gzip),
         "snappy_decode": _counted(inflate_snappy),
@@ -115,6 +120,24 @@ def patch_aiokafka() -> None:
     for parsers in (default_records, legacy_records):
         for module in (parsers, _compiled(parsers)):
             vars(module).update((n, f) for n, f in decoders.items() if n in vars(module))
+
+
+def gate_joins(coordinator: Any, may_join: Callable[[], Awaitable[bool]] | None) -> None:
+    """Have this group coordinator ask before it joins; ``None`` always allows it.
+
+    After a refusal it asks again in a moment.
+    """
+    coordinator.plazo_may_join = may_join
+
+
+_join = CoordinatorGroupRebalance.perform_group_join
+
+
+async def _join_if_allowed(rebalance: Any) -> Any:
+    may_join = getattr(rebalance._coordinator, "plazo_may_join", None)
+    if may_join is not None and not await may_join():
+        return None
+    return await _join(rebalance)  # type: ignore[no-untyped-call]
 
 
 _look_up = AIOKafkaClient.coordinator_lookup

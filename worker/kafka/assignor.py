@@ -1,5 +1,6 @@
 """Assigns lanes to members: all partitions of one number, of every topic, go to one member."""
 
+import json
 from collections.abc import Iterable, Mapping
 
 from aiokafka.cluster import ClusterMetadata
@@ -28,6 +29,8 @@ class LaneAssignor(AbstractPartitionAssignor):
         widths = {topic: cluster.partitions_for_topic(topic) or set() for topic in topics}
         lanes = sorted(set().union(*widths.values()))
         share, rest = divmod(len(lanes), len(members))
+        # So that each member can tell later whether its assignment is still that of these topics.
+        told = json.dumps({topic: len(numbers) for topic, numbers in widths.items()}).encode()
         assignment = {}
         start = 0
         for index, member in enumerate(sorted(members)):
@@ -38,7 +41,7 @@ class LaneAssignor(AbstractPartitionAssignor):
             read = members[member].subscription
             parts = [(topic, [p for p in own if p in widths[topic]]) for topic in sorted(read)]
             assignment[member] = ConsumerProtocolMemberAssignment(
-                cls.version, [(topic, numbers) for topic, numbers in parts if numbers], b""
+                cls.version, [(topic, numbers) for topic, numbers in parts if numbers], told
             )
         return assignment
 
@@ -49,3 +52,20 @@ class LaneAssignor(AbstractPartitionAssignor):
     @classmethod
     def on_assignment(cls, assignment: ConsumerProtocolMemberAssignment) -> None:
         """Do nothing: no state is kept between assignments."""
+
+
+class WatchedAssignor:
+    """The same for one consumer: keeps the widths of the topics when its lanes were assigned."""
+
+    name = LaneAssignor.name
+    assign = LaneAssignor.assign
+    metadata = LaneAssignor.metadata
+
+    def __init__(self) -> None:
+        # Partitions by topic; empty if the assignment came from a version that does not tell.
+        self.widths: dict[str, int] = {}
+
+    def on_assignment(self, assignment: ConsumerProtocolMemberAssignment) -> None:
+        """Keep the widths that came with an assignment."""
+        told = assignment.user_data
+        self.widths = {str(topic): int(n) for topic, n in json.loads(told or b"{}").items()}

@@ -2,6 +2,9 @@
 
 Kafka decides which member reads a lane; Postgres decides from which offset. The offsets that the
 group stores as committed are for lag tools only.
+
+A member with a name of its own (KIP-345) comes back to the lanes that it had. Kafka then assigns
+nothing anew, not even if topics have changed meanwhile: this module sees to that.
 """
 
 import asyncio
@@ -11,11 +14,20 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.client import ConnectionGroup
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalStateError,
+    KafkaError,
+    NoError,
+    OffsetOutOfRangeError,
+    UnknownMemberIdError,
+    for_code,
+)
+from aiokafka.protocol.group import LeaveGroupRequest
 
 from worker.errors import Halted, KafkaUnavailable
-from worker.kafka.aiokafka_patch import as_record, bytes_read
-from worker.kafka.assignor import LaneAssignor
+from worker.kafka.aiokafka_patch import as_record, bytes_read, gate_joins
+from worker.kafka.assignor import WatchedAssignor
 from worker.kafka.client import client_options
 from worker.observability.logs import logger
 from worker.records import Batch, Mark, Partition, Record
@@ -25,6 +37,10 @@ log = logger(__name__)
 
 # The longest time of stop(), in seconds: with the broker down it would not return at all.
 _STOP_TIMEOUT = 5.0
+# Of the request that removes another member, in seconds.
+_REMOVE_TIMEOUT = 1.5
+# Members learn by a heartbeat that the group wants them to join anew: all lanes wait for the last.
+_HEARTBEAT_MS = 500
 # Records that are passed on at once. The partitions of a lane are merged by time in chunks of this
 # size while there is a backlog, and a chunk is processed before it leaves the processor's caches.
 _CHUNK = 250
@@ -71,17 +87,26 @@ class Consumer:
         revoked: Callable[[], Awaitable[None]],
     ) -> None:
         self._topics = settings.input_topics
-        session_ms = int(settings.session_timeout.total_seconds() * 1000)
+        self._group = settings.group_id
+        self._named = settings.instance is not None
+        self._assignor = WatchedAssignor()
+        # Whether this process may join now; asked before each attempt.
+        self.may_join: Callable[[], Awaitable[bool]] | None = None
+        session = settings.session_timeout
+        if self._named:
+            session = max(session, settings.instance_absence)
+        session_ms = int(session.total_seconds() * 1000)
         self._consumer = AIOKafkaConsumer(
             **client_options(settings, "consumer"),
             group_id=settings.group_id,
-            partition_assignment_strategy=(LaneAssignor,),
+            group_instance_id=settings.instance,
+            partition_assignment_strategy=(self._assignor,),
             enable_auto_commit=False,
             # A lane seeks its stored position before it reads; a reset would skip or repeat some.
             auto_offset_reset="none",
             isolation_level="read_committed",
             session_timeout_ms=session_ms,
-            heartbeat_interval_ms=max(100, min(1_000, session_ms // 4)),
+            heartbeat_interval_ms=max(100, min(_HEARTBEAT_MS, session_ms // 4)),
             rebalance_timeout_ms=max(session_ms, 15_000),
             # Our own watchdog sees whether lanes make progress. To lose them to another worker does
             # not help while Postgres is away.
@@ -93,7 +118,9 @@ class Consumer:
             fetch_max_wait_ms=20,
         )
         self._max_bytes = settings.max_batch_bytes
-        self._listener = _Listener(self._consumer, assigned, revoked)
+        # The widths for which this member has asked the group to assign anew.
+        self._asked_after: dict[str, int] | None = None
+        self._listener = _Listener(self._consumer, assigned, revoked, self._watch_widths)
 
     @property
     def assignment(self) -> int:
@@ -108,6 +135,7 @@ class Consumer:
         """
         try:
             await self._consumer.start()
+            gate_joins(self._consumer._coordinator, self.may_join)
             self._consumer.subscribe(self._topics, listener=self._listener)
         except (KafkaError, OSError) as error:
             await self.stop()
@@ -124,15 +152,71 @@ class Consumer:
         coordinator = self._consumer._coordinator
         if coordinator is None:
             return  # not started
+        widths = self._assignor.widths
+        if self._named and widths and not widths.keys() >= {*self._topics}:
+            raise KafkaUnavailable("the lanes were assigned when this worker read other topics")
         try:
             coordinator.check_errors()
         except KafkaError as error:
             raise KafkaUnavailable(f"{type(error).__name__} in the membership") from None
 
-    async def stop(self) -> None:
-        """Leave the group, or give up after five seconds."""
+    async def stop(self, *, leave: bool = True) -> None:
+        """Leave the group and close the client, or give up after five seconds.
+
+        With ``leave`` false a member that has a name stays in the group, and may come back.
+        """
+        if leave and self._consumer._coordinator is not None:
+            self._consumer._coordinator._group_instance_id = None  # aiokafka would not leave
         with suppress(Exception):
             await asyncio.wait_for(self._consumer.stop(), _STOP_TIMEOUT)
+
+    @property
+    def member_id(self) -> str | None:
+        """The name that the group gave to this member; ``None`` before it joins."""
+        coordinator = self._consumer._coordinator
+        return (coordinator.member_id or None) if coordinator is not None else None
+
+    async def remove(self, member_id: str) -> None:
+        """Remove another member from the group, so that no rebalance waits for it.
+
+        A member that is none any more is no error. One that lives joins again at once.
+
+        Raises:
+            KafkaUnavailable: the group does not answer, or refuses.
+        """
+        coordinator = self._consumer._coordinator
+        if coordinator is None or coordinator.coordinator_id is None:
+            raise KafkaUnavailable("the coordinator of the group is not known")
+        # Not on the connection of the membership: while it waits in there for a rebalance, the
+        # broker reads no other request from it.
+        request = self._consumer._client.send(
+            coordinator.coordinator_id, LeaveGroupRequest(self._group, member_id)
+        )
+        try:
+            answer = await asyncio.wait_for(request, _REMOVE_TIMEOUT)
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise KafkaUnavailable(f"{type(error).__name__} on removing a member") from None
+        outcome = for_code(answer.error_code)
+        if outcome not in (NoError, UnknownMemberIdError):
+            raise KafkaUnavailable(f"{outcome.__name__} on removing a member")
+
+    def _watch_widths(self) -> None:
+        """Have the group assign anew if a topic has other widths than at the last assignment.
+
+        The leader of the group watches that. One that comes back under its name is still the
+        leader for the broker, but does not know it: so each member with a name watches.
+        """
+        coordinator: Any = self._consumer._coordinator
+        widths = self._assignor.widths
+        if not self._named or not widths or coordinator._group_subscription is not None:
+            return
+        coordinator._group_subscription = widths.keys() & self._topics
+        assigned_by = {topic: widths[topic] for topic in coordinator._group_subscription}
+        coordinator._metadata_snapshot = assigned_by
+        # Once: the leader may not have seen it yet, and then nothing changes.
+        if coordinator._get_metadata_snapshot() != assigned_by != self._asked_after:
+            self._asked_after = assigned_by
+            coordinator.request_rejoin()
 
     def seek(self, positions: Mapping[Partition, int]) -> None:
         """Seek stored positions and resume their partitions.
@@ -207,7 +291,8 @@ class Consumer:
             at = [await self._consumer.position(tp) for tp in partitions]
             raise Halted(f"a header name is not UTF-8, at or after offsets {at}") from None
         moved = {p: offset for p, offset in after.items() if offset > positions[p]}
-        return Batch(pulled.count, moved, pulled.last)
+        more = any(self._holds_more(tp, after[tp.topic, tp.partition]) for tp in partitions)
+        return Batch(pulled.count, moved, pulled.last, more)
 
     async def _merge(self, pulled: _Pull, limit: int, wait: float) -> None:
         partitions = [*pulled.reached]
@@ -244,12 +329,12 @@ class Consumer:
 
         Returns all partitions if at most one has a backlog.
         """
-        backlog = [
-            tp
-            for tp in reached
-            if await self._consumer.position(tp) < (self._consumer.last_stable_offset(tp) or 0)
-        ]
+        backlog = [tp for tp in reached if self._holds_more(tp, await self._consumer.position(tp))]
         return [*reached] if len(backlog) < 2 else [min(backlog, key=reached.__getitem__)]
+
+    def _holds_more(self, tp: TopicPartition, position: int) -> bool:
+        """Whether the log held records after a position when the client last fetched."""
+        return position < (self._consumer.last_stable_offset(tp) or 0)
 
     def source(self, partition: Partition) -> object:
         """Return what a partition is fetched from: its leader, and the client's connection to it.
@@ -306,10 +391,12 @@ class _Listener(ConsumerRebalanceListener):
         consumer: AIOKafkaConsumer,
         assigned: Callable[[Sequence[Partition]], None],
         revoked: Callable[[], Awaitable[None]],
+        watch: Callable[[], None],
     ) -> None:
         self._consumer = consumer
         self._assigned = assigned
         self._revoked = revoked
+        self._watch = watch
         self.assignment = 0
 
     async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
@@ -324,3 +411,4 @@ class _Listener(ConsumerRebalanceListener):
         self._consumer.pause(*assigned)
         self.assignment += 1
         self._assigned([(tp.topic, tp.partition) for tp in assigned])
+        self._watch()

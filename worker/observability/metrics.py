@@ -273,6 +273,14 @@ class Metrics:
     rebalances: Counter = row(
         Counter, "plazo_rebalances_total", "Rebalances of the consumer group seen."
     )
+    members_removed: Counter = row(
+        Counter,
+        "plazo_members_removed_total",
+        "Workers whose end was seen in Postgres, removed from the group before their time-out.",
+    )
+    name_taken: Gauge = row(
+        Gauge, "plazo_name_taken", "1 while another worker runs under the name of this one."
+    )
     restarts: Family[Counter, Part] = row(
         Counter, "plazo_restarts_total", "Parts of the worker restarted after a fault.", part=Part
     )

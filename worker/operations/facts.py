@@ -14,6 +14,7 @@ from worker.ingest.registry.schemas import RegistryNotInstalled, Schemas, Schema
 from worker.kafka.admin import KafkaAdmin, NotAnswered, Sample, Skew
 from worker.kafka.offsets import OffsetReader
 from worker.observability.metrics import Metrics
+from worker.operations.cells import other_cells
 from worker.operations.checks.lanes import last_sequence
 from worker.operations.checks.model import DatabaseFacts, KafkaFacts, NameFacts
 from worker.operations.checks.rights import may_read
@@ -175,6 +176,7 @@ async def _database_facts(settings: Settings, database: Database) -> DatabaseFac
             await _read_rows(database, facts)
             facts.names = await _names(settings, database)
             facts.terms = await _terms(settings, database)
+            facts.cells, facts.compared = await other_cells(database)
         except DatabaseFault as error:
             if error.sqlstate != _NOT_ALLOWED:
                 raise

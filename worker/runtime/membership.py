@@ -1,7 +1,7 @@
 """The worker's membership in the consumer group: one consumer, and a runner for each lane."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from itertools import groupby
 
@@ -30,6 +30,15 @@ class Membership:
         self.runners: dict[int, LaneRunner] = {}
         self.joined = False
         self.consumer: Consumer | None = None
+        # Set while this process may be a member under its name.
+        self.allowed = asyncio.Event()
+        self.allowed.set()
+        # Why it may not be one.
+        self.waits_for: str | None = None
+        # Whether it may join now: asked before each attempt, for a process may have been frozen.
+        self.may_join: Callable[[], Awaitable[bool]] | None = None
+        # Whether a clean stop keeps its place in the group, to come back to it.
+        self.comes_back = False
         self._services = services
         self._health = health
         self._leaving: list[LaneRunner] = []
@@ -40,6 +49,8 @@ class Membership:
         """Be a member until cancelled."""
         clock, backoff = self._services.clock, Backoff()
         while True:
+            await self.allowed.wait()
+            self.waits_for = None
             self._broken.clear()
             consumer = None
             started = clock.monotonic()
@@ -47,6 +58,7 @@ class Membership:
                 consumer = self.consumer = Consumer(
                     self._services.settings, self._assigned, self._revoked
                 )
+                consumer.may_join = self.may_join
                 await consumer.start()
                 await self._broken.wait()
             except KafkaUnavailable as error:
@@ -56,7 +68,8 @@ class Membership:
                 self.joined = False
                 await self._stop_lanes(_REVOKE)
                 if consumer is not None:
-                    await consumer.stop()
+                    # After a fault it begins anew as well: what the group keeps may be at fault.
+                    await consumer.stop(leave=not (self._closing and self.comes_back))
             if clock.monotonic() - started > 30:
                 backoff.reset()
             await clock.sleep(backoff.next())
@@ -97,6 +110,13 @@ class Membership:
             log.warning("consumer_restarts", reason=reason)
             self._services.metrics.restarts.labels(Part.CONSUMER).inc()
             self._broken.set()
+
+    def give_up(self, reason: str) -> None:
+        """Be no member until :attr:`allowed` is set: another process has this one's name."""
+        self.waits_for = reason
+        if self.allowed.is_set():
+            self.allowed.clear()
+            self.restart_consumer(reason)
 
     def _assigned(self, partitions: Sequence[Partition]) -> None:
         assert self.consumer is not None

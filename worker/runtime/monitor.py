@@ -249,7 +249,8 @@ class Monitor:
 
     def _readiness(self, runners: list[LaneRunner]) -> None:
         if not self._membership.joined:
-            self._health.set_not_ready(Readiness.WORKER, "not in the consumer group yet")
+            reason = self._membership.waits_for or "not in the consumer group yet"
+            self._health.set_not_ready(Readiness.WORKER, reason)
             return
         skew = self._services.clocks.skew
         limit = self._services.settings.max_clock_skew.total_seconds()

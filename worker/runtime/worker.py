@@ -24,6 +24,7 @@ from worker.records import Partition
 from worker.runtime.integrity import Integrity
 from worker.runtime.membership import Membership
 from worker.runtime.monitor import Monitor
+from worker.runtime.presence import Presence
 from worker.runtime.services import Services
 from worker.runtime.startup import Startup
 from worker.runtime.state import WorkerState
@@ -49,6 +50,7 @@ class Worker:
         self.services = Services.of(settings, clock or SystemClock(), owner)
         self.health = Health()
         self.membership = Membership(self.services, self.health)
+        self._presence = Presence(self.services, self.membership)
         self._monitor = Monitor(self.services, self.health, self.membership)
         self.http = HttpServer(
             settings.http_host,
@@ -121,12 +123,23 @@ class Worker:
     async def _main(self) -> None:
         startup = Startup(self.services, self.health)
         await startup.open_database()
-        await startup.await_topics()
+        # Before all else: the others wait for a worker that comes back under its name.
+        presence = asyncio.create_task(self._presence.run(), name="presence")
+        try:
+            await startup.await_topics()
+            await self._work(presence)
+        finally:
+            presence.cancel()
+            await asyncio.gather(presence, return_exceptions=True)
+            await self._presence.release()
+
+    async def _work(self, presence: "asyncio.Task[None]") -> None:
         integrity = Integrity(self.services.database, self.services.clock, self._lanes)
         background = [
             asyncio.create_task(self.services.prover.run(), name="prover"),
             asyncio.create_task(self.membership.watch_notices(), name="notices"),
             asyncio.create_task(self._monitor.run(), name="monitor"),
+            presence,
             asyncio.create_task(integrity.run(), name="integrity"),
             asyncio.create_task(self.membership.run(), name="membership"),
         ]

@@ -54,16 +54,36 @@ _LOOKING = {
 }
 
 
+# Seconds for a connection.
+_PATIENCE = 10.0
+
+
 class Database:
     """Connections to one database.
 
     With ``looking`` they read only, no statement lasts, and none stays open that nobody uses.
+    ``connections`` is their greatest number and ``timeout`` the most seconds for a statement or for
+    a connection, if not those of the settings.
     """
 
-    def __init__(self, settings: Settings, metrics: Metrics, *, looking: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: Metrics,
+        *,
+        looking: bool = False,
+        connections: int | None = None,
+        timeout: float | None = None,
+    ) -> None:
         self._settings = settings
+        self._connections = connections or settings.database_connections
+        self._timeout = timeout or settings.database_timeout.total_seconds()
+        self._patience = timeout or _PATIENCE
         self._metrics = metrics
         self._later = _LOOKING if looking else {}
+        # The cell alone: a table that it lacks must not be found in another one.
+        cell = settings.database_schema
+        self._session = {**_SESSION, **({"search_path": cell} if cell else {})}
         self._pool: Any = None
         self._hosts = Hosts(settings.database_url.get_secret_value())
         # The server that the newest connection reached.
@@ -78,17 +98,16 @@ class Database:
             SessionNotKept: what lies in between drops the settings of our sessions.
         """
         await self.close()  # the pool of an earlier attempt
-        timeout = self._settings.database_timeout.total_seconds()
         async with self._translated(), _settings_taken():
             self._pool = await asyncpg.create_pool(
                 self._settings.database_url.get_secret_value(),
                 connect=self._hosts.connect,
                 min_size=0 if self._later else 1,
                 max_inactive_connection_lifetime=30 if self._later else 300,
-                max_size=self._settings.database_connections,
-                timeout=10,
-                command_timeout=timeout,
-                server_settings=_SESSION,
+                max_size=self._connections,
+                timeout=self._patience,
+                command_timeout=self._timeout,
+                server_settings=self._session,
                 connection_class=_Connection,
                 init=self._prepare,
                 reset=_skip_reset,
@@ -176,9 +195,12 @@ class Database:
             await connection.execute(
                 sql("set_session"), list(self._later), list(self._later.values())
             )
-        wanted = {**_SESSION, **self._later}
+        wanted = {**self._session, **self._later}
         found = await connection.fetch(sql("session_settings"), list(wanted))
-        if lost := [row["name"] for row in found if row["setting"] != wanted[row["name"]]]:
+        # A search_path that is set for a role may have its names in quotes.
+        if lost := [
+            row["name"] for row in found if row["setting"].replace('"', "") != wanted[row["name"]]
+        ]:
             raise SessionNotKept(
                 f"the session settings {', '.join(lost)} did not reach Postgres, so a pooler drops "
                 "them: connect to Postgres itself, or let the pooler pool by session and set them "
@@ -210,7 +232,7 @@ class Database:
     def _acquire(self) -> Any:
         if self._pool is None:  # not open yet, or closed again
             raise DatabaseUnavailable("NotConnected", "08003")
-        return self._pool.acquire(timeout=10)
+        return self._pool.acquire(timeout=self._patience)
 
     def observe(self) -> None:
         """Set the gauges of the pool."""
@@ -237,8 +259,10 @@ class Database:
     async def _check_schema(self) -> None:
         found = await self.schema()
         if not serves(found):
+            cell = self._settings.database_schema
             raise SchemaNotCurrent(
-                f"the database's schema is {found}, this worker needs {HEAD}: run `plazo migrate`"
+                f"the database's schema{f' {cell}' if cell else ''} is {found}, this worker needs "
+                f"{HEAD}: run `plazo migrate`"
             )
 
     @asynccontextmanager

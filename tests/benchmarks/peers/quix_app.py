@@ -33,7 +33,7 @@ class PostgresSink(BatchingSink):
 
     def write(self, batch: SinkBatch) -> None:
         """Write what came since the last checkpoint."""
-        rows = [_row(item.value) for item in batch]
+        rows = [row(item.value) for item in batch]
         with self._connection.transaction(), self._connection.cursor() as cursor:
             with cursor.copy(
                 "COPY bench_events (order_id, status, occurred_at, body) FROM STDIN"
@@ -43,7 +43,8 @@ class PostgresSink(BatchingSink):
             cursor.executemany(UPSERT, [row[:4] for row in rows])
 
 
-def _row(value: dict[str, Any]) -> tuple[Any, ...]:
+def row(value: dict[str, Any]) -> tuple[Any, ...]:
+    """Order, seller, status, time, and the body of an event."""
     status = value.get("status", "order-created")
     at = value.get("occurred_at") or value["entered_at"]
     return value["order_id"], value.get("seller_id"), status, at, json.dumps(value)

@@ -87,6 +87,19 @@ class NameFacts:
     ids_alike: Sequence[str] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class OtherCell:
+    """What a live cell in another schema of the database shares with ours, which is live too."""
+
+    name: str
+    # Its version; one that is older than ours is not compared.
+    schema: str
+    # Orders of the sample that are told there, too.
+    orders: Sequence[str] = ()
+    # Topics that it has read, of those that we read.
+    topics: Sequence[str] = ()
+
+
 @dataclass(slots=True)
 class DatabaseFacts:
     """Facts from Postgres; rows only if the schema fits."""
@@ -131,6 +144,9 @@ class DatabaseFacts:
     # Since when the brake holds everything.
     brake_tripped_at: datetime | None = None
     names: NameFacts = field(default_factory=NameFacts)
+    # The other live cells in this database, and how many of our orders were looked up in them.
+    cells: Sequence[OtherCell] = ()
+    compared: int = 0
 
     # Our role may not read the rows.
     hidden: bool = False

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from worker.operations.checks.brake import brake_check
+from worker.operations.checks.cells import cell_checks
 from worker.operations.checks.clocks import clock_checks
 from worker.operations.checks.database import content_checks, schema_checks
 from worker.operations.checks.lanes import lane_checks, worker_checks
@@ -46,3 +47,4 @@ def checks(
         yield from lane_checks(settings, kafka, database)
         yield from content_checks(database)
         yield from name_checks(database)
+        yield from cell_checks(database)

@@ -1,2 +1,2 @@
 INSERT INTO brake_counts (counted_at, lane, seller_id, lapsed, cancels)
-SELECT clock_timestamp(), $1::int, * FROM unnest($2::text[], $3::int[], $4::int[])
+SELECT statement_timestamp(), $1::int, * FROM unnest($2::text[], $3::int[], $4::int[])

@@ -1,4 +1,5 @@
-UPDATE brake SET released_until = CASE WHEN $1 = 'release' THEN clock_timestamp() + $2::interval END,
-    escalate_until = CASE WHEN $1 = 'escalate' THEN clock_timestamp() + $2::interval END,
+UPDATE brake
+SET released_until = statement_timestamp() + CASE WHEN $1 = 'release' THEN $2::interval END,
+    escalate_until = statement_timestamp() + CASE WHEN $1 = 'escalate' THEN $2::interval END,
     tripped_at = CASE WHEN $1 <> 'reset' THEN tripped_at END,
-    set_by = $3, set_at = clock_timestamp()
+    set_by = $3, set_at = statement_timestamp()

@@ -5,10 +5,11 @@
 WITH letters AS (
     INSERT INTO dead_letters (lane, topic, partition, "offset", timestamp, received_at, error,
         message, key, value, header_names, header_values, astray)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
+    SELECT $1::int, $2::text, $3::int, $4::bigint, $5::timestamptz, $6::timestamptz, $7::text,
+        $8::text, $9::bytea, $10::bytea, $11::bytea[], $12::bytea[],
         CASE WHEN $14::boolean AND NOT EXISTS (
             SELECT FROM orders WHERE order_id = ANY ($13::text[]) AND lane IS NOT NULL
-        ) THEN true END)
+        ) THEN true END
     ON CONFLICT (topic, partition, "offset", timestamp) DO UPDATE
     SET settled = NULL, settled_by = NULL, settled_at = NULL, astray = EXCLUDED.astray
     RETURNING id

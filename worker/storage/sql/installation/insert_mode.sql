@@ -1,2 +1,2 @@
 -- The first start of a worker: the installation begins.
-INSERT INTO installation (mode, adopted_at) VALUES ($1, clock_timestamp()) ON CONFLICT DO NOTHING
+INSERT INTO installation (mode, adopted_at) VALUES ($1, statement_timestamp()) ON CONFLICT DO NOTHING

@@ -1,0 +1,1 @@
+"""Faults planted in the worker: the simulation must catch each of them."""

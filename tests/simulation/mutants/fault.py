@@ -1,0 +1,35 @@
+"""The form of a planted fault, and the files that most are planted in."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PlantedFault:
+    """A fault, and the promise that it breaks.
+
+    The simulation must catch it ``within`` so many seeds. 0 is for a fault that a second line of
+    defence holds: it must survive ``SURVIVES`` seeds.
+
+    ``seed`` is one that catches it; where a second line holds, one at which the fault would show
+    without that line. ``None`` where none is known.
+
+    ``edits``: file, old text, new text.
+    """
+
+    name: str
+    breaks: str
+    within: int
+    seed: int | None
+    edits: tuple[tuple[str, str, str], ...]
+
+
+SURVIVES = 300
+INTAKE, READER = "worker/ingest/apply.py", "worker/ingest/reader.py"
+SWEEP, LAPSE = "worker/decide/sweep.py", "worker/decide/lapse.py"
+JUDGE = "worker/decide/judge.py"
+LANE = "worker/lanes/lane.py"
+RELAY, FRESHNESS = "worker/outbox/relay.py", "worker/freshness/prover.py"
+DECIDE, STATEMENTS = "worker/domain/decide.py", "tests/simulation/statements.py"
+ENTRY = "worker/ingest/entry.py"
+CYCLE, ROWS = "worker/domain/cycle.py", "worker/ingest/rows.py"
+DEADLINES = "worker/decide/deadlines.py"

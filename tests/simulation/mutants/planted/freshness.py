@@ -1,0 +1,96 @@
+"""Faults in the proof of freshness."""
+
+from tests.simulation.mutants.fault import FRESHNESS, PlantedFault
+
+_PROBE_BY_OURS = (FRESHNESS, "at = min(ours, theirs)", "at = ours")
+
+PLANTED = (
+    PlantedFault(
+        "proof replaced by a time-out",
+        "no false cancel",
+        200,
+        45,
+        (
+            (
+                FRESHNESS,
+                "while queue and _reached(queue[0].ends, positions):",
+                "while queue and self._clock.monotonic() - queue[0].started > 1.0:",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "proof without the other lanes",
+        "no false cancel",
+        600,
+        11,
+        (
+            (
+                FRESHNESS,
+                "if key is None or p[1] == key}",
+                "if p[1] in self._waiting}",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "the worker's clock alone",
+        "no verdict before due + grace",
+        100,
+        8,
+        (_PROBE_BY_OURS, (FRESHNESS, "self._clocks.earliest(), self", "self._clock.now(), self")),
+    ),
+    PlantedFault(
+        "the worker's clock alone at the probe",
+        "held by the clocks at the use of the proof",
+        0,
+        8,
+        (_PROBE_BY_OURS,),
+    ),
+    PlantedFault(
+        "positions of other workers looked at every 20 s only",
+        "a guard holds verdicts no longer than what it names",
+        300,
+        93,
+        ((FRESHNESS, "_POLL = 0.05", "_POLL = 20.0"),),
+    ),
+    PlantedFault(
+        "a proof whose time lay ahead counts once that time has come",
+        "no false cancel",
+        2000,
+        779,
+        (
+            (
+                "worker/freshness/evidence.py",
+                "return min(self.at, now - timedelta(seconds=monotonic - self.probed))",
+                "return min(self.at, now)",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "a partition that is added needs no proof",
+        "no false cancel",
+        2000,
+        1356,
+        (
+            (
+                FRESHNESS,
+                "    return all(positions.get(partition, -1) >= end for",
+                "    return all(positions.get(partition, end) >= end for",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "a record that compaction removed is taken for another log",
+        "no lane halts without a reason",
+        2000,
+        148,
+        (
+            (
+                "worker/freshness/same_log.py",
+                "    for partition, timestamp in found.items():\n"
+                "        if timestamp != marks[partition].timestamp:\n",
+                "    for partition in marks:\n"
+                "        if found.get(partition) != marks[partition].timestamp:\n",
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,66 @@
+"""Faults in a model alone: of a statement, or of a client of Kafka."""
+
+from tests.simulation.mutants.fault import STATEMENTS, PlantedFault
+
+PLANTED = (
+    PlantedFault(
+        "last stable offset instead of high watermark",
+        "no false cancel",
+        600,
+        56,
+        (
+            (
+                "tests/simulation/kafka.py",
+                "return log.end\n\n    async",
+                "return log.stable_end\n\n    async",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "a repeated order enters again",
+        "each verdict once",
+        600,
+        18,
+        (
+            (
+                STATEMENTS,
+                'row["lane"] is None\n            or (row["lane"] == lane',
+                'True\n            or (row["lane"] == lane',
+            ),
+            (
+                STATEMENTS,
+                'grace=None, held=False)\n        tx.put("orders", row["order_id"], row)\n        entered',
+                'grace=None, held=False, finding=None)\n        tx.put("orders", row["order_id"], row)\n        entered',
+            ),
+        ),
+    ),
+    PlantedFault(
+        "an order that waits not looked at for later acts",
+        "a clock starts by what comes after its order",
+        300,
+        1,
+        (
+            (
+                STATEMENTS,
+                'row["finding"] is not None or row["due"] is None or row["started_at"] is not None',
+                'row["finding"] is not None or row["started_at"] is not None',
+            ),
+        ),
+    ),
+    PlantedFault(
+        "notices taken that came meanwhile",
+        "an act in a foreign lane takes effect",
+        1000,
+        49,
+        (
+            (
+                STATEMENTS,
+                '    return (yield from _delete(tx, "notices", ids))',
+                '    lanes = {tx.get("notices", one)["lane"] for one in ids}\n'
+                '    newest = tx.database.tables["notices"].values()\n'
+                '    ids = [row["id"] for row in newest if row["lane"] in lanes]\n'
+                '    for one in ids:\n        tx.put("notices", one, None)\n    return len(ids)\n    yield',
+            ),
+        ),
+    ),
+)
