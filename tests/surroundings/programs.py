@@ -1,6 +1,6 @@
 """The programs that stand beside the worker: of Debian's packages, of Maven, or built by Go.
 
-`python -m tests.surroundings.programs` fetches and builds into ``.cache`` what no package has.
+What no package has is fetched or built into ``.cache`` by the first test that needs it.
 """
 
 import os
@@ -68,6 +68,3 @@ def consumer_groups() -> list[str]:
     main = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
     return ["java", "-XX:TieredStopAtLevel=1", "-cp", path, main]
 
-
-if __name__ == "__main__":
-    print(f"{collector()}\n{' '.join(consumer_groups())}")

@@ -34,7 +34,8 @@ async def test_the_lag_of_the_group(
         found: Counter[str] = Counter()
         for line in done.stdout.splitlines():
             words = line.split()
-            if words[:1] == [group]:  # GROUP TOPIC PARTITION CURRENT-OFFSET LOG-END-OFFSET LAG
+            # GROUP TOPIC PARTITION CURRENT-OFFSET LOG-END-OFFSET LAG; a dash for what is not told.
+            if words[:1] == [group]:
                 assert words[5].isdigit(), line
                 found[words[1]] += int(words[5])
         return found
