@@ -21,7 +21,7 @@ HAVE_KAFKA := $(if $(filter embedded,$(PLAZO_TEST_KAFKA)),,$(and $(shell command
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test simulate simulate-mutants specification chaos fuzz bench endurance kafka registry image image-test helm manifests cluster release lint audit format generate docs sbom lock clean
+.PHONY: help setup run test simulate simulate-mutants specification chaos surroundings fuzz bench endurance kafka registry image image-test helm manifests cluster release lint audit format generate docs sbom lock clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,10 @@ specification: $(TEST) ## Walk the specification of fence, proof and relay at ra
 
 chaos: $(TEST) kafka ## Break real parts in every way we know, about twenty minutes (ARGS="-k commit")
 	$(VENV)/bin/python -m pytest -rP --show-capture=stdout tests/chaos $(ARGS)
+
+# -rs: which programs are not here.
+surroundings: $(TEST) $(if $(HAVE_KAFKA),kafka) ## Run beside Prometheus, Alertmanager, an OpenTelemetry Collector, kcat and Kafka's tools (needs Debian's packages and Go)
+	$(VENV)/bin/python -m pytest -rs tests/surroundings $(ARGS)
 
 fuzz: $(FUZZ) ## Fuzz the decoder, guided by coverage, for five minutes (ARGS="-max_total_time=3600 DIRECTORY")
 	$(FUZZ_VENV)/bin/python -m tests.fuzz $(ARGS)

@@ -180,7 +180,8 @@ class Settings(BaseSettings):
         True, description="Idempotent producer. Off only for brokers without producer ids."
     )
     database_url: Annotated[SecretStr, AfterValidator(checked_url)] = Field(
-        SecretStr("postgresql://postgres@127.0.0.1:5432/plazo"), description="Postgres, as a URL."
+        SecretStr("postgresql://postgres@127.0.0.1:5432/plazo"),
+        description="Postgres, as a URL. Of several hosts the primary serves.",
     )
     database_schema: Annotated[str, AfterValidator(_schema)] | None = Field(
         None,

@@ -4,15 +4,13 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
-from typing import Any
 
 import asyncpg
 import pytest
-from aiohttp import web
 from aiokafka import AIOKafkaProducer
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.support.market import Market
+from tests.support.otlp import SpanTaker
 from tests.support.parts import Kafka
 from tests.support.processes import WorkerProcess
 from tests.support.topics import Topics
@@ -23,33 +21,12 @@ CANCEL = "auto-cancel stock-not-validated"
 NewWorker = Callable[..., WorkerProcess]
 
 
-class Collector:
-    """Takes spans by OTLP over HTTP."""
-
-    def __init__(self) -> None:
-        self.spans: list[Any] = []
-        self.url = ""
-
-    async def take(self, request: web.Request) -> web.Response:
-        told = ExportTraceServiceRequest.FromString(await request.read())
-        for resource in told.resource_spans:
-            for scope in resource.scope_spans:
-                self.spans += scope.spans
-        return web.Response(body=b"", content_type="application/x-protobuf")
-
-
 @pytest.fixture
-async def collector(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Collector]:
-    collector = Collector()
-    app = web.Application()
-    app.router.add_post("/v1/traces", collector.take)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{runner.addresses[0][1]}")
-    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
-    yield collector
-    await runner.cleanup()
+async def collector(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SpanTaker]:
+    async with SpanTaker() as taker:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", taker.url)
+        monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
+        yield taker
 
 
 async def publish(kafka: Kafka, market: Market, order: str, **headers: str) -> None:
@@ -64,7 +41,7 @@ async def publish(kafka: Kafka, market: Market, order: str, **headers: str) -> N
 
 
 async def test_a_verdict_belongs_to_the_trace_of_its_order_even_by_another_worker(
-    new_worker: NewWorker, kafka: Kafka, topics: Topics, market: Market, collector: Collector,
+    new_worker: NewWorker, kafka: Kafka, topics: Topics, market: Market, collector: SpanTaker,
     database: str,
 ) -> None:  # fmt: skip
     settings = {"traces": "true", "stock_window": "PT4S", "grace": "PT0S"}
@@ -114,7 +91,7 @@ def instant(text: str) -> float:
 
 
 async def test_off_it_stores_and_tells_nothing(
-    new_worker: NewWorker, kafka: Kafka, topics: Topics, market: Market, collector: Collector,
+    new_worker: NewWorker, kafka: Kafka, topics: Topics, market: Market, collector: SpanTaker,
     database: str,
 ) -> None:  # fmt: skip
     await new_worker(topics, stock_window="PT1S", grace="PT0S").start().wait_ready()

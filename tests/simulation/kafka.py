@@ -422,9 +422,11 @@ class SimConsumer:
         """The leader. That a topic was made again does not show in it."""
         return self._broker.logs[partition].leader_epoch
 
-    async def commit(self, positions: Mapping[Partition, int]) -> None:
+    async def commit(self, positions: Mapping[Partition, int]) -> bool:
         with suppress(NotAssigned, KafkaUnavailable):
             await self.confirm(positions)
+            return True
+        return False
 
     async def confirm(self, positions: Mapping[Partition, int]) -> None:
         await self.world.travel()

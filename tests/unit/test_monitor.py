@@ -33,7 +33,7 @@ async def test_a_lane_that_waits_for_a_schema_is_not_taken_for_a_stuck_client(
         offsets=SimpleNamespace(ends=ends),
         schemas=None if waiting is None else SimpleNamespace(waiting=waiting),
     )  # fmt: skip
-    membership: Any = SimpleNamespace()
+    membership: Any = SimpleNamespace(consumer=None)
     monitor = Monitor(services, Health(), membership)
     seen: list[Mapping[Partition, int]] = []
 
@@ -70,3 +70,29 @@ async def test_each_look_is_at_the_membership_too() -> None:
     with pytest.raises(asyncio.CancelledError):
         await monitor._observe()
     assert checked == [True]
+
+
+async def test_the_group_is_told_of_each_position_until_it_takes_it() -> None:
+    taken, commits = [False, True, True], []
+
+    async def commit(positions: Mapping[Partition, int]) -> bool:
+        commits.append(dict(positions))
+        return taken.pop(0)
+
+    services: Any = SimpleNamespace(
+        metrics=Metrics(Settings(_env_file=None)), clock=SystemClock(), offsets=Mock(), schemas=None
+    )
+    services.offsets.ends = AsyncMock(return_value=dict.fromkeys(BEHIND, 9))
+    membership: Any = SimpleNamespace(consumer=SimpleNamespace(commit=commit))
+    monitor = Monitor(services, Health(), membership)
+    monitor._watchdog = Mock(look=AsyncMock())
+    positions = {("acts", 0): 5}
+    runners: Any = [
+        SimpleNamespace(lane=SimpleNamespace(positions=positions, marks={}), last_timestamp={})
+    ]
+    for _ in range(3):  # refused, taken, and nothing new
+        await monitor._kafka(runners)
+    positions["acts", 0] = 6
+    await monitor._kafka(runners)
+    await monitor._kafka([])  # no lane
+    assert [one["acts", 0] for one in commits] == [5, 5, 6]

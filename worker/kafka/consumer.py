@@ -346,11 +346,16 @@ class Consumer:
         leader = client.cluster.leader_for_partition(TopicPartition(*partition))
         return leader, client._conns.get((leader, ConnectionGroup.DEFAULT))
 
-    async def commit(self, positions: Mapping[Partition, int]) -> None:
-        """Commit positions to the group, for lag tools; the worker never reads them."""
+    async def commit(self, positions: Mapping[Partition, int]) -> bool:
+        """Commit positions to the group, for lag tools; the worker never reads them.
+
+        Returns whether the group took them.
+        """
         offsets = {TopicPartition(*p): offset for p, offset in positions.items()}
         with suppress(KafkaError, IllegalStateError, TimeoutError):
             await asyncio.wait_for(self._consumer.commit(offsets), 5)
+            return True
+        return False
 
     async def confirm(self, positions: Mapping[Partition, int]) -> None:
         """Confirm the membership by a commit, which the group refuses to a former member.

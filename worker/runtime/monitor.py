@@ -49,6 +49,8 @@ class Monitor:
         # The ends of the logs at the last observation; None while Kafka does not answer.
         self.log_ends: dict[Partition, int] | None = None
         self._waits: dict[Partition, tuple[int, float]] = {}
+        # What the group knows of our positions.
+        self._committed: Mapping[Partition, int] = {}
         # When they were counted, and for which lanes.
         self._counted: tuple[float, list[int]] | None = None
         for part in Readiness:
@@ -226,9 +228,18 @@ class Monitor:
         }
         waiting = {partition: position for partition, (position, lag) in lags.items() if lag}
         self._lag(runners, lags, waiting)
+        await self._commit({partition: position for partition, (position, _) in lags.items()})
         # A lane that waits for a schema has fetched its records.
         held = self._services.schemas.waiting if self._services.schemas else ()
         await self._watchdog.look({p: at for p, at in waiting.items() if p[1] not in held})
+
+    async def _commit(self, positions: Mapping[Partition, int]) -> None:
+        """Show the group where its lanes are: tools for lag know nothing else."""
+        consumer = self._membership.consumer
+        if consumer is None or not positions or positions == self._committed:
+            return
+        if await consumer.commit(positions):
+            self._committed = positions
 
     def _lag(
         self,
