@@ -1,6 +1,7 @@
 """Cells: several installations in the schemas of one database. None knows of the others."""
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -72,7 +73,9 @@ async def test_two_cells_decide_for_themselves(
         for name in ("cell_a", "user")  # a word of SQL's own, too
     ]
     for cell in (a, b):
-        await cell.worker.start().wait_ready()
+        cell.worker.start()
+    for cell in (a, b):
+        await cell.worker.wait_ready()
     await a.market.publish(a.market.order("both"), a.market.order("a-1"))
     await b.market.publish(b.market.order("both"), b.market.order("b-1"))
     told = [
@@ -80,6 +83,15 @@ async def test_two_cells_decide_for_themselves(
         *await b.market.told(f"both {SILENT}", f"b-1 {SILENT}"),
     ]
     assert {one.value["policy"] for one in told} == {"quick"}
+
+    check = new_worker(a.market.topics, arguments=("check", "--json"), database_schema="cell_a")
+    assert await check.start().wait() == 1
+    faults = {
+        one["name"]: one["finding"]
+        for one in json.loads(check.stdout_file.read_text())["checks"]
+        if one["status"] == "fault"
+    }
+    assert faults == {"cell user": "1 order of the 2 looked at is told to it, too: both"}
 
     # Cell a is away, and even its tables are locked: the other goes on.
     assert await a.worker.sigterm() == 0
