@@ -104,5 +104,7 @@ async def test_the_first_host_freezes_and_wakes(stage: Stage, patroni: Patroni) 
             print(f"ready {time.monotonic() - began:.1f} s after the promotion")
         finally:
             first.wake()
-    stage.judge(world, reader)
+    assert not reader.repeats
+    # Dead letters whose mark the frozen server did not take are published again.
+    stage.judge(world, reader, repeats_allowed=True)
     await patroni.whole()

@@ -25,8 +25,9 @@ _PACKAGES = {"patroni": "patroni", "etcd": "etcd-server"}
 # For pytest.mark.skipif, with the reason.
 MISSING = [_PACKAGES[name] for name, found in _PROGRAMS.items() if found is None]
 
-# Seconds after which a primary that renews nothing has lost its lock.
-TTL = 5
+# Seconds after which a primary that renews nothing has lost its lock. With 5 a busy machine made
+# Patroni fail over by itself.
+TTL = 10
 _LOCAL = "127.0.0.1"
 
 
@@ -131,8 +132,8 @@ class Node:
             "bootstrap": {
                 "dcs": {
                     "ttl": TTL,
-                    "loop_wait": 1,
-                    "retry_timeout": 2,
+                    "loop_wait": 2,
+                    "retry_timeout": 4,
                     # As docs/how-to/back-up.md asks for.
                     "synchronous_mode": True,
                     "postgresql": {
