@@ -3,8 +3,8 @@
 ``--short`` leaves out the peers and the slow parts, and fails when the CPU time of an event has
 grown by half beside that of the bare loop, compared with ``latest.json``.
 
-``--only`` and ``--skip`` take names of parts (ingestion, promptness, deadlines, growth) and of
-entrants (plazo_1, kafka_streams_eos, river_lapse, …). A part that ran whole and in its usual size
+``--only`` and ``--skip`` take names of parts (ingestion, promptness, deadlines, extremes, growth) and
+of entrants (plazo_1, kafka_streams_eos, river_lapse, …). A part that ran whole and in its usual size
 replaces its figures in ``latest.json``, and tables and plots are written again; what else ran is
 printed only. An entrant that failed is named in the end, and the exit status is 1.
 """
@@ -19,7 +19,7 @@ from dataclasses import asdict
 from statistics import median
 from typing import Any, TypeVar
 
-from . import growth, promptness, report
+from . import extremes, growth, promptness, report
 from .deadlines import LAPSERS, at_once, steady
 from .entrants import ENTRANTS, Backlog
 from .histogram import histogram, percentile
@@ -236,6 +236,10 @@ async def _deadlines(run: Run, _: Found) -> Found:
     return found
 
 
+async def _extremes(run: Run, _: Found) -> Found:
+    return {"extremes": await extremes.all_of_them(run.here)}
+
+
 async def _growth(run: Run, _: Found) -> Found:
     topics = await run.here.loaded_topics(GROWTH_EVENTS)
     costs = await growth.costs(run.here, topics, OPEN_ORDERS, GROWTH_EVENTS, run.rounds)
@@ -247,6 +251,7 @@ PARTS: dict[str, tuple[Iterable[str], Callable[[Run, Found], Awaitable[Found]]]]
     "ingestion": (ENTRANTS, _ingestion),
     "promptness": (["promptness"], _promptness),
     "deadlines": (LAPSERS, _deadlines),
+    "extremes": (["extremes"], _extremes),
     "growth": (["growth"], _growth),
 }
 
