@@ -3,10 +3,10 @@
 ``--short`` leaves out the peers and the slow parts, and fails when the CPU time of an event has
 grown by half beside that of the bare loop, compared with ``latest.json``.
 
-``--only`` and ``--skip`` take names of parts (ingestion, promptness, deadlines, extremes, growth) and
-of entrants (plazo_1, kafka_streams_eos, river_lapse, …). A part that ran whole and in its usual size
-replaces its figures in ``latest.json``, and tables and plots are written again; what else ran is
-printed only. An entrant that failed is named in the end, and the exit status is 1.
+``--only`` and ``--skip`` take names of parts (ingestion, promptness, deadlines, extremes, growth)
+and of entrants (plazo_1, kafka_streams_eos, river_lapse, …). A part that ran whole and in its usual
+size replaces its figures in ``latest.json``, and tables and plots are written again; what else ran
+is printed only. An entrant that failed is named in the end, and the exit status is 1.
 """
 
 import argparse
