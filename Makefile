@@ -54,7 +54,7 @@ surroundings: $(TEST) $(if $(HAVE_KAFKA),kafka) ## Run beside Prometheus, Alertm
 fuzz: $(FUZZ) ## Fuzz the decoder, guided by coverage, for five minutes (ARGS="-max_total_time=3600 DIRECTORY")
 	$(FUZZ_VENV)/bin/python -m tests.fuzz $(ARGS)
 
-bench: $(if $(filter --short,$(ARGS)),$(TEST),$(BENCH)) kafka ## Measure beside limits and peers, half an hour (ARGS=--short)
+bench: $(if $(filter --short,$(ARGS)),$(TEST),$(BENCH)) kafka ## Measure beside limits and peers, forty minutes (ARGS=--short, "--skip growth", --help)
 	$(if $(filter --short,$(ARGS)),$(VENV),$(BENCH_VENV))/bin/python -m tests.benchmarks $(ARGS)
 
 endurance: $(TEST) kafka ## Run half an hour at a steady rate and look for leaks (ARGS="--minutes 5")

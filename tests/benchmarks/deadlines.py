@@ -302,16 +302,13 @@ def _in_python(module: str) -> Callable[[Site, Load], AbstractAsyncContextManage
 
 LAPSERS = {
     "plazo_lapse": Lapser(
-        "**Plazo**, one worker, every promise on", _plazo, 100_000, 30, exact=True
+        "**Plazo**, one worker, every promise on", _plazo, 100_000, 25, exact=True
     ),
     "kafka_streams_eos_lapse": Lapser(
-        "Kafka Streams, exactly-once v2", lambda s, load: _streams(s, load, "eos"), 100_000, 30
+        "Kafka Streams, exactly-once v2", lambda s, load: _streams(s, load, "eos"), 100_000, 25
     ),
-    "kafka_streams_alo_lapse": Lapser(
-        "Kafka Streams, at least once", lambda s, load: _streams(s, load, "alo"), 100_000, 30
-    ),
-    "river_lapse": Lapser("River", lambda s, load: _timers(s, load, builds.river()), 100_000, 30),
+    "river_lapse": Lapser("River", lambda s, load: _timers(s, load, builds.river()), 100_000, 25),
     # These two would take minutes for as many.
-    "procrastinate_lapse": Lapser("procrastinate", _in_python("procrastinate_app"), 20_000, 30),
-    "dbos_lapse": Lapser("DBOS", _in_python("dbos_app"), 5_000, 60),
+    "procrastinate_lapse": Lapser("procrastinate", _in_python("procrastinate_app"), 10_000, 25),
+    "dbos_lapse": Lapser("DBOS", _in_python("dbos_app"), 3_000, 45),
 }

@@ -11,7 +11,6 @@ from .ingestion import Ingestion
 from .peers import builds
 from .site import Site
 
-COMPILING = 2  # so much more time where Java compiles meanwhile
 SHARE = 0.3  # of a core, for each worker that is held to one
 
 
@@ -47,7 +46,7 @@ def _peer(module: str, *arguments: str) -> Measure:
 
 def _streams(guarantee: str) -> Measure:
     return lambda b: ingestion.streams(
-        b.site, b.topics, b.events, COMPILING * b.seconds, [*builds.streams(), guarantee]
+        b.site, b.topics, b.events, b.seconds, [*builds.streams(), guarantee]
     )
 
 

@@ -152,6 +152,23 @@ def promptness(found: Found) -> list[str]:
     return _table(["how soon", "measured"], rows)
 
 
+def extremes(found: Found) -> list[str]:
+    """Large records and many lanes."""
+    if not (one := found.get("extremes")):
+        return []
+    large, narrow = (
+        f"{one[name]:.1f} MB/s"
+        for name in ("large_records_mb_per_s", "large_records_of_one_partition_mb_per_s")
+    )
+    rows = [
+        ["orders of 100 KB with 500 lines, twelve partitions", large],
+        ["the same in one partition", narrow],
+        ["from the start of a worker's process until it is ready with 200 lanes",
+         f"{one['start_200_lanes_s']:.1f} s"],
+    ]  # fmt: skip
+    return _table(["what few have", "measured"], rows)
+
+
 def earlier(found: Found) -> list[str]:
     """The same on the day before that was measured."""
     days = found.get("earlier", {})
@@ -264,6 +281,7 @@ BLOCKS: dict[str, Callable[[Found], list[str]]] = {
     "promptness": promptness,
     "deadlines": deadlines,
     "steadily": steadily,
+    "extremes": extremes,
     "growth": growth,
     "earlier": earlier,
 }

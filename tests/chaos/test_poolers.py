@@ -9,6 +9,7 @@ from tests.end_to_end.world import World
 from tests.support.pgbouncer import MISSING, PgBouncer
 from tests.support.waiting import eventually
 from worker.storage.database import _SESSION
+from worker.storage.migrate import migrate
 
 from .stage import GRACE, JUDGED, WINDOW, Stage
 
@@ -71,3 +72,19 @@ async def test_pooling_by_transaction_is_named(stage: Stage) -> None:
         worker = stage.worker(topics, database_url=url)
         await eventually(lambda: "pools by transaction" in worker.output, 60, "its name")
         worker.kill_if_alive()
+
+
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+async def test_a_session_in_the_schema_of_another_cell_is_named(stage: Stage, mode: str) -> None:
+    """The role has all other settings, and the schema of its own cell."""
+    topics = await stage.make_topics(created=1, status=1)
+    await _set_for_role(stage)
+    name = urlsplit(stage.database).path[1:]
+    for cell in ("cell_a", "cell_b"):
+        await migrate(stage.database, cell=cell)
+    await stage.execute(f"ALTER ROLE postgres IN DATABASE {name} SET search_path = cell_a")
+    async with PgBouncer(_target(stage), mode) as pooler:
+        url = stage.database.replace(f":{_target(stage)}/", f":{pooler.port}/")
+        other = stage.worker(topics, database_url=url, database_schema="cell_b")
+        assert await other.wait(30) == 2
+        assert "the session settings search_path did not reach Postgres" in other.output

@@ -1,21 +1,25 @@
 """Cells: several installations in the schemas of one database. None knows of the others."""
 
 import asyncio
+import json
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 from pydantic import SecretStr
 
 from tests.conftest import MakeTopics
+from tests.integration.test_restore import _wheel_programs
 from tests.support.market import Market, now
 from tests.support.parts import Kafka
 from tests.support.processes import WorkerProcess
 from worker.errors import PlazoError, SchemaNotCurrent, SessionNotKept
-from worker.kafka.admin import Skew
+from worker.kafka.admin import Skew, partition_by_murmur2
 from worker.observability.metrics import Metrics
 from worker.operations.cells import other_cells
 from worker.operations.checks.cells import cell_checks
@@ -25,6 +29,7 @@ from worker.storage.database import Database
 from worker.storage.migrate import migrate
 from worker.storage.migrations import HEAD
 
+PAGE = Path(__file__).parents[2] / "docs/how-to/scale.md"
 SILENT = "auto-cancel stock-not-validated"
 POLICIES = """
 version: 1
@@ -68,7 +73,9 @@ async def test_two_cells_decide_for_themselves(
         for name in ("cell_a", "user")  # a word of SQL's own, too
     ]
     for cell in (a, b):
-        await cell.worker.start().wait_ready()
+        cell.worker.start()
+    for cell in (a, b):
+        await cell.worker.wait_ready()
     await a.market.publish(a.market.order("both"), a.market.order("a-1"))
     await b.market.publish(b.market.order("both"), b.market.order("b-1"))
     told = [
@@ -76,6 +83,15 @@ async def test_two_cells_decide_for_themselves(
         *await b.market.told(f"both {SILENT}", f"b-1 {SILENT}"),
     ]
     assert {one.value["policy"] for one in told} == {"quick"}
+
+    check = new_worker(a.market.topics, arguments=("check", "--json"), database_schema="cell_a")
+    assert await check.start().wait() == 1
+    faults = {
+        one["name"]: one["finding"]
+        for one in json.loads(check.stdout_file.read_text())["checks"]
+        if one["status"] == "fault"
+    }
+    assert faults == {"cell user": "1 order of the 2 looked at is told to it, too: both"}
 
     # Cell a is away, and even its tables are locked: the other goes on.
     assert await a.worker.sigterm() == 0
@@ -92,8 +108,45 @@ async def test_two_cells_decide_for_themselves(
         assert await stranger.fetchval("SELECT to_regclass('public.orders')") is None
         assert await stranger.fetchval("SELECT count(*) FROM cell_a.decisions") == 2
         assert await stranger.fetchval('SELECT count(*) FROM "user".decisions') == 3
+        moved = await _moved(stranger, database, tmp_path)
     finally:
         await stranger.close()
+    again = new_worker(
+        a.market.topics, group_id=f"cell_a-{a.market.topics.decisions}", database_schema="cell_a",
+        policy_file=str(file), database_url=moved,
+    )  # fmt: skip
+    await again.start().wait_ready()
+    told = await a.market.told(f"both {SILENT}", f"a-1 {SILENT}", f"a-2 {SILENT}")
+    again.sigkill()
+    await _drop(moved)
+    by_lane: dict[int, list[int]] = {}
+    for one in told:
+        by_lane.setdefault(partition_by_murmur2(one.order.encode(), 3), []).append(one.sequence)
+    assert all(found == [*range(1, len(found) + 1)] for found in by_lane.values())
+
+
+async def _moved(connection: asyncpg.Connection, database: str, directory: Path) -> str:
+    """A database with cell a, moved by the commands of the page."""
+    name = f"{urlsplit(database).path.lstrip('/')}_moved"
+    await connection.execute(f"CREATE DATABASE {name}")
+    moved = urlsplit(database)._replace(path=f"/{name}").geturl()
+    (commands,) = re.findall(r"```sh\n(pg_dump.*?)```", PAGE.read_text(), re.DOTALL)
+    process = await asyncio.create_subprocess_exec(
+        "bash", "-euc", commands, cwd=directory,
+        env={"PATH": f"{_wheel_programs()}:/usr/bin:/bin", "PLAZO_DATABASE_URL": database,
+             "PLAZO_DATABASE_SCHEMA": "cell_a", "NEW_DATABASE_URL": moved},
+    )  # fmt: skip
+    assert await process.wait() == 0
+    return moved
+
+
+async def _drop(database: str) -> None:
+    parts = urlsplit(database)
+    connection = await asyncpg.connect(parts._replace(path="/postgres").geturl())
+    try:
+        await connection.execute(f"DROP DATABASE {parts.path.lstrip('/')} WITH (FORCE)")
+    finally:
+        await connection.close()
 
 
 async def test_the_migrations_of_two_cells_do_not_wait_for_each_other(database: str) -> None:

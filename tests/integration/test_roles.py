@@ -22,6 +22,7 @@ from worker.dev.postgres import EmbeddedPostgres
 from worker.errors import DatabaseUnavailable, PlazoError
 from worker.operations import assets
 from worker.storage.migrate import grant, migrate
+from worker.storage.statements import sql
 
 SQL = Path(__file__).parents[2] / "deploy" / "postgres"
 # The wheel's server is built without TLS; Debian's is not.
@@ -468,3 +469,45 @@ async def _decided(secure: SecurePostgres, least: int) -> bool:
         return bool(await connection.fetchval("SELECT count(*) >= $1 FROM decisions", least))
     finally:
         await connection.close()
+
+
+async def test_a_cell_has_the_same_rights_in_its_own_schema(secure: SecurePostgres) -> None:
+    """A function that runs with its owner's rights reads the cell that it was made in."""
+    owner = secure.url("plazo_owner")
+    with pytest.raises(PlazoError, match="CREATE SCHEMA cell_a AUTHORIZATION"):
+        await migrate(owner, cell="cell_a")
+    await secure.run("postgres", "CREATE SCHEMA cell_a AUTHORIZATION plazo_owner")
+    await migrate(owner, cell="cell_a")
+    await grant(owner, assets.grants(), cell="cell_a")
+    await grant(owner, assets.grants(), cell="cell_a")
+    body = """{"order_id": "x", "lines": [{"sku": "of-cell-a", "quantity": 1}]}"""
+    await secure.run(
+        "postgres",
+        "INSERT INTO cell_a.acts (order_id, status, occurred_at, received_at, topic, partition, "
+        f"\"offset\", body) VALUES ('x', 'canceled', now(), now(), 't', 0, 0, '{body}')",
+    )
+
+    async def asked(role: str, query: str) -> object:
+        connection = await asyncpg.connect(
+            secure.url(role), server_settings={"search_path": "cell_a"}
+        )
+        try:
+            return await connection.fetchval(query)
+        finally:
+            await connection.close()
+
+    for role in ("plazo_worker", "plazo_keeper", "plazo_auditor", "plazo_eraser", "plazo_operator"):
+        assert await asked(role, "SELECT count(*) FROM orders") == 0
+    lines = "SELECT body FROM plazo_lines(ARRAY['x'], ARRAY['canceled'])"
+    assert "of-cell-a" in str(await asked("plazo_reader", lines))
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await asked("plazo_reader", "SELECT body FROM acts")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await asked("plazo_keeper", "DELETE FROM lanes")
+    worker = await asyncpg.connect(
+        secure.url("plazo_worker"), server_settings={"search_path": "cell_a"}
+    )
+    try:
+        assert await worker.fetch(sql("missing_rights")) == []
+    finally:
+        await worker.close()

@@ -11,6 +11,9 @@ from worker.storage.database import _SESSION
 
 _PROGRAM = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
 
+# What a session may ask for at its start.
+_ASKED = (*_SESSION, "search_path")
+
 # For pytest.mark.skipif.
 MISSING = _PROGRAM is None
 
@@ -41,7 +44,7 @@ class PgBouncer:
             "pool_mode": self._mode,
             "default_pool_size": 40,
             # Otherwise it refuses connections with settings that it does not know.
-            **({"ignore_startup_parameters": ",".join(_SESSION)} if self._ignores else {}),
+            **({"ignore_startup_parameters": ",".join(_ASKED)} if self._ignores else {}),
         }
         lines = ["[databases]", f"* = host=127.0.0.1 port={self._target} user=postgres"]
         lines += ["[pgbouncer]", *(f"{name} = {value}" for name, value in settings.items())]

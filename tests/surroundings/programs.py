@@ -67,4 +67,3 @@ def consumer_groups() -> list[str]:
     path = f"{jar}{os.pathsep}{apache_kafka.fetch_jars()}/*"
     main = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
     return ["java", "-XX:TieredStopAtLevel=1", "-cp", path, main]
-

@@ -161,11 +161,16 @@ def asked(*arguments: str) -> bench.Run:
 @pytest.mark.parametrize(
     ("arguments", "whole"),
     [
-        ((), {"ingestion", "promptness", "deadlines", "growth"}),
-        (("--skip", "growth"), {"ingestion", "promptness", "deadlines"}),
+        ((), {"ingestion", "promptness", "deadlines", "extremes", "growth"}),
+        (("--skip", "growth"), {"ingestion", "promptness", "deadlines", "extremes"}),
         (("--only", "deadlines"), {"deadlines"}),
         (("--only", "plazo_1", "promptness"), {"promptness"}),
-        (("--skip", "bytewax"), {"promptness", "deadlines", "growth"}),
+        (("--skip", "bytewax"), {"promptness", "deadlines", "extremes", "growth"}),
+        (
+            ("--skip", "bytewax", "growth", "--keep"),
+            {"ingestion", "promptness", "deadlines", "extremes"},
+        ),
+        (("--keep", "--rounds", "1"), set()),
         (("--orders", "100"), set()),
         (("--short",), set()),
     ],
@@ -183,6 +188,7 @@ def test_the_short_form_needs_nothing_of_the_peers() -> None:
     assert wanted == {
         "ingestion": ["raw_copy", "bare_loop", "plazo_1"],
         "promptness": [],
+        "extremes": [],
         "deadlines": [],
         "growth": [],
     }

@@ -64,7 +64,9 @@ async def test_each_look_is_at_the_membership_too() -> None:
         clock=SimpleNamespace(sleep=enough, now=lambda: datetime.now(UTC)),
         database=Mock(), guards=Mock(),
     )  # fmt: skip
-    membership: Any = SimpleNamespace(runners={}, joined=False, check=lambda: checked.append(True))
+    membership: Any = SimpleNamespace(
+        runners={}, joined=False, waits_for=None, check=lambda: checked.append(True)
+    )
     monitor = Monitor(services, Health(), membership)
     monitor._database = monitor._kafka = AsyncMock()  # type: ignore[method-assign]
     with pytest.raises(asyncio.CancelledError):

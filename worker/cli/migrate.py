@@ -39,4 +39,5 @@ def migrate(
     if as_json:
         print_json({"schema": schema, "grants": grants})
     else:
-        typer.echo(f"schema is at {schema}{'; the roles have their privileges' * grants}")
+        named = f"schema {settings.database_schema or ''}".rstrip()
+        typer.echo(f"{named} is at {schema}{'; the roles have their privileges' * grants}")

@@ -91,7 +91,8 @@ class Session:
             self.settings = settings = self._settings_for(postgres, broker)
             widths = dict.fromkeys((*settings.input_topics, settings.output_topic), LANES)
             widths[settings.dead_letters_topic] = 1
-            await migrate(settings.database_url.get_secret_value())
+            url = settings.database_url.get_secret_value()
+            await migrate(url, cell=settings.database_schema)
             await create_topics(settings.kafka_bootstrap_servers, widths)
             if self._stopping.is_set():
                 return None

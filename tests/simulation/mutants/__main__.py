@@ -2,7 +2,7 @@
 
     python -m tests.simulation.mutants [--short | --renew] [NAME…]
 
-A fault in a statement is planted in the model of it (``statements.py``), and one in a client of
+A fault in a statement is planted in the model of it (``statements/``), and one in a client of
 Kafka in the model of that (``kafka.py``). ``tests/integration`` and ``tests/end_to_end`` hold
 those parts against the real ones.
 

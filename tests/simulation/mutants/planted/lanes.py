@@ -1,6 +1,6 @@
 """Faults in the care of lanes."""
 
-from tests.simulation.mutants.fault import LANE, STATEMENTS, PlantedFault
+from tests.simulation.mutants.fault import LANE, MODEL_OF_LANES, PlantedFault
 
 _NO_COMPARE = (
     (LANE, 'if row["sequence"] != self.sequence:', "if False:"),
@@ -15,7 +15,7 @@ PLANTED = (
         15,
         (
             (
-                STATEMENTS,
+                MODEL_OF_LANES,
                 """    row = tx.newest("lanes", lane)
     if (row["epoch"], row["owner"]) != (epoch, owner):
         return []
@@ -24,7 +24,7 @@ PLANTED = (
     return [row.only("sequence", "open_deadlines").but(kept=kept)]""",
             ),
             (
-                STATEMENTS,
+                MODEL_OF_LANES,
                 """    row = tx.get("lanes", lane)
     if row is None or (row["epoch"], row["owner"]) != (epoch, owner):
         return []

@@ -1,6 +1,6 @@
 """Faults in a model alone: of a statement, or of a client of Kafka."""
 
-from tests.simulation.mutants.fault import STATEMENTS, PlantedFault
+from tests.simulation.mutants.fault import MODEL_OF_INGEST, MODEL_OF_NOTICES, PlantedFault
 
 PLANTED = (
     PlantedFault(
@@ -23,12 +23,12 @@ PLANTED = (
         18,
         (
             (
-                STATEMENTS,
+                MODEL_OF_INGEST,
                 'row["lane"] is None\n            or (row["lane"] == lane',
                 'True\n            or (row["lane"] == lane',
             ),
             (
-                STATEMENTS,
+                MODEL_OF_INGEST,
                 'grace=None, held=False)\n        tx.put("orders", row["order_id"], row)\n        entered',
                 'grace=None, held=False, finding=None)\n        tx.put("orders", row["order_id"], row)\n        entered',
             ),
@@ -41,7 +41,7 @@ PLANTED = (
         1,
         (
             (
-                STATEMENTS,
+                MODEL_OF_INGEST,
                 'row["finding"] is not None or row["due"] is None or row["started_at"] is not None',
                 'row["finding"] is not None or row["started_at"] is not None',
             ),
@@ -54,8 +54,8 @@ PLANTED = (
         49,
         (
             (
-                STATEMENTS,
-                '    return (yield from _delete(tx, "notices", ids))',
+                MODEL_OF_NOTICES,
+                '    return (yield from delete(tx, "notices", ids))',
                 '    lanes = {tx.get("notices", one)["lane"] for one in ids}\n'
                 '    newest = tx.database.tables["notices"].values()\n'
                 '    ids = [row["id"] for row in newest if row["lane"] in lanes]\n'

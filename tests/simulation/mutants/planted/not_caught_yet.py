@@ -12,9 +12,10 @@ from tests.simulation.mutants.fault import (
     INTAKE,
     JUDGE,
     LAPSE,
+    MODEL_OF_BRAKE,
+    MODEL_OF_NOTICES,
     READER,
     RELAY,
-    STATEMENTS,
     SWEEP,
     PlantedFault,
 )
@@ -129,7 +130,7 @@ NOT_CAUGHT_YET = (
         "a late verdict has a guard",
         100,
         None,
-        ((STATEMENTS, "    first = ripe[: 10 * limit]\n", "    first = ripe[:limit]\n"),),
+        ((MODEL_OF_NOTICES, "    first = ripe[: 10 * limit]\n", "    first = ripe[:limit]\n"),),
     ),
     PlantedFault(
         "the brake asked, and not heeded",
@@ -199,7 +200,7 @@ NOT_CAUGHT_YET = (
         None,
         (
             (
-                STATEMENTS,
+                MODEL_OF_BRAKE,
                 'yield "brake", True\n    return [Row(released',
                 'yield "brake", tx\n    return [Row(released',
             ),
