@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -9,10 +10,15 @@ import pytest
 
 from tests.support.market import Market
 from tests.support.processes import WorkerProcess
+from tests.support.proxy import Proxy
 from tests.support.standby import Standby
 from tests.support.topics import Topics
 from tests.support.waiting import eventually
 from worker.dev.postgres import EmbeddedPostgres
+from worker.errors import DatabaseUnavailable
+from worker.observability.metrics import Metrics
+from worker.settings import Settings
+from worker.storage.database import Database
 from worker.storage.hosts import Hosts
 from worker.storage.migrate import migrate
 from worker.storage.statements import sql
@@ -51,6 +57,32 @@ async def test_a_host_that_takes_connections_and_never_answers_hides_no_other(
         silent.accept()[0].close()
         with pytest.raises(BlockingIOError):
             silent.accept()  # from the second time on, the other one was asked first
+
+
+async def test_connections_to_a_host_that_fell_silent_are_not_tried_one_by_one(
+    database: str,
+) -> None:
+    port = urlsplit(database).port
+    assert port is not None
+    async with Proxy(port) as proxy:
+        url = both(database.replace(f":{port}", f":{proxy.port}"), database)
+        settings = Settings(
+            _env_file=None,
+            database_url=url,
+            database_timeout="PT1S",  # type: ignore[arg-type]
+        )
+        store = Database(settings, Metrics(settings))
+        await store.open(any_schema=True)
+        try:
+            async with AsyncExitStack() as several:
+                for _ in range(3):
+                    await several.enter_async_context(store.transaction())
+            proxy.silence()
+            with pytest.raises(DatabaseUnavailable):
+                await store.rows("server_role")
+            assert await store.rows("server_role")  # by the other host
+        finally:
+            await store.close()
 
 
 async def test_a_refusal_is_not_hidden_by_another_host(database: str) -> None:
