@@ -149,8 +149,8 @@ def _histograms(title: str, spread: Mapping[str, Sequence[Sequence[float]]]) -> 
         drawn.append(f'<path class="line" d="M{MARGIN} {base}H{WIDTH - MARGIN}"/>')
         top = base + 8
     for number, bound in enumerate(bounds):
-        middle = MARGIN + step * (number + 0.5)
-        drawn.append(_text(middle, top + 10, f"≤ {_time(bound)}", "quiet", True))
+        # Under the right edge of a bar, which holds the times up to this one.
+        drawn.append(_text(MARGIN + step * (number + 1), top + 10, _time(bound), "quiet", True))
     return _svg(title, top + 24, drawn)
 
 
