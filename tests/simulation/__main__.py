@@ -17,7 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.simulation.runs import CODE, ROOT, Campaign, Tally
-from tests.simulation.world import run, simulated
+from tests.simulation.stand_ins import simulated
+from tests.simulation.world import run
 
 STATE = ROOT / ".cache" / "simulation"
 LEDGER = Path(__file__).with_name("LEDGER.md")

@@ -15,7 +15,8 @@ from itertools import islice
 from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
 
-from tests.simulation.world import Result, run, simulated
+from tests.simulation.stand_ins import simulated
+from tests.simulation.world import Result, run
 
 ROOT = Path(__file__).parents[2]
 # What the result of a seed depends on.

@@ -5,7 +5,8 @@ import os
 import pytest
 
 from tests.simulation.runs import run_all, run_parallel
-from tests.simulation.world import run, simulated
+from tests.simulation.stand_ins import simulated
+from tests.simulation.world import run
 
 SEEDS = int(os.environ.get("PLAZO_TEST_SEEDS", "400"))
 

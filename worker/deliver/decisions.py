@@ -75,10 +75,10 @@ class Decisions:
             return record._replace(value=framed.body)
         read = self._readers.get(framed.schema) or await self._reader(framed)
         try:
-            told = orjson.loads(read(framed.body))
+            decision = orjson.loads(read(framed.body))
         except AvroInvalid as error:
             raise DecisionNotReadable(f"does not fit {named(framed.schema)}: {error}") from None
-        return record._replace(value=as_published(told), headers=_as_json(record.headers))
+        return record._replace(value=as_published(decision), headers=_as_json(record.headers))
 
     async def _reader(self, framed: Framed) -> Callable[[bytes], bytes]:
         async with self._asking:  # records of one schema ask once
@@ -126,26 +126,26 @@ def _avro_reader() -> Callable[..., Callable[[bytes], bytes]]:
     return avro_reader
 
 
-def as_published(told: Any) -> bytes:
+def as_published(decision: Any) -> bytes:
     """Return a decision from Avro as it would be published in JSON.
 
     Avro writes each field of the schema. JSON leaves out what a decision does not have, other than
     the time of a refused act, which is null.
     """
-    evidence = told.get("evidence") or {}
+    evidence = decision.get("evidence") or {}
     if evidence.get("omitted") == 0:
         del evidence["omitted"]
-    return orjson.dumps(_told(told))
+    return orjson.dumps(_without_nulls(decision))
 
 
-def _told(value: Any) -> Any:
+def _without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
         return {
-            name: _told(each)
+            name: _without_nulls(each)
             for name, each in value.items()
             if each is not None or (name == "occurred_at" and value.get("status") == "refused")
         }
-    return [_told(each) for each in value] if isinstance(value, list) else value
+    return [_without_nulls(each) for each in value] if isinstance(value, list) else value
 
 
 def _as_json(headers: tuple[tuple[str, bytes], ...]) -> tuple[tuple[str, bytes], ...]:
