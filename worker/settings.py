@@ -493,6 +493,11 @@ class Settings(BaseSettings):
         "explanations show times in it, and the board offers it. `--zone` and `TZ` go before it. "
         "No deadline depends on it.",
     )
+    compiled: bool = Field(
+        True,
+        description="Reads the usual records with compiled code, where the installation has it. "
+        "Off: reads all in Python, with the same effect.",
+    )
     keep_bodies: bool = Field(
         False,
         description="Keeps accepted records whole in Postgres. Off: only the fields of the "

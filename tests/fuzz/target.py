@@ -74,6 +74,6 @@ def run(data: bytes) -> None:
     assert rows.acts or rows.dead_letters or rows.changes or rows.outcomes, "a record went missing"
     try:
         rows.pack()
-        rows.packed_orders(0, [*rows.orders.values()], rows.stubs())
+        rows.pack_orders(0, [*rows.orders.values()], rows.stubs())
     except UnicodeError:
         pass  # the reader refuses the record for it

@@ -94,7 +94,7 @@ async def test_packed_orders_arrive_as_they_were(database: str) -> None:
         )
         for policy, version, at_lapse in [terms]
     ]  # fmt: skip
-    packed = rows.packed_orders(3, orders, ["stub", "another"])
+    packed = rows.pack_orders(3, orders, ["stub", "another"])
     found = await _copied(database, "orders", binary_copy.ORDER_COLUMNS, packed)
     wanted: list[tuple[Any, ...]] = [
         (

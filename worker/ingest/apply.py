@@ -3,7 +3,6 @@
 The positions move in the same transaction as the rows of the records: both happen, or neither.
 """
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,8 +14,9 @@ from worker.domain.policy import Policies
 from worker.errors import KeyTaken, RowRejected
 from worker.ingest.dead_letter_limit import DeadLetterLimit
 from worker.ingest.decoder import Decoder
-from worker.ingest.delays import observe_delays
+from worker.ingest.delays import SAMPLE, observe_delays
 from worker.ingest.entry import Entry
+from worker.ingest.plain import PlainReader
 from worker.ingest.refusal_log import RefusalLog
 from worker.ingest.registry.schemas import SchemasMissing
 from worker.ingest.rows import (
@@ -93,11 +93,13 @@ class Intake:
         orders_topic: str = "",
         least_window: timedelta | None = None,
         keep_bodies: bool = False,
+        native: Any = None,
     ) -> None:
         self._lane = lane
         self._decoder = decoder
         self._policies = policies
         self._entry = Entry(policies, orders_topic, least_window, keep_bodies=keep_bodies)
+        self._plain = native and PlainReader(native, decoder, self._entry, lane.number, metrics)
         self._clock = clock
         self._clocks = clocks
         self._metrics = metrics
@@ -122,9 +124,15 @@ class Intake:
             raise SchemasMissing(missing)
         # By the later of two clocks: a worker whose clock is behind refuses nothing for that.
         latest = self._clocks.latest()
-        before = len(rows.acts)
-        decode_into(rows, records, self._lane.number, self._decoder, self._entry, latest)
-        observe_delays(self._metrics, records, rows.acts[before:])
+        at, sampled = 0, max(1, len(records) // SAMPLE)
+        while at < len(records):
+            begin = at
+            if pack and self._plain is not None:
+                at = self._plain.read(rows, records, begin, latest, sampled)
+            # Where no record was plain, the others of a chunk hardly are.
+            end = at + 1 if at > begin else len(records)
+            self._decode(rows, records[at:end], latest)
+            at = end
         if self._traces:
             rows.traced += filter(carries_context, records)
         if pack:
@@ -132,6 +140,11 @@ class Intake:
                 rows.pack()
             except UnicodeError as error:
                 raise RowRejected(type(error).__name__, "22000") from None
+
+    def _decode(self, rows: Rows, records: Sequence[Record], latest: datetime) -> None:
+        before = len(rows.acts)
+        decode_into(rows, records, self._lane.number, self._decoder, self._entry, latest)
+        observe_delays(self._metrics, records, rows.acts[before:])
 
     async def apply(self, batch: Batch, rows: Rows) -> BatchResult:
         """Apply a batch, once.
@@ -230,6 +243,7 @@ class Intake:
 
     async def _enter(self, tx: Transaction, rows: Rows) -> _EntryResult:
         """Enter orders, stubs and acts, though other lanes may enter the same at this moment."""
+        rows.unpack([*rows.packed_orders])
         stubs, orders, touched = rows.stubs(), rows.orders, rows.touched
         if not (orders or rows.acts or rows.packed_acts):
             return _EntryResult(0, TimerChange(), touched)
@@ -269,27 +283,35 @@ class Intake:
             KeyTaken: another lane entered one of them; the transaction is void.
         """
         lane, orders = self._lane.number, rows.orders
-        order_ids = text_array(orders.keys() | rows.touched)
+        order_ids = text_array(orders.keys() | rows.packed_orders.keys() | rows.touched)
         known = {row["order_id"]: row for row in await tx.rows("existing_orders", order_ids)}
+        rows.unpack(known)
         new = [order for order_id, order in orders.items() if order_id not in known]
-        if packed := rows.packed_orders(lane, new, rows.stubs(known)):
+        if packed := rows.pack_orders(lane, new, rows.stubs(known)):
             # In the order of their keys: two lanes that meet wait for each other instead of
             # deadlocking.
             await tx.copy_packed("orders", binary_copy.ORDER_COLUMNS, packed)
-        if deadlines := deadline_rows(lane, new):
-            packed = binary_copy.deadlines(deadlines)
+        deadlines = deadline_rows(lane, new)
+        fires_at = deadlines[0][1] if deadlines else None
+        packed = binary_copy.deadlines(deadlines)
+        if rows.packed_orders:
+            plain, first = self._plain.deadlines(rows)
+            packed.append(plain)
+            fires_at = earlier(fires_at, first)
+        if packed:
             await tx.copy_packed("deadlines", binary_copy.DEADLINE_COLUMNS, packed)
         rows.pack()
         await tx.copy_packed("acts", binary_copy.ACT_COLUMNS, rows.packed_acts)
-        entered, armed = len(new), len(deadlines)
-        fires_at = deadlines[0][1] if deadlines else None
+        entered = len(new) + len(rows.packed_orders)
+        armed = len(deadlines) + len(rows.packed_orders)
         unread = [o for o in orders if o in known and _is_unread(known[o], lane)]
         if unread:
             adopted = await self._adopt(tx, rows, unread)
             entered += adopted["entered"]
             armed += adopted["armed"]
             fires_at = earlier(fires_at, adopted["first_fires_at"])
-        timers = TimerChange(armed, fires_at, await self._arm_reminders(tx, list(orders)))
+        reminded = [*orders, *rows.packed_orders]
+        timers = TimerChange(armed, fires_at, await self._arm_reminders(tx, reminded))
         # Skip the others: the fence guarantees that this lane's orders have not changed since we
         # read them, and new stubs belong to no lane yet.
         to_notice = {
@@ -335,7 +357,7 @@ class Intake:
         return lane.compare(tx, row, kept=len(left_at[0]), moved=len(moves))
 
     def _count(self, rows: Rows, entered: int, started: float) -> None:
-        for (topic, outcome), number in Counter(rows.outcomes).items():
+        for (topic, outcome), number in rows.outcomes.items():
             # Only the database knows that an order repeats one of an earlier batch.
             # Orders of refused records were entered beside those.
             repeats = max(0, number - entered) if outcome == Effect.CREATED else 0
@@ -346,7 +368,7 @@ class Intake:
         for (_, topic), found in rows.unknown.items():
             self._metrics.unknown_statuses.labels(topic).inc(found.records)
         if rows.outcomes:
-            self._metrics.batch_records.observe(len(rows.outcomes))
+            self._metrics.batch_records.observe(rows.outcomes.total())
         elapsed = self._clock.monotonic() - started
         self._metrics.transaction_seconds.labels(Purpose.APPLY).observe(elapsed)
 

@@ -175,9 +175,9 @@ class Decoder:
         self._ignore_keys = ignore_keys
         self._schemas = schemas
         self._without_schemas = without_schemas
-        self._max_record_bytes = max_record_bytes
+        self.max_record_bytes = max_record_bytes
         self.max_clock_skew = max_clock_skew
-        self._latest_entry = datetime.max.replace(tzinfo=UTC) - longest_wait
+        self.latest_entry = datetime.max.replace(tzinfo=UTC) - longest_wait
 
     @classmethod
     def of(
@@ -199,6 +199,15 @@ class Decoder:
             if settings.schema_registry_urls
             else "set PLAZO_SCHEMA_REGISTRY_URL",
         )
+
+    def plain_topics(self) -> dict[str, bytes]:
+        """Return the topics that carry our own format, with the header of their first type."""
+        return {
+            topic: carried[0].type_header
+            for topic, carried in self._event_types.items()
+            if carried[0].type in (events.ORDER_CREATED, events.ORDER_STATUS_CHANGED)
+            and topic not in self._adapters
+        }
 
     def missing_schemas(self, records: Iterable[Record]) -> set[SchemaId]:
         """Return the schemas to fetch before these records can be decoded."""
@@ -244,7 +253,7 @@ class Decoder:
 
     def named_orders(self, record: Record) -> tuple[str, ...]:
         """Return the orders that a record names, readable or not; a refusal shields each."""
-        found = named_orders(record, self._max_record_bytes, self._aliases)
+        found = named_orders(record, self.max_record_bytes, self._aliases)
         in_key = [one for one in self._ids_in_avro_key(record) if one not in found]
         told = (self.facts(record) or {}).get("order_id")
         if not isinstance(told, str) or not is_order_id(told := told.strip()):
@@ -260,7 +269,7 @@ class Decoder:
         adapter = self._adapters.get(record.topic)
         if not isinstance(adapter, Salvaging) or not record.value:
             return None
-        if len(record.value) > self._max_record_bytes or len(record.headers) > MOST_HEADERS:
+        if len(record.value) > self.max_record_bytes or len(record.headers) > MOST_HEADERS:
             return None
         mode, kind = _mode(record.headers)
         envelope = _foreign_envelope(mode, record.value)
@@ -272,7 +281,7 @@ class Decoder:
     def _unframed(self, record: Record) -> Record:
         """Return the record with JSON in the place of what a schema registry frames."""
         topic, partition, offset, timestamp, key, framed, headers = record
-        if framed is None or len(framed) > self._max_record_bytes:
+        if framed is None or len(framed) > self.max_record_bytes:
             return record
         # Most framed records take the short ways. A header that names a schema goes first.
         value = None
@@ -311,7 +320,7 @@ class Decoder:
             _refuse(RefusalClass.UNKNOWN_TYPE, "topic: carries no input")
         if not key or len(key) > LONGEST_KEY:
             self._check_key_length(record)
-        if not value or len(value) > self._max_record_bytes:
+        if not value or len(value) > self.max_record_bytes:
             value = self._checked_value(record)
         prefix = ""
         for pattern, envelope in self._envelopes[topic]:
@@ -404,19 +413,19 @@ class Decoder:
         if not value:
             _refuse_not_inflated(record)
             _refuse(RefusalClass.EMPTY_VALUE, "value: missing")
-        if len(value) > self._max_record_bytes:
-            _refuse(RefusalClass.OVERSIZE, f"value: more than {self._max_record_bytes} bytes")
+        if len(value) > self.max_record_bytes:
+            _refuse(RefusalClass.OVERSIZE, f"value: more than {self.max_record_bytes} bytes")
         return value
 
     def _check_time(self, event: Event, now: datetime, prefix: str) -> None:
         if type(event) is OrderCreated:
             field, moment = "entered_at", event.entered_at
-            if moment > self._latest_entry:
+            if moment > self.latest_entry:
                 message = f"{prefix}entered_at: the deadline lies beyond the calendar"
                 _refuse(RefusalClass.OUT_OF_RANGE, message)
         else:
             field, moment = "occurred_at", cast("OrderStatusChanged", event).occurred_at
-            if type(event) is DeadlineExtended and event.due > self._latest_entry:
+            if type(event) is DeadlineExtended and event.due > self.latest_entry:
                 _refuse(RefusalClass.OUT_OF_RANGE, f"{prefix}due: lies beyond the calendar")
         # A future `entered_at` would hide its deadline forever.
         if moment > now + self.max_clock_skew:

@@ -7,7 +7,7 @@ from schemas.models import OrderCreated
 from schemas.statuses import Meaning
 from worker.domain.acts import ORDER_CREATED
 from worker.domain.case import Reason
-from worker.domain.policy import Facts, Policies, Terms, told_due
+from worker.domain.policy import Facts, Policies, Policy, Terms, told_due
 from worker.records import Record, timestamp_of
 
 _NO_CLOCK: Terms = (None, None, None, 0, None)
@@ -31,10 +31,18 @@ class Entry:
         self.keep_bodies = keep_bodies
         self.orders_topic = orders_topic
         self._policies = policies
-        self._least_window = least_window
+        self.least_window = least_window
         self._known = policies.vocabulary.known
         # The statuses that start or stop a clock.
         self.clocks = policies.clocks | policies.stops
+
+    @property
+    def policy_of_all(self) -> Policy | None:
+        """The policy of every order, if a deadline is so long after the order and no more to it."""
+        only = self._policies.only
+        if only is None or only.clock != ORDER_CREATED or only.calendar is not None:
+            return None
+        return only
 
     def meaning(self, status: str) -> Meaning:
         """The meaning of a normalised status; a clock is never unknown.
@@ -62,11 +70,11 @@ class Entry:
         if policy.clock != ORDER_CREATED:
             return _NO_CLOCK, doubt
         terms = policy.terms(event.entered_at, told)
-        if self._least_window is not None:
+        if self.least_window is not None:
             # When it came into the log: a worker that was away makes no order late.
             arrived = min(timestamp_of(record.timestamp), now)
             assert terms[0] is not None
-            if arrived > terms[0] - self._least_window:
+            if arrived > terms[0] - self.least_window:
                 doubt = Reason.ENTERED_LATE.value
         return terms, doubt
 

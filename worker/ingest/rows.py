@@ -1,10 +1,12 @@
 """Decodes a batch of records into the rows that Postgres stores."""
 
 import json
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
@@ -55,6 +57,8 @@ class Rows:
     now: datetime
     # By order id, the columns of ``_ORDER_FIELDS``.
     orders: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    # Orders that are packed for COPY already, see worker.ingest.plain; they are not in ``orders``.
+    packed_orders: dict[str, bytes] = field(default_factory=dict)
     # The partition that the orders came from; a lane has one for orders.
     home: Partition | None = None
     # Order-created records of orders that the batch holds already, as in ``orders``, with their
@@ -81,15 +85,29 @@ class Rows:
     dead_letters: list[tuple[Any, ...]] = field(default_factory=list)
     # Partitions with records that came without bytes: they may be about any order.
     unread: set[Partition] = field(default_factory=set)
-    # Topic and outcome of each record, for the counters.
-    outcomes: list[tuple[str, Effect]] = field(default_factory=list)
+    # The number of records by topic and outcome.
+    outcomes: Counter[tuple[str, Effect]] = field(default_factory=Counter)
     refusals: dict[RefusalClass, int] = field(default_factory=dict)
     # Records that carry the context of a trace.
     traced: list[Record] = field(default_factory=list)
 
+    def affected(self) -> tuple[set[str], set[str], set[str]]:
+        """Return the orders that acts affect, by the kind of the act, see :func:`kind_of`."""
+        return self.touched, self.ready, self.mentioned
+
     def stubs(self, known: Collection[str] = ()) -> list[str]:
         """Return the touched orders that are neither in the batch nor in ``known``."""
-        return [o for o in self.touched if o not in self.orders and o not in known]
+        return [o for o in self.touched if not self.holds(o) and o not in known]
+
+    def holds(self, order_id: str) -> bool:
+        """Return whether the batch holds this order."""
+        return order_id in self.orders or order_id in self.packed_orders
+
+    def unpack(self, order_ids: Iterable[str]) -> None:
+        """Turn those of these orders that are packed into values, for all that is not COPY."""
+        for order_id in self.packed_orders.keys() & order_ids:
+            row = self.packed_orders.pop(order_id)
+            self.orders[order_id] = binary_copy.unpacked_order(row)
 
     def pack(self) -> None:
         """Pack the acts for COPY, while the processor still has them in its caches.
@@ -100,30 +118,32 @@ class Rows:
         self.packed_acts += binary_copy.acts(self.acts, self.now)
         self.acts.clear()
 
-    def packed_orders(
+    def pack_orders(
         self, lane: int, orders: Collection[tuple[Any, ...]], stubs: Collection[str]
     ) -> list[bytes]:
-        """Pack orders and stubs for COPY, in the order of their keys.
+        """Pack orders and stubs for COPY, with those that are packed, in the order of their keys.
 
         Raises:
             UnicodeError: a text that is not Unicode.
         """
         rows = binary_copy.orders(orders, lane, self.home or (None, None), self.now)
         rows += binary_copy.stubs(stubs, self.now)
-        keys = [*map(itemgetter(0), orders), *stubs]
-        return [row for _, row in sorted(zip(keys, rows, strict=True))]
+        keys = chain(map(itemgetter(0), orders), stubs)
+        by_key = {**self.packed_orders, **dict(zip(keys, rows, strict=True))}
+        return [by_key[key] for key in sorted(by_key)]
 
     def orders_by_offset(self) -> dict[int, str]:
         """Return the ids of the batch's orders by the offset of their record in ``home``."""
+        self.unpack([*self.packed_orders])
         return {order[-1]: order_id for order_id, order in self.orders.items()}
 
     def dead_letter_places(self) -> list[tuple[Partition, int]]:
         """Return the partition and offset of each dead letter."""
         return [((topic, number), offset) for _, topic, number, offset, *_ in self.dead_letters]
 
-    def count(self, topic: str, outcome: Effect) -> None:
-        """Count a record of a topic by its outcome."""
-        self.outcomes.append((topic, outcome))
+    def count(self, topic: str, outcome: Effect, records: int = 1) -> None:
+        """Count records of a topic by their outcome."""
+        self.outcomes[topic, outcome] += records
 
 
 def act_columns(rows: Rows) -> list[list[Any]]:
@@ -215,7 +235,7 @@ def _add_order(rows: Rows, record: Record, event: OrderCreated, entry: Entry, la
         packed_labels(event.labels), event.due, event.total, event.currency, record.offset,
     )  # fmt: skip
     known = rows.orders.get(order_id)
-    if known is not None and not is_salvaged(known):
+    if order_id in rows.packed_orders or (known is not None and not is_salvaged(known)):
         rows.retold.append((*order, record.topic, record.partition))
         rows.count(record.topic, Effect.REPEAT)
         return
@@ -238,7 +258,7 @@ def _add_salvaged(
 ) -> None:
     """Enter the order of a refused order-created, if its deadline can be read."""
     event = salvage(record, refusal, latest, facts)
-    if event is None or event.order_id in rows.orders:
+    if event is None or rows.holds(event.order_id):
         return
     with suppress(OverflowError):
         terms, _ = entry.terms(event, record, rows.now)
@@ -268,14 +288,16 @@ def _add_status(rows: Rows, record: Record, event: OrderStatusChanged, entry: En
         form = None  # our own form, sent back
     body = kept(record, event, whole=entry.keep_bodies)
     _add_act(rows, record, body, order_id, status, event.occurred_at, event.stock_ok, form, unknown)
+    rows.affected()[kind_of(status, meaning, entry)].add(order_id)
+    if unknown:
+        _add_unknown(rows, record, event.status, event.occurred_at)
+
+
+def kind_of(status: str, meaning: Meaning, entry: Entry) -> int:
+    """Return the place in :meth:`Rows.affected` of the orders that such an act affects."""
     if meaning is Meaning.READY:
-        rows.ready.add(order_id)
-    elif meaning is Meaning.NOTHING and status not in entry.clocks:
-        rows.mentioned.add(order_id)
-    else:
-        rows.touched.add(order_id)
-        if unknown:
-            _add_unknown(rows, record, event.status, event.occurred_at)
+        return 1
+    return 2 if meaning is Meaning.NOTHING and status not in entry.clocks else 0
 
 
 def _add_unknown(rows: Rows, record: Record, status: str, occurred_at: datetime) -> None:

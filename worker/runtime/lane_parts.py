@@ -10,6 +10,7 @@ from worker.decide.reminders import Reminders
 from worker.decide.sweep import SweepFrame
 from worker.ingest.apply import Intake
 from worker.ingest.dead_letter_limit import DeadLetterLimit
+from worker.ingest.plain import compiled
 from worker.lanes.lane import Lane
 from worker.outbox.dead_letters import DeadLetterOutbox
 from worker.outbox.relay import Relay
@@ -57,6 +58,7 @@ class LaneParts:
                 if settings.before_adoption == "decide"
                 else settings.least_window,
                 keep_bodies=settings.keep_bodies,
+                native=compiled() if settings.compiled else None,
             ),
             lapse=Lapse(frame, judge, services.scope, services.brake, settings.outage_after),
             reconsider=Reconsider(frame, judge, services.policies, services.brake),

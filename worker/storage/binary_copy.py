@@ -6,7 +6,7 @@ values that many rows share are encoded once, and a packed row takes less memory
 A row is the number of its columns, then for each column its length, or -1 for NULL, and its bytes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from struct import Struct
@@ -32,6 +32,7 @@ _END = b"\xff\xff"
 _NULL = b"\xff\xff\xff\xff"
 
 _length = Struct(">i").pack
+_read_length = Struct(">i").unpack_from
 _row_start = Struct(">hi").pack
 _time = Struct(">iq").pack
 _act = Struct(">iqiqiqi").pack
@@ -78,7 +79,7 @@ def orders(
     Raises:
         UnicodeError: a text that is not Unicode.
     """
-    place = _cells(lane, *home, received_at)
+    place = cells(lane, *home, received_at)
     packed = []
     for (
         order_id, seller_id, fulfilment, entered_at, due, fires_at, policy, version, at_lapse,
@@ -105,13 +106,52 @@ def orders(
     return packed
 
 
+def unpacked_order(row: bytes) -> tuple[Any, ...]:
+    """Return a row of :func:`orders` as it was before, for an order with a deadline."""
+    columns = dict(zip(ORDER_COLUMNS, _cells_of(row), strict=True))
+
+    def text(name: str) -> str | None:
+        return None if (cell := columns[name]) is None else cell.decode()
+
+    def number(name: str) -> int:
+        return int.from_bytes(columns[name] or b"", "big", signed=True)
+
+    def time(name: str) -> datetime:
+        return EPOCH + number(name) * MICROSECOND
+
+    return (
+        text("order_id"), text("seller_id"), text("fulfilment"), time("entered_at"), time("due"),
+        time("fires_at"), text("policy"), number("policy_version"), text("at_lapse"),
+        text("doubt"), None, None, _amount_of(columns["total"]), text("currency"), number("offset"),
+    )  # fmt: skip
+
+
+def _cells_of(row: bytes) -> Iterator[bytes | None]:
+    at = 2
+    while at < len(row):
+        (length,) = _read_length(row, at)
+        at += 4
+        yield row[at : at + length] if length >= 0 else None
+        at += max(0, length)
+
+
+def _amount_of(cell: bytes | None) -> str | None:
+    """Read an amount as :func:`_amount` encodes it, without leading zeros."""
+    if cell is None:
+        return None
+    groups, weight, _, scale = Struct(">4h").unpack_from(cell)
+    digits = "".join(f"{each:04}" for each in Struct(f">{groups}h").unpack_from(cell, 8))
+    integer, fraction = digits[: 4 * (weight + 1)], digits[4 * (weight + 1) :][:scale]
+    return (integer.lstrip("0") or "0") + (f".{fraction}" if scale else "")
+
+
 def stubs(order_ids: Iterable[str], received_at: datetime) -> list[bytes]:
     """Pack stubs, orders with nothing but an id, as rows of ``ORDER_COLUMNS``.
 
     Raises:
         UnicodeError: a text that is not Unicode.
     """
-    rest = _cells(*[None] * 6, 0, *[None] * 10, received_at)
+    rest = cells(*[None] * 6, 0, *[None] * 10, received_at)
     keys = [order_id.encode() for order_id in order_ids]
     return [_row_start(len(ORDER_COLUMNS), len(key)) + key + rest for key in keys]
 
@@ -130,7 +170,8 @@ def deadlines(rows: Iterable[tuple[int, datetime, str]]) -> list[bytes]:
     return packed
 
 
-def _cells(*values: str | int | bool | datetime | None) -> bytes:
+def cells(*values: str | int | bool | datetime | None) -> bytes:
+    """Encode columns that many rows share."""
     return b"".join(map(_cell, values))
 
 
@@ -152,12 +193,12 @@ def _cell(value: str | int | bool | datetime | None) -> bytes:
 # A cache for each kind of row: a cache takes 1 and True for the same, but their bytes differ.
 @lru_cache(1_000)
 def _status(*values: str | int | bool | None) -> bytes:
-    return _cells(*values)
+    return cells(*values)
 
 
 @lru_cache(1_000)
 def _terms(*values: str | int | None) -> bytes:
-    return _cells(*values)
+    return cells(*values)
 
 
 _NO_EXTRAS = 2 * _NULL

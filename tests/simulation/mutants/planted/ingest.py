@@ -126,7 +126,7 @@ PLANTED = (
         "no missed deadline",
         600,
         93,
-        ((ROWS, "    if event is None or event.order_id in rows.orders:\n", "    if True:\n"),),
+        ((ROWS, "    if event is None or rows.holds(event.order_id):\n", "    if True:\n"),),
     ),
     PlantedFault(
         "a cancelled line cancels its order",

@@ -107,7 +107,7 @@ NOT_CAUGHT_YET = (
         (
             (
                 "worker/ingest/rows.py",
-                "        return [o for o in self.touched if o not in self.orders and o not in known]\n",
+                "        return [o for o in self.touched if not self.holds(o) and o not in known]\n",
                 "        return []\n",
             ),
         ),

@@ -1,0 +1,188 @@
+//! Scans JSON that needs no judgement. Everything else is `None`, and Python reads the record.
+//!
+//! What is accepted here, pydantic accepts as well, with the same values.
+
+/// Arrays and objects inside each other, at most.
+const DEEPEST: usize = 16;
+/// Longer numbers may not fit where Python puts them.
+const LONGEST_NUMBER: usize = 18;
+
+/// A place in a text.
+pub struct Scanner<'a> {
+    text: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Scanner<'a> {
+    pub fn new(text: &'a [u8]) -> Self {
+        Scanner { text, at: 0 }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
+    }
+
+    fn blanks(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
+            self.at += 1;
+        }
+    }
+
+    fn take(&mut self, wanted: u8) -> Option<()> {
+        if self.peek()? != wanted {
+            return None;
+        }
+        self.at += 1;
+        Some(())
+    }
+
+    fn word(&mut self, wanted: &[u8]) -> Option<()> {
+        let end = self.at.checked_add(wanted.len())?;
+        if self.text.get(self.at..end)? != wanted {
+            return None;
+        }
+        self.at = end;
+        Some(())
+    }
+
+    /// Whether nothing but blanks is left.
+    pub fn ended(&mut self) -> bool {
+        self.blanks();
+        self.at == self.text.len()
+    }
+
+    /// Calls `member` with the name of each member of an object, at its value.
+    pub fn object<F>(&mut self, mut member: F) -> Option<()>
+    where
+        F: FnMut(&mut Self, &'a [u8]) -> Option<()>,
+    {
+        self.take(b'{')?;
+        self.blanks();
+        if self.take(b'}').is_some() {
+            return Some(());
+        }
+        loop {
+            let name = self.string()?;
+            self.blanks();
+            self.take(b':')?;
+            self.blanks();
+            member(self, name)?;
+            self.blanks();
+            if self.take(b'}').is_some() {
+                return Some(());
+            }
+            self.take(b',')?;
+            self.blanks();
+        }
+    }
+
+    /// The bytes of a string without escapes.
+    pub fn string(&mut self) -> Option<&'a [u8]> {
+        self.take(b'"')?;
+        let begin = self.at;
+        loop {
+            match self.peek()? {
+                b'"' => break,
+                b'\\' | 0..=0x1f => return None,
+                _ => self.at += 1,
+            }
+        }
+        let found = &self.text[begin..self.at];
+        self.at += 1;
+        Some(found)
+    }
+
+    /// Whether `null` stands here; it is read then.
+    pub fn null(&mut self) -> bool {
+        self.word(b"null").is_some()
+    }
+
+    /// `true`, `false`, or `null`.
+    pub fn boolean(&mut self) -> Option<Option<bool>> {
+        match self.peek()? {
+            b't' => self.word(b"true").map(|()| Some(true)),
+            b'f' => self.word(b"false").map(|()| Some(false)),
+            _ => self.word(b"null").map(|()| None),
+        }
+    }
+
+    /// Reads any value, which is kept as it stands.
+    pub fn skip(&mut self) -> Option<()> {
+        self.skip_at(DEEPEST)
+    }
+
+    fn skip_at(&mut self, deeper: usize) -> Option<()> {
+        match self.peek()? {
+            b'"' => self.skip_string(),
+            b'{' => {
+                let deeper = deeper.checked_sub(1)?;
+                self.object(|inner, _| inner.skip_at(deeper))
+            }
+            b'[' => self.skip_array(deeper.checked_sub(1)?),
+            b't' => self.word(b"true"),
+            b'f' => self.word(b"false"),
+            b'n' => self.word(b"null"),
+            _ => self.skip_number(),
+        }
+    }
+
+    fn skip_array(&mut self, deeper: usize) -> Option<()> {
+        self.take(b'[')?;
+        self.blanks();
+        if self.take(b']').is_some() {
+            return Some(());
+        }
+        loop {
+            self.skip_at(deeper)?;
+            self.blanks();
+            if self.take(b']').is_some() {
+                return Some(());
+            }
+            self.take(b',')?;
+            self.blanks();
+        }
+    }
+
+    /// A string with the short escapes; `\u` may be half of a character, which Python refuses.
+    fn skip_string(&mut self) -> Option<()> {
+        self.take(b'"')?;
+        loop {
+            match self.peek()? {
+                b'"' => break,
+                b'\\' => {
+                    self.at += 1;
+                    match self.peek()? {
+                        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => self.at += 1,
+                        _ => return None,
+                    }
+                }
+                0..=0x1f => return None,
+                _ => self.at += 1,
+            }
+        }
+        self.at += 1;
+        Some(())
+    }
+
+    fn digits(&mut self) -> Option<()> {
+        let begin = self.at;
+        while matches!(self.peek(), Some(b'0'..=b'9')) {
+            self.at += 1;
+        }
+        (self.at > begin).then_some(())
+    }
+
+    /// A short number without an exponent.
+    fn skip_number(&mut self) -> Option<()> {
+        let begin = self.at;
+        let _ = self.take(b'-');
+        if self.take(b'0').is_none() {
+            self.digits()?;
+        }
+        if self.take(b'.').is_some() {
+            self.digits()?;
+        }
+        let next = matches!(self.peek(), Some(b'0'..=b'9' | b'.' | b'e' | b'E'));
+        (!next && self.at - begin <= LONGEST_NUMBER).then_some(())
+    }
+}
