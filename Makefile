@@ -1,5 +1,6 @@
 # Everything a developer does here. Needs Python 3.11 or later with venv; nothing else.
 # Java and Maven are used when they are there: then the tests run against a real Apache Kafka.
+# So is cargo: then the worker reads plain records with compiled code.
 
 PYTHON ?= python3
 ARGS ?=
@@ -19,19 +20,29 @@ SOURCES := worker schemas tests deploy
 # PLAZO_TEST_KAFKA=embedded does without, where Maven reaches nothing.
 HAVE_KAFKA := $(if $(filter embedded,$(PLAZO_TEST_KAFKA)),,$(and $(shell command -v java),$(shell command -v mvn)))
 
+CRATE := worker/ingest/plain/native
+NATIVE := worker/ingest/plain/native.abi3.so
+LIBRARY := $(CRATE)/target/release/libnative.$(if $(filter Darwin,$(shell uname -s)),dylib,so)
+IF_CARGO := $(if $(shell command -v cargo),$(NATIVE),without-native)
+# Not every toolchain has these subcommands.
+CARGO_LINT = if cargo $(1) --version > /dev/null 2>&1; then cd $(CRATE) && cargo $(1) $(2); \
+	else echo "left out: cargo $(1) is not installed"; fi
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test simulate simulate-mutants specification chaos surroundings fuzz bench endurance kafka registry image image-test helm manifests cluster release lint audit format generate docs sbom lock clean
+.PHONY: help setup run native without-native test simulate simulate-mutants specification chaos surroundings fuzz bench endurance kafka registry image image-test helm manifests cluster release lint audit format generate docs sbom lock clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(TEST) ## Install all that developing and testing needs, in .venv
+setup: $(TEST) $(IF_CARGO) ## Install all that developing and testing needs, in .venv
 
 run: $(DEV) ## Run the worker with an embedded Postgres, broker and marketplace (ARGS=--help)
 	$(VENV)/bin/plazo dev $(ARGS)
 
-test: $(TEST) $(if $(HAVE_KAFKA),kafka registry) ## Run all tests, or some (ARGS=tests/unit)
+native: $(NATIVE) ## Build the compiled reader of plain records (needs cargo, Rust 1.63 or later)
+
+test: $(TEST) $(IF_CARGO) $(if $(HAVE_KAFKA),kafka registry) ## Run all tests, or some (ARGS=tests/unit)
 	$(VENV)/bin/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 simulate: $(TEST) ## Run the worker in simulated time (SEEDS=2000 FROM=0 LEDGER=1, or SEED=123 with its trace)
@@ -54,10 +65,10 @@ surroundings: $(TEST) $(if $(HAVE_KAFKA),kafka) ## Run beside Prometheus, Alertm
 fuzz: $(FUZZ) ## Fuzz the decoder, guided by coverage, for five minutes (ARGS="-max_total_time=3600 DIRECTORY")
 	$(FUZZ_VENV)/bin/python -m tests.fuzz $(ARGS)
 
-bench: $(if $(filter --short,$(ARGS)),$(TEST),$(BENCH)) kafka ## Measure beside limits and peers, forty minutes (ARGS=--short, "--skip growth", --help)
+bench: $(if $(filter --short,$(ARGS)),$(TEST),$(BENCH)) $(IF_CARGO) kafka ## Measure beside limits and peers, forty minutes (ARGS=--short, "--skip growth", --help)
 	$(if $(filter --short,$(ARGS)),$(VENV),$(BENCH_VENV))/bin/python -m tests.benchmarks $(ARGS)
 
-endurance: $(TEST) kafka ## Run half an hour at a steady rate and look for leaks (ARGS="--minutes 5")
+endurance: $(TEST) $(IF_CARGO) kafka ## Run half an hour at a steady rate and look for leaks (ARGS="--minutes 5")
 	$(VENV)/bin/python -m tests.benchmarks.endurance $(ARGS)
 
 kafka: $(TEST) ## Fetch Apache Kafka for the tests (needs Java 17 and Maven)
@@ -80,6 +91,8 @@ lint: $(TEST) ## Check style, types and the direction of imports
 	$(VENV)/bin/ruff format --check $(SOURCES)
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-cache
+	@$(call CARGO_LINT,fmt,--check)
+	@$(call CARGO_LINT,clippy,--locked --offline --all-targets -- -D warnings)
 
 # Fails as well if the service is out of reach: an audit that did not happen is no pass.
 audit: $(TEST) ## Ask for known weaknesses of the dependencies (UNREACHABLE=allowed passes without the service)
@@ -134,7 +147,16 @@ lock: $(DEV) ## Resolve the dependencies anew (ARGS=--upgrade for the newest)
 
 clean: ## Remove everything that was made here
 	rm -rf tests/specification/node_modules $(VENV) $(BENCH_VENV) $(FUZZ_VENV) $(DOCS_VENV) .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache dist .site site
+	rm -rf $(CRATE)/target $(NATIVE)
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Moved into place: a worker that runs keeps the file that it has mapped.
+$(NATIVE): $(CRATE)/Cargo.toml $(CRATE)/Cargo.lock $(CRATE)/.cargo/config.toml $(wildcard $(CRATE)/src/*.rs)
+	cd $(CRATE) && cargo build --release --locked --offline --target-dir target
+	cp $(LIBRARY) $@.new && mv $@.new $@
+
+without-native:
+	@echo "left out: the compiled reader. To build it, install cargo (Debian: apt install cargo)"
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
