@@ -123,7 +123,7 @@ image: ## Build the container image with Docker or Podman (ARGS="--base IMAGE@sh
 image-test: $(TEST) $(if $(HAVE_KAFKA),kafka) ## Build the image on Debian and run it confined, on real parts (needs podman, runc, mmdebstrap)
 	$(VENV)/bin/python -m pytest -rs --capture=no tests/image $(ARGS)
 
-release: $(TEST) ## Make wheel, sdist, image, chart, bill and checksums in dist/; publishes nothing (ARGS="--dry-run --without-image")
+release: $(TEST) $(NATIVE) ## Make wheels, sdist, image, chart, bill and checksums in dist/; publishes nothing (ARGS="--dry-run --without-image")
 	$(VENV)/bin/python -m deploy.release $(ARGS)
 
 sbom: $(TEST) ## Write plazo.cdx.json: what the worker is made of, in CycloneDX, as the image holds it

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from deploy.image import engine, sbom, steps
+from deploy.wheel import check
 
 ROOT = Path(__file__).parents[1]
 SUMS = "SHA256SUMS"
@@ -55,6 +56,10 @@ def faults(root: Path, git: "Git") -> Iterator[str]:
         yield f"the tag v{version} is that of another commit"
 
 
+class Unfit(RuntimeError):
+    """A file is not what it is for; the message says which, and why."""
+
+
 class Git:
     """What git knows of a checkout."""
 
@@ -82,12 +87,16 @@ def make(directory: Path, *, image: bool) -> list[Path]:
     Raises:
         subprocess.CalledProcessError: a tool failed, and has said why.
         NoEngine: no engine builds the image here.
+        Unfit: a wheel or the sdist is not what it is for.
     """
     directory.mkdir(parents=True, exist_ok=True)
     for old in (*directory.glob("plazo-*"), directory / SUMS):
         old.unlink(missing_ok=True)
     version = steps.version()
-    _run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-t", "sdist", "-d", directory)
+    _hatchling("false", "-t", "wheel", "-t", "sdist", "-d", directory)
+    _hatchling("true", "-t", "wheel", "-d", directory)
+    if found := [*check.faults(directory, ROOT)]:
+        raise Unfit("; ".join(found))
     bill = directory / f"plazo-{version}.cdx.json"
     if sbom.main([str(ROOT / "deploy/requirements/worker.txt"), str(bill)]) != 0:
         raise subprocess.CalledProcessError(1, "sbom")
@@ -99,6 +108,12 @@ def make(directory: Path, *, image: bool) -> list[Path]:
     sums = directory / SUMS
     sums.write_text("".join(f"{_sum(file)}  {file.name}\n" for file in files), "utf-8")
     return [*files, sums]
+
+
+def _hatchling(compiled: str, *arguments: str | Path) -> None:
+    """``compiled`` says whether the hook of the wheel with compiled code is on."""
+    switch = f"HATCH_BUILD_HOOK_ENABLE_CUSTOM={compiled}"
+    _run("env", switch, sys.executable, "-m", "hatchling", "build", *arguments)
 
 
 def _chart(file: Path) -> None:
@@ -138,7 +153,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         for file in make(chosen.directory, image=not chosen.without_image):
             sys.stdout.write(f"{file}  {file.stat().st_size:,} bytes\n")
-    except (engine.NoEngine, subprocess.CalledProcessError) as error:
+    except (engine.NoEngine, subprocess.CalledProcessError, Unfit) as error:
         sys.stderr.write(f"NOT MADE: {error}\n")
         return 1
     sys.stdout.write("".join(f"NOT READY: {fault}\n" for fault in found))
