@@ -14,6 +14,7 @@ from pathlib import Path
 from deploy.image import debian, engine, steps
 
 _DEBIAN = "localhost/plazo-base:debian"
+_DEBIAN_RUST = "localhost/plazo-rust:debian"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -24,15 +25,20 @@ def main(arguments: Sequence[str]) -> int:
     base = parser.add_mutually_exclusive_group()
     base.add_argument("--base", default="", help="an image with python3, by digest if you can")
     base.add_argument("--debian", action="store_true", help="make the base of Debian packages")
+    parser.add_argument("--rust", default="", help="an image with cargo, to build what is compiled")
     parser.add_argument("--extras", choices=["", "otel"], default="", help="otel adds the traces")
     chosen, more = parser.parse_known_args(arguments)
     try:
         runs = engine.find(chosen.engine)
         if chosen.debian:
             with tempfile.TemporaryDirectory(prefix="plazo-base-") as directory:
-                steps.debian_base(runs, Path(directory) / "base.tar", _DEBIAN)
+                archive = Path(directory) / "base.tar"
+                steps.debian_base(runs, archive, _DEBIAN, debian.PYTHON)
+                if not chosen.rust:
+                    steps.debian_base(runs, archive, _DEBIAN_RUST, debian.RUST)
         reference = _DEBIAN if chosen.debian else chosen.base
-        steps.build(runs, chosen.tag, base=reference, extras=chosen.extras, more=more)
+        rust = chosen.rust or (_DEBIAN_RUST if chosen.debian else "")
+        steps.build(runs, chosen.tag, base=reference, rust=rust, extras=chosen.extras, more=more)
     except (engine.NoEngine, debian.NoDebian, subprocess.CalledProcessError) as error:
         sys.stderr.write(f"NOT BUILT: {error}\n")
         return 1

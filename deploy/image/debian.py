@@ -1,17 +1,20 @@
-"""A base image made of Debian packages, for machines that reach a Debian mirror and no registry.
+"""Base images made of Debian packages, for machines that reach a Debian mirror and no registry.
 
-It holds what the official ``python:slim`` holds for us: a Python with ``venv``, and certificates.
+One holds what the official ``python:slim`` holds for us: a Python with ``venv``, and certificates.
+The other one holds cargo, with which the image's compiled code is built.
 Needs ``mmdebstrap`` and the archive keys of Debian; the mirror is the one that apt uses here.
 """
 
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 # The release whose Python is that of the official base.
 SUITE = "trixie"
-_PACKAGES = "python3,python3-venv,ca-certificates"
+PYTHON = ("python3", "python3-venv", "ca-certificates")
+RUST = ("cargo",)
 _LEFT_OUT = ("/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/man/*")
 
 
@@ -27,8 +30,8 @@ def missing() -> str:
     return "" if _mirrors() else "apt knows no mirror of Debian"
 
 
-def make(archive: Path) -> None:
-    """Write the root file system as a tar archive.
+def make(archive: Path, packages: Sequence[str]) -> None:
+    """Write a root file system with these packages as a tar archive.
 
     Raises:
         NoDebian: it cannot be made here.
@@ -38,8 +41,9 @@ def make(archive: Path) -> None:
         raise NoDebian(why)
     options = [f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT]
     options += ['--aptopt=Acquire::Languages "none"']
+    options.append(f"--include={','.join(packages)}")
     subprocess.run(
-        ["mmdebstrap", "--quiet", "--variant=essential", f"--include={_PACKAGES}", *options,
+        ["mmdebstrap", "--quiet", "--variant=essential", *options,
          SUITE, str(archive), _mirrors()[0]],
         stdin=subprocess.DEVNULL, check=True,
     )  # fmt: skip

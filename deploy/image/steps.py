@@ -28,12 +28,13 @@ def timed(step: str) -> Iterator[None]:
     sys.stdout.flush()
 
 
-def debian_base(engine: Engine, archive: Path, tag: str) -> None:
-    """Make the base of Debian packages and bring it into the engine's store."""
-    with timed(f"base of Debian {debian.SUITE}"):
-        debian.make(archive)
+def debian_base(engine: Engine, archive: Path, tag: str, packages: Sequence[str]) -> None:
+    """Make a base of Debian packages and bring it into the engine's store."""
+    with timed(f"base of Debian {debian.SUITE} with {packages[0]}"):
+        debian.make(archive, packages)
     with timed("import of the base"):
         quietly(engine.words("import", str(archive), tag))
+    archive.unlink()
 
 
 def build(
@@ -41,18 +42,20 @@ def build(
     tag: str,
     *,
     base: str = "",
+    rust: str = "",
     extras: str = "",
     more: Sequence[str] = (),
     secrets: dict[str, Path] | None = None,
 ) -> None:
-    """Build the image; the base is the Dockerfile's own unless given.
+    """Build the image; the base and that of Rust are the Dockerfile's own unless given.
 
     Raises:
         subprocess.CalledProcessError: the build failed; its output is on stderr.
     """
     arguments = {"VERSION": version(), "REVISION": revision(), "EXTRAS": extras}
-    if base:
-        arguments["BASE"] = base
+    for name, reference in (("BASE", base), ("RUST", rust)):
+        if reference:
+            arguments[name] = reference
     given = found_secrets() if secrets is None else secrets
     with timed(f"build of {tag}"):
         quietly(engine.build(ROOT, DOCKERFILE, tag, arguments, given, more))

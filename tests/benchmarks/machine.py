@@ -5,6 +5,8 @@ import platform
 import sysconfig
 from pathlib import Path
 
+from worker.ingest.plain import compiled
+
 
 def machine() -> dict[str, str | int]:
     """What a reader must know to compare figures."""
@@ -13,6 +15,7 @@ def machine() -> dict[str, str | int]:
     return {
         "python": platform.python_version(),
         "build": "profile-guided" if profiled else "without profile-guided optimisation",
+        "compiled_reader": compiled() is not None,
         "compiler": platform.python_compiler(),
         "machine": platform.machine(),
         "processor": _processor(),

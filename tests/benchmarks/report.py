@@ -50,12 +50,14 @@ def machine(found: Found) -> list[str]:
     if "processor" not in on:
         return []
     dates = found["measured"]
+    # The figures of before there was one do not name it.
+    reader = "with" if on.get("compiled_reader") else "without"
     days = ", ".join(f"{part} {day}" for part, day in dates.items())
     return [
         f"{on['cores']} cores of {on['processor']} and {on['memory_gib']} GiB, shared by Kafka, "
         "Postgres,",
         f"the publisher and who is measured. Python {on['python']}, built {on['build']} by "
-        f"{on['compiler']}.",
+        f"{on['compiler']}, {reader} the compiled reader.",
         f"Measured: {days}.",
     ]
 

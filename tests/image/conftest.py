@@ -7,8 +7,9 @@ import os
 import shutil
 import subprocess
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -57,20 +58,30 @@ def base(engine: Engine, tags: list[str], tmp_path_factory: pytest.TempPathFacto
     if why := debian.missing():
         print(f"on the Dockerfile's own base: {why}")
         return ""
+    return _of_debian(engine, tags, tmp_path_factory.mktemp("base"), debian.PYTHON)
+
+
+@pytest.fixture(scope="session")
+def rust(engine: Engine, tags: list[str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What builds the compiled code, likewise."""
+    if debian.missing():
+        return ""
+    return _of_debian(engine, tags, tmp_path_factory.mktemp("rust"), debian.RUST)
+
+
+def _of_debian(engine: Engine, tags: list[str], directory: Path, packages: Sequence[str]) -> str:
     tag = f"localhost/plazo-base:{uuid.uuid4().hex[:12]}"
     tags.append(tag)
-    archive = tmp_path_factory.mktemp("base") / "base.tar"
-    steps.debian_base(engine, archive, tag)
-    archive.unlink()
+    steps.debian_base(engine, directory / "base.tar", tag, packages)
     return tag
 
 
 @pytest.fixture(scope="session")
-def image(engine: Engine, base: str, tags: list[str]) -> str:
+def image(engine: Engine, base: str, rust: str, tags: list[str]) -> str:
     """The name of the image under test."""
     tag = f"localhost/plazo:{uuid.uuid4().hex[:12]}"
     tags.append(tag)
-    steps.build(engine, tag, base=base)
+    steps.build(engine, tag, base=base, rust=rust)
     return tag
 
 

@@ -91,6 +91,8 @@ async def test_it_decides_three_orders_and_drains(
     assert worker.stop(40) == 0, worker.output()
     assert not worker.state().get("OOMKilled")
     assert "Traceback" not in worker.output()
+    (line,) = (one for one in worker.output().splitlines() if '"worker_started"' in one)
+    assert json.loads(line)["compiled"] is True
 
 
 def test_it_writes_nowhere(inside: Call) -> None:
@@ -154,12 +156,15 @@ def test_it_holds_its_bill_of_materials(inside: Call) -> None:
     assert all(one["hashes"] for one in bill["components"])
 
 
-def test_it_traces_if_built_to(engine: Engine, base: str, tags: list[str], inside: Call) -> None:
+def test_it_traces_if_built_to(
+    engine: Engine, base: str, rust: str, tags: list[str], inside: Call
+) -> None:
     """Traces are a choice: the plain image has none of it."""
     code = "import opentelemetry.exporter.otlp.proto.http, opentelemetry.sdk, worker"
     assert "No module named" in inside("/opt/plazo/bin/python", "-c", code, status=1)
     tags.append(f"localhost/plazo-otel:{uuid.uuid4().hex[:12]}")
     # The last stage copies what stands in this one.
-    steps.build(engine, tags[-1], base=base, extras="otel", more=("--target", "build"))
+    more = ("--target", "build")
+    steps.build(engine, tags[-1], base=base, rust=rust, extras="otel", more=more)
     options = (*confined(engine, {}), "--entrypoint", "/opt/plazo/bin/python")
     assert called(engine, "run", "--rm", *options, tags[-1], "-c", code) == ""

@@ -15,6 +15,7 @@ from tests.benchmarks import plots, report
 from tests.benchmarks.deadlines import LAPSERS, Lapser, Late, Load, judged
 from tests.benchmarks.entrants import ENTRANTS
 from tests.benchmarks.histogram import BOUNDS_MS, histogram, percentile
+from tests.benchmarks.machine import machine
 
 LATEST: dict[str, Any] = json.loads(report.LATEST.read_text())
 SVG = "{http://www.w3.org/2000/svg}"
@@ -77,6 +78,14 @@ def test_the_rows_of_a_table_are_as_wide_as_its_head() -> None:
     for make in report.BLOCKS.values():
         lines = [line for line in make(made_up()) if line.startswith("|")]
         assert len({line.count("|") for line in lines}) <= 1
+
+
+@pytest.mark.parametrize(("found", "words"), [(True, ", with the"), (False, ", without the")])
+def test_the_machine_names_the_reader(found: bool, words: str) -> None:
+    on = LATEST["machine"] | {"compiled_reader": found}
+    told = " ".join(report.machine({**LATEST, "machine": on}))
+    assert f"{words} compiled reader." in told
+    assert "compiled_reader" in machine()
 
 
 def test_a_bar_is_as_long_as_its_value() -> None:

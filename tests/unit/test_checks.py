@@ -15,6 +15,7 @@ from worker.kafka.admin import Sample, Skew, TopicState, partition_by_murmur2
 from worker.observability.health import Health
 from worker.observability.http import HttpServer
 from worker.observability.metrics import Metrics
+from worker.operations.checks import worker as worker_checks
 from worker.operations.checks.model import Check, DatabaseFacts, KafkaFacts, Status
 from worker.operations.checks.report import checks
 from worker.operations.checks.worker import port_check
@@ -136,6 +137,23 @@ def keyed(where: dict[str, dict[bytes, int]]) -> dict[tuple[str, int], list[Samp
 KEYS = [b"order-%d" % number for number in range(60)]
 # As no partitioner that Plazo knows puts them.
 OTHER = {key: (partition_by_murmur2(key, 6) + 1) % 6 for key in KEYS}
+
+
+@pytest.mark.parametrize(
+    ("code", "chosen", "finding"),
+    [
+        (object(), True, "compiled code reads plain records"),
+        (None, True, "this installation has no compiled code"),
+        (object(), False, "PLAZO_COMPILED is off"),
+    ],
+)
+def test_it_says_what_reads_the_records(
+    code: object, chosen: bool, finding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_checks, "compiled", lambda: code)
+    (one,) = found("reader", settings(compiled=chosen))
+    assert finding in one.finding
+    assert one.status == Status.OK
 
 
 @pytest.mark.parametrize("proof", ["all", "lane"])

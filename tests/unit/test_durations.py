@@ -44,3 +44,17 @@ def test_the_line_of_the_start_uses_it() -> None:
     worker: Any = SimpleNamespace(services=services)
     line = Worker._in_force(worker)
     assert (line["window"], line["grace"]) == ("24h", "30s")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "code", "told"),
+    [(True, object(), True), (True, None, False), (False, object(), False)],
+)
+def test_the_line_of_the_start_names_the_reader(
+    chosen: bool, code: object, told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.runtime.worker.compiled", lambda: code)
+    settings = Settings.model_construct(compiled=chosen)
+    services = SimpleNamespace(settings=settings, policies=load_policies(settings), brake=None)
+    worker: Any = SimpleNamespace(services=services)
+    assert Worker._in_force(worker)["compiled"] is told

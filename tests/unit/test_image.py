@@ -17,6 +17,7 @@ from worker import __version__
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "deploy/Dockerfile").read_text("utf-8")
+CRATE = Path("worker/ingest/plain/native")
 REQUIREMENTS = ROOT / "deploy/requirements"
 
 
@@ -59,7 +60,25 @@ def test_a_build_names_its_secrets_and_does_not_tell_them(tmp_path: Path) -> Non
     asked = set(re.findall(r"--mount=type=secret,id=([a-z.]+)", DOCKERFILE))
     assert steps.found_secrets().keys() <= asked == {"pip.conf", "ca.pem"}
     declared = set(re.findall(r"^ARG ([A-Z]+)", DOCKERFILE, re.MULTILINE))
-    assert {"BASE", "EXTRAS", "VERSION", "REVISION"} <= declared
+    assert {"BASE", "RUST", "EXTRAS", "VERSION", "REVISION"} <= declared
+
+
+def test_a_build_takes_the_bases_that_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[str] = []
+    monkeypatch.setattr(steps, "quietly", built.extend)
+    steps.build(engine.ENGINES["podman"], "plazo:1", base="a", rust="b", secrets={})
+    assert {"BASE=a", "RUST=b"} < {*built}
+    built.clear()
+    steps.build(engine.ENGINES["podman"], "plazo:1", secrets={})
+    assert not any(one.startswith(("BASE=", "RUST=")) for one in built)
+
+
+def test_what_is_built_here_does_not_get_into_the_image() -> None:
+    """The image builds its own, for its own platform."""
+    ignored = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
+    left_out = [f"{CRATE.parent}/native.abi3.so*", f"{CRATE}/target"]
+    assert all(ignored.index(one) > ignored.index("!worker") for one in left_out)
+    assert f"COPY {CRATE} /native" in DOCKERFILE
 
 
 def test_the_dockerfile_asks_no_hub_for_its_syntax_and_knows_its_version() -> None:
@@ -182,5 +201,5 @@ def test_the_mirror_is_that_of_apt(
     (tmp_path / "mmdebstrap").write_text(
         f'#!/bin/sh\nfor last; do :; done\necho "$last" > {told}\n'
     )
-    debian.make(tmp_path / "base.tar")
+    debian.make(tmp_path / "base.tar", debian.RUST)
     assert told.read_text().startswith(f"http://{mirror}.example/deb")

@@ -15,6 +15,7 @@ from typing import Any
 from worker import __version__
 from worker.clock import Clock, SystemClock
 from worker.durations import written
+from worker.ingest.plain import compiled
 from worker.lanes.lane import Lane
 from worker.observability.health import Health
 from worker.observability.http import HttpServer, Page
@@ -81,6 +82,7 @@ class Worker:
             "policy_version": rules[-1].policy.version if file else None,
             "policy_hash": sha256(terms.encode()).hexdigest()[:12] if file else None,
             "brake": self.services.brake is not None,
+            "compiled": settings.compiled and compiled() is not None,
         }
 
     def stop(self) -> None:

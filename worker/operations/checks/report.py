@@ -13,7 +13,7 @@ from worker.operations.checks.publishers import publisher_checks
 from worker.operations.checks.registry import registry_checks
 from worker.operations.checks.rights import right_checks
 from worker.operations.checks.topics import topic_checks
-from worker.operations.checks.worker import rule_checks
+from worker.operations.checks.worker import reader_check, rule_checks
 from worker.operations.format import count
 from worker.operations.outages import Outage
 from worker.settings import Settings
@@ -42,6 +42,7 @@ def checks(
     yield from registry_checks(settings, registry or RegistryFacts())
     yield from rule_checks(settings, database)
     yield brake_check(settings, database)
+    yield reader_check(settings)
     yield from clock_checks(settings, kafka, database)
     if not isinstance(database, Outage) and database.readable:
         yield from lane_checks(settings, kafka, database)

@@ -1,4 +1,4 @@
-"""Checks of that which only `plazo run` needs: its rule, its mode, and the port that it serves."""
+"""Checks of that which only `plazo run` needs: its rule, mode, reader and port."""
 
 import asyncio
 import os
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from worker.errors import PolicyInvalid
+from worker.ingest.plain import compiled
 from worker.operations.checks.model import Check, DatabaseFacts, Status
 from worker.operations.format import count, span
 from worker.operations.outages import Outage
@@ -51,6 +52,17 @@ def rule_checks(settings: Settings, database: DatabaseFacts | Outage) -> Iterato
         "mode", Status.FAULT, f"the database is of mode {database.mode}: no worker starts",
         f"set PLAZO_MODE={database.mode}, or give mode {settings.mode} a database of its own",
     )  # fmt: skip
+
+
+def reader_check(settings: Settings) -> Check:
+    """Whether a worker of this installation reads plain records with compiled code."""
+    if not settings.compiled:
+        found = "Python reads all records: PLAZO_COMPILED is off"
+    elif compiled() is None:
+        found = "Python reads all records: this installation has no compiled code"
+    else:
+        found = "compiled code reads plain records"
+    return Check("reader", Status.OK, found)
 
 
 async def port_check(settings: Settings) -> Check:
