@@ -6,6 +6,17 @@
 const DEEPEST: usize = 16;
 /// Longer numbers may not fit where Python puts them.
 const LONGEST_NUMBER: usize = 18;
+/// Members of an object that are compared with each other.
+const MOST_MEMBERS: usize = 32;
+
+/// A part of JSON as it stands, without its blanks.
+pub enum Token<'a> {
+    /// A bracket, comma, colon, or one of the words.
+    Word(&'a [u8]),
+    /// The content of a string without escapes.
+    Text(&'a [u8]),
+    Number(&'a [u8]),
+}
 
 /// A place in a text.
 pub struct Scanner<'a> {
@@ -106,9 +117,11 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Reads any value, which is kept as it stands.
-    pub fn skip(&mut self) -> Option<()> {
-        self.skip_at(DEEPEST)
+    /// The text of any value.
+    pub fn value(&mut self) -> Option<&'a [u8]> {
+        let begin = self.at;
+        self.skip_at(DEEPEST)?;
+        Some(&self.text[begin..self.at])
     }
 
     fn skip_at(&mut self, deeper: usize) -> Option<()> {
@@ -118,7 +131,10 @@ impl<'a> Scanner<'a> {
                 let deeper = deeper.checked_sub(1)?;
                 self.object(|inner, _| inner.skip_at(deeper))
             }
-            b'[' => self.skip_array(deeper.checked_sub(1)?),
+            b'[' => {
+                let deeper = deeper.checked_sub(1)?;
+                self.array(|inner| inner.skip_at(deeper))
+            }
             b't' => self.word(b"true"),
             b'f' => self.word(b"false"),
             b'n' => self.word(b"null"),
@@ -126,14 +142,56 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn skip_array(&mut self, deeper: usize) -> Option<()> {
+    /// Calls `told` with each token of a value; `None` for strings with escapes, and for an object
+    /// that has a member twice or very many.
+    pub fn tokens(&mut self, told: &mut dyn FnMut(Token<'a>) -> Option<()>) -> Option<()> {
+        match self.peek()? {
+            b'"' => told(Token::Text(self.string()?)),
+            b'{' => {
+                told(Token::Word(b"{"))?;
+                let mut members: Vec<&[u8]> = Vec::new();
+                self.object(|json, member| {
+                    if members.len() == MOST_MEMBERS || members.contains(&member) {
+                        return None;
+                    }
+                    if !members.is_empty() {
+                        told(Token::Word(b","))?;
+                    }
+                    members.push(member);
+                    told(Token::Text(member))?;
+                    told(Token::Word(b":"))?;
+                    json.tokens(told)
+                })?;
+                told(Token::Word(b"}"))
+            }
+            b'[' => {
+                told(Token::Word(b"["))?;
+                let mut first = true;
+                self.array(|json| {
+                    if !std::mem::take(&mut first) {
+                        told(Token::Word(b","))?;
+                    }
+                    json.tokens(told)
+                })?;
+                told(Token::Word(b"]"))
+            }
+            b't' | b'f' | b'n' => told(Token::Word(self.value()?)),
+            _ => told(Token::Number(self.value()?)),
+        }
+    }
+
+    /// Calls `element` at each value of an array.
+    fn array<F>(&mut self, mut element: F) -> Option<()>
+    where
+        F: FnMut(&mut Self) -> Option<()>,
+    {
         self.take(b'[')?;
         self.blanks();
         if self.take(b']').is_some() {
             return Some(());
         }
         loop {
-            self.skip_at(deeper)?;
+            element(self)?;
             self.blanks();
             if self.take(b']').is_some() {
                 return Some(());
