@@ -12,6 +12,8 @@ use crate::rows::{self, Act, Common};
 use crate::time::BEFORE_2000;
 
 const MOST_HEADERS: usize = 32;
+/// Packed acts are handed over in parts of about this size: large records are copied only once.
+const PART: usize = 1 << 18;
 /// The end of the year 9999 in milliseconds since 1970: the latest time of a record.
 const LATEST_MS: i64 = 253_402_300_799_999;
 
@@ -87,11 +89,20 @@ impl<'a> Plain<'a> {
                 delays.borrow().append(&Owned::number(record.timestamp - occurred_at)?)?;
             }
             at += 1;
+            if packed.len() >= PART {
+                self.hand_over(&mut packed)?;
+            }
         }
-        if !packed.is_empty() {
-            self.acts.append(&Owned::bytes(&packed)?)?;
-        }
+        self.hand_over(&mut packed)?;
         Owned::tuple([Owned::number(at as i64)?, delays])
+    }
+
+    fn hand_over(&self, packed: &mut Vec<u8>) -> Result<()> {
+        if !packed.is_empty() {
+            self.acts.append(&Owned::bytes(packed)?)?;
+            packed.clear();
+        }
+        Ok(())
     }
 
     fn record(&self, record: Object<'a>) -> Result<Option<Record<'a>>> {
