@@ -119,7 +119,10 @@ impl<'a> Plain<'a> {
             && value.len() <= self.longest
             && std::str::from_utf8(value).is_ok()
             && self.usual(record.item(6)?)?;
-        Ok(plain.then_some(Record {
+        if !plain {
+            return Ok(None);
+        }
+        Ok(Some(Record {
             offset: record.item(2)?.number()?,
             timestamp: timestamp * 1000 - BEFORE_2000,
             key: key.bytes()?,
