@@ -100,8 +100,10 @@ def assert_equal_or_left(one: Record, entry: Entry = ENTRY, native: Any = None) 
 
 
 _LINES = [{"sku": "ñ", "a": 1.50, "b": -0.10, "c": [1.0, 12, None, True], "d": {"e": 100.25}}]
+_ESCAPED = json.dumps(ORDER | {"lines": [{"sku": 'ñ "\\/\n\t\x7f\u2028 \U0001f381'}]})
 USUAL = [
     record(CREATED, ORDER),
+    record(CREATED, _ESCAPED.replace("/", "\\/\\b\\f\\r").encode()),
     record(CREATED, ORDER, headers=()),
     record(CHANGED, ACT),
     *(
@@ -114,6 +116,7 @@ WITH_MORE = [
     record(CREATED, ORDER | {"customer": {"name": "Ana"}}),
     record(CREATED, ORDER | {"lines": _LINES, "customer": "Ana", "total": None}),
     record(CREATED, ORDER | {"lines": None, "labels": None, "due": None, "by": "Ana"}),
+    record(CREATED, _ESCAPED.replace("/", "\\/\\b\\f\\r")[:-1].encode() + b',"by":"Ana"}'),
     record(CHANGED, ACT | {"by": "Ana"}),
     record(CHANGED, ACT | {"validation": {"complete": False, "by": "Ana"}}),
     record(CHANGED, ACT | {"validation": {}, "dispute": None, "by": "Ana"}),
@@ -131,6 +134,10 @@ LEFT = {
     "blanks to trim": ORDER | {"seller_id": " seller"},
     "another order": ORDER | {"order_id": "2"},
     "half of a character": _TEXT.replace("ñ".encode(), rb"\ud800"),
+    "another half of one": _TEXT.replace("ñ".encode(), rb"\udc00"),
+    "a half before a letter": _TEXT.replace("ñ".encode(), rb"\ud800\u0041"),
+    "NUL in a text": _TEXT.replace("ñ".encode(), rb"\u0000"),
+    "no hexadecimal": _TEXT.replace("ñ".encode(), rb"\u00g1"),
     "a field twice": _TEXT[:-1] + b',"total":"1.00"}',
     "more than one value": _TEXT + b"{}",
     "not a number": _TEXT.replace(b"-1.5", b"NaN"),

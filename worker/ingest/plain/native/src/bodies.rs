@@ -65,14 +65,49 @@ fn rewrite(body: &mut Vec<u8>, json: &[u8]) -> Option<()> {
             body.extend_from_slice(word);
             Some(())
         }
-        Token::Text(text) => {
-            body.push(b'"');
-            body.extend_from_slice(text);
-            body.push(b'"');
-            Some(())
-        }
+        Token::Text(text) => content(body, text),
         Token::Number(number) => self::number(body, number),
     })
+}
+
+/// Appends a string as Python writes it: with escapes only where they must be.
+fn content(body: &mut Vec<u8>, text: &[u8]) -> Option<()> {
+    body.push(b'"');
+    if text.contains(&b'\\') {
+        let mut scanner = Scanner::new(text);
+        loop {
+            if scanner.at_escape() {
+                character(body, scanner.escape()?)?;
+            } else if let Some(byte) = scanner.byte() {
+                body.push(byte);
+            } else {
+                break;
+            }
+        }
+    } else {
+        body.extend_from_slice(text);
+    }
+    body.push(b'"');
+    Some(())
+}
+
+fn character(body: &mut Vec<u8>, found: char) -> Option<()> {
+    let short = match found {
+        '"' | '\\' => found,
+        '\u{8}' => 'b',
+        '\u{c}' => 'f',
+        '\n' => 'n',
+        '\r' => 'r',
+        '\t' => 't',
+        '\0'..='\u{1f}' => return None,
+        _ => {
+            body.extend_from_slice(found.encode_utf8(&mut [0; 4]).as_bytes());
+            return Some(());
+        }
+    };
+    body.push(b'\\');
+    body.push(short as u8);
+    Some(())
 }
 
 /// Appends a number as Python writes it.
