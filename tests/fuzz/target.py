@@ -1,14 +1,19 @@
 """What is fuzzed: any record becomes rows or a dead letter, and nothing raises.
 
+What the compiled reader takes for plain, it reads as the decoder does.
+
 An input is a text of lines, so that its parts can be read, and mutated apart: the number of the
 format, the timestamp, the key, headers as ``name: value``, an empty line, and the value.
 """
 
 from datetime import UTC, datetime, timedelta
 
+from tests.support.plain import assert_same
 from worker.ingest.decoder import Decoder
 from worker.ingest.entry import Entry
+from worker.ingest.plain import PlainReader, compiled
 from worker.ingest.rows import Rows, decode_into
+from worker.observability.metrics import Metrics
 from worker.policy.registry import load_policies
 from worker.records import Record
 from worker.settings import Settings
@@ -37,6 +42,8 @@ _SETTINGS = [
 ]
 _POLICIES = load_policies(_SETTINGS[0])
 _DECODERS = [Decoder.of(each, timedelta(days=30)) for each in _SETTINGS]
+_NATIVE = compiled()
+_METRICS = Metrics(_SETTINGS[0])
 _ENTRY = Entry(_POLICIES, "created", timedelta(hours=1))
 
 
@@ -72,6 +79,12 @@ def run(data: bytes) -> None:
     rows = Rows(_NOW)
     decode_into(rows, [record], 0, _DECODERS[number], _ENTRY, _NOW)
     assert rows.acts or rows.dead_letters or rows.changes or rows.outcomes, "a record went missing"
+    plain = Rows(_NOW)
+    if _NATIVE:
+        reader = PlainReader(_NATIVE, _DECODERS[number], _ENTRY, 0, _METRICS)
+        if reader.read(plain, [record], 0, _NOW, 1):
+            rows.pack()
+            assert_same(plain, rows, 0)
     try:
         rows.pack()
         rows.pack_orders(0, [*rows.orders.values()], rows.stubs())

@@ -1,12 +1,19 @@
-"""Tests that need the compiled reader of plain records."""
+"""Tests that need the compiled reader of plain records, or what builds it."""
 
 import os
+import shutil
+from pathlib import Path
 
 import pytest
 
-from worker.ingest.plain import compiled
+import worker.ingest.plain
 
-# In continuous integration its absence is a failure.
+CRATE = Path(worker.ingest.plain.__file__).parent / "native"
+# In continuous integration their absence is a failure.
 needs_compiled = pytest.mark.skipif(
-    compiled() is None and not os.environ.get("CI"), reason="no compiled code; `make native`"
+    worker.ingest.plain.compiled() is None and not os.environ.get("CI"),
+    reason="no compiled code; `make native`",
+)
+needs_cargo = pytest.mark.skipif(
+    shutil.which("cargo") is None and not os.environ.get("CI"), reason="no cargo"
 )

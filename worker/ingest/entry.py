@@ -2,15 +2,33 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Protocol
 
-from schemas.models import OrderCreated
 from schemas.statuses import Meaning
 from worker.domain.acts import ORDER_CREATED
 from worker.domain.case import Reason
 from worker.domain.policy import Facts, Policies, Policy, Terms, told_due
-from worker.records import Record, timestamp_of
 
 _NO_CLOCK: Terms = (None, None, None, 0, None)
+
+
+class Told(Protocol):
+    """What an order tells of its terms, as :class:`OrderCreated` does."""
+
+    @property
+    def seller_id(self) -> str: ...
+    @property
+    def fulfilment(self) -> str: ...
+    @property
+    def entered_at(self) -> datetime: ...
+    @property
+    def total(self) -> str | None: ...
+    @property
+    def currency(self) -> str | None: ...
+    @property
+    def labels(self) -> dict[str, str] | None: ...
+    @property
+    def due(self) -> datetime | None: ...
 
 
 class Entry:
@@ -54,8 +72,10 @@ class Entry:
             return found
         return Meaning.NOTHING if status in self.clocks else Meaning.UNKNOWN
 
-    def terms(self, event: OrderCreated, record: Record, now: datetime) -> tuple[Terms, str | None]:
+    def terms(self, event: Told, timestamp: datetime, now: datetime) -> tuple[Terms, str | None]:
         """The terms of an order that is read ``now``, and the doubt that forbids an auto-cancel.
+
+        ``timestamp`` is that of its record.
 
         Raises:
             OverflowError: as :meth:`Policy.due`.
@@ -72,14 +92,14 @@ class Entry:
         terms = policy.terms(event.entered_at, told)
         if self.least_window is not None:
             # When it came into the log: a worker that was away makes no order late.
-            arrived = min(timestamp_of(record.timestamp), now)
+            arrived = min(timestamp, now)
             assert terms[0] is not None
             if arrived > terms[0] - self.least_window:
                 doubt = Reason.ENTERED_LATE.value
         return terms, doubt
 
 
-def facts_of(event: OrderCreated) -> Facts:
+def facts_of(event: Told) -> Facts:
     """The facts of an order by which its policy is chosen."""
     total = None if event.total is None else Decimal(event.total)
     told = told_due(event.entered_at, event.due)

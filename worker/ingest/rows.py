@@ -222,7 +222,7 @@ def add_dead_letter(rows: Rows, record: Record, refusal: Refusal, lane: int) -> 
 def _add_order(rows: Rows, record: Record, event: OrderCreated, entry: Entry, lane: int) -> None:
     order_id = event.order_id
     try:
-        terms, doubt = entry.terms(event, record, rows.now)
+        terms, doubt = entry.terms(event, timestamp_of(record.timestamp), rows.now)
     except OverflowError:
         message = "the order's policy has no deadline for this entered_at"
         refusal = Refusal(RefusalClass.OUT_OF_RANGE, message, (order_id,))
@@ -261,7 +261,7 @@ def _add_salvaged(
     if event is None or rows.holds(event.order_id):
         return
     with suppress(OverflowError):
-        terms, _ = entry.terms(event, record, rows.now)
+        terms, _ = entry.terms(event, timestamp_of(record.timestamp), rows.now)
         _enter(rows, record, (
             event.order_id, event.seller_id, event.fulfilment, event.entered_at, *terms, DOUBT,
             None, None, None, None, record.offset,

@@ -30,7 +30,7 @@ from worker.ingest.registry.schemas import Schemas, SchemasMissing
 from worker.operations.documents import BadLine
 from worker.operations.record_files import Line, read
 from worker.operations.registry_schemas import learn, registry_schemas
-from worker.records import Record, Refusal
+from worker.records import Record, Refusal, timestamp_of
 from worker.settings import Settings
 
 UNREADABLE: Final = "unreadable"
@@ -216,7 +216,7 @@ class _Checker:
                     yield "fulfilment", "fulfilment", message
                 # Only a dump tells when a record came.
                 entry = self._entries[line.recorded_at is not None]
-                _, doubt = entry.terms(event, record, self._now)
+                _, doubt = entry.terms(event, timestamp_of(record.timestamp), self._now)
                 if doubt:
                     yield doubt, "entered_at", _DOUBTS[doubt]
             elif (

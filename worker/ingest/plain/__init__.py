@@ -13,11 +13,10 @@ The code is in ``native/``, in Rust without dependencies; ``make native`` builds
 from collections.abc import Sequence
 from datetime import datetime
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas.statuses import Meaning, normalise
 from worker.domain.acts import ORDER_CREATED
-from worker.domain.policy import Policy
 from worker.ingest.decoder import Decoder
 from worker.ingest.entry import Entry
 from worker.ingest.rows import Rows, kind_of
@@ -39,6 +38,24 @@ def compiled() -> Any:
         return None
 
 
+class _Told(NamedTuple):
+    """What the compiled code tells of an order; times are microseconds since :data:`EPOCH`."""
+
+    seller_id: str
+    fulfilment: str
+    entered: int
+    total: str | None
+    currency: str | None
+    timestamp: int
+    labels: None = None
+    due: None = None
+
+    @property
+    def entered_at(self) -> datetime:
+        """The time of its entry."""
+        return _moment(self.entered)
+
+
 class PlainReader:
     """Adds plain records to rows, for one lane."""
 
@@ -50,6 +67,7 @@ class PlainReader:
         self._longest = decoder.max_record_bytes
         self._max_clock_skew = decoder.max_clock_skew
         self._latest_entry = _micros(decoder.latest_entry)
+        self._terms_of_all = _terms_of_all(entry)
         self._entry = entry
         self._lane = lane
         self._metrics = metrics
@@ -64,10 +82,10 @@ class PlainReader:
         A time far after ``latest`` is not plain. Of ``step`` records the delay of one is observed.
         """
         topic, partition, *_ = records[begin]
-        type_header, policy = self._type_headers.get(topic), self._entry.policy_of_all
-        of_orders = topic == self._entry.orders_topic
-        if type_header is None or (of_orders and policy is None):
+        type_header = self._type_headers.get(topic)
+        if type_header is None:
             return begin
+        of_orders = topic == self._entry.orders_topic
         settings = (
             type_header,
             self._longest,
@@ -75,13 +93,17 @@ class PlainReader:
             _micros(rows.now),
             cells(topic, partition),
             step,
+            self._entry.keep_bodies,
         )
         chunk = (records, begin, settings, rows.packed_acts)
         end: int
-        if of_orders and policy is not None:
+        if of_orders:
             end, delays = self._native.orders(
                 *chunk,
-                self._terms(policy, cells(self._lane, topic, partition, rows.now)),
+                cells(self._lane, topic, partition, rows.now),
+                self._latest_entry,
+                self._terms_of_all,
+                lambda told: self._choose(_Told(*told), rows.now),
                 _ORDER_ACT,
                 rows.packed_orders,
                 rows.orders,
@@ -96,21 +118,21 @@ class PlainReader:
             observed.observe(delay / 1e6)
         return end
 
-    def _terms(self, policy: Policy, place: bytes) -> tuple[Any, ...]:
-        least = self._entry.least_window
-        return (
-            place,
-            cells(policy.name, policy.version, policy.at_lapse, None),
-            self._latest_entry,
-            policy.window // MICROSECOND,
-            policy.grace // MICROSECOND,
-            None if least is None else least // MICROSECOND,
-        )
+    def _choose(self, told: "_Told", now: datetime) -> tuple[int, int, bytes] | None:
+        """The terms of one order; ``None`` if its clock does not start now, or never ends."""
+        try:
+            terms, doubt = self._entry.terms(told, _moment(told.timestamp), now)
+        except OverflowError:
+            return None
+        due, fires_at, *policy = terms
+        if due is None or fires_at is None:
+            return None
+        return _micros(due), _micros(fires_at), cells(*policy, doubt)
 
     def deadlines(self, rows: Rows) -> tuple[bytes, datetime]:
         """Pack the deadlines of packed orders for COPY; also return the first that fires."""
         packed, first = self._native.deadlines(self._lane, [*rows.packed_orders.values()])
-        return packed, EPOCH + first * MICROSECOND
+        return packed, _moment(first)
 
     def _learn(self, spelling: str) -> tuple[bytes, int] | None:
         status = normalise(spelling)
@@ -120,6 +142,23 @@ class PlainReader:
         number = kind_of(status, meaning, self._entry)
         self._statuses[spelling] = found = cells(status), number
         return found
+
+
+def _terms_of_all(entry: Entry) -> tuple[bytes, int, int, int | None] | None:
+    """The terms of all orders, if each has its deadline so long after its entry."""
+    policy, least = entry.policy_of_all, entry.least_window
+    if policy is None:
+        return None
+    return (
+        cells(policy.name, policy.version, policy.at_lapse, None),
+        policy.window // MICROSECOND,
+        policy.grace // MICROSECOND,
+        None if least is None else least // MICROSECOND,
+    )
+
+
+def _moment(micros: int) -> datetime:
+    return EPOCH + micros * MICROSECOND
 
 
 def _micros(moment: datetime) -> int:

@@ -13,6 +13,10 @@ pub struct Order<'a> {
     pub entered_at: i64,
     pub total: Option<&'a [u8]>,
     pub currency: Option<&'a [u8]>,
+    /// Any JSON.
+    pub lines: Option<&'a [u8]>,
+    /// Whether it has members that are none of the contract.
+    pub more: bool,
 }
 
 /// A status-changed event of a whole order, without a dispute.
@@ -20,7 +24,29 @@ pub struct Change<'a> {
     pub order_id: &'a [u8],
     pub status: &'a [u8],
     pub occurred_at: i64,
-    pub stock_ok: Option<bool>,
+    pub validation: Option<Validation>,
+    /// Whether it has members that are none of the contract.
+    pub more: bool,
+}
+
+/// What the seller found.
+#[derive(Clone, Copy)]
+pub struct Validation {
+    pub in_stock: Option<bool>,
+    pub functional: Option<bool>,
+    pub complete: Option<bool>,
+    more: bool,
+}
+
+impl Validation {
+    /// False if anything is wrong, `None` if nothing was reported.
+    pub fn stock_ok(&self) -> Option<bool> {
+        let reported = [self.in_stock, self.functional, self.complete];
+        if reported.contains(&Some(false)) {
+            return Some(false);
+        }
+        reported.contains(&Some(true)).then_some(true)
+    }
 }
 
 /// The value of a member that is given once, and is not `null`.
@@ -71,20 +97,22 @@ fn currency<'a>(json: &mut Scanner<'a>) -> Option<&'a [u8]> {
     (text.len() == 3 && text.iter().all(u8::is_ascii_uppercase)).then_some(text)
 }
 
-/// Reads a value that is kept in the body only; with `null` as well.
-fn kept(json: &mut Scanner, seen: &mut bool) -> Option<()> {
-    if *seen {
-        return None;
-    }
-    *seen = true;
-    json.skip()
+/// A member that only Python reads, unless it is `null`.
+fn absent(json: &mut Scanner) -> Option<()> {
+    json.null().then_some(())
+}
+
+/// Reads a member that is none of the contract.
+fn other(json: &mut Scanner, more: &mut bool) -> Option<()> {
+    *more = true;
+    json.value().map(|_| ())
 }
 
 /// Reads an order from the whole text.
 pub fn order(text: &[u8]) -> Option<Order<'_>> {
-    let (mut order_id, mut seller_id, mut fulfilment) = (None, None, None);
-    let (mut entered_at, mut total, mut unit, mut lines) = (None, None, None, false);
-    let mut json = Scanner::new(text);
+    let (mut order_id, mut seller_id, mut fulfilment, mut entered_at) = (None, None, None, None);
+    let (mut total, mut unit, mut lines, mut labels, mut due) = (None, None, None, None, None);
+    let (mut more, mut json) = (false, Scanner::new(text));
     json.object(|json, member| match member {
         b"order_id" => once(&mut order_id, name(json)),
         b"seller_id" => once(&mut seller_id, name(json)),
@@ -92,8 +120,10 @@ pub fn order(text: &[u8]) -> Option<Order<'_>> {
         b"entered_at" => once(&mut entered_at, micros(json.string()?)),
         b"total" => once(&mut total, optional(json, money)),
         b"currency" => once(&mut unit, optional(json, currency)),
-        b"lines" => kept(json, &mut lines),
-        _ => None,
+        b"lines" => once(&mut lines, optional(json, Scanner::value)),
+        b"labels" => once(&mut labels, absent(json)),
+        b"due" => once(&mut due, absent(json)),
+        _ => other(json, &mut more),
     })?;
     json.ended().then_some(Order {
         order_id: order_id?,
@@ -102,40 +132,50 @@ pub fn order(text: &[u8]) -> Option<Order<'_>> {
         entered_at: entered_at?,
         total: total.flatten(),
         currency: unit.flatten(),
+        lines: lines.flatten(),
+        more,
     })
 }
 
 /// Reads a change of status from the whole text.
 pub fn change(text: &[u8]) -> Option<Change<'_>> {
     let (mut order_id, mut status, mut occurred_at, mut found) = (None, None, None, None);
-    let mut json = Scanner::new(text);
+    let (mut lines, mut partial, mut dispute) = (None, None, None);
+    let (mut more, mut json) = (false, Scanner::new(text));
     json.object(|json, member| match member {
         b"order_id" => once(&mut order_id, name(json)),
         b"status" => once(&mut status, name(json)),
         b"occurred_at" => once(&mut occurred_at, micros(json.string()?)),
         b"validation" => once(&mut found, optional(json, validation)),
-        _ => None,
+        b"lines" => once(&mut lines, absent(json)),
+        b"partial" => once(&mut partial, absent(json)),
+        b"dispute" => once(&mut dispute, absent(json)),
+        _ => other(json, &mut more),
     })?;
+    let validation = found.flatten();
     json.ended().then_some(Change {
         order_id: order_id?,
         status: status?,
         occurred_at: occurred_at?,
-        stock_ok: found.flatten().flatten(),
+        validation,
+        more: more || validation.map_or(false, |found| found.more),
     })
 }
 
-/// What the seller found: false if anything is wrong, `None` if nothing was reported.
-fn validation(json: &mut Scanner) -> Option<Option<bool>> {
+fn validation(json: &mut Scanner) -> Option<Validation> {
     let (mut in_stock, mut functional, mut complete) = (None, None, None);
+    let (mut lines, mut more) = (None, false);
     json.object(|json, member| match member {
         b"in_stock" => once(&mut in_stock, json.boolean()),
         b"functional" => once(&mut functional, json.boolean()),
         b"complete" => once(&mut complete, json.boolean()),
-        _ => None,
+        b"lines" => once(&mut lines, absent(json)),
+        _ => other(json, &mut more),
     })?;
-    let reported = [in_stock, functional, complete].map(Option::flatten);
-    if reported.contains(&Some(false)) {
-        return Some(Some(false));
-    }
-    Some(reported.contains(&Some(true)).then_some(true))
+    Some(Validation {
+        in_stock: in_stock.flatten(),
+        functional: functional.flatten(),
+        complete: complete.flatten(),
+        more,
+    })
 }

@@ -6,6 +6,17 @@
 const DEEPEST: usize = 16;
 /// Longer numbers may not fit where Python puts them.
 const LONGEST_NUMBER: usize = 18;
+/// Members of an object that are compared with each other.
+const MOST_MEMBERS: usize = 32;
+
+/// A part of JSON as it stands, without its blanks.
+pub enum Token<'a> {
+    /// A bracket, comma, colon, or one of the words.
+    Word(&'a [u8]),
+    /// The content of a string, with its escapes.
+    Text(&'a [u8]),
+    Number(&'a [u8]),
+}
 
 /// A place in a text.
 pub struct Scanner<'a> {
@@ -43,6 +54,18 @@ impl<'a> Scanner<'a> {
         }
         self.at = end;
         Some(())
+    }
+
+    /// The next byte, which is read.
+    pub fn byte(&mut self) -> Option<u8> {
+        let found = self.peek()?;
+        self.at += 1;
+        Some(found)
+    }
+
+    /// Whether an escape stands here.
+    pub fn at_escape(&self) -> bool {
+        self.peek() == Some(b'\\')
     }
 
     /// Whether nothing but blanks is left.
@@ -106,19 +129,24 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Reads any value, which is kept as it stands.
-    pub fn skip(&mut self) -> Option<()> {
-        self.skip_at(DEEPEST)
+    /// The text of any value.
+    pub fn value(&mut self) -> Option<&'a [u8]> {
+        let begin = self.at;
+        self.skip_at(DEEPEST)?;
+        Some(&self.text[begin..self.at])
     }
 
     fn skip_at(&mut self, deeper: usize) -> Option<()> {
         match self.peek()? {
-            b'"' => self.skip_string(),
+            b'"' => self.escaped().map(|_| ()),
             b'{' => {
                 let deeper = deeper.checked_sub(1)?;
                 self.object(|inner, _| inner.skip_at(deeper))
             }
-            b'[' => self.skip_array(deeper.checked_sub(1)?),
+            b'[' => {
+                let deeper = deeper.checked_sub(1)?;
+                self.array(|inner| inner.skip_at(deeper))
+            }
             b't' => self.word(b"true"),
             b'f' => self.word(b"false"),
             b'n' => self.word(b"null"),
@@ -126,14 +154,56 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn skip_array(&mut self, deeper: usize) -> Option<()> {
+    /// Calls `told` with each token of a value; `None` for an object that has a member twice or very
+    /// many, or names with escapes.
+    pub fn tokens(&mut self, told: &mut dyn FnMut(Token<'a>) -> Option<()>) -> Option<()> {
+        match self.peek()? {
+            b'"' => told(Token::Text(self.escaped()?)),
+            b'{' => {
+                told(Token::Word(b"{"))?;
+                let mut members: Vec<&[u8]> = Vec::new();
+                self.object(|json, member| {
+                    if members.len() == MOST_MEMBERS || members.contains(&member) {
+                        return None;
+                    }
+                    if !members.is_empty() {
+                        told(Token::Word(b","))?;
+                    }
+                    members.push(member);
+                    told(Token::Text(member))?;
+                    told(Token::Word(b":"))?;
+                    json.tokens(told)
+                })?;
+                told(Token::Word(b"}"))
+            }
+            b'[' => {
+                told(Token::Word(b"["))?;
+                let mut first = true;
+                self.array(|json| {
+                    if !std::mem::take(&mut first) {
+                        told(Token::Word(b","))?;
+                    }
+                    json.tokens(told)
+                })?;
+                told(Token::Word(b"]"))
+            }
+            b't' | b'f' | b'n' => told(Token::Word(self.value()?)),
+            _ => told(Token::Number(self.value()?)),
+        }
+    }
+
+    /// Calls `element` at each value of an array.
+    fn array<F>(&mut self, mut element: F) -> Option<()>
+    where
+        F: FnMut(&mut Self) -> Option<()>,
+    {
         self.take(b'[')?;
         self.blanks();
         if self.take(b']').is_some() {
             return Some(());
         }
         loop {
-            self.skip_at(deeper)?;
+            element(self)?;
             self.blanks();
             if self.take(b']').is_some() {
                 return Some(());
@@ -143,25 +213,55 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// A string with the short escapes; `\u` may be half of a character, which Python refuses.
-    fn skip_string(&mut self) -> Option<()> {
+    /// The content of a string as it stands, with its escapes.
+    fn escaped(&mut self) -> Option<&'a [u8]> {
         self.take(b'"')?;
+        let begin = self.at;
         loop {
             match self.peek()? {
                 b'"' => break,
-                b'\\' => {
-                    self.at += 1;
-                    match self.peek()? {
-                        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => self.at += 1,
-                        _ => return None,
-                    }
-                }
+                b'\\' => self.escape().map(|_| ())?,
                 0..=0x1f => return None,
                 _ => self.at += 1,
             }
         }
+        let found = &self.text[begin..self.at];
         self.at += 1;
-        Some(())
+        Some(found)
+    }
+
+    /// The character of an escape; `None` for NUL and for half of a character, which Python refuses.
+    pub fn escape(&mut self) -> Option<char> {
+        self.take(b'\\')?;
+        let kind = self.peek()?;
+        self.at += 1;
+        match kind {
+            b'"' | b'\\' | b'/' => Some(kind.into()),
+            b'b' => Some('\u{8}'),
+            b'f' => Some('\u{c}'),
+            b'n' => Some('\n'),
+            b'r' => Some('\r'),
+            b't' => Some('\t'),
+            b'u' => self.unicode().filter(|found| *found != '\0'),
+            _ => None,
+        }
+    }
+
+    fn unicode(&mut self) -> Option<char> {
+        let first = self.unit()?;
+        if !(0xd800..0xdc00).contains(&first) {
+            return char::from_u32(first);
+        }
+        self.word(b"\\u")?;
+        let second = self.unit()?.checked_sub(0xdc00).filter(|low| *low < 0x400)?;
+        char::from_u32(0x1_0000 + ((first - 0xd800) << 10) + second)
+    }
+
+    /// Four hexadecimal digits.
+    fn unit(&mut self) -> Option<u32> {
+        let digits = self.text.get(self.at..self.at + 4)?;
+        self.at += 4;
+        digits.iter().try_fold(0, |unit, digit| Some(16 * unit + char::from(*digit).to_digit(16)?))
     }
 
     fn digits(&mut self) -> Option<()> {

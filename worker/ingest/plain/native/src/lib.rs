@@ -1,5 +1,6 @@
 //! Plain records as packed rows, for Python. See `worker/ingest/plain/__init__.py`.
 
+mod bodies;
 mod events;
 mod json;
 #[allow(non_snake_case)]

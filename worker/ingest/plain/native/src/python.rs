@@ -86,6 +86,14 @@ impl Drop for Owned {
     }
 }
 
+/// The one None.
+fn none() -> Raw {
+    #[allow(unused_unsafe)] // compilers before 1.77 want it
+    unsafe {
+        std::ptr::addr_of_mut!(_Py_NoneStruct)
+    }
+}
+
 fn owned(raw: Raw) -> Result<Owned> {
     if raw.is_null() {
         return Err(Raised);
@@ -115,9 +123,8 @@ impl Owned {
     }
 
     pub fn none() -> Owned {
-        let none = std::ptr::addr_of_mut!(_Py_NoneStruct);
-        unsafe { Py_IncRef(none) };
-        Owned(none)
+        unsafe { Py_IncRef(none()) };
+        Owned(none())
     }
 
     pub fn list() -> Result<Owned> {
@@ -162,7 +169,7 @@ impl<'a> Object<'a> {
     }
 
     pub fn is_none(self) -> bool {
-        self.raw == std::ptr::addr_of_mut!(_Py_NoneStruct)
+        self.raw == none()
     }
 
     /// An item of a tuple.

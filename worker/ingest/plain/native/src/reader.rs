@@ -5,12 +5,15 @@
 //! be valid; Python says. A record is a tuple of topic, partition, offset, timestamp, key, value and
 //! headers, see `worker/records.py`.
 
+use crate::bodies;
 use crate::events;
 use crate::python::{Object, Owned, Raised, Result};
-use crate::rows::{self, Act, Common, OrderColumns};
+use crate::rows::{self, Act, Common};
 use crate::time::BEFORE_2000;
 
 const MOST_HEADERS: usize = 32;
+/// Packed acts are handed over in parts of about this size: large records are copied only once.
+const PART: usize = 1 << 18;
 /// The end of the year 9999 in milliseconds since 1970: the latest time of a record.
 const LATEST_MS: i64 = 253_402_300_799_999;
 
@@ -25,6 +28,8 @@ struct Plain<'a> {
     latest: i64,
     common: Common<'a>,
     acts: Object<'a>,
+    /// Whether bodies are kept whole.
+    whole: bool,
     /// One delay in so many records is told.
     step: usize,
 }
@@ -56,6 +61,7 @@ impl<'a> Plain<'a> {
                 source: settings.item(4)?.bytes()?,
             },
             step: size(settings.item(5)?)?.max(1),
+            whole: settings.item(6)?.number()? != 0,
             acts: call.item(3)?,
         })
     }
@@ -83,11 +89,20 @@ impl<'a> Plain<'a> {
                 delays.borrow().append(&Owned::number(record.timestamp - occurred_at)?)?;
             }
             at += 1;
+            if packed.len() >= PART {
+                self.hand_over(&mut packed)?;
+            }
         }
-        if !packed.is_empty() {
-            self.acts.append(&Owned::bytes(&packed)?)?;
-        }
+        self.hand_over(&mut packed)?;
         Owned::tuple([Owned::number(at as i64)?, delays])
+    }
+
+    fn hand_over(&self, packed: &mut Vec<u8>) -> Result<()> {
+        if !packed.is_empty() {
+            self.acts.append(&Owned::bytes(packed)?)?;
+            packed.clear();
+        }
+        Ok(())
     }
 
     fn record(&self, record: Object<'a>) -> Result<Option<Record<'a>>> {
@@ -104,7 +119,10 @@ impl<'a> Plain<'a> {
             && value.len() <= self.longest
             && std::str::from_utf8(value).is_ok()
             && self.usual(record.item(6)?)?;
-        Ok(plain.then_some(Record {
+        if !plain {
+            return Ok(None);
+        }
+        Ok(Some(Record {
             offset: record.item(2)?.number()?,
             timestamp: timestamp * 1000 - BEFORE_2000,
             key: key.bytes()?,
@@ -160,63 +178,106 @@ fn is_ignored(name: &[u8]) -> bool {
         && !name.windows(6).any(|part| part == b"schema")
 }
 
-/// What the orders of a call have in common; times in microseconds, see `Policy.terms`.
+/// The terms of all orders; times in microseconds, see `Policy.terms`.
 struct Terms<'a> {
-    common: OrderColumns<'a>,
-    latest_entry: i64,
+    /// Columns: policy, version, at_lapse, doubt.
+    policy: &'a [u8],
     window: i64,
     grace: i64,
     least_window: Option<i64>,
 }
 
 impl<'a> Terms<'a> {
-    fn of(told: Object<'a>) -> Result<Self> {
-        Ok(Terms {
-            common: OrderColumns { place: told.item(0)?.bytes()?, policy: told.item(1)?.bytes()? },
-            latest_entry: told.item(2)?.number()?,
-            window: told.item(3)?.number()?,
-            grace: told.item(4)?.number()?,
-            least_window: told.item(5)?.optional()?,
-        })
+    fn of(told: Object<'a>) -> Result<Option<Self>> {
+        if told.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Terms {
+            policy: told.item(0)?.bytes()?,
+            window: told.item(1)?.number()?,
+            grace: told.item(2)?.number()?,
+            least_window: told.item(3)?.optional()?,
+        }))
+    }
+
+    /// The deadline, unless the order came with too little time left.
+    fn due(&self, entered_at: i64, arrived: i64) -> Option<i64> {
+        let due = entered_at + self.window;
+        let late = self.least_window.map_or(false, |least| arrived > due - least);
+        (!late).then_some(due)
     }
 }
 
-/// `orders(records, begin, settings, acts, terms, status, packed, others)`
+/// `orders(records, begin, settings, acts, place, latest_entry, terms, choose, status, packed,
+/// others)`
 ///
 /// Adds orders to the dict `packed`, and their acts to the list `acts`. An order that `packed` or
-/// `others` holds already is not plain.
+/// `others` holds already is not plain. Without `terms` of all orders, `choose` gives those of one:
+/// due, firing time and columns as in `Terms`, or None if it is not plain.
 pub fn orders(call: Object) -> Result<Owned> {
-    let (plain, terms) = (Plain::of(call)?, Terms::of(call.item(4)?)?);
-    let (status, packed, others) = (call.item(5)?.bytes()?, call.item(6)?, call.item(7)?);
-    let latest = plain.latest.min(terms.latest_entry);
+    let (plain, place) = (Plain::of(call)?, call.item(4)?.bytes()?);
+    let latest = plain.latest.min(call.item(5)?.number()?);
+    let (terms, choose) = (Terms::of(call.item(6)?)?, call.item(7)?);
+    let (status, packed, others) = (call.item(8)?.bytes()?, call.item(9)?, call.item(10)?);
     plain.each(|record, act| {
         let event = match events::order(record.value) {
             Some(event) if event.order_id == record.key && event.entered_at <= latest => event,
             _ => return Ok(None),
         };
-        let due = event.entered_at + terms.window;
-        let arrived = record.timestamp.min(plain.common.received_at);
-        if terms.least_window.map_or(false, |least| arrived > due - least) {
-            return Ok(None);
-        }
         let order_id = Owned::text(event.order_id)?;
         if packed.has(&order_id)? || others.has(&order_id)? {
             return Ok(None);
         }
-        let (offset, fires_at) = (record.offset, due + terms.grace);
-        let row = rows::order(&terms.common, &event, due, fires_at, offset);
+        let trimmed = if event.more && !plain.whole {
+            match bodies::order(&event) {
+                Some(body) => Some(body),
+                None => return Ok(None),
+            }
+        } else {
+            None
+        };
+        let arrived = record.timestamp.min(plain.common.received_at);
+        let chosen;
+        let (due, fires_at, policy) = match &terms {
+            Some(terms) => match terms.due(event.entered_at, arrived) {
+                Some(due) => (due, due + terms.grace, terms.policy),
+                None => return Ok(None),
+            },
+            None => {
+                chosen = choose.call(&facts(&event, record.timestamp)?)?;
+                let chosen = chosen.borrow();
+                if chosen.is_none() {
+                    return Ok(None);
+                }
+                (chosen.item(0)?.number()?, chosen.item(1)?.number()?, chosen.item(2)?.bytes()?)
+            }
+        };
+        let row = rows::order(&event, due, fires_at, record.offset, policy, place);
         packed.set(&order_id, &Owned::bytes(&row)?)?;
         let entered = Act {
             order_id: event.order_id,
             status,
             stock_ok: None,
             occurred_at: event.entered_at,
-            offset,
-            body: record.value,
+            offset: record.offset,
+            body: trimmed.as_deref().unwrap_or(record.value),
         };
         entered.pack(act, &plain.common);
         Ok(Some(event.entered_at))
     })
+}
+
+/// What the terms of an order depend on: seller, fulfilment, entry, total, currency, timestamp.
+fn facts(event: &events::Order, timestamp: i64) -> Result<Owned> {
+    let optional = |text: Option<&[u8]>| text.map_or_else(|| Ok(Owned::none()), Owned::text);
+    Owned::tuple([
+        Owned::text(event.seller_id)?,
+        Owned::text(event.fulfilment)?,
+        Owned::number(event.entered_at)?,
+        optional(event.total)?,
+        optional(event.currency)?,
+        Owned::number(timestamp)?,
+    ])
 }
 
 /// `acts(records, begin, settings, acts, statuses, learn, sets)`
@@ -246,13 +307,14 @@ pub fn acts(call: Object) -> Result<Owned> {
             return Ok(None);
         }
         sets.item(size(meaning.item(1)?)?)?.add(&Owned::text(event.order_id)?)?;
+        let trimmed = (event.more && !plain.whole).then(|| bodies::change(&event));
         let done = Act {
             order_id: event.order_id,
             status: meaning.item(0)?.bytes()?,
-            stock_ok: event.stock_ok,
+            stock_ok: event.validation.and_then(|found| found.stock_ok()),
             occurred_at: event.occurred_at,
             offset: record.offset,
-            body: record.value,
+            body: trimmed.as_deref().unwrap_or(record.value),
         };
         done.pack(act, &plain.common);
         Ok(Some(event.occurred_at))

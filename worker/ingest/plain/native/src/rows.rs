@@ -36,14 +36,6 @@ pub struct Common<'a> {
     pub received_at: i64,
 }
 
-/// What the orders of one partition have in common.
-pub struct OrderColumns<'a> {
-    /// Columns: policy, version, at_lapse, doubt.
-    pub policy: &'a [u8],
-    /// Columns: lane, topic, partition, received_at.
-    pub place: &'a [u8],
-}
-
 /// An act; times are microseconds since 2000.
 pub struct Act<'a> {
     pub order_id: &'a [u8],
@@ -73,12 +65,16 @@ impl Act<'_> {
 }
 
 /// Packs an order; times are microseconds since 2000.
+///
+/// `policy` are the columns policy, version, at_lapse and doubt, and `place` the last ones: lane,
+/// topic, partition, received_at.
 pub fn order(
-    common: &OrderColumns,
     event: &Order,
     due: i64,
     fires_at: i64,
     offset: i64,
+    policy: &[u8],
+    place: &[u8],
 ) -> Vec<u8> {
     let mut row = Vec::with_capacity(USUAL_ORDER);
     count(&mut row, ORDER_COLUMNS);
@@ -88,7 +84,7 @@ pub fn order(
     wide(&mut row, fires_at);
     cell(&mut row, event.seller_id);
     cell(&mut row, event.fulfilment);
-    row.extend_from_slice(common.policy);
+    row.extend_from_slice(policy);
     optional(&mut row, event.currency);
     row.extend_from_slice(&NULL); // labels
     row.extend_from_slice(&NULL); // told_due
@@ -97,7 +93,7 @@ pub fn order(
         None => row.extend_from_slice(&NULL),
     }
     wide(&mut row, offset);
-    row.extend_from_slice(common.place);
+    row.extend_from_slice(place);
     row
 }
 

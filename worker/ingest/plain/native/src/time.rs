@@ -59,6 +59,30 @@ pub fn micros(text: &[u8]) -> Option<i64> {
     Some(seconds * 1_000_000 + fraction)
 }
 
+/// A time like `2026-11-22T10:04:05.123000Z`, with six digits behind the point or none.
+pub fn written(micros: i64) -> String {
+    let (seconds, fraction) = (micros.div_euclid(1_000_000), micros.rem_euclid(1_000_000));
+    let (date, second) = (seconds.div_euclid(86_400) - 60, seconds.rem_euclid(86_400));
+    let (year, month, day) = calendar(date);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    let whole = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}");
+    if fraction == 0 {
+        return whole + "Z";
+    }
+    format!("{whole}.{fraction:06}Z")
+}
+
+/// The date of a number of [`days`], by centuries and years that end with the leap day.
+fn calendar(days: i64) -> (i64, i64, i64) {
+    let (eras, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (year, month) = if month < 10 { (year, month + 3) } else { (year + 1, month - 9) };
+    (2000 + 400 * eras + year, month, day)
+}
+
 /// The microseconds behind a point, and the rest.
 fn fraction(text: &[u8]) -> Option<(i64, &[u8])> {
     if text.first() != Some(&b'.') {
@@ -90,7 +114,7 @@ fn offset(zone: &[u8]) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::micros;
+    use super::{micros, written};
 
     #[test]
     fn counts_from_2000() {
@@ -98,6 +122,14 @@ mod tests {
         assert_eq!(micros(b"2000-03-01T00:00:00.5Z"), Some(60 * 86_400_000_000 + 500_000));
         assert_eq!(micros(b"1999-12-31T19:00:00-05:00"), Some(0));
         assert_eq!(micros(b"2000-01-01T00:00:00.123456789Z"), Some(123_456));
+    }
+
+    #[test]
+    fn writes_each_day_as_it_is_read() {
+        for day in -10_957..73_000 {
+            let moment = day * 86_400_000_000 + 86_399_000_001;
+            assert_eq!(micros(written(moment).as_bytes()), Some(moment));
+        }
     }
 
     #[test]
