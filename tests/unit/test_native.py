@@ -1,22 +1,14 @@
 """The crate of the compiled reader: its own tests, and its absence."""
 
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from worker.ingest import plain
-
-PACKAGE = Path(plain.__file__).parent
-CRATE = PACKAGE / "native"
+from tests.support.native import CRATE, needs_cargo
 
 
-@pytest.mark.skipif(
-    shutil.which("cargo") is None and not os.environ.get("CI"), reason="cargo is not installed"
-)
+@needs_cargo
 def test_the_tests_of_the_crate_pass() -> None:
     done = subprocess.run(
         ["cargo", "test", "--locked", "--offline", "--target-dir", "target"],
@@ -28,7 +20,7 @@ def test_the_tests_of_the_crate_pass() -> None:
 
 def test_without_compiled_code_its_import_fails(tmp_path: Path) -> None:
     """Python takes a folder for a package, and in a checkout the crate is beside the module."""
-    shutil.copy(PACKAGE / "native.py", tmp_path)
+    shutil.copy(CRATE.with_suffix(".py"), tmp_path)
     shutil.copytree(CRATE / "src", tmp_path / "native/src")
     done = subprocess.run(
         [sys.executable, "-c", "import native"],
