@@ -31,11 +31,11 @@ def main(arguments: Sequence[str]) -> int:
     try:
         runs = engine.find(chosen.engine)
         if chosen.debian:
+            bases = {_DEBIAN: debian.PYTHON}
+            if not chosen.rust:
+                bases[_DEBIAN_RUST] = debian.RUST
             with tempfile.TemporaryDirectory(prefix="plazo-base-") as directory:
-                archive = Path(directory) / "base.tar"
-                steps.debian_base(runs, archive, _DEBIAN, debian.PYTHON)
-                if not chosen.rust:
-                    steps.debian_base(runs, archive, _DEBIAN_RUST, debian.RUST)
+                steps.debian_bases(runs, Path(directory), bases)
         reference = _DEBIAN if chosen.debian else chosen.base
         rust = chosen.rust or (_DEBIAN_RUST if chosen.debian else "")
         steps.build(runs, chosen.tag, base=reference, rust=rust, extras=chosen.extras, more=more)

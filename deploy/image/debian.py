@@ -13,8 +13,8 @@ from pathlib import Path
 
 # The release whose Python is that of the official base.
 SUITE = "trixie"
-PYTHON = ("python3", "python3-venv", "ca-certificates")
-RUST = ("cargo",)
+PYTHON: Sequence[str] = ("python3", "python3-venv", "ca-certificates")
+RUST: Sequence[str] = ("cargo",)
 _LEFT_OUT = ("/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/man/*")
 
 

@@ -5,7 +5,8 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -28,13 +29,17 @@ def timed(step: str) -> Iterator[None]:
     sys.stdout.flush()
 
 
-def debian_base(engine: Engine, archive: Path, tag: str, packages: Sequence[str]) -> None:
-    """Make a base of Debian packages and bring it into the engine's store."""
-    with timed(f"base of Debian {debian.SUITE} with {packages[0]}"):
-        debian.make(archive, packages)
-    with timed("import of the base"):
-        quietly(engine.words("import", str(archive), tag))
-    archive.unlink()
+def debian_bases(engine: Engine, directory: Path, bases: Mapping[str, Sequence[str]]) -> None:
+    """Make bases of Debian packages, by their tags, and bring them into the engine's store."""
+    archives = {tag: directory / f"{number}.tar" for number, tag in enumerate(bases)}
+    # At a time: most of it is to wait for the mirror and for the disk.
+    with timed(f"bases of Debian {debian.SUITE}"), ThreadPoolExecutor() as pool:
+        for _ in pool.map(debian.make, archives.values(), bases.values()):
+            pass
+    with timed("import of the bases"):
+        for tag, archive in archives.items():
+            quietly(engine.words("import", str(archive), tag))
+            archive.unlink()
 
 
 def build(

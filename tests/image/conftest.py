@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,34 +53,26 @@ def tags(engine: Engine) -> Iterator[list[str]]:
 
 
 @pytest.fixture(scope="session")
-def base(engine: Engine, tags: list[str], tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A base of Debian packages; where none can be made, empty for that of the Dockerfile."""
+def bases(
+    engine: Engine, tags: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, str]:
+    """The base, and what builds the compiled code; empty for those of the Dockerfile."""
     if why := debian.missing():
-        print(f"on the Dockerfile's own base: {why}")
-        return ""
-    return _of_debian(engine, tags, tmp_path_factory.mktemp("base"), debian.PYTHON)
+        print(f"on the Dockerfile's own bases: {why}")
+        return "", ""
+    base, rust = (f"localhost/plazo-base:{uuid.uuid4().hex[:12]}" for _ in range(2))
+    tags += base, rust
+    packages = {base: debian.PYTHON, rust: debian.RUST}
+    steps.debian_bases(engine, tmp_path_factory.mktemp("bases"), packages)
+    return base, rust
 
 
 @pytest.fixture(scope="session")
-def rust(engine: Engine, tags: list[str], tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What builds the compiled code, likewise."""
-    if debian.missing():
-        return ""
-    return _of_debian(engine, tags, tmp_path_factory.mktemp("rust"), debian.RUST)
-
-
-def _of_debian(engine: Engine, tags: list[str], directory: Path, packages: Sequence[str]) -> str:
-    tag = f"localhost/plazo-base:{uuid.uuid4().hex[:12]}"
-    tags.append(tag)
-    steps.debian_base(engine, directory / "base.tar", tag, packages)
-    return tag
-
-
-@pytest.fixture(scope="session")
-def image(engine: Engine, base: str, rust: str, tags: list[str]) -> str:
+def image(engine: Engine, bases: tuple[str, str], tags: list[str]) -> str:
     """The name of the image under test."""
     tag = f"localhost/plazo:{uuid.uuid4().hex[:12]}"
     tags.append(tag)
+    base, rust = bases
     steps.build(engine, tag, base=base, rust=rust)
     return tag
 

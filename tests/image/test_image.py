@@ -157,7 +157,7 @@ def test_it_holds_its_bill_of_materials(inside: Call) -> None:
 
 
 def test_it_traces_if_built_to(
-    engine: Engine, base: str, rust: str, tags: list[str], inside: Call
+    engine: Engine, bases: tuple[str, str], tags: list[str], inside: Call
 ) -> None:
     """Traces are a choice: the plain image has none of it."""
     code = "import opentelemetry.exporter.otlp.proto.http, opentelemetry.sdk, worker"
@@ -165,6 +165,7 @@ def test_it_traces_if_built_to(
     tags.append(f"localhost/plazo-otel:{uuid.uuid4().hex[:12]}")
     # The last stage copies what stands in this one.
     more = ("--target", "build")
+    base, rust = bases
     steps.build(engine, tags[-1], base=base, rust=rust, extras="otel", more=more)
     options = (*confined(engine, {}), "--entrypoint", "/opt/plazo/bin/python")
     assert called(engine, "run", "--rm", *options, tags[-1], "-c", code) == ""
