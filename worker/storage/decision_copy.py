@@ -52,7 +52,12 @@ _UUID = _length(16)
 @lru_cache(1_000)
 def _verdict(kind: str, reason: str, revokes: int | None, decided_at: datetime) -> bytes:
     return b"".join((
-        _length(len(kind)), kind.encode(), _length(len(reason)), reason.encode(),
+        _text(kind), _text(reason),
         _NULL if revokes is None else _number(4, revokes),
         _time(8, (decided_at - EPOCH) // MICROSECOND),
     ))  # fmt: skip
+
+
+def _text(text: str) -> bytes:
+    encoded = text.encode()
+    return _length(len(encoded)) + encoded
