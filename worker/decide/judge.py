@@ -1,17 +1,19 @@
 """Judges orders inside a sweep: loads their cases, publishes the decisions, settles the orders."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
+from worker.decide.bare import BareOrders, take_bare
 from worker.decide.brake import Permit
-from worker.decide.cases import count_omitted, load_cases
+from worker.decide.cases import Cases, cases_of, count_omitted, load_cases, load_orders
 from worker.decide.deadlines import ChangeLimits, Deadlines
 from worker.decide.lines import ReadLines
 from worker.decide.sweep import Sweep
-from worker.domain.case import Case, Judgement, Kind, Limits, Outcome, Reason
+from worker.domain.case import Case, Finding, Judgement, Kind, Limits, Outcome, Reason
 from worker.domain.decide import decide, watch
 from worker.domain.policy import Policies
 from worker.freshness.evidence import EvidenceScope, Proof, Reading
@@ -22,17 +24,41 @@ from worker.storage.transaction import Transaction, text_array
 
 log = logger(__name__)
 
+# Finding, outcome and number of decisions.
+Settlement = tuple[Finding | None, Outcome | None, int]
+
 
 @dataclass(slots=True)
 class Judged:
-    """The orders of a sweep: judged, held by the brake, or faulty because our own code failed."""
+    """The orders of a sweep: judged, held by the brake, or faulty because our own code failed.
 
-    cases: list[tuple[Case, Judgement]] = field(default_factory=list)
+    ``first`` are those with their first verdict, by its outcome; ``settled`` are all that were
+    judged, by their finding, outcome and number of decisions.
+    """
+
+    first: defaultdict[Outcome | None, list[str]] = field(default_factory=lambda: defaultdict(list))
+    settled: defaultdict[Settlement, list[str]] = field(default_factory=lambda: defaultdict(list))
     # With the seller of each.
     held: dict[str, str] = field(default_factory=dict)
     faulty: set[str] = field(default_factory=set)
     # Of some order, not all new changes were considered.
     unfinished: bool = False
+
+    @property
+    def orders(self) -> int:
+        """Number of orders that were judged."""
+        return sum(map(len, self.settled.values()))
+
+    def settle(
+        self, order_id: str, judgement: Judgement, *, decided: int = 0, first: bool = True
+    ) -> None:
+        """Keep the judgement of an order. ``decided`` are its decisions before, and ``first``: it
+        had no verdict.
+        """
+        decisions = decided + len(judgement.decisions)
+        self.settled[judgement.finding, judgement.outcome, decisions].append(order_id)
+        if first and judgement.finding is not None:
+            self.first[judgement.outcome].append(order_id)
 
 
 class Judge:
@@ -95,13 +121,27 @@ class Judge:
 
         Nothing is written. The caller's transaction has passed the fence.
         """
-        lapsed: Counter[str] = Counter()
-        silent = []
-        for case, judgement in await self.prospects(tx, lane, order_ids, now):
-            order = case.order
-            lapsed[order.seller_id] += 1
-            if judgement is not None and judgement.outcome == Outcome.AUTO_CANCELLED:
-                silent.append((order.order_id, order.seller_id))
+        reading = await self._scope.reading(tx, lane)
+        deadlines = await Deadlines.load(tx, self._policies, self._change_limits, now)
+        orders = await load_orders(tx, lane, order_ids)
+        rank = {order_id: number for number, order_id in enumerate(orders)}
+        alike = BareOrders(self.limits(reading), reading, now)
+        found: list[tuple[str, str, Judgement | None]] = []
+        for row in take_bare(orders, now) if not deadlines.outages else ():
+            with suppress(Exception):
+                found.append((row["order_id"], row["seller_id"], alike.judge(row).judgement))
+        cases = await cases_of(tx, lane, orders, self._policies)
+        found += [
+            (case.order.order_id, case.order.seller_id, judgement)
+            for case, judgement in self._foreseen(cases, deadlines, self.limits(reading))
+        ]
+        lapsed = Counter(seller for _, seller, _ in found)
+        silent = [
+            (order_id, seller)
+            for order_id, seller, judgement in found
+            if judgement is not None and judgement.outcome == Outcome.AUTO_CANCELLED
+        ]
+        silent.sort(key=lambda one: rank[one[0]])
         return lapsed, silent
 
     async def prospects(
@@ -119,17 +159,20 @@ class Judge:
         """
         limits = self.limits(await self._scope.reading(tx, lane))
         deadlines = await Deadlines.load(tx, self._policies, self._change_limits, now)
-        cases, _, facts = await load_cases(tx, lane, order_ids, self._policies, read_lines)
-        found: list[tuple[Case, Judgement | None]] = []
-        for case in cases:
+        cases = await load_cases(tx, lane, order_ids, self._policies, read_lines)
+        return list(self._foreseen(cases, deadlines, limits))
+
+    def _foreseen(
+        self, cases: Cases, deadlines: Deadlines, limits: Limits
+    ) -> Iterator[tuple[Case, Judgement | None]]:
+        for case in cases.readable:
             if case.finding is not None:
                 continue  # decided already, and only checked again
             judged: Judgement | None = None
             with suppress(Exception):  # the sweep itself reports it and postpones the order
-                settled, judgement = deadlines.settle(case, facts[case.order.order_id])
+                settled, judgement = deadlines.settle(case, cases.facts[case.order.order_id])
                 judged = judgement or decide(settled, limits)
-            found.append((case, judged))
-        return found
+            yield case, judged
 
     async def _judge(
         self,
@@ -141,15 +184,67 @@ class Judge:
         # All from one snapshot: an event states how far each input was read, and that must match
         # the acts of the judgement exactly.
         judged = Judged()
-        published: list[Event] = []
         reading = await self._scope.reading(sweep.tx, sweep.lane)
         limits = self.limits(reading)
         deadlines = await self.deadlines(sweep)
-        cases, judged.faulty, facts = await load_cases(
-            sweep.tx, sweep.lane, order_ids, self._policies
-        )
-        found: list[tuple[Case, Judgement]] = []
-        for loaded in cases:
+        orders = await load_orders(sweep.tx, sweep.lane, order_ids)
+        published: list[Event] = []
+        if proof is not None and not deadlines.outages:
+            bare = take_bare(orders, proof.at)
+            published += self._judge_bare(sweep, bare, limits, reading, permit, judged)
+        cases = await cases_of(sweep.tx, sweep.lane, orders, self._policies)
+        judged.faulty |= cases.faulty
+        for case, judgement in self._judge_cases(
+            sweep, cases, deadlines, limits, proof, permit, judged
+        ):
+            published += await self._events(sweep, case, judgement, reading, judged)
+        await sweep.publish(published)
+        for settlement, settled in judged.settled.items():
+            await sweep.tx.execute("update_outcomes", text_array(settled), *settlement, sweep.now)
+        sweep.timers += await deadlines.store(sweep.tx, sweep.lane)
+        sweep.refused_changes += deadlines.refused
+        judged.unfinished = deadlines.unfinished
+        await self._await_confirmation(sweep, published)
+        return judged
+
+    def _judge_bare(
+        self,
+        sweep: Sweep,
+        bare: Sequence[Any],
+        limits: Limits,
+        reading: Reading,
+        permit: Permit | None,
+        judged: Judged,
+    ) -> list[Event]:
+        """Judge bare orders: as all others, but those that are alike once."""
+        published: list[Event] = []
+        orders = BareOrders(limits, reading, sweep.now)
+        for row in bare:
+            order_id = row["order_id"]
+            try:
+                alike = orders.judge(row, braked=_is_braked(order_id, permit))
+                if _is_held(alike.judgement, permit):
+                    judged.held[order_id] = row["seller_id"]
+                    continue
+                published += alike.events(row)
+            except Exception:
+                self._isolate(judged, sweep, order_id)
+            else:
+                judged.settle(order_id, alike.judgement)
+        return published
+
+    def _judge_cases(
+        self,
+        sweep: Sweep,
+        cases: Cases,
+        deadlines: Deadlines,
+        limits: Limits,
+        proof: Proof | None,
+        permit: Permit | None,
+        judged: Judged,
+    ) -> Iterator[tuple[Case, Judgement]]:
+        facts = cases.facts
+        for loaded in cases.readable:
             order_id = loaded.order.order_id
             try:
                 case, judgement = deadlines.settle(loaded, facts[order_id])
@@ -159,7 +254,7 @@ class Judge:
                     judgement = decide(
                         case,
                         limits,
-                        braked=permit is not None and order_id not in permit.orders,
+                        braked=_is_braked(order_id, permit),
                         unconfirmed=proof is not None and self._is_unconfirmed(case, sweep.now),
                     )
             except Exception:
@@ -168,28 +263,25 @@ class Judge:
                 continue
             if loaded.finding is None and judgement.finding is None and not judgement.decisions:
                 continue  # it was open and stays open
-            if permit and not permit.escalate and _is_held(judgement):
+            if _is_held(judgement, permit):
                 judged.held[order_id] = case.order.seller_id
             else:
-                found.append((case, judgement))
-        for weighed, judgement in found:
-            case = weighed
-            if judgement.decisions:
-                case = await count_omitted(sweep.tx, case, self._policies)
-            try:
-                published += list(events(case, judgement.decisions, reading, sweep.now))
-            except Exception:
-                self._isolate(judged, sweep, case.order.order_id)
-            else:
-                judged.cases.append((case, judgement))
-        await sweep.publish(published)
-        for settlement, orders in _settlements(judged.cases).items():
-            await sweep.tx.execute("update_outcomes", text_array(orders), *settlement, sweep.now)
-        sweep.timers += await deadlines.store(sweep.tx, sweep.lane)
-        sweep.refused_changes += deadlines.refused
-        judged.unfinished = deadlines.unfinished
-        await self._await_confirmation(sweep, published)
-        return judged
+                yield case, judgement
+
+    async def _events(
+        self, sweep: Sweep, case: Case, judgement: Judgement, reading: Reading, judged: Judged
+    ) -> list[Event]:
+        order_id = case.order.order_id
+        if judgement.decisions:
+            case = await count_omitted(sweep.tx, case, self._policies)
+        try:
+            found = list(events(case, judgement.decisions, reading, sweep.now))
+        except Exception:
+            self._isolate(judged, sweep, order_id)
+            return []
+        first = case.finding is None
+        judged.settle(order_id, judgement, decided=case.decided, first=first)
+        return found
 
     def _is_unconfirmed(self, case: Case, now: datetime) -> bool:
         """Whether the time to confirm an auto-cancel is over."""
@@ -214,8 +306,16 @@ class Judge:
         sweep.timers += TimerChange(armed, first_fires_at=at)
 
 
-def _is_held(judgement: Judgement) -> bool:
-    return any(decision.reason == Reason.MASS_CANCEL for decision in judgement.decisions)
+def _is_braked(order_id: str, permit: Permit | None) -> bool:
+    return permit is not None and order_id not in permit.orders
+
+
+def _is_held(judgement: Judgement, permit: Permit | None) -> bool:
+    return (
+        permit is not None
+        and not permit.escalate
+        and any(decision.reason == Reason.MASS_CANCEL for decision in judgement.decisions)
+    )
 
 
 def _is_early(case: Case, proof: Proof | None) -> bool:
@@ -224,14 +324,3 @@ def _is_early(case: Case, proof: Proof | None) -> bool:
         return False
     fires_at = case.order.fires_at
     return proof is None or (fires_at is not None and fires_at > proof.at)
-
-
-def _settlements(
-    judged: Sequence[tuple[Case, Judgement]],
-) -> Mapping[tuple[str | None, str | None, int], list[str]]:
-    """Orders by their finding, outcome and number of decisions."""
-    settled: defaultdict[tuple[str | None, str | None, int], list[str]] = defaultdict(list)
-    for case, judgement in judged:
-        decisions = case.decided + len(judgement.decisions)
-        settled[judgement.finding, judgement.outcome, decisions].append(case.order.order_id)
-    return settled
