@@ -1,16 +1,15 @@
 """Orders of which nothing else is known: judged and told as all others, only in fewer steps."""
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
 import pytest
 
-from worker.decide.bare import Alike, BareOrders, take_bare
+from worker.decide.bare import alike, is_bare, shared_events
 from worker.decide.cases import order_of
-from worker.domain.case import Case, Limits, Order, Reason
+from worker.domain.case import Case, Judgement, Limits, Order, Reason
 from worker.domain.decide import decide, likeness
 from worker.domain.policy import AtLapse
 from worker.freshness.evidence import Reading
@@ -18,10 +17,6 @@ from worker.outbox.events import events
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 NOW = NOON + timedelta(days=2)
-NOTHING_KNOWN: dict[str, Any] = {
-    "acted": False, "refused": False, "changed": False, "retold": False, "has_namesake": False,
-    "finding": None, "decisions": 0,
-}  # fmt: skip
 # Texts that JSON or a layout of bytes might take for something else.
 TEXTS = ["a", "é😀", '"\\', "%s%b%%", "\n\x01", " "]
 READING = Reading({("orders", 1): 7, ('%b"', 0): 3}, None)
@@ -35,7 +30,6 @@ def rows(number: int) -> Iterator[dict[str, Any]]:
     for n in range(number):
         policy = rng.choice(TEXTS[2:4])
         yield {
-            **NOTHING_KNOWN,
             "order_id": f"{rng.choice(TEXTS)}{n}",
             "seller_id": rng.choice(TEXTS),
             "fulfilment": rng.choice(["courier", "dropshipping"]),
@@ -68,18 +62,28 @@ def limits() -> Iterator[Limits]:
 
 
 @pytest.mark.parametrize("known", [*limits()])
-@pytest.mark.parametrize("braked", [False, True])
-def test_they_are_judged_and_told_as_all_others(known: Limits, braked: bool) -> None:
-    orders = BareOrders(known, READING, NOW)
-    shared: Counter[Alike] = Counter()
-    for row in rows(400):
-        case = Case(order_of(row))
-        judgement = decide(case, known, braked=braked)
-        found = orders.judge(row, braked=braked)
-        assert found.judgement == judgement
-        assert found.events(row) == list(events(case, judgement.decisions, READING, NOW))
-        shared[found] += 1
-    assert max(shared.values()) > 1
+def test_they_are_judged_and_told_as_if_each_were_alone(known: Limits) -> None:
+    told = list(rows(1_500))
+    braked = {row["order_id"] for row in told if row["offset"] % 2}
+    groups = alike(told, known, braked.__contains__)
+    assert sorted(row["order_id"] for rows in groups for row in rows) == sorted(
+        row["order_id"] for row in told
+    )
+    assert max(map(len, groups)) > 2
+    for first, *others in groups:
+        case, judgement = judged(first, known, braked)
+        made = []
+        for row in others:
+            own_case, own = judged(row, known, braked)
+            assert own == judgement
+            made += events(own_case, own.decisions, READING, NOW)
+        assert shared_events(case, judgement, others, READING, NOW) == made
+
+
+def judged(row: dict[str, Any], known: Limits, braked: Collection[str]) -> tuple[Case, Judgement]:
+    case = Case(order_of(row))
+    assert is_bare(case)
+    return case, decide(case, known, braked=row["order_id"] in braked)
 
 
 class _Watched:
@@ -116,21 +120,3 @@ def test_orders_are_alike_up_to_the_limits_of_what_is_known() -> None:
     assert told(NOON, NOON) != told(later, NOON)  # the refused act may be its own
     assert told(NOON - moment, NOON) != told(NOON, NOON)  # the logs do not reach back to it
     assert told(NOON, NOON - moment) != told(NOON, NOON)  # over before the installation began
-
-
-@pytest.mark.parametrize("name", [*NOTHING_KNOWN])
-def test_an_order_of_which_more_is_known_is_not_one_of_them(name: str) -> None:
-    more = {"finding": "silent", "decisions": 1}.get(name, True)
-    (row,) = rows(1)
-    assert take_bare({"a": {**row, "order_id": "a"}}, NOW)
-    assert not take_bare({"a": {**row, "order_id": "a", name: more}}, NOW)
-
-
-def test_those_that_fire_later_stay_with_the_others() -> None:
-    (row,) = rows(1)
-    due = {**row, "order_id": "due", "fires_at": NOON}
-    later = {**row, "order_id": "later", "fires_at": NOON + timedelta(microseconds=1)}
-    never = {**row, "order_id": "never", "fires_at": None}
-    orders = {"later": later, "due": due, "never": never}
-    assert take_bare(orders, NOON) == [due]
-    assert orders == {"later": later, "never": never}

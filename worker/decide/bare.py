@@ -1,78 +1,61 @@
 """Bare orders: nothing is known of them but their order-created, as of most that lapse.
 
-The rule looks at little in such an order. Those that agree in it share one judgement, and their
-events share most of their bytes. The judgement itself is that of :mod:`worker.domain.decide`.
+The rule looks at little in such an order. Of those that agree in it, one is judged as any other
+order, and the rest share its judgement and most of the bytes of its events.
 """
 
-from collections.abc import Hashable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
-from worker.decide.cases import order_of
 from worker.domain.case import Case, Judgement, Limits
-from worker.domain.decide import decide, likeness
+from worker.domain.decide import likeness
 from worker.freshness.evidence import Reading
 from worker.outbox.events import AlikeEvents, Event
+from worker.storage.transaction import Transaction, text_array
 
-# Of a row of load_orders: all that may be known of an order beside its order-created.
-_KNOWN = itemgetter(
-    "acted", "refused", "changed", "retold", "has_namesake", "finding", "decisions"
-)  # fmt: skip
 _JUDGED = itemgetter("entered_at", "due", "at_lapse", "doubt")
 # What the events of alike orders share, and what is each one's own.
 _SHARED = itemgetter("fulfilment", "policy", "policy_version", "topic", "partition")
 _OWN = itemgetter("order_id", "seller_id", "entered_at", "due", "received_at", "offset")
 
 
-def take_bare(orders: dict[str, Any], at: datetime) -> list[Any]:
-    """Take the rows of bare orders that fire at or before ``at`` out of those of load_orders."""
-    bare = [
-        row
-        for row in orders.values()
-        if not any(_KNOWN(row)) and row["fires_at"] is not None and row["fires_at"] <= at
-    ]
-    for row in bare:
-        del orders[row["order_id"]]
-    return bare
+async def load_alike(
+    tx: Transaction,
+    lane: int,
+    order_ids: Sequence[str],
+    at: datetime,
+    limits: Limits,
+    braked: Callable[[str], bool] = lambda _: False,
+) -> list[list[Any]]:
+    """The rows of the bare ones of these orders that fire at or before ``at``, alike ones together.
+
+    The caller's transaction has passed the fence, as for :func:`load_cases`.
+    """
+    if not order_ids:
+        return []
+    return alike(await tx.rows("bare_orders", text_array(order_ids), lane, at), limits, braked)
 
 
-class Alike:
-    """Bare orders that share a judgement and the layout of their events."""
-
-    def __init__(self, judgement: Judgement, events: list[AlikeEvents]) -> None:
-        self.judgement = judgement
-        self._events = events
-
-    def events(self, row: Any) -> list[Event]:
-        """The events of one of them."""
-        own = _OWN(row)
-        return [made.event(*own) for made in self._events]
-
-
-class BareOrders:
-    """Judges the bare orders of one sweep."""
-
-    def __init__(self, limits: Limits, reading: Reading, now: datetime) -> None:
-        self._limits = limits
-        self._reading = reading
-        self._now = now
-        self._alike: dict[Hashable, Alike] = {}
-
-    def judge(self, row: Any, *, braked: bool = False) -> Alike:
-        """The orders like this one.
-
-        Raises: as :func:`order_of`.
-        """
+def alike(rows: Sequence[Any], limits: Limits, braked: Callable[[str], bool]) -> list[list[Any]]:
+    """Put rows of bare orders together that share a judgement and the layout of its events."""
+    found: dict[Any, list[Any]] = {}
+    for row in rows:
         entered_at, due, at_lapse, doubt = _JUDGED(row)
-        alike = likeness(entered_at, due, at_lapse, doubt, self._limits)
-        key = _SHARED(row), alike, braked
-        found = self._alike.get(key)
-        if found is None:
-            order = order_of(row)
-            judgement = decide(Case(order), self._limits, braked=braked)
-            self._alike[key] = found = Alike(
-                judgement,
-                [AlikeEvents(order, d, self._reading, self._now) for d in judgement.decisions],
-            )
-        return found
+        judged = likeness(entered_at, due, at_lapse, doubt, limits)
+        found.setdefault((_SHARED(row), judged, braked(row["order_id"])), []).append(row)
+    return [*found.values()]
+
+
+def is_bare(case: Case) -> bool:
+    """Whether nothing is known of an order but its order-created."""
+    return case == Case(case.order)
+
+
+def shared_events(
+    case: Case, judgement: Judgement, rows: Sequence[Any], reading: Reading, now: datetime
+) -> list[Event]:
+    """The events of a judgement, for each of these orders; ``case`` is that of one like them."""
+    made = [AlikeEvents(case.order, one, reading, now) for one in judgement.decisions]
+    return [one.event(*_OWN(row)) for row in rows for one in made]

@@ -1,7 +1,7 @@
 """Loads the cases of orders from the rows of seven tables."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -40,19 +40,6 @@ class Cases(NamedTuple):
     facts: dict[str, Facts]
 
 
-async def load_orders(tx: Transaction, lane: int, order_ids: Sequence[str]) -> dict[str, Any]:
-    """The rows of those orders of this lane whose clock runs, in the order asked.
-
-    The caller's transaction has passed the fence: nothing can change an order of this lane between
-    the reading and the verdict.
-    """
-    if not order_ids:
-        return {}
-    rows = await tx.rows("case_orders", text_array(order_ids), lane)
-    found = {row["order_id"]: row for row in rows}
-    return {order_id: found[order_id] for order_id in order_ids if order_id in found}
-
-
 async def load_cases(
     tx: Transaction,
     lane: int,
@@ -60,34 +47,31 @@ async def load_cases(
     policies: Policies,
     read_lines: ReadLines | None = None,
 ) -> Cases:
-    """The cases of orders; only of orders of this lane whose clock runs, as :func:`load_orders`."""
-    orders = await load_orders(tx, lane, order_ids)
-    return await cases_of(tx, lane, orders, policies, read_lines)
-
-
-async def cases_of(
-    tx: Transaction,
-    lane: int,
-    orders: Mapping[str, Any],
-    policies: Policies,
-    read_lines: ReadLines | None = None,
-) -> Cases:
-    """The cases of these rows of :func:`load_orders`.
+    """The cases of orders; only of orders of this lane whose clock runs.
 
     What an order costs is bounded, however many acts and changes it has.
+
+    The caller's transaction has passed the fence: nothing can change an order of this lane between
+    the reading and the verdict.
     """
-    acts, many_acts = await _load_acts(tx, _with("acted", orders), orders, policies)
-    refused = _with("refused", orders)
-    refusals = _by_order(await tx.rows("case_refusals", text_array(refused)) if refused else ())
-    changes, many_changes, more_changes = await _load_changes(tx, _with("changed", orders), orders)
-    retold = _with("retold", orders)
-    versions = _by_order(await tx.rows("case_versions", retold, MOST_VERSIONS) if retold else ())
-    decided = _with("decisions", orders)
+    if not order_ids:
+        return Cases([], set(), {})
+    asked = text_array(order_ids)
+    orders = {r["order_id"]: r for r in await tx.rows("case_orders", asked, lane)}
+    acts, many_acts = await _load_acts(tx, asked, orders, policies)
+    refusals = _by_order(await tx.rows("case_refusals", asked))
+    changes, many_changes, more_changes = await _load_changes(tx, asked, orders)
+    retold = [order_id for order_id, row in orders.items() if row["retold"]]
+    versions = _by_order(await tx.rows("case_versions", retold, MOST_VERSIONS)) if retold else {}
+    decided = [order_id for order_id, row in orders.items() if row["decisions"]]
     decisions = _by_order(await tx.rows("case_decisions", decided) if decided else ())
     cases, faulty, facts = [], set(), {}
     known = {order_id: _acts(rows, policies) for order_id, rows in acts.items()}
     known.update(await complete_cancellations(tx, known, policies, read_lines))
-    for order_id, row in orders.items():
+    for order_id in order_ids:
+        row = orders.get(order_id)
+        if row is None:
+            continue
         try:
             given = _decisions(decisions.get(order_id, ()))
             cases.append(
@@ -115,10 +99,6 @@ async def cases_of(
     return Cases(cases, faulty, facts)
 
 
-def _with(flag: str, orders: Mapping[str, Any]) -> list[str]:
-    return [order_id for order_id, row in orders.items() if row[flag]]
-
-
 async def load_waiting(
     tx: Transaction, order_ids: Sequence[str], policies: Policies
 ) -> tuple[dict[str, Any], dict[str, tuple[Act, ...]]]:
@@ -126,7 +106,7 @@ async def load_waiting(
     waiting = {row["order_id"]: row for row in await tx.rows("waiting_orders", order_ids)}
     if not waiting:
         return {}, {}
-    acts, _ = await _load_acts(tx, waiting, waiting, policies)
+    acts, _ = await _load_acts(tx, text_array(waiting), waiting, policies)
     return waiting, {order_id: _acts(rows, policies) for order_id, rows in acts.items()}
 
 
@@ -149,12 +129,10 @@ async def count_omitted(tx: Transaction, case: Case, policies: Policies) -> Case
 
 
 async def _load_acts(
-    tx: Transaction, asked: Collection[str], orders: Mapping[str, Any], policies: Policies
+    tx: Transaction, asked: str, orders: Mapping[str, Any], policies: Policies
 ) -> tuple[dict[str, list[Any]], set[str]]:
-    if not asked:
-        return {}, set()
-    acts = _by_order(await tx.rows("case_acts", text_array(asked), MOST_ACTS))
-    many = {o for o, rows in acts.items() if len(rows) >= MOST_ACTS}
+    acts = _by_order(await tx.rows("case_acts", asked, MOST_ACTS))
+    many = {o for o, rows in acts.items() if len(rows) >= MOST_ACTS and o in orders}
     if many:
         # Of an order that waits for its clock, all acts may be in time.
         dues = [orders[order_id]["due"] or _END_OF_TIME for order_id in many]
@@ -164,13 +142,11 @@ async def _load_acts(
 
 
 async def _load_changes(
-    tx: Transaction, asked: Collection[str], orders: Mapping[str, Any]
+    tx: Transaction, asked: str, orders: Mapping[str, Any]
 ) -> tuple[dict[str, list[Any]], set[str], set[str]]:
     """The rows, the orders with many of them, and those with more new ones than were read."""
-    if not asked:
-        return {}, set(), set()
-    changes = _by_order(await tx.rows("case_changes", text_array(asked), MOST_CHANGES))
-    many = {o for o, rows in changes.items() if len(rows) >= MOST_CHANGES}
+    changes = _by_order(await tx.rows("case_changes", asked, MOST_CHANGES))
+    many = {o for o, rows in changes.items() if len(rows) >= MOST_CHANGES and o in orders}
     more: set[str] = set()
     if many:
         page = max(_LEAST_PAGE, _PAGE // len(many))
@@ -192,11 +168,7 @@ _AT_LAPSE = {one.value: one for one in AtLapse}
 
 
 def order_of(row: Any) -> Order:
-    """The order of a row of :func:`load_orders`.
-
-    Raises:
-        ValueError, KeyError: a later version wrote what this one does not know.
-    """
+    """The order of a row of case_orders.sql."""
     grace = row["grace"]
     return Order(
         order_id=row["order_id"],

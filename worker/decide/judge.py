@@ -1,15 +1,16 @@
 """Judges orders inside a sweep: loads their cases, publishes the decisions, settles the orders."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
-from worker.decide.bare import BareOrders, take_bare
+from worker.decide.bare import is_bare, load_alike, shared_events
 from worker.decide.brake import Permit
-from worker.decide.cases import Cases, cases_of, count_omitted, load_cases, load_orders
+from worker.decide.cases import Cases, count_omitted, load_cases
 from worker.decide.deadlines import ChangeLimits, Deadlines
 from worker.decide.lines import ReadLines
 from worker.decide.sweep import Sweep
@@ -49,16 +50,18 @@ class Judged:
         """Number of orders that were judged."""
         return sum(map(len, self.settled.values()))
 
-    def settle(
-        self, order_id: str, judgement: Judgement, *, decided: int = 0, first: bool = True
-    ) -> None:
-        """Keep the judgement of an order. ``decided`` are its decisions before, and ``first``: it
-        had no verdict.
-        """
-        decisions = decided + len(judgement.decisions)
-        self.settled[judgement.finding, judgement.outcome, decisions].append(order_id)
-        if first and judgement.finding is not None:
-            self.first[judgement.outcome].append(order_id)
+    def settle(self, case: Case, judgement: Judgement, alike: Sequence[Any] = ()) -> None:
+        """Keep the judgement of an order, and of those like it."""
+        orders = [case.order.order_id, *(row["order_id"] for row in alike)]
+        decisions = case.decided + len(judgement.decisions)
+        self.settled[judgement.finding, judgement.outcome, decisions] += orders
+        if case.finding is None and judgement.finding is not None:
+            self.first[judgement.outcome] += orders
+
+    def hold(self, case: Case, alike: Sequence[Any] = ()) -> None:
+        """Keep that the brake holds an order, and those like it."""
+        self.held[case.order.order_id] = case.order.seller_id
+        self.held.update((row["order_id"], row["seller_id"]) for row in alike)
 
 
 class Judge:
@@ -121,26 +124,21 @@ class Judge:
 
         Nothing is written. The caller's transaction has passed the fence.
         """
-        reading = await self._scope.reading(tx, lane)
+        limits = self.limits(await self._scope.reading(tx, lane))
         deadlines = await Deadlines.load(tx, self._policies, self._change_limits, now)
-        orders = await load_orders(tx, lane, order_ids)
-        rank = {order_id: number for number, order_id in enumerate(orders)}
-        alike = BareOrders(self.limits(reading), reading, now)
-        found: list[tuple[str, str, Judgement | None]] = []
-        for row in take_bare(orders, now) if not deadlines.outages else ():
-            with suppress(Exception):
-                found.append((row["order_id"], row["seller_id"], alike.judge(row).judgement))
-        cases = await cases_of(tx, lane, orders, self._policies)
-        found += [
-            (case.order.order_id, case.order.seller_id, judgement)
-            for case, judgement in self._foreseen(cases, deadlines, self.limits(reading))
-        ]
-        lapsed = Counter(seller for _, seller, _ in found)
-        silent = [
-            (order_id, seller)
-            for order_id, seller, judgement in found
-            if judgement is not None and judgement.outcome == Outcome.AUTO_CANCELLED
-        ]
+        groups = [] if deadlines.outages else await load_alike(tx, lane, order_ids, now, limits)
+        led = _led(groups)
+        cases = await load_cases(tx, lane, _judged_alone(order_ids, led), self._policies)
+        lapsed: Counter[str] = Counter()
+        silent = []
+        for case, judgement in self._foreseen(cases, deadlines, limits):
+            order = case.order
+            orders = [(order.order_id, order.seller_id)]
+            orders += [(row["order_id"], row["seller_id"]) for row in led.get(order.order_id, ())]
+            lapsed.update(seller for _, seller in orders)
+            if judgement is not None and judgement.outcome == Outcome.AUTO_CANCELLED:
+                silent += orders
+        rank = {order_id: number for number, order_id in enumerate(order_ids)}
         silent.sort(key=lambda one: rank[one[0]])
         return lapsed, silent
 
@@ -187,17 +185,33 @@ class Judge:
         reading = await self._scope.reading(sweep.tx, sweep.lane)
         limits = self.limits(reading)
         deadlines = await self.deadlines(sweep)
-        orders = await load_orders(sweep.tx, sweep.lane, order_ids)
-        published: list[Event] = []
+        led: dict[str, list[Any]] = {}
         if proof is not None and not deadlines.outages:
-            bare = take_bare(orders, proof.at)
-            published += self._judge_bare(sweep, bare, limits, reading, permit, judged)
-        cases = await cases_of(sweep.tx, sweep.lane, orders, self._policies)
-        judged.faulty |= cases.faulty
-        for case, judgement in self._judge_cases(
-            sweep, cases, deadlines, limits, proof, permit, judged
-        ):
-            published += await self._events(sweep, case, judgement, reading, judged)
+            braked = partial(_is_braked, permit)
+            led = _led(await load_alike(sweep.tx, sweep.lane, order_ids, proof.at, limits, braked))
+        published: list[Event] = []
+        waiting = _judged_alone(order_ids, led)
+        while waiting:
+            cases = await load_cases(sweep.tx, sweep.lane, waiting, self._policies)
+            judged.faulty |= cases.faulty
+            for case, judgement in self._judge_cases(
+                sweep, cases, deadlines, limits, proof, permit, judged
+            ):
+                alike = led.get(case.order.order_id, []) if is_bare(case) else []
+                if _is_held(permit, judgement):
+                    judged.hold(case, alike)
+                else:
+                    made = await self._events(sweep, case, judgement, alike, reading)
+                    if made is None:
+                        judged.faulty.add(case.order.order_id)
+                        continue
+                    published += made
+                    judged.settle(case, judgement, alike)
+                if alike:
+                    del led[case.order.order_id]
+            # Where the first could not be judged for all, each is judged for itself.
+            waiting = [row["order_id"] for rows in led.values() for row in rows]
+            led = {}
         await sweep.publish(published)
         for settlement, settled in judged.settled.items():
             await sweep.tx.execute("update_outcomes", text_array(settled), *settlement, sweep.now)
@@ -206,32 +220,6 @@ class Judge:
         judged.unfinished = deadlines.unfinished
         await self._await_confirmation(sweep, published)
         return judged
-
-    def _judge_bare(
-        self,
-        sweep: Sweep,
-        bare: Sequence[Any],
-        limits: Limits,
-        reading: Reading,
-        permit: Permit | None,
-        judged: Judged,
-    ) -> list[Event]:
-        """Judge bare orders: as all others, but those that are alike once."""
-        published: list[Event] = []
-        orders = BareOrders(limits, reading, sweep.now)
-        for row in bare:
-            order_id = row["order_id"]
-            try:
-                alike = orders.judge(row, braked=_is_braked(order_id, permit))
-                if _is_held(alike.judgement, permit):
-                    judged.held[order_id] = row["seller_id"]
-                    continue
-                published += alike.events(row)
-            except Exception:
-                self._isolate(judged, sweep, order_id)
-            else:
-                judged.settle(order_id, alike.judgement)
-        return published
 
     def _judge_cases(
         self,
@@ -254,7 +242,7 @@ class Judge:
                     judgement = decide(
                         case,
                         limits,
-                        braked=_is_braked(order_id, permit),
+                        braked=_is_braked(permit, order_id),
                         unconfirmed=proof is not None and self._is_unconfirmed(case, sweep.now),
                     )
             except Exception:
@@ -263,25 +251,25 @@ class Judge:
                 continue
             if loaded.finding is None and judgement.finding is None and not judgement.decisions:
                 continue  # it was open and stays open
-            if _is_held(judgement, permit):
-                judged.held[order_id] = case.order.seller_id
-            else:
-                yield case, judgement
+            yield case, judgement
 
     async def _events(
-        self, sweep: Sweep, case: Case, judgement: Judgement, reading: Reading, judged: Judged
-    ) -> list[Event]:
-        order_id = case.order.order_id
+        self,
+        sweep: Sweep,
+        case: Case,
+        judgement: Judgement,
+        alike: Sequence[Any],
+        reading: Reading,
+    ) -> list[Event] | None:
+        """The events of an order and of those like it; ``None`` if our own code failed."""
         if judgement.decisions:
             case = await count_omitted(sweep.tx, case, self._policies)
         try:
-            found = list(events(case, judgement.decisions, reading, sweep.now))
+            made = list(events(case, judgement.decisions, reading, sweep.now))
+            return made + shared_events(case, judgement, alike, reading, sweep.now)
         except Exception:
-            self._isolate(judged, sweep, order_id)
-            return []
-        first = case.finding is None
-        judged.settle(order_id, judgement, decided=case.decided, first=first)
-        return found
+            log.exception("order_not_judged", lane=sweep.lane, order=case.order.order_id)
+            return None
 
     def _is_unconfirmed(self, case: Case, now: datetime) -> bool:
         """Whether the time to confirm an auto-cancel is over."""
@@ -306,11 +294,22 @@ class Judge:
         sweep.timers += TimerChange(armed, first_fires_at=at)
 
 
-def _is_braked(order_id: str, permit: Permit | None) -> bool:
+def _led(groups: Sequence[list[Any]]) -> dict[str, list[Any]]:
+    """The first of each group of alike orders, with the rows of the others."""
+    return {first["order_id"]: others for first, *others in groups}
+
+
+def _judged_alone(order_ids: Sequence[str], led: Mapping[str, Sequence[Any]]) -> list[str]:
+    """The orders that share no other's judgement."""
+    sharing = {row["order_id"] for rows in led.values() for row in rows}
+    return [order_id for order_id in order_ids if order_id not in sharing]
+
+
+def _is_braked(permit: Permit | None, order_id: str) -> bool:
     return permit is not None and order_id not in permit.orders
 
 
-def _is_held(judgement: Judgement, permit: Permit | None) -> bool:
+def _is_held(permit: Permit | None, judgement: Judgement) -> bool:
     return (
         permit is not None
         and not permit.escalate

@@ -140,24 +140,39 @@ def case_orders(tx: "Tx", array: str, lane: int) -> list[Row]:
     none = dict.fromkeys(("dispute_type", "dispute_text", "reminders"))
     retold = {row["order_id"] for row in tx.scan("order_versions")}
     stubs = {row["order_id"].lower() for row in tx.scan("orders") if row["lane"] is None}
-    acted = {
-        row["order_id"] for row in tx.scan("acts") if row["status"] not in (ORDER_CREATED, *CHANGES)
-    }
-    refused = {row["order_id"] for row in tx.scan("shields")}
-    changed = {
-        row["order_id"] for row in tx.scan("deadline_changes") if row["counted"] is not False
-    }
     return [
         row.but(
             **POLICIES.get((row["policy"], row["policy_version"]), none),
             retold=row["order_id"] in retold,
             has_namesake=row["order_id"].lower() in stubs,
-            acted=row["order_id"] in acted,
-            refused=row["order_id"] in refused,
-            changed=row["order_id"] in changed,
         )
         for row in rows
         if row is not None and row["lane"] == lane and row["due"] is not None
+    ]
+
+
+@reading
+def bare_orders(tx: "Tx", array: str, lane: int, at: Any) -> list[Row]:
+    names = ("order_id", "seller_id", "fulfilment", "entered_at", "due", "policy",
+             "policy_version", "at_lapse", "doubt", "topic", "partition", "offset",
+             "received_at")  # fmt: skip
+    known = {
+        row["order_id"] for row in tx.scan("acts") if row["status"] not in (ORDER_CREATED, *CHANGES)
+    }
+    known |= {row["order_id"] for name in ("shields", "order_versions") for row in tx.scan(name)}
+    known |= {row["order_id"] for row in tx.scan("deadline_changes") if row["counted"] is not False}
+    stubs = {row["order_id"].lower() for row in tx.scan("orders") if row["lane"] is None}
+    rows = (tx.get("orders", order_id) for order_id in sorted(set(texts(array))))
+    return [
+        row.only(*names)
+        for row in rows
+        if row is not None
+        and (row["lane"], row["finding"], row["decisions"]) == (lane, None, 0)
+        and row["due"] is not None
+        and row["fires_at"] is not None
+        and row["fires_at"] <= at
+        and row["order_id"] not in known
+        and row["order_id"].lower() not in stubs
     ]
 
 
