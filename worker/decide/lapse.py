@@ -85,8 +85,8 @@ class Lapse:
     def _observe(self, judged: Judged, fires_at: Mapping[str, datetime]) -> None:
         now, metrics = self._frame.clock.now(), self._frame.metrics
         for outcome, orders in judged.first.items():
-            for order_id in orders:
-                late = (now - fires_at[order_id]).total_seconds()
-                metrics.lateness.observe(max(0.0, late))
+            metrics.lateness.observe_all(
+                [max(0.0, (now - fires_at[order_id]).total_seconds()) for order_id in orders]
+            )
             if outcome is not None:
                 metrics.outcomes.labels(outcome).inc(len(orders))
