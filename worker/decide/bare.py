@@ -4,7 +4,8 @@ The rule looks at little in such an order. Of those that agree in it, one is jud
 order, and the rest share its judgement and most of the bytes of its events.
 """
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Sequence
 from datetime import datetime
 from operator import itemgetter
 from typing import Any
@@ -40,11 +41,11 @@ async def load_alike(
 
 def alike(rows: Sequence[Any], limits: Limits, braked: Callable[[str], bool]) -> list[list[Any]]:
     """Put rows of bare orders together that share a judgement and the layout of its events."""
-    found: dict[Any, list[Any]] = {}
+    found: defaultdict[Hashable, list[Any]] = defaultdict(list)
     for row in rows:
         entered_at, due, at_lapse, doubt = _JUDGED(row)
         judged = likeness(entered_at, due, at_lapse, doubt, limits)
-        found.setdefault((_SHARED(row), judged, braked(row["order_id"])), []).append(row)
+        found[_SHARED(row), judged, braked(row["order_id"])].append(row)
     return [*found.values()]
 
 
