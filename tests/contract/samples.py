@@ -82,7 +82,7 @@ def samples() -> dict[str, Any]:
 
 def _published(event: Event) -> Any:
     ce_type = decision_type(event.kind).encode()
-    return json.loads(published_value(event.value, event.id, ce_type, 42))
+    return json.loads(published_value(event.value, str(event.id).encode(), ce_type, 42))
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import product
 from typing import Any
+from uuid import UUID, uuid5
 
 import asyncpg
 import pytest
@@ -15,6 +16,7 @@ from worker.observability.metrics import Metrics
 from worker.settings import Settings
 from worker.storage import binary_copy
 from worker.storage.database import Database
+from worker.storage.decision_copy import DECISION_COLUMNS, decisions
 from worker.storage.installation import claim_mode
 from worker.storage.migrate import migrate
 from worker.storage.transaction import Transaction, text_array
@@ -127,6 +129,18 @@ async def test_packed_deadlines_arrive_as_they_were(database: str) -> None:
         database, "deadlines", binary_copy.DEADLINE_COLUMNS, binary_copy.deadlines(rows)
     )
     assert found == rows
+
+
+async def test_packed_decisions_arrive_as_they_were(database: str) -> None:
+    kinds = [("auto-cancel", "stock-not-validated", None), ("decision-revoked", "é", 2**31 - 1)]
+    rows = [
+        (text, ordinal, uuid5(UUID(int=0), f"{text}{ordinal}"), *kind, at, text)
+        for text, kind in product(TEXTS, kinds)
+        for ordinal, at in enumerate(INSTANTS, 1 + 10 * kinds.index(kind))
+    ]
+    packed = decisions(7, 2**62, [(*row, text.encode()) for *row, text in rows])
+    found = await _copied(database, "decisions", DECISION_COLUMNS, packed)
+    assert found == [(7, sequence, *row) for sequence, row in enumerate(rows, 2**62)]
 
 
 @pytest.mark.parametrize("text", ["\ud800", "a\udfff"])

@@ -1,6 +1,7 @@
-"""Reads rows as :mod:`worker.storage.binary_copy` packs them."""
+"""Reads rows as :mod:`worker.storage.binary_copy` and its neighbours pack them."""
 
 import struct
+import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -32,7 +33,9 @@ _READ: dict[str, Callable[[bytes], Any]] = {
     "occurred_at": _instant, "received_at": _instant, "entered_at": _instant, "due": _instant,
     "fires_at": _instant, "stock_ok": lambda data: data == b"\1",
     "form_complete": lambda data: data == b"\1", "unknown": lambda data: data == b"\1",
-    "total": _numeric, "told_due": _instant, "labels": lambda data: data[1:].decode(),
+    "total": _numeric, "told_due": _instant, "sequence": _int,
+    "ordinal": _int, "revokes": _int, "decided_at": _instant,
+    "id": lambda data: uuid.UUID(bytes=data), "labels": lambda data: data[1:].decode(),
 }  # fmt: skip
 
 

@@ -80,6 +80,17 @@ class _Presence(_Monitor):
         pass
 
 
+class _Bound:
+    """A log that adds fields to each entry."""
+
+    def __init__(self, log: "_Log", fields: dict[str, Any]) -> None:
+        self._log = log
+        self._fields = fields
+
+    def debug(self, event: str, /, **fields: Any) -> None:
+        self._log.debug(event, **self._fields, **fields)
+
+
 class _Log:
     """What the worker logs goes into the trace; what must never happen is a fault."""
 
@@ -87,6 +98,9 @@ class _Log:
         self._note(event, fields)
 
     debug = warning = info
+
+    def bind(self, **fields: Any) -> "_Bound":
+        return _Bound(self, fields)
 
     def error(self, event: str, /, **fields: Any) -> None:
         world = self._note(event, fields)

@@ -99,6 +99,7 @@ class Statements:
             "update_outcomes": lambda: (text_array(self.orders()), "silent", "kept", 1, START),
             "case_orders": lambda: (text_array(self.orders()), self.lane()),
             "case_acts": lambda: (text_array(self.orders()), 99),
+            "bare_orders": lambda: (text_array(self.orders()), self.lane(), self.moment()),
             "abridged_acts": lambda: (*self.dues(), ["canceled", "handling"]),
             "case_decisions": lambda: (self.orders(),),
             "mark_published": lambda: (self.lane(), rng.randint(1, 5)),

@@ -39,6 +39,26 @@ def test_two_workers_in_one_process_do_not_collide(metrics: Metrics) -> None:
     assert metrics.registry.get_sample_value("plazo_published_total") == 1
 
 
+def test_many_observations_at_once_are_as_many_single_ones(metrics: Metrics) -> None:
+    bounds = metrics.lateness._upper_bounds
+    amounts = [0.0, *bounds[:-1], *(bound * 1.01 for bound in bounds[:-1]), 1e9, bounds[3]]
+    other = Metrics(Settings.model_construct())
+    for amount in amounts:
+        other.lateness.observe(amount)
+    metrics.lateness.observe_all(amounts)
+    found, wanted = (
+        {
+            (sample.name, sample.labels.get("le")): sample.value
+            for family in one.registry.collect()
+            for sample in family.samples
+            if sample.name.startswith("plazo_lateness") and not sample.name.endswith("created")
+        }
+        for one in (metrics, other)
+    )
+    assert found == pytest.approx(wanted)
+    assert found["plazo_lateness_seconds_count", None] == len(amounts)
+
+
 def test_known_label_sets_start_at_zero(metrics: Metrics) -> None:
     topics = Settings.model_construct().input_topics
     for name, expected in {

@@ -13,7 +13,7 @@ from worker.domain.case import Case, Order, PriorDecision
 from worker.domain.decide import decide
 from worker.domain.policy import AtLapse
 from worker.freshness.evidence import Reading
-from worker.outbox.events import MOST_ACTS, Event, events, published_value
+from worker.outbox.events import MOST_ACTS, Event, events, published_value, wire_time
 
 ENTERED = datetime(2026, 11, 22, 15, tzinfo=UTC)
 DUE = ENTERED + timedelta(hours=24)
@@ -112,9 +112,19 @@ def test_times_always_have_six_digits() -> None:
     assert value["entered_at"] == "2026-11-22T15:00:00.000000Z"
 
 
+@pytest.mark.parametrize("microsecond", [0, 1, 1_000, 123_456, 999_999])
+@pytest.mark.parametrize("year", [1, 999, 1970, 2026, 9999])
+def test_a_time_is_that_of_the_standard_library(year: int, microsecond: int) -> None:
+    moment = ENTERED.replace(year=year, microsecond=microsecond)
+    told = wire_time(moment).decode()
+    assert told == moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 def test_a_published_value_tells_its_id_type_and_sequence() -> None:
     (event,) = emitted(CASE)
-    value = published_value(event.value, event.id, b"marketplace.order.auto-cancel.v1", 2**40)
+    value = published_value(
+        event.value, str(event.id).encode(), b"marketplace.order.auto-cancel.v1", 2**40
+    )
     told = AutoCancel.model_validate_json(value)
     assert told.id == str(event.id)
     assert told.type == "marketplace.order.auto-cancel.v1"

@@ -26,8 +26,8 @@ from worker.settings import Settings
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 SETTINGS = Settings(_env_file=None)
-VERDICT = Event("a", 1, UUID(int=1), "escalation", "policy", None, NOW, '{"reason":"policy"}')
-DECISION = {"sequence": 1, **VERDICT._asdict()}
+VERDICT = Event("a", 1, UUID(int=1), "escalation", "policy", None, NOW, b'{"reason":"policy"}')
+DECISION = {"sequence": 1, **VERDICT._asdict(), "value": VERDICT.value.decode()}
 LETTER = {"topic": "t", "partition": 0, "offset": 0, "timestamp": NOW, "error": "not-json",
           "message": "", "key": None, "value": None, "header_names": [],
           "header_values": []}  # fmt: skip
@@ -190,7 +190,7 @@ async def test_a_sequence_of_five_thousand_digits_is_not_ours() -> None:
 
 async def test_a_decision_that_does_not_fit_goes_out_without_its_acts() -> None:
     acts = [{"status": "x" * 100} for _ in range(20)]
-    value = orjson.dumps({"evidence": {"acts": acts, "omitted": 3, "read_to": {"t": [1]}}}).decode()
+    value = orjson.dumps({"evidence": {"acts": acts, "omitted": 3, "read_to": {"t": [1]}}})
     topic = Topic(limit=700)
     relay = topic.relay()
     topic.lane.sequence = 2

@@ -76,7 +76,7 @@ async def load_cases(
             given = _decisions(decisions.get(order_id, ()))
             cases.append(
                 Case(
-                    order=_order(row),
+                    order=order_of(row),
                     acts=known.get(order_id, ()),
                     refusals=tuple(map(_refusal, refusals.get(order_id, ()))),
                     finding=Finding(row["finding"]) if row["finding"] else None,
@@ -167,7 +167,8 @@ def _by_order(rows: Iterable[Any]) -> dict[str, list[Any]]:
 _AT_LAPSE = {one.value: one for one in AtLapse}
 
 
-def _order(row: Any) -> Order:
+def order_of(row: Any) -> Order:
+    """The order of a row of case_orders.sql."""
     grace = row["grace"]
     return Order(
         order_id=row["order_id"],

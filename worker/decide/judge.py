@@ -1,17 +1,20 @@
 """Judges orders inside a sweep: loads their cases, publishes the decisions, settles the orders."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 
+from worker.decide.bare import is_bare, load_alike, shared_events
 from worker.decide.brake import Permit
-from worker.decide.cases import count_omitted, load_cases
+from worker.decide.cases import Cases, count_omitted, load_cases
 from worker.decide.deadlines import ChangeLimits, Deadlines
 from worker.decide.lines import ReadLines
 from worker.decide.sweep import Sweep
-from worker.domain.case import Case, Judgement, Kind, Limits, Outcome, Reason
+from worker.domain.case import Case, Finding, Judgement, Kind, Limits, Outcome, Reason
 from worker.domain.decide import decide, watch
 from worker.domain.policy import Policies
 from worker.freshness.evidence import EvidenceScope, Proof, Reading
@@ -22,17 +25,43 @@ from worker.storage.transaction import Transaction, text_array
 
 log = logger(__name__)
 
+# Finding, outcome and number of decisions.
+Settlement = tuple[Finding | None, Outcome | None, int]
+
 
 @dataclass(slots=True)
 class Judged:
-    """The orders of a sweep: judged, held by the brake, or faulty because our own code failed."""
+    """The orders of a sweep: judged, held by the brake, or faulty because our own code failed.
 
-    cases: list[tuple[Case, Judgement]] = field(default_factory=list)
+    ``first`` are those with their first verdict, by its outcome; ``settled`` are all that were
+    judged, by their finding, outcome and number of decisions.
+    """
+
+    first: defaultdict[Outcome | None, list[str]] = field(default_factory=lambda: defaultdict(list))
+    settled: defaultdict[Settlement, list[str]] = field(default_factory=lambda: defaultdict(list))
     # With the seller of each.
     held: dict[str, str] = field(default_factory=dict)
     faulty: set[str] = field(default_factory=set)
     # Of some order, not all new changes were considered.
     unfinished: bool = False
+
+    @property
+    def orders(self) -> int:
+        """Number of orders that were judged."""
+        return sum(map(len, self.settled.values()))
+
+    def settle(self, case: Case, judgement: Judgement, alike: Sequence[Any] = ()) -> None:
+        """Keep the judgement of an order, and of those like it."""
+        orders = [case.order.order_id, *(row["order_id"] for row in alike)]
+        decisions = case.decided + len(judgement.decisions)
+        self.settled[judgement.finding, judgement.outcome, decisions] += orders
+        if case.finding is None and judgement.finding is not None:
+            self.first[judgement.outcome] += orders
+
+    def hold(self, case: Case, alike: Sequence[Any] = ()) -> None:
+        """Keep that the brake holds an order, and those like it."""
+        self.held[case.order.order_id] = case.order.seller_id
+        self.held.update((row["order_id"], row["seller_id"]) for row in alike)
 
 
 class Judge:
@@ -95,13 +124,22 @@ class Judge:
 
         Nothing is written. The caller's transaction has passed the fence.
         """
+        limits = self.limits(await self._scope.reading(tx, lane))
+        deadlines = await Deadlines.load(tx, self._policies, self._change_limits, now)
+        groups = [] if deadlines.outages else await load_alike(tx, lane, order_ids, now, limits)
+        led = _led(groups)
+        cases = await load_cases(tx, lane, _judged_alone(order_ids, led), self._policies)
         lapsed: Counter[str] = Counter()
         silent = []
-        for case, judgement in await self.prospects(tx, lane, order_ids, now):
+        for case, judgement in self._foreseen(cases, deadlines, limits):
             order = case.order
-            lapsed[order.seller_id] += 1
+            orders = [(order.order_id, order.seller_id)]
+            orders += [(row["order_id"], row["seller_id"]) for row in led.get(order.order_id, ())]
+            lapsed.update(seller for _, seller in orders)
             if judgement is not None and judgement.outcome == Outcome.AUTO_CANCELLED:
-                silent.append((order.order_id, order.seller_id))
+                silent += orders
+        rank = {order_id: number for number, order_id in enumerate(order_ids)}
+        silent.sort(key=lambda one: rank[one[0]])
         return lapsed, silent
 
     async def prospects(
@@ -119,17 +157,20 @@ class Judge:
         """
         limits = self.limits(await self._scope.reading(tx, lane))
         deadlines = await Deadlines.load(tx, self._policies, self._change_limits, now)
-        cases, _, facts = await load_cases(tx, lane, order_ids, self._policies, read_lines)
-        found: list[tuple[Case, Judgement | None]] = []
-        for case in cases:
+        cases = await load_cases(tx, lane, order_ids, self._policies, read_lines)
+        return list(self._foreseen(cases, deadlines, limits))
+
+    def _foreseen(
+        self, cases: Cases, deadlines: Deadlines, limits: Limits
+    ) -> Iterator[tuple[Case, Judgement | None]]:
+        for case in cases.readable:
             if case.finding is not None:
                 continue  # decided already, and only checked again
             judged: Judgement | None = None
             with suppress(Exception):  # the sweep itself reports it and postpones the order
-                settled, judgement = deadlines.settle(case, facts[case.order.order_id])
+                settled, judgement = deadlines.settle(case, cases.facts[case.order.order_id])
                 judged = judgement or decide(settled, limits)
-            found.append((case, judged))
-        return found
+            yield case, judged
 
     async def _judge(
         self,
@@ -141,15 +182,57 @@ class Judge:
         # All from one snapshot: an event states how far each input was read, and that must match
         # the acts of the judgement exactly.
         judged = Judged()
-        published: list[Event] = []
         reading = await self._scope.reading(sweep.tx, sweep.lane)
         limits = self.limits(reading)
         deadlines = await self.deadlines(sweep)
-        cases, judged.faulty, facts = await load_cases(
-            sweep.tx, sweep.lane, order_ids, self._policies
-        )
-        found: list[tuple[Case, Judgement]] = []
-        for loaded in cases:
+        led: dict[str, list[Any]] = {}
+        if proof is not None and not deadlines.outages:
+            braked = partial(_is_braked, permit)
+            led = _led(await load_alike(sweep.tx, sweep.lane, order_ids, proof.at, limits, braked))
+        published: list[Event] = []
+        waiting = _judged_alone(order_ids, led)
+        while waiting:
+            cases = await load_cases(sweep.tx, sweep.lane, waiting, self._policies)
+            judged.faulty |= cases.faulty
+            for case, judgement in self._judge_cases(
+                sweep, cases, deadlines, limits, proof, permit, judged
+            ):
+                alike = led.get(case.order.order_id, []) if is_bare(case) else []
+                if _is_held(permit, judgement):
+                    judged.hold(case, alike)
+                else:
+                    made = await self._events(sweep, case, judgement, alike, reading)
+                    if made is None:
+                        judged.faulty.add(case.order.order_id)
+                        continue
+                    published += made
+                    judged.settle(case, judgement, alike)
+                if alike:
+                    del led[case.order.order_id]
+            # Where the first could not be judged for all, each is judged for itself.
+            waiting = [row["order_id"] for rows in led.values() for row in rows]
+            led = {}
+        await sweep.publish(published)
+        for settlement, settled in judged.settled.items():
+            await sweep.tx.execute("update_outcomes", text_array(settled), *settlement, sweep.now)
+        sweep.timers += await deadlines.store(sweep.tx, sweep.lane)
+        sweep.refused_changes += deadlines.refused
+        judged.unfinished = deadlines.unfinished
+        await self._await_confirmation(sweep, published)
+        return judged
+
+    def _judge_cases(
+        self,
+        sweep: Sweep,
+        cases: Cases,
+        deadlines: Deadlines,
+        limits: Limits,
+        proof: Proof | None,
+        permit: Permit | None,
+        judged: Judged,
+    ) -> Iterator[tuple[Case, Judgement]]:
+        facts = cases.facts
+        for loaded in cases.readable:
             order_id = loaded.order.order_id
             try:
                 case, judgement = deadlines.settle(loaded, facts[order_id])
@@ -159,7 +242,7 @@ class Judge:
                     judgement = decide(
                         case,
                         limits,
-                        braked=permit is not None and order_id not in permit.orders,
+                        braked=_is_braked(permit, order_id),
                         unconfirmed=proof is not None and self._is_unconfirmed(case, sweep.now),
                     )
             except Exception:
@@ -168,28 +251,25 @@ class Judge:
                 continue
             if loaded.finding is None and judgement.finding is None and not judgement.decisions:
                 continue  # it was open and stays open
-            if permit and not permit.escalate and _is_held(judgement):
-                judged.held[order_id] = case.order.seller_id
-            else:
-                found.append((case, judgement))
-        for weighed, judgement in found:
-            case = weighed
-            if judgement.decisions:
-                case = await count_omitted(sweep.tx, case, self._policies)
-            try:
-                published += list(events(case, judgement.decisions, reading, sweep.now))
-            except Exception:
-                self._isolate(judged, sweep, case.order.order_id)
-            else:
-                judged.cases.append((case, judgement))
-        await sweep.publish(published)
-        for settlement, orders in _settlements(judged.cases).items():
-            await sweep.tx.execute("update_outcomes", text_array(orders), *settlement, sweep.now)
-        sweep.timers += await deadlines.store(sweep.tx, sweep.lane)
-        sweep.refused_changes += deadlines.refused
-        judged.unfinished = deadlines.unfinished
-        await self._await_confirmation(sweep, published)
-        return judged
+            yield case, judgement
+
+    async def _events(
+        self,
+        sweep: Sweep,
+        case: Case,
+        judgement: Judgement,
+        alike: Sequence[Any],
+        reading: Reading,
+    ) -> list[Event] | None:
+        """The events of an order and of those like it; ``None`` if our own code failed."""
+        if judgement.decisions:
+            case = await count_omitted(sweep.tx, case, self._policies)
+        try:
+            made = list(events(case, judgement.decisions, reading, sweep.now))
+            return made + shared_events(case, judgement, alike, reading, sweep.now)
+        except Exception:
+            log.exception("order_not_judged", lane=sweep.lane, order=case.order.order_id)
+            return None
 
     def _is_unconfirmed(self, case: Case, now: datetime) -> bool:
         """Whether the time to confirm an auto-cancel is over."""
@@ -214,8 +294,27 @@ class Judge:
         sweep.timers += TimerChange(armed, first_fires_at=at)
 
 
-def _is_held(judgement: Judgement) -> bool:
-    return any(decision.reason == Reason.MASS_CANCEL for decision in judgement.decisions)
+def _led(groups: Sequence[list[Any]]) -> dict[str, list[Any]]:
+    """The first of each group of alike orders, with the rows of the others."""
+    return {first["order_id"]: others for first, *others in groups}
+
+
+def _judged_alone(order_ids: Sequence[str], led: Mapping[str, Sequence[Any]]) -> list[str]:
+    """The orders that share no other's judgement."""
+    sharing = {row["order_id"] for rows in led.values() for row in rows}
+    return [order_id for order_id in order_ids if order_id not in sharing]
+
+
+def _is_braked(permit: Permit | None, order_id: str) -> bool:
+    return permit is not None and order_id not in permit.orders
+
+
+def _is_held(permit: Permit | None, judgement: Judgement) -> bool:
+    return (
+        permit is not None
+        and not permit.escalate
+        and any(decision.reason == Reason.MASS_CANCEL for decision in judgement.decisions)
+    )
 
 
 def _is_early(case: Case, proof: Proof | None) -> bool:
@@ -224,14 +323,3 @@ def _is_early(case: Case, proof: Proof | None) -> bool:
         return False
     fires_at = case.order.fires_at
     return proof is None or (fires_at is not None and fires_at > proof.at)
-
-
-def _settlements(
-    judged: Sequence[tuple[Case, Judgement]],
-) -> Mapping[tuple[str | None, str | None, int], list[str]]:
-    """Orders by their finding, outcome and number of decisions."""
-    settled: defaultdict[tuple[str | None, str | None, int], list[str]] = defaultdict(list)
-    for case, judgement in judged:
-        decisions = case.decided + len(judgement.decisions)
-        settled[judgement.finding, judgement.outcome, decisions].append(case.order.order_id)
-    return settled

@@ -1,6 +1,5 @@
 """Decides the orders whose deadline lapsed."""
 
-from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -66,7 +65,7 @@ class Lapse:
             lane.next_fires_at = next_deadline[0]
             self._observe(judged, fires_at)
         more = len(due) >= frame.batch_size
-        return SweepResult.of(sweep, orders=len(judged.cases), more=more)
+        return SweepResult.of(sweep, orders=judged.orders, more=more)
 
     async def _permit(self, brake: Brake, proof: Proof) -> Permit:
         """Ask the brake before the verdicts: it must know the orders that they would cancel.
@@ -85,14 +84,9 @@ class Lapse:
 
     def _observe(self, judged: Judged, fires_at: Mapping[str, datetime]) -> None:
         now, metrics = self._frame.clock.now(), self._frame.metrics
-        first = [
-            (case, judgement)
-            for case, judgement in judged.cases
-            if case.finding is None and judgement.finding is not None
-        ]
-        for case, _ in first:
-            late = (now - fires_at[case.order.order_id]).total_seconds()
-            metrics.lateness.observe(max(0.0, late))
-        outcomes = Counter(judgement.outcome for _, judgement in first if judgement.outcome)
-        for outcome, orders in outcomes.items():
-            metrics.outcomes.labels(outcome).inc(orders)
+        for outcome, orders in judged.first.items():
+            metrics.lateness.observe_all(
+                [max(0.0, (now - fires_at[order_id]).total_seconds()) for order_id in orders]
+            )
+            if outcome is not None:
+                metrics.outcomes.labels(outcome).inc(len(orders))

@@ -50,7 +50,7 @@ class Reconsider:
             self._brake.forget_corrections(lane.number)
         # An order with more new changes has left itself another notice.
         more = len(notices) >= frame.batch_size or judged.unfinished or bool(self._asking)
-        return SweepResult.of(sweep, orders=len(judged.cases), more=more)
+        return SweepResult.of(sweep, orders=judged.orders, more=more)
 
     async def _permit(self) -> Permit | None:
         if self._brake is None:

@@ -19,6 +19,7 @@ from worker.observability.labels import Purpose
 from worker.observability.logs import logger
 from worker.observability.metrics import Metrics
 from worker.outbox.events import Event
+from worker.storage.decision_copy import DECISION_COLUMNS, decisions
 from worker.storage.transaction import Transaction
 
 log = logger(__name__)
@@ -27,8 +28,6 @@ log = logger(__name__)
 RETRY = timedelta(minutes=1)
 # Wait of an order that the brake holds: the orders after it may not be held.
 HELD = timedelta(seconds=5)
-
-DECISION_COLUMNS = ("lane", "sequence", *Event._fields)
 
 
 @dataclass(slots=True)
@@ -51,10 +50,10 @@ class Sweep:
     async def publish(self, events: Sequence[Event]) -> None:
         """Append events to the outbox, under the next sequences of the lane."""
         if events:
-            numbered = list(enumerate(events, self.sequence + 1))
-            rows = [(self.lane, sequence, *event) for sequence, event in numbered]
-            await self.tx.copy("decisions", DECISION_COLUMNS, rows)
-            self.events.update(numbered)
+            first = self.sequence + 1
+            packed = decisions(self.lane, first, events)
+            await self.tx.copy_packed("decisions", DECISION_COLUMNS, packed)
+            self.events.update(enumerate(events, first))
             self.sequence += len(events)
 
 
@@ -106,11 +105,9 @@ class SweepFrame:
         # One line for a batch: a line for each order would cost as much as its verdict, and every
         # verdict is in the decisions topic and in `plazo explain`. Only debug names the orders.
         kinds = Counter((event.kind, event.reason) for event in sweep.events.values())
+        debug = log.bind(lane=sweep.lane).debug  # once: a logger is made at each use of `log`
         for event in sweep.events.values():
-            log.debug(
-                "verdict", lane=sweep.lane, order_id=event.order_id, kind=event.kind,
-                reason=event.reason,
-            )  # fmt: skip
+            debug("verdict", order_id=event.order_id, kind=event.kind, reason=event.reason)
         for (kind, reason), orders in kinds.items():
             self.metrics.decisions.labels(kind, reason).inc(orders)
             log.info("verdicts", lane=sweep.lane, kind=kind, reason=reason, orders=orders)

@@ -5,7 +5,7 @@ never their order of arrival, so it is idempotent: a repeat changes nothing. A c
 of the cycle in force, see :mod:`worker.domain.cycle`.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Hashable, Iterator
 from datetime import datetime
 
 from schemas.statuses import Meaning
@@ -80,6 +80,23 @@ def decide(
     if unconfirmed and _awaits_cancellation(case, emit.issued):
         emit(Kind.ESCALATION, Reason.CANCEL_UNCONFIRMED)
     return Judgement(finding, outcome, tuple(emit.decisions))
+
+
+def likeness(
+    entered_at: datetime, due: datetime, at_lapse: str, doubt: str | None, limits: Limits
+) -> Hashable:
+    """All that the rule looks at in an order of which nothing else is known.
+
+    Nothing but its order-created, that is: no act, change, refusal or decision, and no other
+    version. Two such orders that are alike get the same judgement.
+    """
+    return (
+        at_lapse,
+        doubt,
+        limits.adopted_at is not None and due < limits.adopted_at,
+        limits.astray_at is not None and limits.astray_at >= entered_at,
+        limits.evidence_since is not None and limits.evidence_since > entered_at,
+    )
 
 
 def withdraw(case: Case) -> Judgement:

@@ -68,13 +68,13 @@ class Reading:
     astray_at: datetime | None = None
 
     @cached_property
-    def read_to(self) -> str:
+    def read_to(self) -> bytes:
         """As an event states it: per topic a list by partition. Thousands of events share one."""
         topics: dict[str, list[int]] = {}
         for (topic, number), offset in sorted(self.positions.items()):
             offsets = topics.setdefault(topic, [])
             offsets += [0] * (number - len(offsets)) + [offset]
-        return to_json(topics).decode()
+        return to_json(topics)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from prometheus_client import (
     Counter,
     Gauge,
     GCCollector,
-    Histogram,
     Info,
     PlatformCollector,
     ProcessCollector,
@@ -21,6 +20,7 @@ from prometheus_client import (
 from schemas.events import RefusalClass
 from worker import __version__
 from worker.domain.case import Kind, Outcome, Reason
+from worker.observability.histogram import Histogram
 from worker.observability.labels import (
     DECISIONS,
     Connection,

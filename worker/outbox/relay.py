@@ -10,9 +10,8 @@ reads all others from the table.
 
 import asyncio
 from collections.abc import Mapping
-from datetime import datetime
-from functools import cache, lru_cache, partial
-from typing import TYPE_CHECKING
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -197,7 +196,7 @@ class Relay:
         rows = await lane.database.rows(
             "unpublished_decisions", lane.number, lane.published, _BATCH
         )
-        return {row["sequence"]: Event(*(row[name] for name in Event._fields)) for row in rows}
+        return {row["sequence"]: _stored(row) for row in rows}
 
     async def _spans(self, traces: Traces, events: Mapping[int, Event]) -> dict[int, "Span"]:
         """The spans of this batch, by sequence; only for orders with a trace context."""
@@ -218,19 +217,20 @@ class Relay:
 
     def _message(self, sequence: int, event: Event, span: "Span | None") -> Message:
         order, ce_type = event.order_id.encode(), self._type(event.kind)
+        id_ = str(event.id).encode()
         headers = [
             _SPECVERSION,
-            (names.CE_ID, str(event.id).encode()),
+            (names.CE_ID, id_),
             (names.CE_TYPE, ce_type),
             self._source,
-            (names.CE_TIME, _time(event.decided_at)),
+            (names.CE_TIME, wire_time(event.decided_at)),
             (names.CE_PARTITIONKEY, order),
             (names.CE_SEQUENCE, str(sequence).encode()),
             self._content_type,
         ]
         if self._traces and span:
             headers += self._traces.headers(span)
-        value = published_value(event.value, event.id, ce_type, sequence)
+        value = published_value(event.value, id_, ce_type, sequence)
         return Message(
             self._settings.output_topic, self._lane.number, order, self._encoding.encode(value),
             headers,
@@ -242,14 +242,18 @@ class Relay:
             return None
         sequence = int(dict(message.headers)[names.CE_SEQUENCE])
         event = events[sequence]
-        value = orjson.loads(
-            published_value(event.value, event.id, self._type(event.kind), sequence)
-        )
+        id_, ce_type = str(event.id).encode(), self._type(event.kind)
+        value = orjson.loads(published_value(event.value, id_, ce_type, sequence))
         evidence = value["evidence"]
         omitted = evidence.get("omitted", 0) + len(evidence["acts"])
         value["evidence"] = {"acts": [], "omitted": omitted, "read_to": {}}
         headers = [*message.headers, (names.EVIDENCE_OMITTED, b"too-large")]
         return message._replace(value=self._encoding.encode(orjson.dumps(value)), headers=headers)
+
+
+def _stored(row: Any) -> Event:
+    event = Event(*(row[name] for name in Event._fields))
+    return event._replace(value=row["value"].encode())
 
 
 @cache
@@ -260,9 +264,3 @@ def _type(kind: str) -> bytes:
 @cache
 def _shadow_type(kind: str) -> bytes:
     return names.shadow_type(names.decision_type(kind)).encode()
-
-
-@lru_cache(maxsize=1024)
-def _time(moment: datetime) -> bytes:
-    """Thousands of verdicts share one time."""
-    return wire_time(moment).encode()

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import asyncpg
@@ -324,5 +325,7 @@ def _to_wire(moment: datetime) -> tuple[int]:
     return ((moment - EPOCH) // MICROSECOND,)
 
 
+# Rows of one batch or one deadline share their times.
+@lru_cache(maxsize=1024)
 def _from_wire(wire: tuple[int]) -> datetime:
     return EPOCH + MICROSECOND * wire[0]

@@ -152,6 +152,31 @@ def case_orders(tx: "Tx", array: str, lane: int) -> list[Row]:
 
 
 @reading
+def bare_orders(tx: "Tx", array: str, lane: int, at: Any) -> list[Row]:
+    names = ("order_id", "seller_id", "fulfilment", "entered_at", "due", "policy",
+             "policy_version", "at_lapse", "doubt", "topic", "partition", "offset",
+             "received_at")  # fmt: skip
+    known = {
+        row["order_id"] for row in tx.scan("acts") if row["status"] not in (ORDER_CREATED, *CHANGES)
+    }
+    known |= {row["order_id"] for name in ("shields", "order_versions") for row in tx.scan(name)}
+    known |= {row["order_id"] for row in tx.scan("deadline_changes") if row["counted"] is not False}
+    stubs = {row["order_id"].lower() for row in tx.scan("orders") if row["lane"] is None}
+    rows = (tx.get("orders", order_id) for order_id in sorted(set(texts(array))))
+    return [
+        row.only(*names)
+        for row in rows
+        if row is not None
+        and (row["lane"], row["finding"], row["decisions"]) == (lane, None, 0)
+        and row["due"] is not None
+        and row["fires_at"] is not None
+        and row["fires_at"] <= at
+        and row["order_id"] not in known
+        and row["order_id"].lower() not in stubs
+    ]
+
+
+@reading
 def case_acts(tx: "Tx", array: str, most: int) -> list[Row]:
     acts = _acts_of(tx, lambda row: row["status"] not in (ORDER_CREATED, *CHANGES))
     found = [row for one in sorted(set(texts(array))) for row in acts.get(one, ())[:most]]

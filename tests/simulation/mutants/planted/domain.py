@@ -7,7 +7,7 @@ PLANTED = (
         "grace ignored",
         "no verdict before due + grace",
         50,
-        4,
+        23,
         (
             (
                 "worker/domain/policy.py",

@@ -140,8 +140,8 @@ NOT_CAUGHT_YET = (
         (
             (
                 JUDGE,
-                "braked=permit is not None and order_id not in permit.orders,",
-                "braked=False,",
+                "return permit is not None and order_id not in permit.orders",
+                "return False",
             ),
         ),
     ),

@@ -96,7 +96,7 @@ PLANTED = (
         "each batch of decisions published twice",
         "only a fault of the lane itself excuses a repeat",
         100,
-        2,
+        3,
         (
             (
                 RELAY,
