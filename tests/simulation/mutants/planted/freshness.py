@@ -55,8 +55,8 @@ PLANTED = (
     PlantedFault(
         "a proof whose time lay ahead counts once that time has come",
         "no false cancel",
-        2000,
-        779,
+        3000,
+        2169,
         (
             (
                 "worker/freshness/evidence.py",
