@@ -35,8 +35,10 @@ class Entrant(NamedTuple):
     short: bool = False  # takes part in the short form too
 
 
-def _plazo(workers: int, share: float | None = None) -> Measure:
-    return lambda b: ingestion.plazo(b.site, b.topics, b.events, b.seconds, workers, share)
+def _plazo(workers: int, share: float | None = None, **settings: str) -> Measure:
+    return lambda b: ingestion.plazo(
+        b.site, b.topics, b.events, b.seconds, workers, share, **settings
+    )
 
 
 def _peer(module: str, *arguments: str) -> Measure:
@@ -62,6 +64,9 @@ ENTRANTS = {
         short=True,
     ),
     "plazo_1": Entrant(_plazo(1), "**Plazo**, one worker, every promise on", short=True),
+    "plazo_1_python": Entrant(
+        _plazo(1, compiled="false"), "Plazo, one worker, without the compiled reader"
+    ),
     "plazo_2": Entrant(_plazo(2), "**Plazo**, two workers"),
     # Where the cores are not the limit: what a second worker brings.
     "plazo_1_held": Entrant(_plazo(1, SHARE), "Plazo, one worker held to 0.3 of a core"),

@@ -72,13 +72,14 @@ async def plazo(
     seconds: float,
     workers: int = 1,
     share: float | None = None,
+    **settings: str,
 ) -> Ingestion:
-    """So many workers together, each held to a share of a core if there is one.
+    """So many workers with these settings, each held to a share of a core if there is one.
 
     Raises:
         NoShares: this machine cannot.
     """
-    async with site.database() as url, site.workers(topics, url, workers) as processes:
+    async with site.database() as url, site.workers(topics, url, workers, **settings) as processes:
         pids = [process.pid for process in processes]
         with held(pids, share) if share else nullcontext():
             async with rows(url, POSITIONS) as progress:
