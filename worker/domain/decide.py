@@ -85,10 +85,10 @@ def decide(
 def likeness(
     entered_at: datetime, due: datetime, at_lapse: str, doubt: str | None, limits: Limits
 ) -> Hashable:
-    """All that the rule looks at in an order of which nothing else is known.
+    """Return the facts by which the rule judges an order that has nothing but its order-created.
 
-    Nothing but its order-created, that is: no act, change, refusal or decision, and no other
-    version. Two such orders that are alike get the same judgement.
+    Such an order has no act, change, refusal or decision, and no other version. Two such orders
+    with equal facts get the same judgement.
     """
     return (
         at_lapse,

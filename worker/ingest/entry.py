@@ -12,8 +12,8 @@ from worker.domain.policy import Facts, Policies, Policy, Terms, told_due
 _NO_CLOCK: Terms = (None, None, None, 0, None)
 
 
-class Told(Protocol):
-    """What an order tells of its terms, as :class:`OrderCreated` does."""
+class EnteringOrder(Protocol):
+    """The facts of an order that decide its terms; :class:`OrderCreated` has them."""
 
     @property
     def seller_id(self) -> str: ...
@@ -72,7 +72,9 @@ class Entry:
             return found
         return Meaning.NOTHING if status in self.clocks else Meaning.UNKNOWN
 
-    def terms(self, event: Told, timestamp: datetime, now: datetime) -> tuple[Terms, str | None]:
+    def terms(
+        self, event: EnteringOrder, timestamp: datetime, now: datetime
+    ) -> tuple[Terms, str | None]:
         """The terms of an order that is read ``now``, and the doubt that forbids an auto-cancel.
 
         ``timestamp`` is that of its record.
@@ -99,7 +101,7 @@ class Entry:
         return terms, doubt
 
 
-def facts_of(event: Told) -> Facts:
+def facts_of(event: EnteringOrder) -> Facts:
     """The facts of an order by which its policy is chosen."""
     total = None if event.total is None else Decimal(event.total)
     told = told_due(event.entered_at, event.due)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import IntEnum
 from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple, cast
@@ -40,6 +41,14 @@ _ORDER_FIELDS = (
     "policy_version", "at_lapse", "doubt", "labels", "told_due", "total", "currency", "offset",
 )  # fmt: skip
 _DUE, _DOUBT = map(_ORDER_FIELDS.index, ("due", "doubt"))
+
+
+class Affected(IntEnum):
+    """How an act affects its order: the place of the order's set in :meth:`Rows.affected`."""
+
+    TOUCHED = 0
+    READY = 1
+    MENTIONED = 2
 
 
 class UnknownStatus(NamedTuple):
@@ -92,7 +101,7 @@ class Rows:
     traced: list[Record] = field(default_factory=list)
 
     def affected(self) -> tuple[set[str], set[str], set[str]]:
-        """Return the orders that acts affect, by the kind of the act, see :func:`kind_of`."""
+        """Return the orders that acts affect, a set for each of :class:`Affected`."""
         return self.touched, self.ready, self.mentioned
 
     def stubs(self, known: Collection[str] = ()) -> list[str]:
@@ -288,16 +297,18 @@ def _add_status(rows: Rows, record: Record, event: OrderStatusChanged, entry: En
         form = None  # our own form, sent back
     body = kept(record, event, whole=entry.keep_bodies)
     _add_act(rows, record, body, order_id, status, event.occurred_at, event.stock_ok, form, unknown)
-    rows.affected()[kind_of(status, meaning, entry)].add(order_id)
+    rows.affected()[affects(status, meaning, entry)].add(order_id)
     if unknown:
         _add_unknown(rows, record, event.status, event.occurred_at)
 
 
-def kind_of(status: str, meaning: Meaning, entry: Entry) -> int:
-    """Return the place in :meth:`Rows.affected` of the orders that such an act affects."""
+def affects(status: str, meaning: Meaning, entry: Entry) -> Affected:
+    """Return the set to which an act of this status adds its order."""
     if meaning is Meaning.READY:
-        return 1
-    return 2 if meaning is Meaning.NOTHING and status not in entry.clocks else 0
+        return Affected.READY
+    if meaning is Meaning.NOTHING and status not in entry.clocks:
+        return Affected.MENTIONED
+    return Affected.TOUCHED
 
 
 def _add_unknown(rows: Rows, record: Record, status: str, occurred_at: datetime) -> None:

@@ -19,7 +19,7 @@ from schemas.statuses import Meaning, normalise
 from worker.domain.acts import ORDER_CREATED
 from worker.ingest.decoder import Decoder
 from worker.ingest.entry import Entry
-from worker.ingest.rows import Rows, kind_of
+from worker.ingest.rows import Affected, Rows, affects
 from worker.observability.labels import Effect, Tells
 from worker.observability.metrics import Metrics
 from worker.records import Record
@@ -38,8 +38,8 @@ def compiled() -> Any:
         return None
 
 
-class _Told(NamedTuple):
-    """What the compiled code tells of an order; times are microseconds since :data:`EPOCH`."""
+class _PlainOrder(NamedTuple):
+    """An order as the compiled code reads it; times are microseconds since :data:`EPOCH`."""
 
     seller_id: str
     fulfilment: str
@@ -71,8 +71,8 @@ class PlainReader:
         self._entry = entry
         self._lane = lane
         self._metrics = metrics
-        # By its spelling, the column of a status and the number of its set; None if not plain.
-        self._statuses: dict[str, tuple[bytes, int] | None] = {}
+        # By its spelling, the column of a status and the place of its set.
+        self._statuses: dict[str, tuple[bytes, Affected]] = {}
 
     def read(
         self, rows: Rows, records: Sequence[Record], begin: int, latest: datetime, step: int
@@ -103,7 +103,7 @@ class PlainReader:
                 cells(self._lane, topic, partition, rows.now),
                 self._latest_entry,
                 self._terms_of_all,
-                lambda told: self._choose(_Told(*told), rows.now),
+                lambda facts: self._choose(_PlainOrder(*facts), rows.now),
                 _ORDER_ACT,
                 rows.packed_orders,
                 rows.orders,
@@ -118,10 +118,10 @@ class PlainReader:
             observed.observe(delay / 1e6)
         return end
 
-    def _choose(self, told: "_Told", now: datetime) -> tuple[int, int, bytes] | None:
+    def _choose(self, order: _PlainOrder, now: datetime) -> tuple[int, int, bytes] | None:
         """The terms of one order; ``None`` if its clock does not start now, or never ends."""
         try:
-            terms, doubt = self._entry.terms(told, _moment(told.timestamp), now)
+            terms, doubt = self._entry.terms(order, _moment(order.timestamp), now)
         except OverflowError:
             return None
         due, fires_at, *policy = terms
@@ -134,13 +134,13 @@ class PlainReader:
         packed, first = self._native.deadlines(self._lane, [*rows.packed_orders.values()])
         return packed, _moment(first)
 
-    def _learn(self, spelling: str) -> tuple[bytes, int] | None:
+    def _learn(self, spelling: str) -> tuple[bytes, Affected] | None:
+        """Keep the column of a status and the place of its set; ``None`` if it is not plain."""
         status = normalise(spelling)
         meaning = self._entry.meaning(status)
         if len(self._statuses) >= _MOST_STATUSES or meaning is Meaning.UNKNOWN:
             return None
-        number = kind_of(status, meaning, self._entry)
-        self._statuses[spelling] = found = cells(status), number
+        self._statuses[spelling] = found = cells(status), affects(status, meaning, self._entry)
         return found
 
 

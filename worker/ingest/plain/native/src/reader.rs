@@ -282,8 +282,8 @@ fn facts(event: &events::Order, timestamp: i64) -> Result<Owned> {
 
 /// `acts(records, begin, settings, acts, statuses, learn, sets)`
 ///
-/// `statuses` gives for each spelling of a status its column and the number of its set among
-/// `sets`, or None if it is not plain; `learn` adds one.
+/// `statuses` gives for each spelling of a status its column and the place of its set in `sets`.
+/// `learn` adds a spelling and returns the same, or None if the status is not plain.
 pub fn acts(call: Object) -> Result<Owned> {
     let plain = Plain::of(call)?;
     let (statuses, learn, sets) = (call.item(4)?, call.item(5)?, call.item(6)?);
