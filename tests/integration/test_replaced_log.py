@@ -20,7 +20,7 @@ NewWorker = Callable[..., WorkerProcess]
 
 @pytest.mark.apache_kafka
 async def test_evidence_below_the_position_of_a_frozen_worker_is_not_passed_over(
-    new_worker: NewWorker, topics: Topics, market: Market, kafka: Kafka
+    new_worker: NewWorker, topics: Topics, market: Market, kafka: Kafka, database: str
 ) -> None:
     times = {"stock_window": "PT25S", "grace": "PT0S", "session_timeout": "PT45S"}
     acts = topics.order_status_changed
@@ -41,10 +41,16 @@ async def test_evidence_below_the_position_of_a_frozen_worker_is_not_passed_over
     worker.sigcont()
     await eventually(lambda: "lane_halted" in worker.output, 40, "it halts")
     assert "belongs to another topic of the same name" in worker.output
-    cure = ["positions", "rewind", acts, "--partition", "0", "--by", "ana"]
+    # All partitions are new, so the lanes of the others would halt as well.
+    cure = ["positions", "rewind", acts, "--by", "ana"]
     assert await new_worker(topics, arguments=cure).start().wait() == 0
     await worker.wait_ready()
-    assert await market.decisions() == []  # the evidence is read, so nothing is cancelled
+
+    async def judged() -> bool:
+        return await _rows(database, "SELECT finding FROM orders WHERE order_id = 'a'") != [(None,)]
+
+    await eventually(judged, 40, "its deadline is judged")
+    assert await market.decisions() == []
 
 
 async def _replace(kafka: Kafka, topic: str) -> None:
