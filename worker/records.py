@@ -59,13 +59,11 @@ class Batch:
 
     ``after`` may lie beyond the last record: a transaction marker or an aborted batch moves the
     position without a record. ``last`` marks the last record of each partition that has one.
-    ``more`` says that the logs held further records.
     """
 
     count: int = 0
     after: Mapping[Partition, int] = field(default_factory=dict)
     last: Mapping[Partition, Mark] = field(default_factory=dict)
-    more: bool = False
 
     def __add__(self, following: "Batch") -> "Batch":
         """Join a batch that begins where this one ends."""
@@ -73,7 +71,6 @@ class Batch:
             self.count + following.count,
             {**self.after, **following.after},
             {**self.last, **following.last},
-            following.more,
         )
 
 

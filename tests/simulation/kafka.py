@@ -358,7 +358,6 @@ class SimConsumer:
         wait: float,
         read_to: Mapping[Partition, int],
         sink: RecordSink,
-        linger: float = 0.0,
     ) -> Batch:
         world = self.world
         if world.pull_fault(self.process):

@@ -15,9 +15,9 @@ import worker.decide.judge
 import worker.decide.sweep
 import worker.decide.waiting
 import worker.freshness.prover
-import worker.ingest.apply
 import worker.ingest.reader
 import worker.ingest.refusal_log
+import worker.ingest.writer
 import worker.runtime.lane_runner
 import worker.runtime.lane_tasks
 import worker.runtime.membership
@@ -36,6 +36,7 @@ from tests.simulation.scenario import Rules
 from tests.simulation.statements import REMINDERS
 from worker.domain.acts import ORDER_CREATED
 from worker.domain.policy import AtLapse, Match, Policies, Policy, Rule
+from worker.ingest.joint import Joint
 from worker.settings import Settings
 
 if TYPE_CHECKING:
@@ -50,6 +51,14 @@ class _Nothing:
 
     def __call__(self, *args: Any, **kwargs: Any) -> "_Nothing":
         return self
+
+
+class _PatientJoint(Joint[Any]):
+    """Waits for others: there are so few records that lanes would hardly ever meet."""
+
+    async def _call(self) -> None:
+        await asyncio.sleep(0.2)
+        await super()._call()
 
 
 class _Http:
@@ -199,10 +208,10 @@ def simulated() -> Iterator[None]:
         worker.decide.sweep: {"log": _LOG},
         worker.freshness.prover: {"log": _LOG},
         asyncio.tasks: {"_GatheringFuture": GatheringFuture},
-        # Its batches are small: let both ways of reading, and of entering orders, be gone.
+        # Its batches are small, its lanes few: let all ways of reading and of entering be gone.
         worker.ingest.reader: {"_SMALL": 2},
         worker.ingest.refusal_log: {"log": _LOG},
-        worker.ingest.apply: {"COPY_THRESHOLD": 3},
+        worker.ingest.writer: {"COPY_THRESHOLD": 3, "_AT_ONCE": 1, "Joint": _PatientJoint},
     }
     real = {module: {name: vars(module)[name] for name in names} for module, names in parts.items()}
     collecting = gc.isenabled()

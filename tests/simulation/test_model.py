@@ -71,10 +71,7 @@ class Statements:
                 "t1", self.lane(), rng.randint(0, 3), rng.choice([None, START]),
                 rng.choice([None, START]), rng.choice([None, b"a"])),
             "identify_topic": lambda: ("t1", self.lane(), b"b"),
-            "begin_batch": lambda: (self.lane(), *self.owner(), ["t1"], [self.lane()],
-                                    [rng.randint(0, 3)], [rng.randint(4, 6)],
-                                    *rng.choice([([None], [None]), ([2], [1700])]),
-                                    *self.left_at()),
+            "begin_batch": self.batch,
             "enter_orders": self.entering,
             "existing_orders": lambda: (text_array(self.orders()),),
             "lock_stubs": lambda: (self.orders(),),
@@ -87,7 +84,7 @@ class Statements:
             "postpone_notices": lambda: (
                 [rng.randint(1, 9)], START + rng.choice([90_000 * HOUR, -HOUR])),
             "notice_waiting": lambda: (self.lane(), rng.choice(["", "o1"]), rng.randint(1, 3)),
-            "notice_mentioned": lambda: ([self.order()], [self.order()]),
+            "notice_mentioned": lambda: ([self.order()], [self.order()], [self.lane()]),
             "leave_notices": lambda: (self.lane(), [self.order()]),
             "lanes_with_notices": lambda: (rng.sample([0, 1, 2], 2),),
             "set_clocks": self.start_clock,
@@ -185,11 +182,29 @@ class Statements:
     def terms(self) -> tuple[Any, ...]:
         return self.lane(), "t1", 0, self.moment()
 
+    def batch(self) -> tuple[Any, ...]:
+        lanes = self.rng.sample([0, 1, 2], self.rng.choice([1, 1, 2, 3]))
+        owners = [self.owner() for _ in lanes]
+        moved = self.rng.sample(lanes, self.rng.randint(1, len(lanes)))
+        marks = [self.rng.choice([(None, None), (2, 1700)]) for _ in moved]
+        return (
+            lanes, [epoch for epoch, _ in owners], [owner for _, owner in owners],
+            ["t1"] * len(moved), moved, [self.rng.randint(0, 3) for _ in moved],
+            [self.rng.randint(4, 6) for _ in moved], [offset for offset, _ in marks],
+            [timestamp for _, timestamp in marks], *self.left_at(),
+        )  # fmt: skip
+
     def entering(self) -> tuple[Any, ...]:
         arriving = self.arriving()
+        # The orders of several lanes, and one that two of them hold.
+        homes = [(self.lane(), "t1", 0, self.moment()) for _ in arriving[0]]
+        if self.rng.random() < 0.2:
+            arriving = [[*column, column[-1]] for column in arriving]
+            homes.append(((homes[-1][0] + 1) % 3, "t1", 1, self.moment()))
         stubs = [one for one in ORDERS if one not in arriving[0] and self.rng.random() < 0.5]
         acts = [list(column) for column in zip(*self.acts()[1], strict=True)]
-        return *self.terms(), stubs, *arriving, self.orders(), *acts
+        columns = [list(column) for column in zip(*homes, strict=True)]
+        return self.moment(), stubs, *arriving, *columns, self.orders(), *acts
 
     def arriving(self) -> list[list[Any]]:
         rows = []

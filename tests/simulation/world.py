@@ -15,9 +15,9 @@ import worker.decide.judge
 import worker.decide.sweep
 import worker.decide.waiting
 import worker.freshness.prover
-import worker.ingest.apply
 import worker.ingest.reader
 import worker.ingest.refusal_log
+import worker.ingest.writer
 import worker.runtime.lane_runner
 import worker.runtime.lane_tasks
 import worker.runtime.membership
@@ -39,7 +39,7 @@ from tests.simulation.lateness import Lateness
 from tests.simulation.loop import Process, SimLoop
 from tests.simulation.scenario import HEAL, WINDOW, Change, Loss, Rules, Scenario, Send, Words
 from tests.simulation.statements import REMINDERS
-from worker.records import Record
+from worker.records import Record, timestamp_of
 from worker.settings import Settings
 
 SESSION_TIMEOUT = 4.0
@@ -659,8 +659,10 @@ class World:
             moment = self.instant()
             told = Published(fact, moment, moment, send.topic, send.partition, offset)
             self.scenario.orders[order_id].facts.append(told)
-        if send.astray and odd is None:
+        if send.astray:
             told_at = self.instant(math.floor(now * 1000) / 1000)
+            if odd is not None:
+                told_at = timestamp_of(odd)
             for order in self.scenario.orders.values():
                 if order.home == send.partition and self.instant(order.entered) <= told_at:
                     moment = self.instant()

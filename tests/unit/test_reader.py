@@ -32,7 +32,6 @@ class Log:
         self._at = 0
         # Records that the client fetches at once.
         self.at_once = 1_000_000
-        self.lingered: list[float] = []
         self.connection = "a"
         self.now = 100.0
         self.replaced = False
@@ -74,11 +73,9 @@ class Log:
         self._at = positions[ORDERS]
 
     async def pull(
-        self, positions: Any, _assignment: int, limit: int, _wait: float, _to: Any, sink: Any,
-        linger: float,
-    ) -> Batch:  # fmt: skip
+        self, positions: Any, _assignment: int, limit: int, _wait: float, _to: Any, sink: Any
+    ) -> Batch:
         assert positions[ORDERS] == self._at
-        self.lingered.append(linger)
         rest = [one for one in self.records if one.offset >= self._at]
         found = rest[: min(limit, self.at_once)]
         if not found:
@@ -86,7 +83,7 @@ class Log:
         self._at = found[-1].offset + 1
         sink(found)
         last = Mark(found[-1].offset, found[-1].timestamp)
-        return Batch(len(found), {ORDERS: self._at}, {ORDERS: last}, len(rest) > len(found))
+        return Batch(len(found), {ORDERS: self._at}, {ORDERS: last})
 
     # As Intake.
 
@@ -188,18 +185,6 @@ async def test_a_breach_of_integrity_is_traced_too_and_an_outage_is_not() -> Non
         with pytest.raises(type(outage)):
             await read_all(log)
         assert log.applied == []
-
-
-async def test_few_large_records_show_a_backlog_if_the_log_holds_more() -> None:
-    log = Log([b"large"] * 10)
-    log.at_once = 7
-    one = reader(log)
-    await one.read()
-    assert one.behind, "the lane would wait for its tick after every seven records"
-    await one.read()
-    assert not one.behind
-    await one.read()
-    assert log.lingered == pytest.approx([0, 0, 0.008])
 
 
 async def test_a_row_that_postgres_refuses_is_still_a_dead_letter() -> None:

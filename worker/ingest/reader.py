@@ -27,12 +27,8 @@ _T = TypeVar("_T")
 
 # Seconds to wait for a first record.
 _PULL_WAIT = 0.5
-# A batch of more records than this means that the lane is behind. So do fewer, if they were as many
-# bytes as the client fetches at once, and the log holds more.
+# A batch of more records than this means that the lane is behind.
 _SMALL = 100
-# Seconds to wait, after a small batch, for records that came since the client's last fetch: about
-# one request and its answer.
-_LINGER = 0.008
 # A reader that comes back to the client after so many seconds was slow, or the process was frozen.
 _FROZEN = 3.0
 
@@ -89,8 +85,6 @@ class Reader:
         is_another: Callable[[Partition], bool],
         fetch_schemas: Callable[[Collection[SchemaId]], Awaitable[bool]] | None = None,
     ) -> None:
-        # Whether more records are waiting, as far as the last batch tells.
-        self.behind = False
         self._lane = lane
         self._intake = intake
         self._consumer = consumer
@@ -98,7 +92,6 @@ class Reader:
         self._assignment = assignment
         self._batch_size = batch_size
         self._most = batch_size
-        self._linger = 0.0
         self._reached = reached
         self._unless_stopped = unless_stopped
         self._clock = clock
@@ -140,8 +133,6 @@ class Reader:
                     return None
                 continue
             self._most = min(2 * self._most, self._batch_size)
-            self.behind = batch.count > _SMALL or batch.more
-            self._linger = _LINGER if batch.count and not self.behind else 0.0
             if applied is not None:
                 self._reached.update((p, mark.timestamp) for p, mark in batch.last.items())
             return applied
@@ -149,9 +140,7 @@ class Reader:
 
     async def _read(self, limit: int) -> tuple[Batch, BatchResult | None]:
         intake, first = self._intake, list[Record]()
-        batch = await self._pull(
-            min(limit, _SMALL + 1), first.extend, wait=_PULL_WAIT, linger=self._linger
-        )
+        batch = await self._pull(min(limit, _SMALL + 1), first.extend, wait=_PULL_WAIT)
         if batch is None:
             return Batch(), None
         if not batch.after:
@@ -230,7 +219,6 @@ class Reader:
         *,
         after: Batch | None = None,
         wait: float = 0.0,
-        linger: float = 0.0,
     ) -> Batch | None:
         """Pull the lane's records after a batch; ``None`` when the lane is being stopped."""
         after = after or Batch()
@@ -243,7 +231,6 @@ class Reader:
                 wait,
                 {**self._reached, **read_to},
                 sink,
-                linger,
             )
         )
         before, self._pulled_at = self._pulled_at, self._clock.monotonic()

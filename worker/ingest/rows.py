@@ -100,6 +100,14 @@ class Rows:
     # Records that carry the context of a trace.
     traced: list[Record] = field(default_factory=list)
 
+    @property
+    def is_usual(self) -> bool:
+        """Whether it holds no more than orders and acts that this worker understands."""
+        unusual = (
+            self.dead_letters, self.changes, self.retold, self.unknown, self.unread, self.traced
+        )  # fmt: skip
+        return not any(unusual)
+
     def affected(self) -> tuple[set[str], set[str], set[str]]:
         """Return the orders that acts affect, a set for each of :class:`Affected`."""
         return self.touched, self.ready, self.mentioned
@@ -155,15 +163,29 @@ class Rows:
         self.outcomes[topic, outcome] += records
 
 
-def act_columns(rows: Rows) -> list[list[Any]]:
+def act_columns(batches: Iterable[Rows]) -> list[list[Any]]:
     """Turn acts that are not packed into columns, as enter_orders.sql takes them."""
-    acts = [(*act[:3], rows.now, *act[3:-1], act[-1].decode(errors="replace")) for act in rows.acts]
+    acts = [
+        (*act[:3], rows.now, *act[3:-1], act[-1].decode(errors="replace"))
+        for rows in batches
+        for act in rows.acts
+    ]
     return [list(column) for column in zip(*acts, strict=True)] or [[]] * 11
 
 
 def order_columns(orders: Collection[tuple[Any, ...]]) -> list[Sequence[Any]]:
     """Turn orders of :class:`Rows` into columns."""
     return list(zip(*orders, strict=True)) or [()] * len(_ORDER_FIELDS)
+
+
+def entering_columns(batches: Iterable[tuple[int, Rows]]) -> list[Sequence[Any]]:
+    """Turn the orders of lanes into columns, with the columns that are the same within a batch."""
+    orders = [
+        (*order, lane, *(rows.home or (None, None)), rows.now)
+        for lane, rows in batches
+        for order in rows.orders.values()
+    ]
+    return list(zip(*orders, strict=True)) or [()] * (len(_ORDER_FIELDS) + 4)
 
 
 def deadline_rows(lane: int, orders: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

@@ -239,7 +239,6 @@ class Consumer:
         wait: float,
         read_to: Mapping[Partition, int],
         sink: RecordSink,
-        linger: float = 0.0,
     ) -> Batch:
         """Pass the next records after ``positions`` to ``sink``, at most ``limit``.
 
@@ -254,9 +253,6 @@ class Consumer:
         the timestamp of the last record of each partition, in milliseconds since the epoch: of the
         partitions with a backlog the one furthest behind comes next, so that acts seldom overtake
         their orders.
-
-        The client does not fetch more of a partition while it holds records of it, so later records
-        may have been in the log for long. ``linger`` is the time to wait for those, in seconds.
 
         Raises:
             NotAssigned, PositionLost
@@ -273,8 +269,6 @@ class Consumer:
                 sink, {tp: read_to.get((tp.topic, tp.partition), 0) for tp in partitions}
             )
             await self._merge(pulled, limit, wait)
-            if linger and 0 < pulled.count < limit:
-                pulled.add(await self._get(partitions, limit - pulled.count, linger))
             after = {
                 (tp.topic, tp.partition): await self._consumer.position(tp) for tp in partitions
             }
@@ -291,8 +285,7 @@ class Consumer:
             at = [await self._consumer.position(tp) for tp in partitions]
             raise Halted(f"a header name is not UTF-8, at or after offsets {at}") from None
         moved = {p: offset for p, offset in after.items() if offset > positions[p]}
-        more = any(self._holds_more(tp, after[tp.topic, tp.partition]) for tp in partitions)
-        return Batch(pulled.count, moved, pulled.last, more)
+        return Batch(pulled.count, moved, pulled.last)
 
     async def _merge(self, pulled: _Pull, limit: int, wait: float) -> None:
         partitions = [*pulled.reached]

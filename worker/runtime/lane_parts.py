@@ -9,7 +9,6 @@ from worker.decide.reconsider import Reconsider
 from worker.decide.reminders import Reminders
 from worker.decide.sweep import SweepFrame
 from worker.ingest.apply import Intake
-from worker.ingest.dead_letter_limit import DeadLetterLimit
 from worker.ingest.plain import compiled
 from worker.lanes.lane import Lane
 from worker.outbox.dead_letters import DeadLetterOutbox
@@ -51,8 +50,8 @@ class LaneParts:
                 clock,
                 services.clocks,
                 metrics,
-                DeadLetterLimit.of(settings),
-                services.traces,
+                services.writer,
+                traced=services.traces is not None,
                 orders_topic=settings.order_created_topic,
                 least_window=None
                 if settings.before_adoption == "decide"

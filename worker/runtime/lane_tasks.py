@@ -23,10 +23,6 @@ from worker.runtime.take_over import recognise
 log = logger(__name__)
 _T = TypeVar("_T")
 
-# After a small batch a lane waits for the next multiple of this, as do all lanes of the process.
-# Then their fetches are one request, and their commits share a flush of the log. A record that
-# comes after a pause is applied at once.
-_TICK = 0.025
 # A proof older than this means that more orders are due than the lane has turns to decide.
 _AGED = timedelta(milliseconds=250)
 
@@ -144,8 +140,6 @@ class LaneTasks:
                 self._group.notify(applied.noticed)
             if applied.dead_letters:
                 self._dead_letters.committed()
-            if not reader.behind:
-                await self._clock.sleep(_TICK - self._clock.monotonic() % _TICK)
 
     async def _recognise(self) -> bool:
         """Wait until the logs are known to be those that were read."""

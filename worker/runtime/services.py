@@ -10,8 +10,10 @@ from worker.decide.brake import Brake
 from worker.domain.policy import Policies
 from worker.freshness.evidence import EvidenceScope
 from worker.freshness.prover import Prover
+from worker.ingest.dead_letter_limit import DeadLetterLimit
 from worker.ingest.decoder import Decoder
 from worker.ingest.registry.schemas import Schemas
+from worker.ingest.writer import Writer
 from worker.kafka.offsets import OffsetReader
 from worker.kafka.producer import Producer
 from worker.lanes.fairness import Fairness
@@ -45,6 +47,7 @@ class Services:
     scope: EvidenceScope
     prover: Prover
     fairness: Fairness
+    writer: Writer
     brake: Brake | None
     traces: Traces | None
     schemas: Schemas | None
@@ -69,6 +72,7 @@ class Services:
         prover = Prover(proof_offsets, database, scope, clock, clocks, metrics, guards)
         policies = load_policies(settings)
         schemas = Schemas.of(settings, clock, metrics, guards)
+        traces = Traces.of(settings)
         return cls(
             settings=settings,
             clock=clock,
@@ -85,8 +89,18 @@ class Services:
             scope=scope,
             prover=prover,
             fairness=Fairness(prover, clock),
+            writer=Writer(
+                database,
+                clock,
+                clocks,
+                metrics,
+                policies,
+                DeadLetterLimit.of(settings),
+                traces,
+                settings.order_created_topic,
+            ),
             brake=Brake.of(settings, database, guards),
-            traces=Traces.of(settings),
+            traces=traces,
             schemas=schemas,
             encoding=encoding_of(settings, clock, metrics, guards),
         )

@@ -24,7 +24,8 @@ class PlantedFault:
 
 
 SURVIVES = 300
-INTAKE, READER = "worker/ingest/apply.py", "worker/ingest/reader.py"
+WRITER, READER = "worker/ingest/writer.py", "worker/ingest/reader.py"
+ENTERING = "worker/ingest/entering.py"
 SWEEP, LAPSE = "worker/decide/sweep.py", "worker/decide/lapse.py"
 JUDGE = "worker/decide/judge.py"
 LANE = "worker/lanes/lane.py"

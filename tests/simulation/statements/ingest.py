@@ -25,13 +25,22 @@ if TYPE_CHECKING:
 
 
 @statement
-def begin_batch(tx: "Tx", lane: int, epoch: int, owner: str, *columns: list[Any]) -> "Statement":
-    found = yield from lock_lane(tx, lane, epoch, owner, *columns[6:])
-    moved = 0
+def begin_batch(
+    tx: "Tx", lanes: list[int], epochs: list[int], owners: list[str], *columns: list[Any]
+) -> "Statement":
+    left_at = [*zip(*columns[6:], strict=True)]
+    fences = sorted(zip(lanes, epochs, owners, strict=True))
+    found = []
+    for lane, epoch, owner in fences:
+        kept = [at for at in left_at if at[1] == lane]
+        columns_kept = [[at[column] for at in kept] for column in range(3)]
+        for row in (yield from lock_lane(tx, lane, epoch, owner, *columns_kept)):
+            found.append(row.but(lane=lane, moved=0))
+    passed = {row["lane"]: number for number, row in enumerate(found)}
     for topic, partition, old, new, offset, timestamp in zip(*columns[:6], strict=True):
         key = (topic, partition)
         row = tx.get("positions", key)
-        if not found or row is None or row["next_offset"] != old:
+        if partition not in passed or row is None or row["next_offset"] != old:
             continue
         yield "positions", key
         row = tx.newest("positions", key)
@@ -39,40 +48,52 @@ def begin_batch(tx: "Tx", lane: int, epoch: int, owner: str, *columns: list[Any]
             if offset is not None:
                 row = row.but(last_offset=offset, last_timestamp=timestamp)
             tx.put("positions", key, row.but(next_offset=new))
-            moved += 1
-    return [row.but(moved=moved) for row in found]
+            number = passed[partition]
+            found[number] = found[number].but(moved=found[number]["moved"] + 1)
+    return found
 
 
 @statement
-def enter_orders(
-    tx: "Tx", lane: int, topic: str, partition: int, now: Any,
-    stubs: list[str], *columns: list[Any],
-) -> "Statement":  # fmt: skip
-    columns, touched, acts = columns[:15], columns[15], columns[16:]
+def enter_orders(tx: "Tx", now: Any, stubs: list[str], *columns: list[Any]) -> "Statement":
+    columns, touched, acts = columns[:19], columns[19], columns[20:]
     rows = (tx.get("orders", order_id) for order_id in sorted(set(touched)))
     met = [row for row in rows if row is not None]
-    watched = [row["order_id"] for row in met if row["lane"] != lane or _watched(row)]
     stub = dict.fromkeys(ORDER) | {"received_at": now, "policy_version": 0}
     arriving = [Row(stub | {"order_id": order_id}) for order_id in stubs]
-    arriving += _arriving(lane, topic, partition, now, columns)
-    entered, made, armed = 0, 0, []
-    for row in sorted(arriving, key=lambda row: row["order_id"]):
+    arriving += [
+        row
+        for *values, lane, topic, partition, received_at in zip(*columns, strict=True)
+        for row in _arriving(lane, topic, partition, received_at, [[value] for value in values])
+    ]
+    entered, armed = [], list[Row]()
+    for row in sorted(arriving, key=_order_and_lane):
         row = row.but(**NEW)
         if not (yield from insert_missing(tx, "orders", row["order_id"], row)):
             continue
-        if row["lane"] is None:
-            made += 1
-        else:
-            entered += 1
+        entered.append(row)
+        if row["lane"] is not None:
             yield from _arm(tx, row, armed)
-    row = tx.get("lanes", lane)
-    if armed and row is not None:
-        yield "lanes", lane
-        row = tx.newest("lanes", lane)
-        tx.put("lanes", lane, row.but(open_deadlines=row["open_deadlines"] + len(armed)))
+    for lane in sorted({row["lane"] for row in armed}):
+        row = tx.get("lanes", lane)
+        if row is not None:
+            yield "lanes", lane
+            row = tx.newest("lanes", lane)
+            number = sum(each["lane"] == lane for each in armed)
+            tx.put("lanes", lane, row.but(open_deadlines=row["open_deadlines"] + number))
     yield from copy_acts(tx, ACT, zip(*acts, strict=True))
-    (found,) = _entered(entered, armed)
-    return [found.but(stubs=made, met=[row["order_id"] for row in met], watched=watched)]
+    return [
+        Row(
+            entered=[row["order_id"] for row in entered],
+            lanes=[row["lane"] for row in entered],
+            met=[row["order_id"] for row in met],
+            met_lanes=[row["lane"] for row in met],
+            watched=[_watched(row) for row in met],
+        )
+    ]
+
+
+def _order_and_lane(row: Row) -> tuple[str, bool, int]:
+    return row["order_id"], row["lane"] is None, row["lane"] or 0
 
 
 @reading
@@ -202,14 +223,19 @@ def insert_notices(tx: "Tx", order_ids: list[str], lane: int, changed: list[str]
 
 
 @statement
-def notice_mentioned(tx: "Tx", order_ids: list[str], ready: list[str]) -> "Statement":
+def notice_mentioned(
+    tx: "Tx", order_ids: list[str], ready: list[str], lanes: list[int]
+) -> "Statement":
     left = []
+    by_lane = {*zip(ready, lanes, strict=True)}
     for order_id in sorted({*order_ids, *ready}):
         row = tx.get("orders", order_id)
         if row is None or row["lane"] is None:
             continue
-        if row["due"] is None or (order_id in ready and _watched(row)):
-            left.append(Row(lane=row["lane"]))
+        elsewhere = any(row["lane"] != lane for told, lane in by_lane if told == order_id)
+        started = row["finding"] is not None or row["started_at"] is not None
+        if row["due"] is None or elsewhere or (order_id in ready and started):
+            left.append(Row(lane=row["lane"], order_id=order_id))
             yield from leave_notices(tx, row["lane"], [order_id])
     return left
 

@@ -160,7 +160,7 @@ PLANTED = (
         "unknown statuses say nothing",
         "no false cancel",
         300,
-        36,
+        57,
         (
             (
                 DECIDE,

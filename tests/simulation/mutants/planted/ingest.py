@@ -1,9 +1,18 @@
 """Faults in reading."""
 
-from tests.simulation.mutants.fault import ENTRY, INTAKE, LANE, READER, ROWS, PlantedFault
+from tests.simulation.mutants.fault import (
+    ENTERING,
+    ENTRY,
+    LANE,
+    MODEL_OF_INGEST,
+    READER,
+    ROWS,
+    WRITER,
+    PlantedFault,
+)
 
 _RETRY = (
-    INTAKE,
+    WRITER,
     "            except KeyTaken:\n",
     "            except (KeyTaken, __import__('worker.errors').errors.DatabaseUnavailable):\n",
 )
@@ -17,7 +26,7 @@ PLANTED = (
         "outcome unknown, retried blindly, positions not compared",
         "each record takes effect once",
         200,
-        27,
+        31,
         (_RETRY, *_NO_COMPARE),
     ),
     PlantedFault(
@@ -30,14 +39,13 @@ PLANTED = (
         0,
         (
             (
-                INTAKE,
-                "        async with self._lane.database.transaction() as tx:\n"
-                "            sequence, open_deadlines = await self._begin(tx, batch)\n",
-                "        async with self._lane.database.transaction() as first:\n"
-                "            await self._begin(first, batch)\n"
-                "        self._lane.positions.update(batch.after)\n"
-                "        async with self._lane.database.transaction() as tx:\n"
-                "            sequence, open_deadlines = await self._lane.fence(tx)\n",
+                WRITER,
+                "                await self._begin(tx, shares)\n",
+                "                async with self._database.transaction() as first:\n"
+                "                    await self._begin(first, shares)\n"
+                "                for share in shares:\n"
+                "                    share.lane.positions.update(share.batch.after)\n"
+                "                    await share.lane.fence(tx)\n",
             ),
         ),
     ),
@@ -81,9 +89,9 @@ PLANTED = (
         96,
         (
             (
-                INTAKE,
-                '            await tx.copy_packed("acts", binary_copy.ACT_COLUMNS, rows.packed_acts)\n        result',
-                "            pass\n        result",
+                ENTERING,
+                '                await tx.copy_packed("acts", binary_copy.ACT_COLUMNS, rows.packed_acts)\n',
+                "                pass\n",
             ),
         ),
     ),
@@ -91,12 +99,12 @@ PLANTED = (
         "hand-over forgotten",
         "an act in a foreign lane takes effect",
         100,
-        1,
+        3,
         (
             (
-                INTAKE,
-                "if to_notice := to_notice | rows.without_clock | rows.changed | retold:",
-                "if False:",
+                WRITER,
+                "        if to_notice := list(share.to_notice):\n",
+                "        if False:\n",
             ),
         ),
     ),
@@ -104,8 +112,8 @@ PLANTED = (
         "an order that waits not looked at when it enters",
         "a clock starts by what came before its order",
         300,
-        1,
-        ((INTAKE, "to_notice | rows.without_clock | rows.changed", "to_notice | rows.changed"),),
+        37,
+        ((WRITER, "*rows.without_clock, ", ""),),
     ),
     PlantedFault(
         "statuses are compared to the letter",
@@ -148,9 +156,9 @@ PLANTED = (
         12,
         (
             (
-                INTAKE,
-                "            retold = await enter_versions(tx, rows, repeats)\n",
-                "            retold = set[str]()\n",
+                WRITER,
+                "        retold = await enter_versions(tx, rows, share.repeats)\n",
+                "        retold = set[str]()\n",
             ),
         ),
     ),
@@ -161,10 +169,27 @@ PLANTED = (
         25,
         (
             (
-                INTAKE,
-                "            mentioned, ready = rows.mentioned - to_notice, rows.ready - to_notice\n",
-                "            mentioned, ready = rows.mentioned - to_notice, set[str]()\n",
+                WRITER,
+                "        ready = [share.rows.ready - share.to_notice for share in shares]\n",
+                "        ready = [set[str]() for _ in shares]\n",
             ),
         ),
+    ),
+    PlantedFault(
+        "a commit of several lanes with an unknown outcome, tried again apart, positions not compared",
+        "each record takes effect once",
+        2000,
+        0,
+        (
+            (WRITER, "            if together and not written:\n", "            if together:\n"),
+            *_NO_COMPARE,
+        ),
+    ),
+    PlantedFault(
+        "an order of another lane that is ready again leaves no notice",
+        "a clock starts by what comes after its order",
+        2000,
+        1049,
+        ((MODEL_OF_INGEST, " or elsewhere or ", " or "),),
     ),
 )

@@ -38,7 +38,7 @@ PLANTED = (
         "an order that waits not looked at for later acts",
         "a clock starts by what comes after its order",
         300,
-        1,
+        9,
         (
             (
                 MODEL_OF_INGEST,

@@ -8,8 +8,8 @@ from tests.simulation.mutants.fault import (
     CYCLE,
     DEADLINES,
     DECIDE,
+    ENTERING,
     FRESHNESS,
-    INTAKE,
     JUDGE,
     LAPSE,
     MODEL_OF_BRAKE,
@@ -17,6 +17,7 @@ from tests.simulation.mutants.fault import (
     READER,
     RELAY,
     SWEEP,
+    WRITER,
     PlantedFault,
 )
 
@@ -65,7 +66,7 @@ NOT_CAUGHT_YET = (
         "a released verdict falls",
         300,
         None,
-        ((INTAKE, "self._lane.number, list(rows.changed)", "self._lane.number, []"),),
+        ((WRITER, "lane, list(rows.changed)", "lane, []"),),
     ),
     PlantedFault(
         "a readable order-created is another version of what was salvaged",
@@ -74,7 +75,7 @@ NOT_CAUGHT_YET = (
         None,
         (
             (
-                INTAKE,
+                ENTERING,
                 'return row["lane"] is None or (row["lane"] == lane and bool(row["salvaged"]))',
                 'return row["lane"] is None',
             ),

@@ -83,7 +83,7 @@ PLANTED = (
         "decisions published 30 s later",
         "a verdict is late only while a guard holds it",
         100,
-        5,
+        0,
         (
             (
                 RELAY,
