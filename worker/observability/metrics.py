@@ -238,7 +238,7 @@ class Metrics:
     transaction_seconds: Family[Histogram, Purpose] = row(
         Histogram,
         "plazo_transaction_seconds",
-        "Duration of a lane's transaction, commit included.",
+        "Duration of a transaction of one or several lanes, commit included.",
         buckets=_SHORT,
         kind=Purpose,
     )
@@ -248,7 +248,7 @@ class Metrics:
         "Postgres' clock minus the worker's; verdicts wait for the slower of the two.",
     )
     batch_records: Histogram = row(
-        Histogram, "plazo_batch_records", "Records applied in one transaction.", buckets=_BATCH
+        Histogram, "plazo_batch_records", "Records of a lane applied at once.", buckets=_BATCH
     )
 
     # Lanes and the process
