@@ -258,13 +258,11 @@ class SimTransaction:
         for row in rows:
             await self.execute(name, *row)
 
-    async def copy(self, table: str, columns: Sequence[str], rows: Sequence[Any]) -> None:
-        await self._store.ask(self._tx, f"copy {table}", (columns, rows))
-
     async def copy_packed(
         self, table: str, columns: tuple[str, ...], rows: Sequence[bytes]
     ) -> None:
-        await self.copy(table, columns, [unpacked(columns, row) for row in rows])
+        values = [unpacked(columns, row) for row in rows]
+        await self._store.ask(self._tx, f"copy {table}", (columns, values))
 
 
 class SimDatabase:

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from tests.simulation.database import TABLES, SimPostgres, Tx
 from tests.simulation.statements import COPIES, REMINDERS, STATEMENTS
 from worker.domain.acts import EXTENDED, HELD, RELEASED
-from worker.errors import DatabaseFault, KeyTaken
+from worker.errors import DatabaseFault
 from worker.observability.metrics import Metrics
 from worker.settings import Settings
 from worker.storage.binary_copy import DEADLINE_COLUMNS
@@ -347,12 +347,15 @@ class _Both:
     async def _run(self, name: str, arguments: tuple[Any, ...]) -> tuple[Any, str | None]:
         try:
             if name.startswith("copy "):
-                await self._tx.copy(name[5:], *arguments)
+                columns, rows = arguments
+                await self._tx._connection.copy_records_to_table(
+                    name[5:], columns=columns, records=rows
+                )
                 return 0, None
             if name in COUNTED:
                 return await self._tx.execute(name, *arguments), None
             return [dict(row) for row in await self._tx.rows(name, *arguments)], None
-        except (asyncpg.PostgresError, KeyTaken) as error:
+        except asyncpg.PostgresError as error:
             return None, str(error.sqlstate)
 
 

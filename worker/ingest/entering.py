@@ -38,10 +38,9 @@ class Entering:
     async def by_statement(self, tx: Transaction, shares: Sequence[Share]) -> None:
         """Enter batches of several lanes, though other lanes may enter the same at this moment."""
         for share in shares:
-            rows = share.rows
-            rows.unpack([*rows.packed_orders])
-            if rows.packed_acts:  # left by by_copy()
-                await tx.copy_packed("acts", binary_copy.ACT_COLUMNS, rows.packed_acts)
+            share.rows.unpack([*share.rows.packed_orders])
+        if packed := [act for share in shares for act in share.rows.packed_acts]:
+            await tx.copy_packed("acts", binary_copy.ACT_COLUMNS, packed)
         batches = [(share.lane.number, share.rows) for share in shares]
         held = {order_id for _, rows in batches for order_id in rows.orders}
         # An order of one of the lanes is none to the others.

@@ -1,7 +1,6 @@
-"""A transaction: runs statements by name, and appends rows by COPY."""
+"""A transaction: runs statements by name, and appends packed rows by COPY."""
 
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import asyncpg
@@ -56,32 +55,15 @@ class Transaction:
         """Run a statement once for each row, without waiting in between."""
         await self._connection.executemany(sql(name), rows)
 
-    async def copy(
-        self, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
-    ) -> None:
-        """Append rows to a table by binary COPY.
-
-        Raises:
-            KeyTaken: the table holds a row with one of these keys; the transaction is void.
-        """
-        with _key_taken():
-            await self._connection.copy_records_to_table(table, columns=columns, records=rows)
-
     async def copy_packed(self, table: str, columns: Sequence[str], rows: Sequence[bytes]) -> None:
         """Append rows that :mod:`worker.storage.binary_copy` has packed.
 
         Raises:
-            KeyTaken: as :meth:`copy`.
+            KeyTaken: the table holds a row with one of these keys; the transaction is void.
         """
-        with _key_taken():
+        try:
             await self._connection.copy_to_table(
                 table, columns=columns, source=copy_stream(rows), format="binary"
             )
-
-
-@contextmanager
-def _key_taken() -> Iterator[None]:
-    try:
-        yield
-    except asyncpg.UniqueViolationError:
-        raise KeyTaken("UniqueViolation", "23505") from None
+        except asyncpg.UniqueViolationError:
+            raise KeyTaken("UniqueViolation", "23505") from None
