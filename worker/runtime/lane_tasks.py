@@ -177,7 +177,8 @@ class LaneTasks:
             if at is None or at > self._clock.now():
                 await self._sleep_until(at, rearmed)
                 continue
-            proof = await self._unless_stopped(prover.proven(number, at))
+            wait = self._unless_earlier(prover.proven(number, at), at, timer, rearmed)
+            proof = await self._unless_stopped(wait)
             if proof is not None:
                 async with self._services.fairness.deciding():
                     if self._clock.now() - proof.at > _AGED:
@@ -189,6 +190,34 @@ class LaneTasks:
                         prover.drop(proof)
                         continue
                 self._hand_to_relay(result)
+
+    async def _unless_earlier(
+        self,
+        work: Awaitable[_T],
+        at: datetime,
+        timer: Callable[[], datetime | None],
+        rearmed: asyncio.Event,
+    ) -> _T | None:
+        """Wait for work; if the timer is set before ``at`` first, cancel it and return ``None``.
+
+        The time that is to be proven may lie ahead again, because the clock was set back. What is
+        due earlier must not wait for it.
+        """
+        task = asyncio.ensure_future(work)
+        try:
+            while not task.done():
+                rearmed.clear()
+                earliest = timer()
+                if earliest is not None and earliest < at:
+                    return None
+                signal = asyncio.ensure_future(rearmed.wait())
+                try:
+                    await asyncio.wait({task, signal}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    signal.cancel()
+            return task.result()
+        finally:
+            task.cancel()
 
     async def _reconsider(self) -> None:
         await self._unless_stopped(self._relay.tail_known.wait())

@@ -53,7 +53,7 @@ PLANTED = (
         "shield dropped",
         "a refused record shields its order",
         100,
-        10,
+        9,
         (("worker/ingest/rows.py", "list(refusal.order_ids),", "[],"),),
     ),
     PlantedFault(
@@ -90,8 +90,8 @@ PLANTED = (
         (
             (
                 ENTERING,
-                '                await tx.copy_packed("acts", binary_copy.ACT_COLUMNS, rows.packed_acts)\n',
-                "                pass\n",
+                '            await tx.copy_packed("acts", binary_copy.ACT_COLUMNS, packed)\n',
+                "            pass\n",
             ),
         ),
     ),
@@ -179,7 +179,7 @@ PLANTED = (
         "a commit of several lanes with an unknown outcome, tried again apart, positions not compared",
         "each record takes effect once",
         2000,
-        0,
+        109,
         (
             (WRITER, "            if together and not written:\n", "            if together:\n"),
             *_NO_COMPARE,
@@ -189,7 +189,20 @@ PLANTED = (
         "an order of another lane that is ready again leaves no notice",
         "a clock starts by what comes after its order",
         2000,
-        1049,
+        1578,
         ((MODEL_OF_INGEST, " or elsewhere or ", " or "),),
+    ),
+    PlantedFault(
+        "an earlier deadline waits for the proof of a later one, though the clock was set back",
+        "a verdict is late only while a guard holds it",
+        2000,
+        1092,
+        (
+            (
+                "worker/runtime/lane_tasks.py",
+                "                if earliest is not None and earliest < at:\n",
+                "                if earliest is None:\n",
+            ),
+        ),
     ),
 )

@@ -100,7 +100,7 @@ PLANTED = (
         "a waiting order stays so under another policy file",
         "no missed deadline",
         2000,
-        469,
+        72,
         (("worker/runtime/take_over.py", "    await notice_waiting(lane)\n", ""),),
     ),
 )
