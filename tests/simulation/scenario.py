@@ -10,6 +10,7 @@ from random import Random
 from tests.end_to_end.oracle import Act, Amended, Fact, Published, Retold, Unreadable
 from tests.simulation.kafka import BASE
 from tests.simulation.statements import REFUSED
+from worker.domain.acts import ORDER_CREATED
 
 CREATED = "marketplace.order-created"
 STATUS = "marketplace.order-status-changed"
@@ -244,11 +245,20 @@ class Order:
 
     def forget(self, places: Collection[Place]) -> None:
         """What stood there is lost, and nobody read it."""
+        first_is_lost = bool(self.told) and next(iter(self.told)) in places
         self.told = {place: at for place, at in self.told.items() if place not in places}
         self.facts = [
             one for one in self.facts if (one.topic, one.partition, one.offset) not in places
         ]
         self.changes = [one for one in self.changes if one.place not in places]
+        again = [
+            (one.fact.occurred_at - BASE).total_seconds()
+            for one in self.facts
+            if isinstance(one.fact, Act) and one.fact.status == ORDER_CREATED
+        ]
+        if first_is_lost and again:
+            self.started += again[0] - self.entered
+            self.entered = again[0]
 
 
 @dataclass(frozen=True)

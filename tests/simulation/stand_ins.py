@@ -209,7 +209,7 @@ def simulated() -> Iterator[None]:
         worker.freshness.prover: {"log": _LOG},
         asyncio.tasks: {"_GatheringFuture": GatheringFuture},
         # Its batches are small, its lanes few: let all ways of reading and of entering be gone.
-        worker.ingest.reader: {"_SMALL": 2, "_PACKED": 2},
+        worker.ingest.reader: {"_SMALL": 2},
         worker.ingest.refusal_log: {"log": _LOG},
         worker.ingest.writer: {"COPY_THRESHOLD": 3, "_AT_ONCE": 1, "Joint": _PatientJoint},
     }

@@ -29,8 +29,6 @@ _T = TypeVar("_T")
 _PULL_WAIT = 0.5
 # A batch of more records than this means that the lane is behind.
 _SMALL = 100
-# From this number of records on, COPY of their acts costs less than a part of enter_orders.sql.
-_PACKED = 8
 # A reader that comes back to the client after so many seconds was slow, or the process was frozen.
 _FROZEN = 3.0
 
@@ -175,7 +173,7 @@ class Reader:
     async def _apply_few(self, batch: Batch, records: Sequence[Record]) -> BatchResult:
         try:
             rows = self._intake.new_rows()
-            self._decode(rows, records, pack=batch.count >= _PACKED)
+            self._decode(rows, records)
             return await self._apply(batch, rows)
         except RowRejected as error:
             if batch.count != 1:

@@ -11,7 +11,7 @@ PLANTED = (
         "sequence moved outside the transaction",
         "sequences are dense",
         200,
-        194,
+        158,
         (
             (
                 SWEEP,

@@ -56,7 +56,7 @@ PLANTED = (
         "a proof whose time lay ahead counts once that time has come",
         "no false cancel",
         3000,
-        111,
+        1578,
         (
             (
                 "worker/freshness/evidence.py",

@@ -4,7 +4,6 @@ from tests.simulation.mutants.fault import (
     ENTERING,
     ENTRY,
     LANE,
-    MODEL_OF_INGEST,
     READER,
     ROWS,
     WRITER,
@@ -186,17 +185,10 @@ PLANTED = (
         ),
     ),
     PlantedFault(
-        "an order of another lane that is ready again leaves no notice",
-        "a clock starts by what comes after its order",
-        2000,
-        1578,
-        ((MODEL_OF_INGEST, " or elsewhere or ", " or "),),
-    ),
-    PlantedFault(
         "an earlier deadline waits for the proof of a later one, though the clock was set back",
         "a verdict is late only while a guard holds it",
         2000,
-        1092,
+        1578,
         (
             (
                 "worker/runtime/lane_tasks.py",

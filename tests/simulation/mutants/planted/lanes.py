@@ -100,7 +100,7 @@ PLANTED = (
         "a waiting order stays so under another policy file",
         "no missed deadline",
         2000,
-        72,
+        129,
         (("worker/runtime/take_over.py", "    await notice_waiting(lane)\n", ""),),
     ),
 )

@@ -13,6 +13,7 @@ from tests.simulation.mutants.fault import (
     JUDGE,
     LAPSE,
     MODEL_OF_BRAKE,
+    MODEL_OF_INGEST,
     MODEL_OF_NOTICES,
     READER,
     RELAY,
@@ -272,5 +273,12 @@ NOT_CAUGHT_YET = (
                 "            due = change.due",
             ),
         ),
+    ),
+    PlantedFault(
+        "an order of another lane that is ready again leaves no notice",
+        "a clock starts by what comes after its order",
+        2000,
+        None,
+        ((MODEL_OF_INGEST, " or elsewhere or ", " or "),),
     ),
 )
