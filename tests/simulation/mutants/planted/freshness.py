@@ -53,19 +53,6 @@ PLANTED = (
         ((FRESHNESS, "_POLL = 0.05", "_POLL = 20.0"),),
     ),
     PlantedFault(
-        "a proof whose time lay ahead counts once that time has come",
-        "no false cancel",
-        3000,
-        1578,
-        (
-            (
-                "worker/freshness/evidence.py",
-                "return min(self.at, now - timedelta(seconds=monotonic - self.probed))",
-                "return min(self.at, now)",
-            ),
-        ),
-    ),
-    PlantedFault(
         "a partition that is added needs no proof",
         "no false cancel",
         2000,

@@ -184,17 +184,4 @@ PLANTED = (
             *_NO_COMPARE,
         ),
     ),
-    PlantedFault(
-        "an earlier deadline waits for the proof of a later one, though the clock was set back",
-        "a verdict is late only while a guard holds it",
-        2000,
-        1578,
-        (
-            (
-                "worker/runtime/lane_tasks.py",
-                "                if earliest is not None and earliest < at:\n",
-                "                if earliest is None:\n",
-            ),
-        ),
-    ),
 )

@@ -281,4 +281,30 @@ NOT_CAUGHT_YET = (
         None,
         ((MODEL_OF_INGEST, " or elsewhere or ", " or "),),
     ),
+    PlantedFault(
+        "an earlier deadline waits for the proof of a later one, though the clock was set back",
+        "a verdict is late only while a guard holds it",
+        2000,
+        None,
+        (
+            (
+                "worker/runtime/lane_tasks.py",
+                "                if earliest is not None and earliest < at:\n",
+                "                if earliest is None:\n",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "a proof whose time lay ahead counts once that time has come",
+        "no false cancel",
+        3000,
+        None,
+        (
+            (
+                "worker/freshness/evidence.py",
+                "return min(self.at, now - timedelta(seconds=monotonic - self.probed))",
+                "return min(self.at, now)",
+            ),
+        ),
+    ),
 )
