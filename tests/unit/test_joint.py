@@ -57,6 +57,19 @@ async def test_no_more_calls_are_under_way_at_once() -> None:
     assert work.calls == [[0], [1, 2], [3, 4]]
 
 
+async def test_an_item_that_comes_as_a_call_ends_is_worked_on() -> None:
+    late: list[asyncio.Task[None]] = []
+
+    async def work(items: Sequence[int]) -> None:
+        if items == [0]:
+            # Its first step comes after the end of this call, and before the callbacks of that.
+            late.append(asyncio.create_task(joint(1)))
+
+    joint = Joint(work, most=9, at_once=1)
+    await joint(0)
+    await asyncio.wait_for(late[0], 5)
+
+
 async def test_a_failure_concerns_its_own_item_alone() -> None:
     work = Work()
     work.fails[2] = ValueError("two")

@@ -38,19 +38,23 @@ class Joint(Generic[_T]):
         done = asyncio.get_running_loop().create_future()
         self._waiting.append((item, done))
         if len(self._calls) < self._at_once:
-            call = asyncio.create_task(self._call(), name="joint")
-            self._calls.add(call)
-            call.add_done_callback(self._calls.discard)
+            self._calls.add(asyncio.create_task(self._call(), name="joint"))
         try:
             await done
         except Apart:
             await self._work([item])
 
     async def _call(self) -> None:
-        while self._waiting:
-            these, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
-            if these := [(item, done) for item, done in these if not done.done()]:
-                await self._together(these)
+        this = asyncio.current_task()
+        assert this is not None
+        try:
+            while self._waiting:
+                these, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+                if these := [(item, done) for item, done in these if not done.done()]:
+                    await self._together(these)
+        finally:
+            # Here and not in a callback: an item that comes before that would wait for ever.
+            self._calls.discard(this)
 
     async def _together(self, these: Sequence[tuple[_T, "asyncio.Future[None]"]]) -> None:
         failure: Exception | None = None
