@@ -228,7 +228,9 @@ def _verdict(
     outcome, reason = _judge(case, finding, late, limits)
     order = case.order
     over = limits.adopted_at is not None and order.due < limits.adopted_at
-    if over and reason is not None and not case.decided:
+    # A verdict that was told is corrected by a real one. A deadline that moved starts anew.
+    told = case.decided and case.finding is not None
+    if over and reason is not None and not told:
         if limits.escalate_before_adoption:
             return Outcome.ESCALATED, Reason.BEFORE_ADOPTION
         return Outcome.BEFORE_ADOPTION, None

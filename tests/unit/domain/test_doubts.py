@@ -239,6 +239,14 @@ class TestBeforeAdoption:
         story.then(disputed(LATE))
         assert story.told == [LATE_DISPUTE]
 
+    def test_a_deadline_that_moved_and_is_still_before_starts_anew(self) -> None:
+        story = self.story(escalate=True)
+        story.lapses()
+        # An extension that came late took the verdict back.
+        story.case = story.case._replace(finding=None, decided=2, standing=())
+        story.lapses()
+        assert story.told == [BEFORE_ADOPTION, BEFORE_ADOPTION]
+
     def test_what_was_told_once_is_corrected_as_ever(self) -> None:
         story = Story()
         story.lapses()
