@@ -362,13 +362,7 @@ def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
     row = world.database.tables["orders"].get(who)
     fixed = [one for one in alive or possible if row is not None and one.due == row["due"]]
     if fixed:
-        # A revocation belongs to the deadline of the decision that it revokes.
-        dues_of = {event.id: event.due for event in events}
-        earlier = {
-            event.id
-            for event in events
-            if dues_of.get((event.body.get("revokes") or {}).get("id"), event.due) != fixed[0].due
-        }
+        earlier = _of_earlier_deadlines(events, fixed[0].due)
         before = [event for event in events if event.id in earlier]
         yield from _earlier(order, [*possible, *alive, terms], before)
         stands = frozenset() if alive else standing(before)[0]
@@ -385,6 +379,25 @@ def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
     elif not (row and row["decided_at"] and world.clocks_were_ahead(_seconds(row["decided_at"]))):
         yield f"{who}: due at {row and row['due']}, not at one of {sorted(dues)}"
     yield from _released(order, terms, events)
+
+
+def _of_earlier_deadlines(events: Sequence[Event], due: datetime) -> set[str]:
+    """The ids of the events by a deadline that came before this one."""
+    dues = {event.id: event.due for event in events}
+    # A revocation belongs to the deadline of the decision that it revokes.
+    revokes = {
+        event.id: event.body["revokes"]["id"]
+        for event in events
+        if event.kind == "decision-revoked"
+    }
+    # One that tells another deadline moved it, perhaps there and back in a roll-out of policies.
+    moved = {id_ for by, id_ in revokes.items() if dues[by] != dues.get(id_, dues[by])}
+    decisions = {event.id: revokes.get(event.id, event.id) for event in events}
+    return {
+        one
+        for one, decision in decisions.items()
+        if decision in moved or dues.get(decision, dues[one]) != due
+    }
 
 
 def _first_terms(world: "World", order: Order) -> Terms:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 IDLE_IN_TRANSACTION = 10.0
 LOCK_TIMEOUT = 20.0
-LOCK_TIMEOUT_AT_TAKE_OVER = 2.0
+IMPATIENT_LOCK_TIMEOUT = 2.0
 # Of a statement that fails: a broken connection, a lock time-out, a deadlock, a cancelled
 # statement, and one that another transaction got in the way of.
 ERRORS = ("08006", "55P03", "40P01", "57014", "40001")
@@ -137,8 +137,7 @@ class SimPostgres:
         if tx.ended or tx.failed:
             done(None, Fault("25P03" if tx.ended else "25P02"))
             return
-        # A setting looks at no row.
-        if tx.one_snapshot and tx.snapshot is None and name != "set_lock_timeout":
+        if tx.one_snapshot and tx.snapshot is None:
             tx.snapshot = self.state()
         made = COPIES[name[5:]] if name.startswith("copy ") else STATEMENTS[name]
         self._drive(tx, made(tx, *arguments), done)
@@ -296,8 +295,12 @@ class SimDatabase:
         return moment
 
     @asynccontextmanager
-    async def transaction(self, *, one_snapshot: bool = False) -> AsyncIterator[SimTransaction]:
+    async def transaction(
+        self, *, one_snapshot: bool = False, impatient: bool = False, planned_once: bool = False
+    ) -> AsyncIterator[SimTransaction]:
         tx = self._database.begin(self._process, one_snapshot=one_snapshot)
+        if impatient:
+            tx.lock_timeout = IMPATIENT_LOCK_TIMEOUT
         try:
             yield SimTransaction(self, tx)
         except GeneratorExit:

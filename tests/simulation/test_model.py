@@ -78,7 +78,6 @@ class Statements:
             "lock_unread": lambda: (self.orders(), self.orders(), self.lane()),
             "adopt_orders": lambda: (*self.terms(), *self.arriving()),
             "end_frozen_sessions": tuple,
-            "set_lock_timeout": tuple,
             "insert_notices": lambda: ([self.order()], self.lane(), self.orders()),
             "next_notices": lambda: (self.lane(), rng.randint(1, 3), START),
             "postpone_notices": lambda: (

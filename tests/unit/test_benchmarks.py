@@ -164,7 +164,7 @@ def test_the_figures_of_another_day_stay_beside_those_of_today() -> None:
 
 
 def asked(*arguments: str) -> bench.Run:
-    return bench.Run(None, bench.parser().parse_args(arguments))  # type: ignore[arg-type]
+    return bench.Run(bench.parser().parse_args(arguments))
 
 
 @pytest.mark.parametrize(

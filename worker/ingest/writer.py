@@ -91,10 +91,10 @@ class Writer:
                 rows = share.rows
                 share.spans = self._traces.received(rows.traced, rows.home, rows.orders_by_offset())
         try:
-            async with self._database.transaction() as tx:
-                if together:
-                    # All of these lanes wait while one of them does.
-                    await tx.rows("set_lock_timeout")
+            # All of these lanes wait while one of them does.
+            async with self._database.transaction(
+                impatient=together, planned_once=not by_copy
+            ) as tx:
                 await self._begin(tx, shares)
                 if by_copy:
                     (share,) = shares

@@ -55,8 +55,7 @@ class Lane:
         """
         async with self.database.session() as session:
             await session.rows("end_frozen_sessions")
-        async with self.database.transaction() as tx:
-            await tx.rows("set_lock_timeout")
+        async with self.database.transaction(impatient=True) as tx:
             row = await tx.row("acquire_lane", self.number, owner)
             self.owner, self.incarnation = owner, tx.incarnation
             due = await tx.row("next_deadline", self.number)

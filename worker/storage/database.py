@@ -55,6 +55,13 @@ _LOOKING = {
 }
 
 
+# Settings of one transaction, sent with its BEGIN.
+_ONE_SNAPSHOT = " ISOLATION LEVEL REPEATABLE READ"
+# Short: a take-over looks for a frozen owner again instead of waiting for its lock, and lanes that
+# share a transaction go apart.
+_IMPATIENT = "; SET LOCAL lock_timeout = '2s'"
+_PLANS_KEPT = "; SET LOCAL plan_cache_mode = 'force_generic_plan'"
+
 # Seconds for a connection.
 _PATIENCE = 10.0
 
@@ -127,27 +134,31 @@ class Database:
             self._pool = None
 
     @asynccontextmanager
-    async def transaction(self, *, one_snapshot: bool = False) -> AsyncIterator[Transaction]:
+    async def transaction(
+        self, *, one_snapshot: bool = False, impatient: bool = False, planned_once: bool = False
+    ) -> AsyncIterator[Transaction]:
         """Open a transaction; commit it when the block ends, roll it back when the block raises.
 
-        With ``one_snapshot`` all its statements see the state of the same moment.
+        With ``one_snapshot`` all its statements see the state of the same moment. If it is
+        ``impatient``, it fails when it waits two seconds for a lock. With ``planned_once`` a
+        connection keeps the plans of its first statements, see :data:`PLANNED_ONCE`.
 
         Raises:
             DatabaseUnavailable: try again later; whether it was committed is not known.
             RowRejected: Postgres refuses a value; nothing was written.
         """
-        isolation = "repeatable_read" if one_snapshot else None
+        begin = "BEGIN" + one_snapshot * _ONE_SNAPSHOT
+        begin += impatient * _IMPATIENT + planned_once * _PLANS_KEPT
         async with self._translated(), self._acquire() as connection, self._cut(connection):
-            transaction = connection.transaction(isolation=isolation)
-            await transaction.start()
+            await connection.execute(begin)
             try:
-                yield Transaction(connection)
+                yield Transaction(connection, planned_once=planned_once)
             except TimeoutError:
                 raise
             except BaseException:
-                await transaction.rollback()
+                await connection.execute("ROLLBACK")
                 raise
-            await transaction.commit()
+            await connection.execute("COMMIT")
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Transaction]:

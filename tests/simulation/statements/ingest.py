@@ -65,6 +65,8 @@ def enter_orders(tx: "Tx", now: Any, stubs: list[str], *columns: list[Any]) -> "
         for *values, lane, topic, partition, received_at in zip(*columns, strict=True)
         for row in _arriving(lane, topic, partition, received_at, [[value] for value in values])
     ]
+    # Before it waits for another transaction: a lane that begins meanwhile is not counted.
+    lanes = {row["lane"] for row in tx.scan("lanes")}
     entered, armed = [], list[Row]()
     for row in sorted(arriving, key=_order_and_lane):
         row = row.but(**NEW)
@@ -73,13 +75,11 @@ def enter_orders(tx: "Tx", now: Any, stubs: list[str], *columns: list[Any]) -> "
         entered.append(row)
         if row["lane"] is not None:
             yield from _arm(tx, row, armed)
-    for lane in sorted({row["lane"] for row in armed}):
-        row = tx.get("lanes", lane)
-        if row is not None:
-            yield "lanes", lane
-            row = tx.newest("lanes", lane)
-            number = sum(each["lane"] == lane for each in armed)
-            tx.put("lanes", lane, row.but(open_deadlines=row["open_deadlines"] + number))
+    for lane in sorted({row["lane"] for row in armed} & lanes):
+        yield "lanes", lane
+        row = tx.newest("lanes", lane)
+        number = sum(each["lane"] == lane for each in armed)
+        tx.put("lanes", lane, row.but(open_deadlines=row["open_deadlines"] + number))
     yield from copy_acts(tx, ACT, zip(*acts, strict=True))
     return [
         Row(

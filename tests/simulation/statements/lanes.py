@@ -22,14 +22,6 @@ def end_frozen_sessions(tx: "Tx") -> list[Row]:
     return []  # a frozen session is ended by the model of the server
 
 
-@reading
-def set_lock_timeout(tx: "Tx") -> list[Row]:
-    from tests.simulation.database import LOCK_TIMEOUT_AT_TAKE_OVER
-
-    tx.lock_timeout = LOCK_TIMEOUT_AT_TAKE_OVER
-    return []
-
-
 @statement
 def acquire_lane(tx: "Tx", lane: int, owner: str) -> "Statement":
     published = tx.get("published", lane)

@@ -11,7 +11,7 @@ PLANTED = (
         "sequence moved outside the transaction",
         "sequences are dense",
         200,
-        158,
+        34,
         (
             (
                 SWEEP,
@@ -26,7 +26,7 @@ PLANTED = (
         "a reminder not put away",
         "each reminder comes once",
         200,
-        16,
+        9,
         (
             (
                 "worker/decide/reminders.py",

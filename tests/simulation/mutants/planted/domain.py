@@ -187,7 +187,7 @@ PLANTED = (
         "an order that was over before the worker began is cancelled once its deadline has moved",
         "the rule",
         3000,
-        2814,
+        1716,
         (
             (
                 DECIDE,

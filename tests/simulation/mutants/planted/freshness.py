@@ -69,7 +69,7 @@ PLANTED = (
         "a record that compaction removed is taken for another log",
         "no lane halts without a reason",
         2000,
-        148,
+        27,
         (
             (
                 "worker/freshness/same_log.py",

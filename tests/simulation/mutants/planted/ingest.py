@@ -35,7 +35,7 @@ PLANTED = (
         "position committed before the effect",
         "each record takes effect once",
         200,
-        0,
+        1,
         (
             (
                 WRITER,
@@ -59,7 +59,7 @@ PLANTED = (
         "an interrupted pull takes effect",
         "each record takes effect once",
         3000,
-        613,
+        914,
         (
             (
                 READER,
@@ -85,7 +85,7 @@ PLANTED = (
         "packed acts forgotten when a key is taken",
         "each record takes effect once",
         300,
-        96,
+        125,
         (
             (
                 ENTERING,
@@ -178,7 +178,7 @@ PLANTED = (
         "a commit of several lanes with an unknown outcome, tried again apart, positions not compared",
         "each record takes effect once",
         2000,
-        109,
+        1385,
         (
             (WRITER, "            if together and not written:\n", "            if together:\n"),
             *_NO_COMPARE,

@@ -12,7 +12,7 @@ PLANTED = (
         "fence removed",
         "a transaction of an older epoch fails whole",
         100,
-        15,
+        41,
         (
             (
                 MODEL_OF_LANES,
@@ -74,7 +74,7 @@ PLANTED = (
         "the sweep of reminders never runs",
         "a silent seller is reminded",
         200,
-        16,
+        9,
         (
             (
                 "worker/runtime/lane_tasks.py",
@@ -100,7 +100,7 @@ PLANTED = (
         "a waiting order stays so under another policy file",
         "no missed deadline",
         2000,
-        129,
+        1025,
         (("worker/runtime/take_over.py", "    await notice_waiting(lane)\n", ""),),
     ),
 )

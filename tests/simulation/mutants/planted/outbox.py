@@ -30,7 +30,7 @@ PLANTED = (
         "dead letters marked before they are published",
         "nothing is lost",
         1000,
-        98,
+        100,
         (
             (
                 "worker/outbox/dead_letters.py",
