@@ -179,6 +179,11 @@ class Settings(BaseSettings):
     kafka_idempotence: bool = Field(
         True, description="Idempotent producer. Off only for brokers without producer ids."
     )
+    kafka_compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = Field(
+        "none",
+        description="Compression of the records that the worker publishes: `none`, `gzip`, "
+        "`snappy`, `lz4` or `zstd`. All subscribers must be able to read it.",
+    )
     database_url: Annotated[SecretStr, AfterValidator(checked_url)] = Field(
         SecretStr("postgresql://postgres@127.0.0.1:5432/plazo"),
         description="Postgres, as a URL. Of several hosts the primary serves.",

@@ -224,7 +224,7 @@ def _cancelled_unread(world: "World") -> Iterator[str]:
             list(_partition(world, log, number, events))
     for order in world.scenario.orders.values():
         told = events[order.order_id]
-        if not order.created or any(world.clocks_were_ahead(_seconds(e.decided_at)) for e in told):
+        if not order.created or _by_clocks_ahead(world, told):
             continue
         first = _first_terms(world, order)
         ours = _our_cancels(world, order, told)
@@ -327,12 +327,8 @@ def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
         return
     terms = _first_terms(world, order)
     entered = terms.entered_at
-    if any(
-        world.clocks_were_ahead(_seconds(at))
-        for event in events
-        for at in (event.stored_at, event.decided_at)
-    ):
-        return  # by every clock it was time
+    if _by_clocks_ahead(world, events):
+        return
     yield from _unconfirmed(world, order, events)
     reminded = [event for event in events if event.kind == REMINDER]
     events = [e for e in events if e.kind != REMINDER and not _is_of_confirmation(e)]
@@ -379,6 +375,15 @@ def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
     elif not (row and row["decided_at"] and world.clocks_were_ahead(_seconds(row["decided_at"]))):
         yield f"{who}: due at {row and row['due']}, not at one of {sorted(dues)}"
     yield from _released(order, terms, events)
+
+
+def _by_clocks_ahead(world: "World", events: Iterable[Event]) -> bool:
+    """Whether one was told while all clocks were ahead: by each of them it was time."""
+    return any(
+        world.clocks_were_ahead(_seconds(at))
+        for event in events
+        for at in (event.stored_at, event.decided_at)
+    )
 
 
 def _of_earlier_deadlines(events: Sequence[Event], due: datetime) -> set[str]:

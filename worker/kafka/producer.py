@@ -92,6 +92,7 @@ class Producer:
                     # again as its records.
                     max_batch_size=_BATCH_BYTES,
                     linger_ms=2,
+                    compression_type=_compression(self._settings),
                 )
                 try:
                     await producer.start()
@@ -108,6 +109,11 @@ class Producer:
         self._producer = None
         with suppress(Exception):
             await asyncio.wait_for(producer.stop(), 2)
+
+
+def _compression(settings: Settings) -> str | None:
+    """The compression as the client names it."""
+    return None if settings.kafka_compression == "none" else settings.kafka_compression
 
 
 async def _send_each(producer: Any, messages: Sequence[Message]) -> None:

@@ -55,12 +55,13 @@ _LOOKING = {
 }
 
 
+_BEGIN, _COMMIT, _ROLLBACK = "BEGIN", "COMMIT", "ROLLBACK"
 # Settings of one transaction, sent with its BEGIN.
 _ONE_SNAPSHOT = " ISOLATION LEVEL REPEATABLE READ"
 # Short: a take-over looks for a frozen owner again instead of waiting for its lock, and lanes that
 # share a transaction go apart.
 _IMPATIENT = "; SET LOCAL lock_timeout = '2s'"
-_PLANS_KEPT = "; SET LOCAL plan_cache_mode = 'force_generic_plan'"
+_KEPT_PLANS = "; SET LOCAL plan_cache_mode = 'force_generic_plan'"
 
 # Seconds for a connection.
 _PATIENCE = 10.0
@@ -147,8 +148,8 @@ class Database:
             DatabaseUnavailable: try again later; whether it was committed is not known.
             RowRejected: Postgres refuses a value; nothing was written.
         """
-        begin = "BEGIN" + one_snapshot * _ONE_SNAPSHOT
-        begin += impatient * _IMPATIENT + planned_once * _PLANS_KEPT
+        begin = _BEGIN + one_snapshot * _ONE_SNAPSHOT
+        begin += impatient * _IMPATIENT + planned_once * _KEPT_PLANS
         async with self._translated(), self._acquire() as connection, self._cut(connection):
             await connection.execute(begin)
             try:
@@ -156,9 +157,9 @@ class Database:
             except TimeoutError:
                 raise
             except BaseException:
-                await connection.execute("ROLLBACK")
+                await connection.execute(_ROLLBACK)
                 raise
-            await connection.execute("COMMIT")
+            await connection.execute(_COMMIT)
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Transaction]:

@@ -13,6 +13,7 @@ from worker.storage.statements import sql
 # batch costs Postgres as much as to run it. Others, planned while a table is small, may read it
 # whole when it has grown.
 PLANNED_ONCE = frozenset({"begin_batch", "enter_orders"})
+_PLAN_ANEW = "SET LOCAL plan_cache_mode = 'force_custom_plan'"
 
 
 def columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
@@ -84,4 +85,4 @@ class Transaction:
     async def _plan(self, name: str) -> None:
         if self._planned_once and name not in PLANNED_ONCE:
             self._planned_once = False
-            await self._connection.execute("SET LOCAL plan_cache_mode = 'force_custom_plan'")
+            await self._connection.execute(_PLAN_ANEW)
