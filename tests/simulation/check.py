@@ -486,7 +486,9 @@ def _alive_again(
         for change in order.changes
         if change.due is not None
     ]
-    return [again, *extended]
+    clock = world.scenario.rules.clock
+    stopped = _restarted(order, clock, first, at) if clock and _is_stopped(order) else []
+    return [again, *extended, *(replace(again, window=one.window) for one in stopped)]
 
 
 def _ready(world: "World") -> str:
@@ -669,7 +671,7 @@ def _started(order: Order, clock: str, entered: Terms) -> list[Terms]:
 
     One that became known after the verdict takes no time away.
     """
-    if any(isinstance(one.fact, Act) and one.fact.status == STOP for one in order.facts):
+    if _is_stopped(order):
         return _restarted(order, clock, entered)
     starts = {
         (one.partition, one.offset): one.fact.occurred_at
@@ -693,12 +695,25 @@ def _started(order: Order, clock: str, entered: Terms) -> list[Terms]:
     ]
 
 
-def _restarted(order: Order, clock: str, entered: Terms) -> list[Terms]:
-    """The terms by a clock that stops. Each of these acts is known at once."""
+def _is_stopped(order: Order) -> bool:
+    return any(isinstance(one.fact, Act) and one.fact.status == STOP for one in order.facts)
+
+
+def _restarted(
+    order: Order, clock: str, entered: Terms, since: datetime | None = None
+) -> list[Terms]:
+    """The terms by a clock that stops. Each of these acts is known at once.
+
+    ``since``: the order was cancelled before, and is alive again from then on.
+    """
     # At one time, as an outside judge takes them.
     rank = {name: n for n, name in enumerate((*IMPLIES_HANDLING, STOP, clock, "canceled"))}
     acts = sorted(
-        {one.fact for one in order.facts if isinstance(one.fact, Act)},
+        {
+            one.fact
+            for one in order.facts
+            if isinstance(one.fact, Act) and (since is None or one.fact.occurred_at >= since)
+        },
         key=lambda act: (act.occurred_at, rank.get(act.status, 0)),
     )
 

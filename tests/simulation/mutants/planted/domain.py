@@ -183,17 +183,4 @@ PLANTED = (
         31,
         ((DECIDE, "    if limits.astray_at is not None and", "    if False and"),),
     ),
-    PlantedFault(
-        "an order that was over before the worker began is cancelled once its deadline has moved",
-        "the rule",
-        3000,
-        1716,
-        (
-            (
-                DECIDE,
-                "    told = case.decided and case.finding is not None\n",
-                "    told = bool(case.decided)\n",
-            ),
-        ),
-    ),
 )

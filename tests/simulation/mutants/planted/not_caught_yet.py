@@ -307,4 +307,17 @@ NOT_CAUGHT_YET = (
             ),
         ),
     ),
+    PlantedFault(
+        "an order that was over before the worker began is cancelled once its deadline has moved",
+        "the rule",
+        3000,
+        None,
+        (
+            (
+                DECIDE,
+                "    told = case.decided and case.finding is not None\n",
+                "    told = bool(case.decided)\n",
+            ),
+        ),
+    ),
 )
