@@ -19,11 +19,13 @@ class Cycle(NamedTuple):
     ``started_at`` is the start of its clock, ``None`` while it waits for one. ``opened`` is the act
     that made a cancelled order alive again, ``None`` in the first cycle. ``early`` is the act that
     would have started the clock before the order entered: it starts with the order's entry instead.
+    ``ended`` are the cancellations that ended the cycle before; without any, our auto-cancel did.
     """
 
     started_at: datetime | None
     opened: Act | None = None
     early: Act | None = None
+    ended: frozenset[Place] = frozenset()
 
     def covers(self, act: Act) -> bool:
         """Whether an act is evidence of this cycle."""
@@ -32,11 +34,13 @@ class Cycle(NamedTuple):
     def issued(self, decision: PriorDecision) -> bool:
         """Whether a decision was made in this cycle.
 
-        One of an earlier cycle may have known the act that opens this one, and not yet the
-        cancellation before.
+        One of an earlier cycle may have known the act that opens this one, and not yet any
+        cancellation before: to it, the act opened nothing.
         """
         return self.opened is None or (
-            decision.due >= self.opened.occurred_at and decision.knew(self.opened.place)
+            decision.due >= self.opened.occurred_at
+            and decision.knew(self.opened.place)
+            and (not self.ended or any(map(decision.knew, self.ended)))
         )
 
 
@@ -71,7 +75,7 @@ def cycle_of(
             watch.cancelled_by_us(ours.pop(0))
         if not confirms(act, auto_cancels):
             watch.see(act)
-    return Cycle(watch.started_at, watch.opened, watch.early)
+    return Cycle(watch.started_at, watch.opened, watch.early, watch.ended)
 
 
 class _Watch:
@@ -84,10 +88,12 @@ class _Watch:
         self.started_at = entered_at if clock == ORDER_CREATED else None
         self.opened: Act | None = None
         self.early: Act | None = None
+        self.ended = frozenset[Place]()
         self._handled = False
         # By an act after a cancellation.
         self._handled_at: datetime | None = None
         self._cancelled_at: datetime | None = None
+        self._cancels = set[Place]()
         # Nothing that our auto-cancel knew makes the order alive again.
         self._ours: PriorDecision | None = None
 
@@ -114,7 +120,7 @@ class _Watch:
             self._see_cancelled(act)
         elif act.meaning == Meaning.CANCELED:
             if act.occurred_at >= self._entered_at:
-                self._cancelled_at = act.occurred_at
+                self._cancelled_at, self._cancels = act.occurred_at, {act.place}
         elif act.meaning in IMPLIES_HANDLING:
             self._handled = True
         elif self._stops_clock(act):
@@ -130,8 +136,10 @@ class _Watch:
             self._handled_at = act.occurred_at
         if act.meaning == Meaning.CANCELED:
             self._cancelled_at = max(self._cancelled_at, act.occurred_at)
+            self._cancels.add(act.place)
         elif self._opens(act) and act.occurred_at > self._cancelled_at:
             self.started_at, self.opened, self.early = act.occurred_at, act, None
+            self.ended = frozenset() if self._ours else frozenset(self._cancels)
             self._handled = self._handled_at == act.occurred_at
             self._cancelled_at = self._ours = None
 

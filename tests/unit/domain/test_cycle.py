@@ -160,6 +160,17 @@ def test_each_cycle_has_its_own_acts_and_decisions() -> None:
     assert Cycle(ENTERED).issued(ours())
 
 
+def test_a_decision_before_the_cancellation_was_known_is_of_the_cycle_before() -> None:
+    cancel, opened = act("canceled", 10, KNOWN + 1), act("ready-for-handling", 20, KNOWN)
+    cycle = cycle_of(ENTERED, [opened, cancel])
+    assert cycle.opened == opened
+    # It was due after the opening and knew it; that it opened anything, it could not know.
+    before = ours()._replace(read_to={"status": [KNOWN + 1]})
+    assert before.knew(opened.place)
+    assert not cycle.issued(before)
+    assert cycle.issued(before._replace(read_to={"status": [KNOWN + 2]}))
+
+
 WORDS = ("canceled", "ready-for-handling", "start-handling", "dispute-opened", CLOCK, STOP,
          ORDER_CREATED)  # fmt: skip
 # Few times, so that ties are the rule.

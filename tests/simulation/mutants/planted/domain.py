@@ -144,6 +144,19 @@ PLANTED = (
         ),
     ),
     PlantedFault(
+        "a verdict from before its cancellation was known counts for the next cycle",
+        "no missed deadline",
+        6000,
+        5717,
+        (
+            (
+                CYCLE,
+                "            and (not self.ended or any(map(decision.knew, self.ended)))\n",
+                "",
+            ),
+        ),
+    ),
+    PlantedFault(
         "a reminder is never sent",
         "a silent seller is reminded",
         200,
