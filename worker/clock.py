@@ -46,9 +46,14 @@ class Clocks:
         # The database's clock minus ours, as measured last.
         self._skew = timedelta(0)
 
-    def measured(self, before: datetime, theirs: datetime) -> None:
-        """Report the database's time, and ours before it was asked for."""
-        self._skew = theirs - before
+    def measured(self, before: datetime, theirs: datetime, after: datetime) -> None:
+        """Report the database's time, and ours before it was asked for and after the answer.
+
+        A slow answer tells little, so it changes nothing that it does not contradict. Else each
+        start on a busy machine would take the database's clock for one that leads.
+        """
+        if not theirs - after <= self._skew <= theirs - before:
+            self._skew = theirs - before
 
     @property
     def skew(self) -> float:

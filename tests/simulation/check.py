@@ -6,7 +6,7 @@ tests/end_to_end/oracle.py. How long work may wait is that of lateness.py.
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -251,11 +251,13 @@ def _forget_retained(world: "World") -> Iterator[str]:
         world.forget(log, unseen)
         lost = [one for one in log.retained if (topic, number, one.offset) not in read]
         world.forget(log, lost)
-        if not lost:
+        if not log.retained:
             continue
-        if tables["positions"][topic, number]["covered_since"] is None:
+        found = tables["positions"][topic, number]["covered_since"] is not None
+        if lost and not found:
             yield f"{topic}/{number}: {len(lost)} records were lost, and nobody knows"
-        else:
+        # Where nothing but offsets without records is gone, a worker cannot know that.
+        if topic == STATUS and log.retained and found:
             world.found_lost.add(number)
 
 
@@ -343,7 +345,11 @@ def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
     if world.scenario.rules.clock is None:
         dues.add(terms.due)  # that of the time before it was extended
     ours = _our_cancels(world, order, events)
-    alive = _alive_again(world, order, terms, ours)
+    alive = [
+        replace(one, logs_reach_back=back)
+        for one in _alive_again(world, order, terms, ours)
+        for back in _reach_back(world, order, terms, events)
+    ]
     dues |= {one.due for one in alive}
     # A clock may have started anew since, or an order been told again.
     starts = (ORDER_CREATED, _ready(world))
@@ -358,16 +364,16 @@ def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
     row = world.database.tables["orders"].get(who)
     fixed = [one for one in alive or possible if row is not None and one.due == row["due"]]
     if fixed:
-        earlier = _of_earlier_deadlines(events, fixed[0].due)
-        before = [event for event in events if event.id in earlier]
-        yield from _earlier(order, [*possible, *alive, terms], before)
-        stands = frozenset() if alive else standing(before)[0]
-        if left := stands - {LATE_DISPUTE}:
-            yield f"{who}: {left} stands, by a deadline that is no longer in force"
-        now = [event for event in events if event.id not in earlier]
-        # The start of a cycle may be that of the clock before: either explanation will do.
-        courses = (list(_course(world, order, one, now, stands)) for one in fixed)
-        yield from min(courses, key=len)
+        groupings = [_of_earlier_deadlines(events, fixed[0].due)]
+        if world.scenario.rules.rolling:
+            # Another policy file may have taken the clock away, and the next one set it again.
+            groupings.append(groupings[0] | _revoked(events))
+        terms_before = [*possible, *alive, terms]
+        judged = (
+            list(_by_deadline(world, order, events, earlier, fixed, terms_before, bool(alive)))
+            for earlier in groupings
+        )
+        yield from min(judged, key=len)
     elif row is not None and row["due"] is None and _may_wait(world, order, row["lane"]):
         return
     elif order.side == "nobody" and world.words.clocks_ahead:
@@ -384,6 +390,33 @@ def _by_clocks_ahead(world: "World", events: Iterable[Event]) -> bool:
         for event in events
         for at in (event.stored_at, event.decided_at)
     )
+
+
+def _by_deadline(
+    world: "World",
+    order: Order,
+    events: Sequence[Event],
+    earlier: Collection[str],
+    fixed: Sequence[Terms],
+    possible: list[Terms],
+    is_alive_again: bool,
+) -> Iterator[str]:
+    """Judge the ``earlier`` events by any of the terms, the others by those in force."""
+    before = [event for event in events if event.id in earlier]
+    yield from _earlier(order, possible, before)
+    stands = frozenset() if is_alive_again else standing(before)[0]
+    if left := stands - {LATE_DISPUTE}:
+        yield f"{order.order_id}: {left} stands, by a deadline that is no longer in force"
+    now = [event for event in events if event.id not in earlier]
+    # The start of a cycle may be that of the clock before: either explanation will do.
+    courses = (list(_course(world, order, one, now, stands)) for one in fixed)
+    yield from min(courses, key=len)
+
+
+def _revoked(events: Iterable[Event]) -> set[str]:
+    """The ids of the decisions that were revoked, and of the revocations."""
+    revoking = [event for event in events if event.kind == "decision-revoked"]
+    return {id_ for event in revoking for id_ in (event.id, event.body["revokes"]["id"])}
 
 
 def _of_earlier_deadlines(events: Sequence[Event], due: datetime) -> set[str]:
@@ -427,7 +460,11 @@ def _known_since(world: "World", order: Order, cut: Iterable[int]) -> list[datet
     narrow = world.scenario.proof == "lane"
     # What is lost may be as young as the moment at which the loss was found.
     since = [
-        _found_lost(world, partition) for partition in cut if not narrow or partition in order.homes
+        _found_lost(world, partition)
+        for partition in cut
+        # A lane that halted before may never have looked.
+        if world.database.tables["positions"][STATUS, partition]["covered_since"] is not None
+        and (not narrow or partition in order.homes)
     ]
     return since + (_beginning(world) if world.scenario.rules.adopted is not None else [])
 

@@ -247,8 +247,13 @@ class Order:
         """What stood there is lost, and nobody read it."""
         first_is_lost = bool(self.told) and next(iter(self.told)) in places
         self.told = {place: at for place, at in self.told.items() if place not in places}
+        first = next(iter(self.told), None) if first_is_lost else None
         self.facts = [
-            one for one in self.facts if (one.topic, one.partition, one.offset) not in places
+            one
+            for one in self.facts
+            for place in [(one.topic, one.partition, one.offset)]
+            # What is the first telling now tells nothing otherwise.
+            if place not in places and not (place == first and isinstance(one.fact, Retold))
         ]
         self.changes = [one for one in self.changes if one.place not in places]
         again = [

@@ -230,10 +230,25 @@ def test_of_two_clocks_the_slower_is_the_earliest() -> None:
     clock = _Clock()
     clocks = Clocks(clock)
     before = clock.now()
-    clocks.measured(before, before + timedelta(minutes=10))
+    clocks.measured(before, before + timedelta(minutes=10), before)
     assert clocks.skew == 600
     assert clocks.latest() == before + timedelta(minutes=10)
     assert clocks.earliest() == before
-    clocks.measured(before, before - timedelta(minutes=10))
+    clocks.measured(before, before - timedelta(minutes=10), before)
     assert clocks.latest() == before
     assert clocks.earliest() == before - timedelta(minutes=10)
+
+
+@pytest.mark.parametrize("read_after", [0, 2, 5])
+def test_a_slow_answer_does_not_make_the_database_lead(read_after: int) -> None:
+    clock = _Clock()
+    clocks = Clocks(clock)
+    before = clock.now()
+    answered = before + timedelta(seconds=5)
+    clocks.measured(before, before + timedelta(seconds=read_after), answered)
+    assert clocks.skew == 0
+    # One that cannot be explained by the wait counts, as far as it can.
+    clocks.measured(before, before + timedelta(seconds=7), answered)
+    assert clocks.skew == 7
+    clocks.measured(before, before - timedelta(seconds=3), answered)
+    assert clocks.skew == -3

@@ -247,7 +247,7 @@ class Prover:
         # over by both, so a worker whose clock runs ahead cancels no order.
         ours, theirs = self._clock.now(), await self._database.now()
         at = min(ours, theirs)
-        self._clocks.measured(ours, theirs)
+        self._clocks.measured(ours, theirs, self._clock.now())
         now = self._clock.monotonic()
         stored = await self._stored()
         known = {partition: one.next_offset for partition, one in stored.items()}

@@ -120,8 +120,8 @@ class Monitor:
     async def _database(self, runners: list[LaneRunner]) -> None:
         lanes = [runner.number for runner in runners]
         try:
-            before = self._clock.now()
-            self._services.clocks.measured(before, await self._services.database.now())
+            before, theirs = self._clock.now(), await self._services.database.now()
+            self._services.clocks.measured(before, theirs, self._clock.now())
             # By the later clock: a worker whose clock is behind is late, and shall show it.
             now = self._services.clocks.latest()
             async with self._services.database.session() as session:
