@@ -368,7 +368,13 @@ def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
         if world.scenario.rules.rolling:
             # Another policy file may have taken the clock away, and the next one set it again.
             groupings.append(groupings[0] | _revoked(events))
-        terms_before = [*possible, *alive, terms]
+        # Each extension may have been in force until the next one was known.
+        extended = [
+            replace(terms, window=timedelta(seconds=change.due - order.entered))
+            for change in order.changes
+            if change.due is not None
+        ]
+        terms_before = [*possible, *alive, *extended, terms]
         judged = (
             list(_by_deadline(world, order, events, earlier, fixed, terms_before, bool(alive)))
             for earlier in groupings
@@ -376,6 +382,8 @@ def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
         yield from min(judged, key=len)
     elif row is not None and row["due"] is None and _may_wait(world, order, row["lane"]):
         return
+    elif world.words.clocks_ahead and row is not None and row["due"] in dues:
+        return  # by those clocks it may have been over before another start was known
     elif order.side == "nobody" and world.words.clocks_ahead:
         return  # it may have lapsed by those clocks, and nothing tells when
     elif not (row and row["decided_at"] and world.clocks_were_ahead(_seconds(row["decided_at"]))):
