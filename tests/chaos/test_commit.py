@@ -19,7 +19,7 @@ async def test_connections_are_cut_around_commit(stage: Stage, fate: Do) -> None
     chance = random.Random(21)
 
     async def some_commits(piece: bytes) -> Do:
-        if b"COMMIT;\0" in piece and chance.random() < 0.15:
+        if b"COMMIT\0" in piece and chance.random() < 0.15:
             stage.strike(fate.value)
             return fate
         return Do.PASS
@@ -42,7 +42,7 @@ async def test_commits_are_applied_and_never_answered(stage: Stage) -> None:
 
     async def every_lane_once(piece: bytes) -> Do:
         nonlocal held
-        if b"COMMIT;\0" in piece and held < 4:
+        if b"COMMIT\0" in piece and held < 4:
             held += 1
             stage.strike("commit held")
             return Do.HOLD_ANSWER

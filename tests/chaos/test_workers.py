@@ -69,7 +69,7 @@ async def _freeze_at_commit(
     thawed = asyncio.Event()
 
     async def freeze(piece: bytes) -> Do:
-        if b"COMMIT;\0" in piece and not frozen.is_set():
+        if b"COMMIT\0" in piece and not frozen.is_set():
             victim.sigstop()
             frozen.set()
             await thawed.wait()
