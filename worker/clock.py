@@ -5,6 +5,7 @@ The clock is a protocol, so that a simulation can replace it.
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -46,14 +47,18 @@ class Clocks:
         # The database's clock minus ours, as measured last.
         self._skew = timedelta(0)
 
-    def measured(self, before: datetime, theirs: datetime, after: datetime) -> None:
-        """Report the database's time, and ours before it was asked for and after the answer.
+    async def measure(self, ask: Callable[[], Awaitable[datetime]]) -> datetime:
+        """Ask for the database's time; return the earlier of ours before that and theirs.
 
         A slow answer tells little, so it changes nothing that it does not contradict. Else each
         start on a busy machine would take the database's clock for one that leads.
+
+        Raises: as ``ask``.
         """
-        if not theirs - after <= self._skew <= theirs - before:
+        before, theirs = self._clock.now(), await ask()
+        if not theirs - self._clock.now() <= self._skew <= theirs - before:
             self._skew = theirs - before
+        return min(before, theirs)
 
     @property
     def skew(self) -> float:

@@ -8,7 +8,7 @@ import pytest
 from tests.end_to_end.world import World
 from tests.support.proxy import Do
 
-from .stage import GRACE, WINDOW, Stage
+from .stage import COMMIT, GRACE, WINDOW, Stage
 
 
 @pytest.mark.parametrize("fate", [Do.LOSE_ANSWER, Do.LOSE_REQUEST], ids=lambda one: one.value)
@@ -19,7 +19,7 @@ async def test_connections_are_cut_around_commit(stage: Stage, fate: Do) -> None
     chance = random.Random(21)
 
     async def some_commits(piece: bytes) -> Do:
-        if b"COMMIT\0" in piece and chance.random() < 0.15:
+        if COMMIT in piece and chance.random() < 0.15:
             stage.strike(fate.value)
             return fate
         return Do.PASS
@@ -42,7 +42,7 @@ async def test_commits_are_applied_and_never_answered(stage: Stage) -> None:
 
     async def every_lane_once(piece: bytes) -> Do:
         nonlocal held
-        if b"COMMIT\0" in piece and held < 4:
+        if COMMIT in piece and held < 4:
             held += 1
             stage.strike("commit held")
             return Do.HOLD_ANSWER

@@ -15,7 +15,7 @@ from tests.support.topics import Topics
 from tests.support.waiting import eventually
 from worker.kafka.assignor import LaneAssignor
 
-from .stage import GRACE, WINDOW, Stage
+from .stage import COMMIT, GRACE, WINDOW, Stage
 
 KILLS = 100
 
@@ -69,7 +69,7 @@ async def _freeze_at_commit(
     thawed = asyncio.Event()
 
     async def freeze(piece: bytes) -> Do:
-        if b"COMMIT\0" in piece and not frozen.is_set():
+        if COMMIT in piece and not frozen.is_set():
             victim.sigstop()
             frozen.set()
             await thawed.wait()

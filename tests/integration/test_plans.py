@@ -100,7 +100,7 @@ async def test_plans_of_the_board_use_indexes(database: str, statistics: bool) -
 async def test_plans_that_are_kept_suit_tables_that_grow(database: str, analyzed: bool) -> None:
     await migrate(database)
     drawn = Statements(Random(1))
-    async with _session(database) as connection:
+    async with _store(database) as store, store._pool.acquire() as connection:
         if analyzed:
             await connection.execute("ANALYZE")
         for name in PLANNED_ONCE:
@@ -114,32 +114,29 @@ async def test_plans_that_are_kept_suit_tables_that_grow(database: str, analyzed
 async def test_other_statements_of_such_a_transaction_are_planned_anew(database: str) -> None:
     await migrate(database)
     drawn = Statements(Random(1))
-    settings = Settings(database_url=SecretStr(database))
-    store = Database(settings, Metrics(settings))
-    await store.open()
 
     async def mode(tx: Transaction) -> str:
         found: str = await tx._connection.fetchval("SHOW plan_cache_mode")
         return found
 
-    async with store.transaction(planned_once=True) as tx:
-        await tx.rows("begin_batch", *drawn.makers["begin_batch"]())
-        assert await mode(tx) == "force_generic_plan"
-        await tx.rows("lock_stubs", [])
-        assert await mode(tx) == "force_custom_plan"
-    async with store.transaction() as tx:
-        assert await mode(tx) == "force_custom_plan"
+    async with _store(database) as store:
+        async with store.transaction(planned_once=True) as tx:
+            await tx.rows("begin_batch", *drawn.makers["begin_batch"]())
+            assert await mode(tx) == "force_generic_plan"
+            await tx.rows("lock_stubs", [])
+            assert await mode(tx) == "force_custom_plan"
+        async with store.transaction() as tx:
+            assert await mode(tx) == "force_custom_plan"
 
 
 @asynccontextmanager
-async def _session(database: str) -> AsyncIterator[Any]:
-    """A session with the settings of the worker's own."""
+async def _store(database: str) -> AsyncIterator[Database]:
+    """Its sessions have the settings of the worker's own."""
     settings = Settings(database_url=SecretStr(database))
     store = Database(settings, Metrics(settings))
     await store.open()
     try:
-        async with store._pool.acquire() as connection:
-            yield connection
+        yield store
     finally:
         await store.close()
 
@@ -150,7 +147,7 @@ async def _read_whole(
     """The large tables that each of these statements would read from beginning to end."""
     await migrate(database)
     read_whole: dict[str, set[str]] = {}
-    async with _session(database) as connection:
+    async with _store(database) as store, store._pool.acquire() as connection:
         await connection.execute(LOAD)
         if statistics:
             await connection.execute("ANALYZE")

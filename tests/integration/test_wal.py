@@ -4,7 +4,6 @@ The first look at an act, a day later, adds no page to the WAL. A verdict stays 
 order.
 """
 
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import asyncpg
@@ -89,12 +88,11 @@ async def test_a_sweep_updates_orders_in_place(database: str) -> None:
             await connection.execute("SELECT pg_stat_clear_snapshot()")
             return await connection.fetchrow(UPDATED)
 
-        await eventually(lambda: _are(updated, SWEPT), 30)
+        async def counted() -> bool:
+            return bool((await updated())["updates"] >= SWEPT)
+
+        await eventually(counted, 30)
         row = await updated()
         assert row["in_place"] >= 0.85 * row["updates"], dict(row)
     finally:
         await connection.close()
-
-
-async def _are(updated: Callable[[], Awaitable[asyncpg.Record]], number: int) -> bool:
-    return bool((await updated())["updates"] >= number)

@@ -226,29 +226,38 @@ async def test_a_clock_behind_shows_as_a_guard() -> None:
         assert not prover.guards.lanes
 
 
-def test_of_two_clocks_the_slower_is_the_earliest() -> None:
+async def _measure(clocks: Clocks, clock: _Clock, lead: float, wait: float = 0.0) -> datetime:
+    """The database reads a clock that leads ours, as it was before, and answers after a wait."""
+    theirs = clock.now() + timedelta(seconds=lead)
+
+    async def ask() -> datetime:
+        clock.passed += wait
+        return theirs
+
+    return await clocks.measure(ask)
+
+
+async def test_of_two_clocks_the_slower_is_the_earliest() -> None:
     clock = _Clock()
     clocks = Clocks(clock)
     before = clock.now()
-    clocks.measured(before, before + timedelta(minutes=10), before)
+    assert await _measure(clocks, clock, 600) == before
     assert clocks.skew == 600
     assert clocks.latest() == before + timedelta(minutes=10)
     assert clocks.earliest() == before
-    clocks.measured(before, before - timedelta(minutes=10), before)
+    assert await _measure(clocks, clock, -600) == before - timedelta(minutes=10)
     assert clocks.latest() == before
     assert clocks.earliest() == before - timedelta(minutes=10)
 
 
 @pytest.mark.parametrize("read_after", [0, 2, 5])
-def test_a_slow_answer_does_not_make_the_database_lead(read_after: int) -> None:
+async def test_a_slow_answer_does_not_make_the_database_lead(read_after: int) -> None:
     clock = _Clock()
     clocks = Clocks(clock)
-    before = clock.now()
-    answered = before + timedelta(seconds=5)
-    clocks.measured(before, before + timedelta(seconds=read_after), answered)
+    await _measure(clocks, clock, read_after, wait=5)
     assert clocks.skew == 0
-    # One that cannot be explained by the wait counts, as far as it can.
-    clocks.measured(before, before + timedelta(seconds=7), answered)
+    # The wait does not explain these.
+    await _measure(clocks, clock, 7, wait=5)
     assert clocks.skew == 7
-    clocks.measured(before, before - timedelta(seconds=3), answered)
+    await _measure(clocks, clock, -3, wait=5)
     assert clocks.skew == -3

@@ -228,9 +228,9 @@ def _verdict(
     outcome, reason = _judge(case, finding, late, limits)
     order = case.order
     over = limits.adopted_at is not None and order.due < limits.adopted_at
-    # A verdict that was told is corrected by a real one. A deadline that moved starts anew.
-    told = case.decided and case.finding is not None
-    if over and reason is not None and not told:
+    # The usual rule corrects a verdict that subscribers know. A deadline that moves takes it away.
+    corrects = case.decided and case.finding is not None
+    if over and reason is not None and not corrects:
         if limits.escalate_before_adoption:
             return Outcome.ESCALATED, Reason.BEFORE_ADOPTION
         return Outcome.BEFORE_ADOPTION, None

@@ -245,9 +245,7 @@ class Prover:
             return
         # The earlier of two clocks, read *before* the ends: a verdict needs the deadline to be
         # over by both, so a worker whose clock runs ahead cancels no order.
-        ours, theirs = self._clock.now(), await self._database.now()
-        at = min(ours, theirs)
-        self._clocks.measured(ours, theirs, self._clock.now())
+        at = await self._clocks.measure(self._database.now)
         now = self._clock.monotonic()
         stored = await self._stored()
         known = {partition: one.next_offset for partition, one in stored.items()}

@@ -120,8 +120,7 @@ class Monitor:
     async def _database(self, runners: list[LaneRunner]) -> None:
         lanes = [runner.number for runner in runners]
         try:
-            before, theirs = self._clock.now(), await self._services.database.now()
-            self._services.clocks.measured(before, theirs, self._clock.now())
+            await self._services.clocks.measure(self._services.database.now)
             # By the later clock: a worker whose clock is behind is late, and shall show it.
             now = self._services.clocks.latest()
             async with self._services.database.session() as session:

@@ -47,8 +47,7 @@ class Startup:
         while True:
             try:
                 await services.database.open()
-                before, theirs = services.clock.now(), await services.database.now()
-                services.clocks.measured(before, theirs, services.clock.now())
+                await services.clocks.measure(services.database.now)
                 await claim_mode(services.database, services.settings.mode)
                 await store_policies(services.database, services.policies)
                 if risky := await services.database.risky_settings():

@@ -2,7 +2,7 @@
 
 from tests.simulation.mutants.fault import FRESHNESS, PlantedFault
 
-_PROBE_BY_OURS = (FRESHNESS, "at = min(ours, theirs)", "at = ours")
+_PROBE_BY_OURS = ("worker/clock.py", "return min(before, theirs)", "return before")
 
 PLANTED = (
     PlantedFault(

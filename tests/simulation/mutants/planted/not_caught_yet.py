@@ -90,9 +90,9 @@ NOT_CAUGHT_YET = (
         (
             (
                 FRESHNESS,
-                "        ours, theirs = self._clock.now(), await self._database.now()\n",
+                "        at = await self._clocks.measure(self._database.now)\n",
                 "        tips = await self._probe.tips()\n"
-                "        ours, theirs = self._clock.now(), await self._database.now()\n",
+                "        at = await self._clocks.measure(self._database.now)\n",
             ),
             (
                 FRESHNESS,
@@ -315,8 +315,8 @@ NOT_CAUGHT_YET = (
         (
             (
                 DECIDE,
-                "    told = case.decided and case.finding is not None\n",
-                "    told = bool(case.decided)\n",
+                "    corrects = case.decided and case.finding is not None\n",
+                "    corrects = bool(case.decided)\n",
             ),
         ),
     ),
