@@ -1,7 +1,8 @@
 """The judge: holds what stands in the logs and tables against what was published.
 
 Nothing of the worker is imported. What an order may come to is the business of
-tests/end_to_end/oracle.py. How long work may wait is that of lateness.py.
+tests/end_to_end/oracle.py, by which deadlines that of terms.py, and how long work may wait that of
+lateness.py.
 """
 
 import json
@@ -13,16 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from tests.end_to_end.oracle import (
     AUTO_CANCEL,
-    BEFORE_ADOPTION,
-    FACTS_MISSING,
     HANDLED_LATE,
     IMPLIES_HANDLING,
     LATE_DISPUTE,
-    POLICY,
     Act,
     Astray,
     Fact,
-    OurCancel,
     Published,
     Terms,
     Unreadable,
@@ -35,33 +32,34 @@ from tests.simulation.kafka import BASE
 from tests.simulation.scenario import (
     CREATED,
     DECISIONS,
-    LEAST_WINDOW,
     LETTERS,
     STATUS,
     WINDOW,
     Order,
 )
 from tests.simulation.statements import REMINDERS
+from tests.simulation.terms import (
+    DECISIVE,
+    ORDER_CREATED,
+    beginning,
+    entered_late,
+    evidence_of,
+    first_terms,
+    of_cycle,
+    our_cancels,
+    possible_terms,
+    reach_back,
+    ready_status,
+    terms_alive_again,
+    with_extensions,
+    with_hold,
+)
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-DECISIVE = (
-    "aceptado", "listo", "start-handling", "handling", "ready-for-invoicing", "invoice",
-    "invoiced", "canceled", "dispute-opened", "dispute-resolved",
-)  # fmt: skip
 REMINDER = "deadline-reminder"
-STOP = "payment-pending"
-# A verdict that began before a loss was found is committed by then.
-SETTLED = timedelta(seconds=3)
-# So short that in the end everybody gets a verdict.
-LONGEST_HOLD = timedelta(seconds=12)
-ORDER_CREATED = "order-created"
 UNCONFIRMED = "escalation cancel-unconfirmed"
-ON_SILENCE = {
-    "plain": AUTO_CANCEL, "person": POLICY, "nobody": None, "dear": POLICY,
-    "unpriced": FACTS_MISSING,
-}  # fmt: skip
 
 
 def quiet(world: "World") -> bool:
@@ -226,9 +224,13 @@ def _cancelled_unread(world: "World") -> Iterator[str]:
         told = events[order.order_id]
         if not order.created or _by_clocks_ahead(world, told):
             continue
-        first = _first_terms(world, order)
-        ours = _our_cancels(world, order, told)
-        terms = [*_terms(world, order, first), *_alive_again(world, order, first, ours), first]
+        first = first_terms(world, order)
+        ours = our_cancels(world, order, told)
+        terms = [
+            *possible_terms(world, order, first),
+            *terms_alive_again(world, order, first, ours),
+            first,
+        ]
         # What gave an order its deadline may be lost itself.
         dues = {one.due for one in terms}
         yield from _earlier(order, terms, [event for event in told if event.due in dues])
@@ -281,21 +283,6 @@ def _read(record: Any, stored_at: float) -> Event:
     )
 
 
-def _found_lost(world: "World", partition: int) -> datetime:
-    """When the loss in this log was found; no worker can have found it before it ran."""
-    row = world.database.tables["positions"][STATUS, partition]
-    moment: datetime = row["covered_since"]
-    assert moment >= BASE - timedelta(seconds=4), "before the clock that is furthest behind"
-    return moment
-
-
-def _beginning(world: "World") -> list[datetime]:
-    """Since when the log of acts is known."""
-    rows = world.database.tables["positions"].items()
-    begins = [row["begins_at"] for (topic, _), row in rows if topic == STATUS]
-    return [] if None in begins else begins and [min(begins)]
-
-
 def _first_sight(world: "World") -> Iterator[str]:
     """Nobody saw the log of acts before its first record, or before a worker saw it empty."""
     if world.scenario.rules.adopted is None or not world.times_are_true:
@@ -307,18 +294,9 @@ def _first_sight(world: "World") -> Iterator[str]:
     ]
     # The times of records are whole milliseconds.
     least = BASE + timedelta(seconds=min([world.first_start, *firsts]) - 0.001)
-    for begin in _beginning(world):
+    for begin in beginning(world):
         if begin < least:
             yield f"the log of acts is known since {begin}, and began at {least}"
-
-
-def _entered_late(world: "World", order: Order, terms: Terms) -> set[bool]:
-    """Whether its order-created left less than the least window; of several, either may count."""
-    if world.scenario.rules.adopted is None or world.scenario.rules.clock is not None:
-        return {False}
-    if not world.times_are_true:
-        return {False, True}
-    return {at > terms.due - LEAST_WINDOW for at in order.told.values()}
 
 
 def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
@@ -327,7 +305,7 @@ def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
         if events:
             yield f"{who}: decided without an order"
         return
-    terms = _first_terms(world, order)
+    terms = first_terms(world, order)
     entered = terms.entered_at
     if _by_clocks_ahead(world, events):
         return
@@ -336,23 +314,23 @@ def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
     events = [e for e in events if e.kind != REMINDER and not _is_of_confirmation(e)]
     possible = [
         replace(one, entered_late=late, logs_reach_back=back)
-        for one in _terms(world, order, terms)
-        for late in _entered_late(world, order, terms)
-        for back in _reach_back(world, order, terms, events)
+        for one in possible_terms(world, order, terms)
+        for late in entered_late(world, order, terms)
+        for back in reach_back(world, order, terms, events)
     ]
-    possible = [each for one in possible for each in _held(order, one)]
+    possible = [each for one in possible for each in with_hold(order, one)]
     dues = {one.due for one in possible}
     if world.scenario.rules.clock is None:
         dues.add(terms.due)  # that of the time before it was extended
-    ours = _our_cancels(world, order, events)
+    ours = our_cancels(world, order, events)
     alive = [
         replace(one, logs_reach_back=back)
-        for one in _alive_again(world, order, terms, ours)
-        for back in _reach_back(world, order, terms, events)
+        for one in terms_alive_again(world, order, terms, ours)
+        for back in reach_back(world, order, terms, events)
     ]
     dues |= {one.due for one in alive}
     # A clock may have started anew since, or an order been told again.
-    starts = (ORDER_CREATED, _ready(world))
+    starts = (ORDER_CREATED, ready_status(world))
     dues |= {one.fact.occurred_at + timedelta(seconds=WINDOW) for one in order.facts
              if isinstance(one.fact, Act) and one.fact.status in starts}  # fmt: skip
     yield from _reminders(order, entered, alive, dues, reminded)
@@ -369,12 +347,7 @@ def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
             # Another policy file may have taken the clock away, and the next one set it again.
             groupings.append(groupings[0] | _revoked(events))
         # Each extension may have been in force until the next one was known.
-        extended = [
-            replace(terms, window=timedelta(seconds=change.due - order.entered))
-            for change in order.changes
-            if change.due is not None
-        ]
-        terms_before = [*possible, *alive, *extended, terms]
+        terms_before = [*possible, *alive, *with_extensions(order, terms), terms]
         judged = (
             list(_by_deadline(world, order, events, earlier, fixed, terms_before, bool(alive)))
             for earlier in groupings
@@ -383,7 +356,9 @@ def _order(world: "World", order: Order, events: list[Event]) -> Iterator[str]:
     elif row is not None and row["due"] is None and _may_wait(world, order, row["lane"]):
         return
     elif world.words.clocks_ahead and row is not None and row["due"] in dues:
-        return  # by those clocks it may have been over before another start was known
+        # By those clocks it may have been over before another start was known.
+        due = replace(terms, window=row["due"] - terms.entered_at)
+        yield from _earlier(order, [*possible, *alive, due], events)
     elif order.side == "nobody" and world.words.clocks_ahead:
         return  # it may have lapsed by those clocks, and nothing tells when
     elif not (row and row["decided_at"] and world.clocks_were_ahead(_seconds(row["decided_at"]))):
@@ -436,58 +411,9 @@ def _of_earlier_deadlines(events: Sequence[Event], due: datetime) -> set[str]:
         for event in events
         if event.kind == "decision-revoked"
     }
-    # One that tells another deadline moved it, perhaps there and back in a roll-out of policies.
-    moved = {id_ for by, id_ in revokes.items() if dues[by] != dues.get(id_, dues[by])}
-    decisions = {event.id: revokes.get(event.id, event.id) for event in events}
     return {
-        one
-        for one, decision in decisions.items()
-        if decision in moved or dues.get(decision, dues[one]) != due
+        event.id for event in events if dues.get(revokes.get(event.id, event.id), event.due) != due
     }
-
-
-def _first_terms(world: "World", order: Order) -> Terms:
-    """The terms of an order by what is known when it enters."""
-    rules = world.scenario.rules
-    entered = BASE + timedelta(seconds=order.entered)
-    return Terms(
-        entered_at=entered,
-        window=timedelta(seconds=WINDOW),
-        grace=timedelta(seconds=world.scenario.grace),
-        logs_reach_back=all(
-            entered >= instant for instant in _known_since(world, order, world.scenario.begins)
-        ),
-        on_silence=ON_SILENCE[order.side],
-        adopted_at=world.database.adopted_at,
-        before_adoption=BEFORE_ADOPTION if rules.before_adoption == "escalate" else None,
-    )
-
-
-def _known_since(world: "World", order: Order, cut: Iterable[int]) -> list[datetime]:
-    """Since when the logs are known, if these partitions of the acts are cut."""
-    narrow = world.scenario.proof == "lane"
-    # What is lost may be as young as the moment at which the loss was found.
-    since = [
-        _found_lost(world, partition)
-        for partition in cut
-        # A lane that halted before may never have looked.
-        if world.database.tables["positions"][STATUS, partition]["covered_since"] is not None
-        and (not narrow or partition in order.homes)
-    ]
-    return since + (_beginning(world) if world.scenario.rules.adopted is not None else [])
-
-
-def _reach_back(world: "World", order: Order, terms: Terms, events: Sequence[Event]) -> set[bool]:
-    """Whether its evidence was known to be complete; of a loss during the run, either may hold.
-
-    Its verdict may have fallen before the loss was found, but not long after.
-    """
-    known = terms.logs_reach_back
-    since = max(_known_since(world, order, world.found_lost), default=None)
-    if not known or since is None or terms.entered_at >= since:
-        return {known}
-    late = world.times_are_true and all(event.decided_at > since + SETTLED for event in events)
-    return {False} if events and late else {True, False}
 
 
 def _may_wait(world: "World", order: Order, lane: int | None) -> bool:
@@ -503,73 +429,6 @@ def _may_wait(world: "World", order: Order, lane: int | None) -> bool:
     return rules.rolling and not former and not started
 
 
-def _held(order: Order, terms: Terms) -> list[Terms]:
-    """The terms with the hold that nobody releases; of one that may have come too late, both."""
-    holds = [one for one in order.changes if one.kind in ("held", "released")]
-    last = max(holds, key=lambda one: one.occurred_at, default=None)
-    if last is None or last.kind == "released":
-        return [terms]
-    held = replace(terms, hold_expires=last.occurred_at + LONGEST_HOLD)
-    return [held] if last.stored_at < terms.fires_at else [held, terms]
-
-
-def _alive_again(
-    world: "World", order: Order, first: Terms, ours: Sequence[OurCancel]
-) -> list[Terms]:
-    """The terms of the cycle that a cancelled order has begun; none if it never did."""
-    at = opened(first.entered_at, order.facts, _ready(world), ours)
-    if at is None:
-        return []
-    again = replace(
-        first,
-        window=at - first.entered_at + timedelta(seconds=WINDOW),
-        opened_at=at,
-        cancelled_before=any(one.due < at and not one.revoked for one in ours),
-    )
-    extended = [
-        replace(again, window=timedelta(seconds=change.due - order.entered))
-        for change in order.changes
-        if change.due is not None
-    ]
-    clock = world.scenario.rules.clock
-    stopped = _restarted(order, clock, first, at) if clock and _is_stopped(order) else []
-    return [again, *extended, *(replace(again, window=one.window) for one in stopped)]
-
-
-def _ready(world: "World") -> str:
-    return world.scenario.rules.clock or "ready-for-handling"
-
-
-def _our_cancels(world: "World", order: Order, events: list[Event]) -> list[OurCancel]:
-    """The auto-cancels of an order, with the facts that each says it had read."""
-    revoked = {e.body["revokes"]["id"] for e in events if e.kind == "decision-revoked"}
-    return [
-        OurCancel(
-            event.due,
-            event.id in revoked,
-            frozenset(one.fact for one in order.facts if _was_read(evidence["read_to"], one)),
-        )
-        for event in events
-        if event.says == AUTO_CANCEL
-        for evidence in [_evidence(world, event)]
-    ]
-
-
-def _evidence(world: "World", event: Event) -> Any:
-    # A topic that takes little gets it without its evidence. One that was lost with its commit, and
-    # made again, may have read more by then.
-    row = world.database.tables["decisions"].get((event.partition, event.sequence))
-    lost = row is not None and world.words.lost_commits
-    if row is not None and (lost or "omitted" in event.body["evidence"]):
-        return json.loads(row["value"])["evidence"]
-    return event.body["evidence"]
-
-
-def _was_read(read_to: Any, one: Published) -> bool:
-    offsets = read_to.get(one.topic, [])
-    return one.partition < len(offsets) and one.offset < offsets[one.partition]
-
-
 def _earlier(order: Order, possible: list[Terms], events: list[Event]) -> Iterator[str]:
     """What was told by a deadline that is no longer in force: of a cycle before, or revoked."""
     for event in events:
@@ -583,20 +442,7 @@ def _earlier(order: Order, possible: list[Terms], events: list[Event]) -> Iterat
 def _known(terms: Terms, facts: Sequence[Published]) -> tuple[Published, ...]:
     """The facts of the cycle that must be known at its verdict."""
     known = [one for one in facts if one.stored_at < terms.fires_at]
-    return _of_cycle(terms, known)
-
-
-def _of_cycle(terms: Terms, facts: Sequence[Published]) -> tuple[Published, ...]:
-    """The facts that tell of the cycle."""
-    return tuple(
-        one
-        for one in facts
-        if not isinstance(one.fact, Act)
-        or (
-            one.fact.status in DECISIVE
-            and (terms.opened_at is None or one.fact.occurred_at >= terms.opened_at)
-        )
-    )
+    return of_cycle(terms, known)
 
 
 def _is_of_confirmation(event: Event) -> bool:
@@ -610,7 +456,7 @@ def _unconfirmed(world: "World", order: Order, events: list[Event]) -> Iterator[
     stands, _, _ = standing(events)
     cancelled = [event for event in events if event.says == AUTO_CANCEL]
     entered = BASE + timedelta(seconds=order.entered)
-    again = opened(entered, order.facts, _ready(world), _our_cancels(world, order, events))
+    again = opened(entered, order.facts, ready_status(world), our_cancels(world, order, events))
     confirmed = [
         one.stored_at
         for one in order.facts
@@ -680,111 +526,6 @@ def _is_done(fact: Fact, due: datetime, entered: datetime, again: datetime | Non
     )
 
 
-def _terms(world: "World", order: Order, first: Terms) -> list[Terms]:
-    """Those that an order may be judged by.
-
-    A change that came about when the verdict could fall may count or not.
-    """
-    if world.scenario.rules.clock is not None:
-        started = _started(order, world.scenario.rules.clock, first)
-        # The worker that entered it may have had another policy file.
-        return [*started, first] if world.scenario.rules.rolling else started
-    certain, possible = {first.due}, set[datetime]()
-    for change in order.changes:
-        if change.due is not None:
-            in_time = change.occurred_at <= first.due and _stands(first, order.facts)
-            known = change.stored_at < first.fires_at or in_time
-            (certain if known else possible).add(BASE + timedelta(seconds=change.due))
-    for one in order.facts:
-        if isinstance(one.fact, Act) and one.fact.status == ORDER_CREATED:
-            due = one.fact.occurred_at + timedelta(seconds=WINDOW)
-            (certain if one.stored_at < first.fires_at else possible).add(due)
-    # None takes time away.
-    least = max(certain)
-    dues = [least, *sorted(due for due in possible if due > least)]
-    return [replace(first, window=due - first.entered_at) for due in dues]
-
-
-def _stands(terms: Terms, facts: Sequence[Published]) -> bool:
-    """Whether in any course of events something stands that an extension takes back."""
-    result = expected(terms, _of_cycle(terms, facts))
-    return all(ending.standing - {LATE_DISPUTE} for ending in result.endings)
-
-
-def _started(order: Order, clock: str, entered: Terms) -> list[Terms]:
-    """One for each instant at which its clock may have started.
-
-    One that became known after the verdict takes no time away.
-    """
-    if _is_stopped(order):
-        return _restarted(order, clock, entered)
-    starts = {
-        (one.partition, one.offset): one.fact.occurred_at
-        for one in order.facts
-        if isinstance(one.fact, Act) and one.fact.status == clock
-    }
-    grace = entered.window + entered.grace
-    # Of those that were known when its verdict could fall, the earliest counts.
-    possible = {
-        instant: None
-        for instant in starts.values()
-        if not any(
-            one.fact.occurred_at < instant and one.stored_at < one.fact.occurred_at + grace
-            for one in order.facts
-            if isinstance(one.fact, Act) and one.fact.status == clock
-        )
-    }
-    return [
-        replace(entered, window=instant - entered.entered_at + entered.window)
-        for instant in possible
-    ]
-
-
-def _is_stopped(order: Order) -> bool:
-    return any(isinstance(one.fact, Act) and one.fact.status == STOP for one in order.facts)
-
-
-def _restarted(
-    order: Order, clock: str, entered: Terms, since: datetime | None = None
-) -> list[Terms]:
-    """The terms by a clock that stops. Each of these acts is known at once.
-
-    ``since``: the order was cancelled before, and is alive again from then on.
-    """
-    # At one time, as an outside judge takes them.
-    rank = {name: n for n, name in enumerate((*IMPLIES_HANDLING, STOP, clock, "canceled"))}
-    acts = sorted(
-        {
-            one.fact
-            for one in order.facts
-            if isinstance(one.fact, Act) and (since is None or one.fact.occurred_at >= since)
-        },
-        key=lambda act: (act.occurred_at, rank.get(act.status, 0)),
-    )
-
-    def start(seen: Iterable[Act]) -> datetime | None:
-        started: datetime | None = None
-        handled = False
-        for act in seen:
-            if act.status == "canceled" and act.occurred_at >= entered.entered_at:
-                break
-            if act.status in IMPLIES_HANDLING:
-                handled = True
-            elif act.status == STOP and not handled:
-                started = None
-            elif act.status == clock and started is None:
-                started = max(act.occurred_at, entered.entered_at)
-        return started
-
-    # Another act may have become known too late to let the clock run on.
-    possible = {start(acts), start(act for act in acts if act.status in (STOP, clock))}
-    return [
-        replace(entered, window=started - entered.entered_at + entered.window)
-        for started in possible
-        if started is not None
-    ]
-
-
 def _released(order: Order, terms: Terms, events: list[Event]) -> Iterator[str]:
     """No verdict of a held order before somebody releases it."""
     held = [one for one in order.changes if one.kind == "held" and one.stored_at < terms.fires_at]
@@ -798,7 +539,7 @@ def _course(
 ) -> Iterator[str]:
     """Judge the events of one deadline. What stands from ``before`` is not told again."""
     who = order.order_id
-    facts = _of_cycle(terms, order.facts)
+    facts = of_cycle(terms, order.facts)
     verdicts = [event for event in events if not _is_apart(terms, event)]
     result = expected(terms, facts, verdicts[0].stored_at if verdicts else None)
     stands, told, wrong = standing(events)
@@ -831,7 +572,7 @@ def _event(world: "World", order: Order, terms: Terms, facts: Any, event: Event)
         yield f"{who}: tells due {event.due}, not {terms.due}"
     if event.partition not in order.homes:
         yield f"{who}: in partition {event.partition}, home is {order.homes}"
-    evidence = _evidence(world, event)
+    evidence = evidence_of(world, event)
     read_to = evidence["read_to"]
 
     def was_read(topic: str, partition: int, offset: int) -> bool:

@@ -39,6 +39,7 @@ from tests.simulation.lateness import Lateness
 from tests.simulation.loop import Process, SimLoop
 from tests.simulation.scenario import HEAL, WINDOW, Change, Loss, Rules, Scenario, Send, Words
 from tests.simulation.statements import REMINDERS
+from tests.simulation.terms import LONGEST_HOLD
 from worker.records import Record, timestamp_of
 from worker.settings import Settings
 
@@ -135,7 +136,7 @@ class World:
             least_window=scenario.LEAST_WINDOW,
             astray_refusals="escalate" if self.scenario.rules.astray else "ignore",
             max_extension=timedelta(days=30),
-            max_hold=check.LONGEST_HOLD,
+            max_hold=LONGEST_HOLD,
             # Whole: the value that Postgres refuses stands in a field of no contract.
             keep_bodies=True,
             # Faults are planted in Python; tests/unit/test_plain.py holds the compiled code equal.
