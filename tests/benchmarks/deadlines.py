@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,9 +22,10 @@ from .histogram import Histogram, histogram, percentile
 from .ingestion import POSITIONS, Progress, committed, reached, rows
 from .meter import Bill, Meter
 from .mix import Event, created, handled
+from .pace import paced, planned
 from .peers import builds
 from .persistence import HOLD_ORDERS, LAPSE_SCHEMA, SCHEMA
-from .promptness import WARM_UP, paced
+from .promptness import WARM_UP
 from .site import Site
 from .verdicts import read_verdicts, wait_until_stored
 
@@ -215,9 +217,9 @@ def _by_kafka(
             events = _events(load.orders, lambda: load.due - load.window)
             await asyncio.to_thread(site.publish, topics, events)
         else:
-            events = _events(load.orders, lambda: datetime.now(UTC))
-            rate = load.rate * load.events / load.orders
-            await asyncio.to_thread(paced, site, topics, events, rate, load.orders / load.rate)
+            seconds = load.orders / load.rate
+            events = planned(partial(_events, load.orders), load.events / seconds, seconds)
+            await asyncio.to_thread(paced, site, topics, events)
         await eventually(lambda: _has_read(progress, load.events), FINISH)
 
     async def wait() -> None:

@@ -1,20 +1,18 @@
 """Very many orders due in the same second, while events go on coming."""
 
 import asyncio
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import count, islice
 
 import asyncpg
 
-from tests.support.topics import Topics
 from tests.support.waiting import eventually
 
 from .histogram import percentile
 from .ingestion import POSITIONS, reached
-from .mix import Event, created, mix
-from .site import Site, send
+from .mix import created, mix
+from .pace import Published, paced, planned
+from .site import Site
 from .verdicts import wait_for_verdicts
 
 GRACE = timedelta(seconds=1)
@@ -57,13 +55,13 @@ async def mass_lapse(site: Site, orders: int, rate: float) -> MassLapse:
         await eventually(lambda: reached(connection, POSITIONS, orders), 60)
         fires = began + timedelta(seconds=round(window.total_seconds())) + GRACE
 
-        events = _planned(fires - timedelta(seconds=AHEAD), rate)
-        sent = [0]
-        publishing = asyncio.create_task(asyncio.to_thread(_publish, site, topics, events, sent))
+        start, published = fires - timedelta(seconds=AHEAD), Published()
+        events = planned(lambda clock: mix(3, clock), rate, BURST, start)
+        publishing = asyncio.create_task(asyncio.to_thread(paced, site, topics, events, published))
         lags: list[int] = []
         while not publishing.done():
             await asyncio.sleep(0.25)
-            lags.append(sent[0] + orders - await connection.fetchval(POSITIONS))
+            lags.append(published.events + orders - await connection.fetchval(POSITIONS))
         await publishing
         verdicts = await wait_for_verdicts(site, topics, orders, 60)
         await connection.close()
@@ -75,20 +73,3 @@ async def mass_lapse(site: Site, orders: int, rate: float) -> MassLapse:
     return MassLapse(
         orders / (last - fires).total_seconds(), percentile(late, 0.99), max(lags), lags[-1]
     )
-
-
-def _planned(start: datetime, rate: float) -> list[Event]:
-    # Made beforehand: to make them takes more of a core than to send them.
-    numbers = count()
-    clock = lambda: start + timedelta(seconds=next(numbers) / rate)  # noqa: E731
-    return list(islice(mix(3, clock), round(rate * BURST)))
-
-
-def _publish(site: Site, topics: Topics, events: list[Event], sent: list[int]) -> None:
-    producer = site.producer()
-    for number, event in enumerate(events):
-        send(producer, topics, event)
-        sent[0] = number + 1
-        if number % 50 == 0:
-            time.sleep(max(0.0, event.at.timestamp() - time.time()))
-    assert producer.flush(30) == 0

@@ -1,10 +1,8 @@
 """How soon: from the call that publishes to the commit, and from the deadline to the verdict."""
 
 import asyncio
-import time
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from itertools import count, islice
+from datetime import timedelta
+from itertools import count
 
 import asyncpg
 from aiokafka import TopicPartition
@@ -13,8 +11,9 @@ from tests.support.topics import Topics
 from tests.support.waiting import eventually
 
 from .ingestion import POSITIONS, reached
-from .mix import Event, created, mix
-from .site import WIDTH, Site, send
+from .mix import created, mix
+from .pace import paced, planned
+from .site import WIDTH, Site
 from .verdicts import read, wait_for_verdicts
 
 GRACE = timedelta(seconds=1)
@@ -32,12 +31,11 @@ async def latency(site: Site, rate: float, seconds: float = 20.0) -> list[float]
     topics = await site.topics()
     async with site.database() as url, site.workers(topics, url) as (worker,):
         await worker.wait_ready()
-        events = mix(clock=lambda: datetime.now(UTC))
-        await asyncio.to_thread(paced, site, topics, events, rate, seconds)
+        events = planned(lambda clock: mix(clock=clock), rate, seconds)
+        await asyncio.to_thread(paced, site, topics, events)
         connection = await asyncpg.connect(url)
         try:
-            sent = round(rate * seconds)
-            await eventually(lambda: reached(connection, POSITIONS, sent), 60)
+            await eventually(lambda: reached(connection, POSITIONS, len(events)), 60)
             rows = await connection.fetch(COMMITTED)
         finally:
             await connection.close()
@@ -80,22 +78,12 @@ async def take_over(site: Site, *, crash: bool) -> float:
 
 async def late(site: Site, topics: Topics, rate: float, seconds: float) -> list[float]:
     """Publish silent orders and wait for their verdicts: how late each was, but for the first."""
-    orders = (created(2, number, datetime.now(UTC)) for number in count())
-    await asyncio.to_thread(paced, site, topics, orders, rate, seconds)
-    verdicts = await wait_for_verdicts(site, topics, round(rate * seconds), 60)
+    orders = planned(
+        lambda clock: (created(2, number, clock()) for number in count()), rate, seconds
+    )
+    await asyncio.to_thread(paced, site, topics, orders)
+    verdicts = await wait_for_verdicts(site, topics, len(orders), 60)
     since = min(one.due for one in verdicts) + WARM_UP
     return [
         (one.stored_at - one.due - GRACE).total_seconds() for one in verdicts if one.due >= since
     ]
-
-
-def paced(site: Site, topics: Topics, events: Iterator[Event], rate: float, seconds: float) -> None:
-    """Publish so many a second, each made at its moment."""
-    producer = site.producer()
-    began = time.perf_counter()
-    for number, event in enumerate(islice(events, round(rate * seconds))):
-        send(producer, topics, event)
-        ahead = began + number / rate - time.perf_counter()
-        if ahead > 0.001:
-            time.sleep(ahead)
-    assert producer.flush(30) == 0

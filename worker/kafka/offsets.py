@@ -99,9 +99,10 @@ class OffsetReader:
             KafkaUnavailable
         """
         asked = [TopicPartition(*p) for p in partitions]
-        begins = await self._ask(lambda: self._reader.beginning_offsets(asked))
-        ends = await self._ask(lambda: self._reader.end_offsets(asked))
-        firsts = await self._ask(lambda: self._reader.offsets_for_times(dict.fromkeys(asked, 0)))
+        begins = await self._ask(lambda: self._knowing(asked).beginning_offsets(asked))
+        ends = await self._ask(lambda: self._knowing(asked).end_offsets(asked))
+        since = dict.fromkeys(asked, 0)
+        firsts = await self._ask(lambda: self._knowing(asked).offsets_for_times(since))
         # After the offsets: of a topic that is replaced meanwhile this is the id of the new one.
         logs = await self._ask(lambda: self._describe({topic for topic, _ in partitions}))
         return {
@@ -123,7 +124,7 @@ class OffsetReader:
             KafkaUnavailable
         """
         asked = {TopicPartition(*p): int(at.timestamp() * 1000) for p in partitions}
-        offsets = await self._ask(lambda: self._reader.offsets_for_times(asked))
+        offsets = await self._ask(lambda: self._knowing(asked).offsets_for_times(asked))
         return {(tp.topic, tp.partition): one.offset for tp, one in offsets.items() if one}
 
     async def timestamps(self, offsets: Mapping[Partition, int]) -> dict[Partition, int]:
@@ -186,7 +187,7 @@ class OffsetReader:
             }
             if ends and logs.keys() <= ends.keys():
                 break
-            ends = await self._reader.end_offsets([*logs])
+            ends = await self._knowing(logs).end_offsets([*logs])
         return {
             (tp.topic, tp.partition): Tip(ends[tp], (log, *self._server(tp)))
             for tp, log in logs.items()
@@ -198,9 +199,23 @@ class OffsetReader:
         leader = client.cluster.leader_for_partition(tp)
         return leader, client._conns.get((leader, ConnectionGroup.DEFAULT))
 
+    def _knowing(self, partitions: Iterable[TopicPartition]) -> Any:
+        """The reader, which looks for the leaders of these partitions first.
+
+        It would do so by itself when it does not know one, and sleep then, once for each topic
+        (aiokafka 0.14).
+        """
+        for topic in {tp.topic for tp in partitions}:
+            self._reader._client.add_topic(topic)
+        return self._reader
+
+    async def _range(self, tp: TopicPartition) -> tuple[int, int]:
+        """The first offset of a log, and its end."""
+        begins = await self._knowing([tp]).beginning_offsets([tp])
+        return begins[tp], (await self._reader.end_offsets([tp]))[tp]
+
     async def _read_tail(self, tp: TopicPartition, count: int) -> list[Headers]:
-        begin = (await self._reader.beginning_offsets([tp]))[tp]
-        end = (await self._reader.end_offsets([tp]))[tp]
+        begin, end = await self._range(tp)
         if begin == end:
             return []
         self._reader.assign([tp])
@@ -216,8 +231,7 @@ class OffsetReader:
 
     async def _read_record(self, partition: Partition, offset: int) -> Record | None:
         tp = TopicPartition(*partition)
-        begin = (await self._reader.beginning_offsets([tp]))[tp]
-        end = (await self._reader.end_offsets([tp]))[tp]
+        begin, end = await self._range(tp)
         if not begin <= offset < end:
             raise NoSuchRecord(
                 f"{tp.topic}/{tp.partition} holds no offset {offset}: it begins at {begin} and "
