@@ -95,7 +95,8 @@ class Statements:
             "update_outcomes": lambda: (text_array(self.orders()), "silent", "kept", 1, START),
             "case_orders": lambda: (text_array(self.orders()), self.lane()),
             "case_acts": lambda: (text_array(self.orders()), 99),
-            "bare_orders": lambda: (text_array(self.orders()), self.lane(), self.moment()),
+            "alike_orders": lambda: (text_array(self.orders()), self.lane(), self.later(),
+                                     *rng.choice(WORDS)),
             "abridged_acts": lambda: (*self.dues(), ["canceled", "handling"]),
             "case_decisions": lambda: (self.orders(),),
             "mark_published": lambda: (self.lane(), rng.randint(1, 5)),
@@ -275,6 +276,13 @@ class Statements:
                UUID(int=rng.randint(1, 99)), kind, "policy", rng.choice([None, 1]),
                START, VALUE)  # fmt: skip
         return DECISION_COLUMNS, [row]
+
+
+# Statuses that say nothing, those that say nothing where an order is handled, those of handling.
+WORDS = [
+    (["other"], ["canceled", "other"], ["handling"]),
+    ([], ["other"], ["canceled", "handling"]),
+]
 
 
 class _Both:

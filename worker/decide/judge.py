@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from worker.decide.bare import is_bare, load_alike, shared_events
+from worker.decide.alike import Alike, load_alike, shared_events
 from worker.decide.brake import Permit
 from worker.decide.cases import Cases, count_omitted, load_cases
 from worker.decide.deadlines import ChangeLimits, Deadlines
@@ -126,15 +126,17 @@ class Judge:
         """
         limits = self.limits(await self._scope.reading(tx, lane))
         deadlines = await Deadlines.load(tx, self._policies, self._change_limits, now)
-        groups = [] if deadlines.outages else await load_alike(tx, lane, order_ids, now, limits)
-        led = _led(groups)
+        led: dict[str, Alike] = {}
+        if not deadlines.outages:
+            led = await self._led(tx, lane, order_ids, now, limits)
         cases = await load_cases(tx, lane, _judged_alone(order_ids, led), self._policies)
         lapsed: Counter[str] = Counter()
         silent = []
         for case, judgement in self._foreseen(cases, deadlines, limits):
             order = case.order
             orders = [(order.order_id, order.seller_id)]
-            orders += [(row["order_id"], row["seller_id"]) for row in led.get(order.order_id, ())]
+            if group := led.get(order.order_id):
+                orders += [(row["order_id"], row["seller_id"]) for row in group.others]
             lapsed.update(seller for _, seller in orders)
             if judgement is not None and judgement.outcome == Outcome.AUTO_CANCELLED:
                 silent += orders
@@ -185,10 +187,9 @@ class Judge:
         reading = await self._scope.reading(sweep.tx, sweep.lane)
         limits = self.limits(reading)
         deadlines = await self.deadlines(sweep)
-        led: dict[str, list[Any]] = {}
+        led: dict[str, Alike] = {}
         if proof is not None and not deadlines.outages:
-            braked = partial(_is_braked, permit)
-            led = _led(await load_alike(sweep.tx, sweep.lane, order_ids, proof.at, limits, braked))
+            led = await self._led(sweep.tx, sweep.lane, order_ids, proof.at, limits, permit)
         published: list[Event] = []
         waiting = _judged_alone(order_ids, led)
         while waiting:
@@ -197,7 +198,8 @@ class Judge:
             for case, judgement in self._judge_cases(
                 sweep, cases, deadlines, limits, proof, permit, judged
             ):
-                alike = led.get(case.order.order_id, []) if is_bare(case) else []
+                group = led.get(case.order.order_id)
+                alike = group.others if group and group.share(case, judgement) else ()
                 if _is_held(permit, judgement):
                     judged.hold(case, alike)
                 else:
@@ -210,7 +212,7 @@ class Judge:
                 if alike:
                     del led[case.order.order_id]
             # Where the first could not be judged for all, each is judged for itself.
-            waiting = [row["order_id"] for rows in led.values() for row in rows]
+            waiting = [row["order_id"] for group in led.values() for row in group.others]
             led = {}
         await sweep.publish(published)
         for settlement, settled in judged.settled.items():
@@ -220,6 +222,20 @@ class Judge:
         judged.unfinished = deadlines.unfinished
         await self._await_confirmation(sweep, published)
         return judged
+
+    async def _led(
+        self,
+        tx: Transaction,
+        lane: int,
+        order_ids: Sequence[str],
+        at: datetime,
+        limits: Limits,
+        permit: Permit | None = None,
+    ) -> dict[str, Alike]:
+        """Groups of alike orders, by the id of the one that is judged."""
+        braked = partial(_is_braked, permit)
+        groups = await load_alike(tx, lane, order_ids, at, limits, self._policies, braked)
+        return {group.first["order_id"]: group for group in groups}
 
     def _judge_cases(
         self,
@@ -294,14 +310,9 @@ class Judge:
         sweep.timers += TimerChange(armed, first_fires_at=at)
 
 
-def _led(groups: Sequence[list[Any]]) -> dict[str, list[Any]]:
-    """The first of each group of alike orders, with the rows of the others."""
-    return {first["order_id"]: others for first, *others in groups}
-
-
-def _judged_alone(order_ids: Sequence[str], led: Mapping[str, Sequence[Any]]) -> list[str]:
+def _judged_alone(order_ids: Sequence[str], led: Mapping[str, Alike]) -> list[str]:
     """The orders that share no other's judgement."""
-    sharing = {row["order_id"] for rows in led.values() for row in rows}
+    sharing = {row["order_id"] for group in led.values() for row in group.others}
     return [order_id for order_id in order_ids if order_id not in sharing]
 
 

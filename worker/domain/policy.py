@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
 
-from schemas.statuses import Vocabulary
+from schemas.statuses import Meaning, Vocabulary
 from worker.domain.acts import ORDER_CREATED
 from worker.domain.calendar import SEARCHED, Calendar
 
@@ -280,6 +280,11 @@ class Policies:
     def telling(self) -> frozenset[str]:
         """The statuses that can affect a verdict or a clock."""
         return self.vocabulary.telling | self.clocks | self.stops
+
+    def words(self, *meanings: Meaning) -> list[str]:
+        """The known statuses with one of these meanings that neither start nor stop a clock."""
+        known = self.vocabulary.known.items()
+        return sorted({s for s, meaning in known if meaning in meanings} - self.clocks - self.stops)
 
 
 def _longest(policy: Policy) -> timedelta:

@@ -152,28 +152,48 @@ def case_orders(tx: "Tx", array: str, lane: int) -> list[Row]:
 
 
 @reading
-def bare_orders(tx: "Tx", array: str, lane: int, at: Any) -> list[Row]:
+def alike_orders(
+    tx: "Tx",
+    array: str,
+    lane: int,
+    at: Any,
+    nothing: list[str],
+    neutral: list[str],
+    handling: list[str],
+) -> list[Row]:
     names = ("order_id", "seller_id", "fulfilment", "entered_at", "due", "policy",
              "policy_version", "at_lapse", "doubt", "topic", "partition", "offset",
              "received_at")  # fmt: skip
-    known = {
-        row["order_id"] for row in tx.scan("acts") if row["status"] not in (ORDER_CREATED, *CHANGES)
-    }
-    known |= {row["order_id"] for name in ("shields", "order_versions") for row in tx.scan(name)}
+    acts = _acts_of(tx, lambda row: row["status"] not in (ORDER_CREATED, *CHANGES))
+    known = {row["order_id"] for name in ("shields", "order_versions") for row in tx.scan(name)}
     known |= {row["order_id"] for row in tx.scan("deadline_changes") if row["counted"] is not False}
     stubs = {row["order_id"].lower() for row in tx.scan("orders") if row["lane"] is None}
-    rows = (tx.get("orders", order_id) for order_id in sorted(set(texts(array))))
-    return [
-        row.only(*names)
-        for row in rows
-        if row is not None
-        and (row["lane"], row["finding"], row["decisions"]) == (lane, None, 0)
-        and row["due"] is not None
-        and row["fires_at"] is not None
-        and row["fires_at"] <= at
-        and row["order_id"] not in known
-        and row["order_id"].lower() not in stubs
-    ]
+
+    def in_time(act: Row, order: Row) -> bool:
+        validated = act["status"] in handling and act["stock_ok"] is not False
+        return validated and act["occurred_at"] <= order["due"]
+
+    found = []
+    for row in (tx.get("orders", order_id) for order_id in sorted(set(texts(array)))):
+        if (
+            row is None
+            or (row["lane"], row["finding"], row["decisions"]) != (lane, None, 0)
+            or row["due"] is None
+            or row["fires_at"] is None
+            or row["fires_at"] > at
+            or row["order_id"] in known
+            or row["order_id"].lower() in stubs
+        ):
+            continue
+        said = acts.get(row["order_id"], [])
+        bare = all(act["status"] in nothing for act in said)
+        handled = [act for act in said if in_time(act, row)]
+        plainly = row["started_at"] is row["first_due"] is None and all(
+            act in handled or act["status"] in neutral for act in said
+        )
+        if len(said) <= 10 and (bare or (handled and plainly)):
+            found.append(row.only(*names).but(handled=not bare))
+    return found
 
 
 @reading

@@ -1,6 +1,11 @@
 """Faults in a model alone: of a statement, or of a client of Kafka."""
 
-from tests.simulation.mutants.fault import MODEL_OF_INGEST, MODEL_OF_NOTICES, PlantedFault
+from tests.simulation.mutants.fault import (
+    MODEL_OF_DECIDE,
+    MODEL_OF_INGEST,
+    MODEL_OF_NOTICES,
+    PlantedFault,
+)
 
 PLANTED = (
     PlantedFault(
@@ -62,5 +67,32 @@ PLANTED = (
                 '    for one in ids:\n        tx.put("notices", one, None)\n    return len(ids)\n    yield',
             ),
         ),
+    ),
+    PlantedFault(
+        "an order that was handled too late is kept like those handled in time",
+        "the rule",
+        300,
+        98,
+        (
+            (
+                MODEL_OF_DECIDE,
+                'return validated and act["occurred_at"] <= order["due"]',
+                "return validated",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "an order without stock is kept like those handled in time",
+        "the rule",
+        4000,
+        562,
+        ((MODEL_OF_DECIDE, ' in handling and act["stock_ok"] is not False', " in handling"),),
+    ),
+    PlantedFault(
+        "a cancelled order is kept like those handled in time",
+        "the rule",
+        4000,
+        906,
+        ((MODEL_OF_DECIDE, 'act in handled or act["status"] in neutral for', "True for"),),
     ),
 )

@@ -1,4 +1,4 @@
-"""Orders of which nothing else is known: judged and told as all others, only in fewer steps."""
+"""Orders that share a judgement: judged and told as if each were alone, only in fewer steps."""
 
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
-from worker.decide.bare import alike, is_bare, shared_events
-from worker.decide.cases import order_of
+from schemas.statuses import Meaning, Vocabulary
+from worker.decide.alike import KEPT, Alike, alike, shared_events
+from worker.decide.cases import facts_of, order_of
+from worker.decide.deadlines import ChangeLimits, Deadlines
+from worker.domain.acts import Act, Place
 from worker.domain.case import Case, Judgement, Limits, Order, Reason
 from worker.domain.decide import decide, likeness
-from worker.domain.policy import AtLapse
+from worker.domain.policy import AtLapse, Match, Policies, Policy, Rule
 from worker.freshness.evidence import Reading
 from worker.outbox.events import events
 
@@ -50,6 +53,7 @@ def rows(number: int) -> Iterator[dict[str, Any]]:
             "partition": rng.randrange(2),
             "offset": rng.randrange(2**62),
             "received_at": rng.choice(times),
+            "handled": False,
         }
 
 
@@ -66,12 +70,14 @@ def test_they_are_judged_and_told_as_if_each_were_alone(known: Limits) -> None:
     told = list(rows(1_500))
     braked = {row["order_id"] for row in told if row["offset"] % 2}
     groups = alike(told, known, braked.__contains__)
-    assert sorted(row["order_id"] for rows in groups for row in rows) == sorted(
+    assert sorted(row["order_id"] for one in groups for row in (one.first, *one.others)) == sorted(
         row["order_id"] for row in told
     )
-    assert max(map(len, groups)) > 2
-    for first, *others in groups:
+    assert max(len(group.others) for group in groups) > 1
+    for group in groups:
+        first, others = group
         case, judgement = judged(first, known, braked)
+        assert group.share(case, judgement)
         made = []
         for row in others:
             own_case, own = judged(row, known, braked)
@@ -82,7 +88,6 @@ def test_they_are_judged_and_told_as_if_each_were_alone(known: Limits) -> None:
 
 def judged(row: dict[str, Any], known: Limits, braked: Collection[str]) -> tuple[Case, Judgement]:
     case = Case(order_of(row))
-    assert is_bare(case)
     return case, decide(case, known, braked=row["order_id"] in braked)
 
 
@@ -120,3 +125,53 @@ def test_orders_are_alike_up_to_the_limits_of_what_is_known() -> None:
     assert told(NOON, NOON) != told(later, NOON)  # the refused act may be its own
     assert told(NOON - moment, NOON) != told(NOON, NOON)  # the logs do not reach back to it
     assert told(NOON, NOON - moment) != told(NOON, NOON)  # over before the installation began
+
+
+def test_a_plainly_handled_order_is_kept_whatever_else_holds() -> None:
+    """By acts as alike_orders.sql lets them pass, under any terms, and with any repeats."""
+    rng = Random(27)
+    window, grace = timedelta(days=1), timedelta(0)
+    staged = Policy("staged", window, grace, stops=frozenset({"payment-pending"}))
+    waits = Policy("waits", window, grace, clock="ready-for-handling")
+    vocabulary = Vocabulary({"aceptado": Meaning.HANDLING, "pack": Meaning.READY})
+    policies = Policies((Rule(Match(), staged), Rule(Match(), waits)), vocabulary)
+    neutral = policies.words(Meaning.NOTHING, Meaning.READY)
+    handling = policies.words(Meaning.HANDLING)
+    assert {"payment-pending", "ready-for-handling"}.isdisjoint(neutral)
+    assert "pack" in neutral
+    assert "aceptado" in handling
+    known = [*limits()]
+    for number, row in enumerate(rows(5_000)):
+        row |= {"handled": True, "started_at": None, "policy": rng.choice(["staged", "gone"])}
+        row |= {"total": None, "currency": None, "labels": None, "told_due": None}
+        order = order_of(row)
+        acts = []
+        for offset in range(rng.randrange(1, 6)):
+            handled = not offset or rng.random() < 0.5
+            at = timedelta(hours=rng.choice([0, 1, 50]))
+            acts.append(
+                Act(
+                    status=(status := rng.choice(handling if handled else neutral)),
+                    occurred_at=order.due - at if handled else order.due + rng.choice([-at, at]),
+                    received_at=NOW,
+                    place=Place("changes", 0, offset),
+                    stock_ok=rng.choice([None, True]) if handled else rng.choice([None, False]),
+                    form_complete=rng.choice([None, True, False]),
+                    meaning=vocabulary.meaning(status),
+                )
+            )
+        case = Case(order, tuple(acts))
+        deadlines = Deadlines(policies, ChangeLimits(window, window), (), NOW)
+        settled = deadlines.settle(case, facts_of(row))
+        assert settled.judgement is None
+        judgement = decide(settled.case, rng.choice(known), braked=number % 2 == 0)
+        assert judgement == KEPT
+        assert Alike(row, ()).share(case, judgement)
+
+
+def test_what_the_first_turns_out_to_be_is_not_shared_if_it_is_another_kind() -> None:
+    row = next(rows(1))
+    case = Case(order_of(row))
+    acted = case._replace(acts=(Act("received", NOON, NOON, case.order.place),))
+    assert not Alike(row, ()).share(acted, KEPT)
+    assert not Alike(row | {"handled": True}, ()).share(case, decide(case))

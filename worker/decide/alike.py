@@ -1,0 +1,86 @@
+"""Alike orders: one of them is judged as any other order, and the rest share its judgement.
+
+Most orders that lapse are of two kinds, and the rule looks at little in them. Of a bare order
+nothing is known but its order-created; alike ones share most of the bytes of their events, too. A
+plainly handled order has acts of handling in time, and no other act that counts: it is kept, and
+nobody is told.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from datetime import datetime
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+from schemas.statuses import Meaning
+from worker.domain.case import Case, Finding, Judgement, Limits, Outcome
+from worker.domain.decide import likeness
+from worker.domain.policy import Policies
+from worker.freshness.evidence import Reading
+from worker.outbox.events import AlikeEvents, Event
+from worker.storage.transaction import Transaction, text_array
+
+_JUDGED = itemgetter("entered_at", "due", "at_lapse", "doubt")
+# What the events of alike orders share, and what is each one's own.
+_SHARED = itemgetter("fulfilment", "policy", "policy_version", "topic", "partition")
+_OWN = itemgetter("order_id", "seller_id", "entered_at", "due", "received_at", "offset")
+# Of plainly handled orders. The terms of a policy affect none of them; it is told all the same.
+_POLICY = itemgetter("policy", "policy_version")
+
+KEPT = Judgement(Finding.VALIDATED, Outcome.KEPT, ())
+
+
+class Alike(NamedTuple):
+    """Rows of alike_orders.sql: the order that is judged, and those that share its judgement."""
+
+    first: Any
+    others: Sequence[Any]
+
+    def share(self, case: Case, judgement: Judgement) -> bool:
+        """Whether what the first turned out to be holds for the others."""
+        return judgement == KEPT if self.first["handled"] else case == Case(case.order)
+
+
+async def load_alike(
+    tx: Transaction,
+    lane: int,
+    order_ids: Sequence[str],
+    at: datetime,
+    limits: Limits,
+    policies: Policies,
+    braked: Callable[[str], bool],
+) -> list[Alike]:
+    """Those of these orders that fire at or before ``at`` and are bare or plainly handled.
+
+    The caller's transaction has passed the fence, as for :func:`load_cases`.
+    """
+    if not order_ids:
+        return []
+    rows = await tx.rows(
+        "alike_orders", text_array(order_ids), lane, at,
+        policies.words(Meaning.NOTHING),
+        policies.words(Meaning.NOTHING, Meaning.READY),
+        policies.words(Meaning.HANDLING),
+    )  # fmt: skip
+    return alike(rows, limits, braked)
+
+
+def alike(rows: Iterable[Any], limits: Limits, braked: Callable[[str], bool]) -> list[Alike]:
+    """Put rows of orders together that share a judgement and the layout of its events."""
+    found: defaultdict[Hashable, list[Any]] = defaultdict(list)
+    for row in rows:
+        if row["handled"]:
+            found[_POLICY(row)].append(row)
+            continue
+        entered_at, due, at_lapse, doubt = _JUDGED(row)
+        judged = likeness(entered_at, due, at_lapse, doubt, limits)
+        found[_SHARED(row), judged, braked(row["order_id"])].append(row)
+    return [Alike(first, others) for first, *others in found.values()]
+
+
+def shared_events(
+    case: Case, judgement: Judgement, rows: Sequence[Any], reading: Reading, now: datetime
+) -> list[Event]:
+    """The events of a judgement, for each of these orders; ``case`` is that of one like them."""
+    made = [AlikeEvents(case.order, one, reading, now) for one in judgement.decisions]
+    return [one.event(*_OWN(row)) for row in rows for one in made]
