@@ -166,17 +166,17 @@ def compare(found: Found, latest: Found) -> int:
 
 
 async def _ingestion(run: Run, _: Found) -> Found:
-    topics = await run.here.loaded_topics(run.events)
-    backlog = Backlog(run.here, topics, run.events, run.patience)
     seen: dict[str, list[Ingestion]] = {}
-    for number in range(1 + run.rounds):
-        for name in run.wanted("ingestion", ENTRANTS):
-            # The first round does not count: bytecode is not compiled yet, and files are new.
-            if not number and not ENTRANTS[name].short:
-                continue
-            one = await run.attempt(name, lambda name=name: ENTRANTS[name].measure(backlog))
-            if one and number:
-                seen.setdefault(name, []).append(one)
+    async with run.here.topics(run.events) as topics:
+        backlog = Backlog(run.here, topics, run.events, run.patience)
+        for number in range(1 + run.rounds):
+            for name in run.wanted("ingestion", ENTRANTS):
+                # The first round does not count: bytecode is not compiled yet, and files are new.
+                if not number and not ENTRANTS[name].short:
+                    continue
+                one = await run.attempt(name, lambda name=name: ENTRANTS[name].measure(backlog))
+                if one and number:
+                    seen.setdefault(name, []).append(one)
     rates = {name: [one.per_s for one in runs] for name, runs in seen.items()}
     bills = {name: [one.bill for one in runs] for name, runs in seen.items()}
     found: Found = {
@@ -247,8 +247,8 @@ async def _extremes(run: Run, _: Found) -> Found:
 
 
 async def _growth(run: Run, _: Found) -> Found:
-    topics = await run.here.loaded_topics(GROWTH_EVENTS)
-    costs = await growth.costs(run.here, topics, OPEN_ORDERS, GROWTH_EVENTS, run.rounds)
+    async with run.here.topics(GROWTH_EVENTS) as topics:
+        costs = await growth.costs(run.here, topics, OPEN_ORDERS, GROWTH_EVENTS, run.rounds)
     return {"growth": [asdict(one) for one in costs], "flat": max(growth.flat(costs).values())}
 
 

@@ -178,9 +178,9 @@ async def _peak(meter: Meter) -> AsyncIterator[list[float]]:
 
 @asynccontextmanager
 async def _plazo(site: Site, load: Load) -> AsyncIterator[Running]:
-    topics = await site.topics()
     window = f"PT{load.window.total_seconds():.0f}S"
     async with (
+        site.topics() as topics,
         site.database() as url,
         site.workers(topics, url, stock_window=window, grace="PT1S", brake_share="1") as (worker,),
         rows(url, POSITIONS) as progress,
@@ -191,10 +191,9 @@ async def _plazo(site: Site, load: Load) -> AsyncIterator[Running]:
 
 @asynccontextmanager
 async def _streams(site: Site, load: Load, guarantee: str) -> AsyncIterator[Running]:
-    topics = await site.topics()
     command = [*builds.streams(), guarantee]
     window = str(round(1000 * load.window.total_seconds()))
-    async with site.database() as url:
+    async with site.topics() as topics, site.database() as url:
         with site.peer(topics, url, command, window_ms=window) as peer:
             await eventually(peer.ready.exists, FINISH)
             async with committed(site, peer.group) as progress:
@@ -264,7 +263,7 @@ LATE = "SELECT order_id, due, extract(epoch FROM decided_at - due)::float8 FROM 
 @asynccontextmanager
 async def _timers(site: Site, load: Load, command: Sequence[str]) -> AsyncIterator[Running]:
     """What keeps timers in Postgres and looks there at its orders."""
-    async with site.database() as url:
+    async with site.topics() as topics, site.database() as url:
         connection = await asyncpg.connect(url)
         await connection.execute(SCHEMA)
         await connection.execute(LAPSE_SCHEMA)
@@ -293,7 +292,7 @@ async def _timers(site: Site, load: Load, command: Sequence[str]) -> AsyncIterat
                 for order_id, due, late in await connection.fetch(LATE)
             ]
 
-        with site.peer(await site.topics(), url, [*command, mode], **told) as peer:
+        with site.peer(topics, url, [*command, mode], **told) as peer:
             yield Running(url, [peer.pid], None, feed, wait, read)
         await connection.close()
 

@@ -30,11 +30,14 @@ async def large_records(site: Site, partitions: int) -> float:
 
 async def start(site: Site, lanes: int = LANES) -> float:
     """Seconds from the start of a worker's process until it is ready with so many lanes."""
-    topics = await create_fresh_topics(site.kafka.bootstrap_servers, lanes, lanes)
     # The first member ever makes Kafka create its own topic of groups, which takes seconds.
-    async with site.database() as url, site.workers(await site.topics(), url) as (worker,):
+    async with (
+        site.topics() as topics,
+        site.database() as url,
+        site.workers(topics, url) as (worker,),
+    ):
         await worker.wait_ready()
-    async with site.database() as url:
+    async with site.topics(width=lanes) as topics, site.database() as url:
         began = time.perf_counter()
         async with site.workers(topics, url) as (worker,):
             await worker.wait_ready(180)

@@ -84,8 +84,10 @@ async def _cost(site: Site, topics: Topics, url: str, open_orders: int, events: 
         ingestion.rows(url, ingestion.POSITIONS) as progress,
     ):
         read = await ingestion.measure(site, url, progress, events, 60, [worker.pid])
-    lapsing = await site.topics()
-    async with site.workers(lapsing, url, grace="PT1S") as (worker,):
+    async with (
+        site.topics() as lapsing,
+        site.workers(lapsing, url, grace="PT1S") as (worker,),
+    ):
         began = time.perf_counter()
         await worker.wait_ready()
         started = time.perf_counter() - began

@@ -32,9 +32,9 @@ class MassLapse:
 
 async def mass_lapse(site: Site, orders: int, rate: float) -> MassLapse:
     """Let so many orders lapse, with other events coming at that many a second."""
-    topics = await site.topics()
     window = timedelta(seconds=20 + orders / 5_000)
     async with (
+        site.topics() as topics,
         site.database() as url,
         site.workers(
             topics,

@@ -28,8 +28,11 @@ SELECT topic, partition, "offset", pg_xact_commit_timestamp(xmin) AS committed_a
 
 async def latency(site: Site, rate: float, seconds: float = 20.0) -> list[float]:
     """Seconds from the append in Kafka to the commit in Postgres, at so many events a second."""
-    topics = await site.topics()
-    async with site.database() as url, site.workers(topics, url) as (worker,):
+    async with (
+        site.topics() as topics,
+        site.database() as url,
+        site.workers(topics, url) as (worker,),
+    ):
         await worker.wait_ready()
         events = planned(lambda clock: mix(clock=clock), rate, seconds)
         await asyncio.to_thread(paced, site, topics, events)
@@ -39,31 +42,37 @@ async def latency(site: Site, rate: float, seconds: float = 20.0) -> list[float]
             rows = await connection.fetch(COMMITTED)
         finally:
             await connection.close()
-    names = topics.order_created, topics.order_status_changed
-    appended = {
-        (r.topic, r.partition, r.offset): r.timestamp / 1000
-        for r in await read(site, [TopicPartition(n, p) for n in names for p in range(WIDTH)])
-    }
-    since = min(appended.values()) + WARM_UP.total_seconds()
-    return [
-        committed_at.timestamp() - appended[place]
-        for *place_, committed_at in rows
-        if appended[place := tuple(place_)] >= since
-    ]
+        names = topics.order_created, topics.order_status_changed
+        appended = {
+            (r.topic, r.partition, r.offset): r.timestamp / 1000
+            for r in await read(site, [TopicPartition(n, p) for n in names for p in range(WIDTH)])
+        }
+        since = min(appended.values()) + WARM_UP.total_seconds()
+        return [
+            committed_at.timestamp() - appended[place]
+            for *place_, committed_at in rows
+            if appended[place := tuple(place_)] >= since
+        ]
 
 
 async def lateness(site: Site, rate: float = 50.0, seconds: float = 20.0) -> list[float]:
     """Seconds from ``due + grace`` to the verdict in its topic, with little to do."""
-    topics = await site.topics()
-    async with site.database() as url, site.workers(topics, url, **SHORT) as (worker,):
+    async with (
+        site.topics() as topics,
+        site.database() as url,
+        site.workers(topics, url, **SHORT) as (worker,),
+    ):
         await worker.wait_ready()
         return await late(site, topics, rate, seconds)
 
 
 async def take_over(site: Site, *, crash: bool) -> float:
     """Seconds by which the latest verdict is late when one of two workers goes."""
-    topics = await site.topics()
-    async with site.database() as url, site.workers(topics, url, 2, **SHORT) as workers:
+    async with (
+        site.topics() as topics,
+        site.database() as url,
+        site.workers(topics, url, 2, **SHORT) as workers,
+    ):
         for worker in workers:
             await worker.wait_ready()
         published = asyncio.create_task(late(site, topics, 50.0, 30.0))

@@ -18,7 +18,7 @@ from confluent_kafka import Producer
 
 from tests.support.apache_kafka import ApacheKafka
 from tests.support.processes import ROOT, WorkerProcess
-from tests.support.topics import Topics, create_fresh_topics
+from tests.support.topics import Topics, create_fresh_topics, delete_topics
 from worker.dev.postgres import EmbeddedPostgres
 from worker.storage.migrate import migrate
 
@@ -69,15 +69,16 @@ class Site:
             await self._execute(f"DROP DATABASE {name} WITH (FORCE)")
             await self._execute("CHECKPOINT")  # so that nobody pays for the one before
 
-    async def topics(self) -> Topics:
-        """New topics, empty."""
-        return await create_fresh_topics(self.kafka.bootstrap_servers, WIDTH, WIDTH)
-
-    async def loaded_topics(self, events: int) -> Topics:
-        """New topics that hold so many events of the mix."""
-        topics = await self.topics()
+    @asynccontextmanager
+    async def topics(self, events: int = 0, width: int = WIDTH) -> AsyncIterator[Topics]:
+        """New topics that hold so many events of the mix, deleted in the end."""
+        topics = await create_fresh_topics(self.kafka.bootstrap_servers, width, width)
         await asyncio.to_thread(self.publish, topics, islice(mix(), events))
-        return topics
+        try:
+            yield topics
+        finally:
+            # Or else the next needs memory anew, which a virtual machine may get slowly.
+            await delete_topics(self.kafka.bootstrap_servers, topics)
 
     def publish(self, topics: Topics, events: Iterable[Event]) -> None:
         """Append all and wait until they are acknowledged."""
@@ -187,6 +188,9 @@ async def site(settings: Mapping[str, str | int] | None = None) -> AsyncIterator
     with tempfile.TemporaryDirectory(prefix="plazo-bench-") as name:
         postgres = EmbeddedPostgres(settings={**POSTGRES, **(settings or {})}, trust=True)
         # The broker's clock says when a verdict stood in its topic.
-        kafka_settings = {"log.message.timestamp.type": "LogAppendTime"}
+        kafka_settings = {
+            "log.message.timestamp.type": "LogAppendTime",
+            "log.segment.delete.delay.ms": "1000",
+        }
         async with ApacheKafka(kafka_settings) as kafka, postgres:
             yield Site(kafka, postgres, Path(name))

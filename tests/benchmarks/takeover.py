@@ -53,8 +53,11 @@ async def measure(
     here: Site, change: Change, *, count: int = 2, seconds: float = 30.0, named: bool = False
 ) -> TakeOver:
     """Publish for so long; ten seconds in, do something to the workers."""
-    topics = await here.topics()
-    async with here.database() as url, here.workers(topics, url, 0, **SHORT) as workers:
+    async with (
+        here.topics() as topics,
+        here.database() as url,
+        here.workers(topics, url, 0, **SHORT) as workers,
+    ):
         for number in range(count):
             name = {"instance": f"worker-{number}"} if named else {}
             more = {**SHORT, "log_level": "info", **name}

@@ -84,3 +84,13 @@ async def create_fresh_topics(
     }
     await create_topics(bootstrap_servers, widths, replication)
     return Topics(order_created, order_status_changed, verdicts, refusals, widths)
+
+
+async def delete_topics(bootstrap_servers: str, topics: Topics) -> None:
+    """Delete them; their names are gone at once, and their files a little later."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    await admin.start()
+    try:
+        await admin.delete_topics([*topics.widths])
+    finally:
+        await admin.close()
