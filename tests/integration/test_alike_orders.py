@@ -7,22 +7,30 @@ from pydantic import SecretStr
 
 from worker.decide.alike import KEPT, load_alike
 from worker.decide.cases import load_cases
+from worker.domain.acts import ORDER_CREATED
 from worker.domain.case import Case, Limits
 from worker.domain.decide import decide
-from worker.domain.policy import Policies, Policy
+from worker.domain.policy import Match, Policies, Policy, Rule
 from worker.observability.metrics import Metrics
 from worker.settings import Settings
 from worker.storage.database import Database
 from worker.storage.migrate import migrate
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
-POLICIES = Policies.of(Policy("default", timedelta(days=1), timedelta(0)))
+POLICIES = Policies(
+    tuple(
+        Rule(Match(), Policy(name, timedelta(days=1), timedelta(0), clock=clock))
+        for name, clock in (
+            ("default", ORDER_CREATED), ("waits", "assigned"), ("waits too", "picked"),
+        )
+    )
+)  # fmt: skip
 BARE = {"bare", "repeated", "paid", "refused in vain"}
-HANDLED = {"handled", "handled twice", "handled and ready"}
+HANDLED = {"handled", "handled twice", "handled and ready", "waited"}
 KNOWN = {
     "late", "late, too", "without stock", "cancelled", "obscure", "handled and obscure", "often",
-    "ready", "handled, restarted", "handled, moved", "refused", "changed", "retold", "Namesake",
-    "decided", "reminded",
+    "ready", "waited longer", "two clocks", "handled, restarted", "handled, moved", "refused",
+    "changed", "retold", "Namesake", "decided", "reminded",
 }  # fmt: skip
 OTHERS = {"later", "elsewhere", "waiting"}
 LOAD = """
@@ -48,6 +56,11 @@ FROM (VALUES
     ('obscure', 'whatever', 0, NULL),
     ('handled and obscure', 'handling', 0, true), ('handled and obscure', 'whatever', 0, NULL),
     ('ready', 'ready-for-handling', 0, NULL),
+    ('waited', 'assigned', 9, NULL), ('waited', 'assigned', 12, NULL),
+    ('waited longer', 'assigned', 10, NULL),
+    ('two clocks', 'assigned', 9, NULL), ('two clocks', 'picked', 9, NULL),
+    ('waited', 'handling', 0, true), ('waited longer', 'handling', 0, true),
+    ('two clocks', 'handling', 0, true),
     ('handled, restarted', 'handling', 0, true), ('handled, moved', 'handling', 0, true)
 ) AS a (name, status, after, stock_ok)
 """
@@ -69,7 +82,9 @@ UPDATE orders SET decisions = 1 WHERE order_id = 'reminded';
 INSERT INTO decisions SELECT 0, 1, 'reminded', 1, gen_random_uuid(), 'deadline-reminder',
     'deadline-approaches', NULL, now(), '{}';
 UPDATE orders SET fires_at = fires_at + interval '1 microsecond' WHERE order_id = 'later';
-UPDATE orders SET started_at = entered_at WHERE order_id = 'handled, restarted';
+UPDATE orders SET started_at = entered_at + interval '1s' WHERE order_id = 'handled, restarted';
+UPDATE orders SET policy = 'waits', started_at = entered_at + interval '9s'
+    WHERE order_id IN ('waited', 'waited longer', 'two clocks');
 UPDATE orders SET first_due = due WHERE order_id = 'handled, moved';
 UPDATE orders SET lane = 1 WHERE order_id = 'elsewhere';
 UPDATE orders SET due = NULL, fires_at = NULL WHERE order_id = 'waiting';
@@ -95,13 +110,14 @@ async def test_only_orders_of_which_nothing_else_counts_are_alike(database: str)
     finally:
         await store.close()
     cases = {case.order.order_id: case for case in loaded.readable}
-    found = {group.first["handled"]: {group.first["order_id"]} for group in groups}
+    found: dict[bool, set[str]] = {False: set(), True: set()}
     for group in groups:
-        found[group.first["handled"]] |= {row["order_id"] for row in group.others}
+        rows = [group.first, *group.others]
+        found[group.first["handled"]] |= {row["order_id"] for row in rows}
         case = cases[group.first["order_id"]]
         assert group.share(case, decide(case))
     assert found == {False: BARE, True: HANDLED}
-    assert len(groups) == 2
+    assert len(groups) == 3  # handled ones of each policy, and bare ones
     bare = {order_id for order_id, case in cases.items() if case == Case(case.order)}
     assert bare == BARE | {"later"}
     assert all(decide(cases[order_id]) == KEPT for order_id in HANDLED)

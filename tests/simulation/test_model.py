@@ -278,10 +278,12 @@ class Statements:
         return DECISION_COLUMNS, [row]
 
 
-# Statuses that say nothing, those that say nothing where an order is handled, those of handling.
+# Statuses that say nothing, those that say nothing where an order is handled, those of handling,
+# and those that start a clock.
 WORDS = [
-    (["other"], ["canceled", "other"], ["handling"]),
-    ([], ["other"], ["canceled", "handling"]),
+    (["other"], ["canceled", "other"], ["handling"], []),
+    ([], ["other"], ["canceled", "handling"], []),
+    ([], [], ["handling"], ["canceled", "other"]),
 ]
 
 

@@ -1,5 +1,6 @@
 """Orders that share a judgement: judged and told as if each were alone, only in fewer steps."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -22,6 +23,7 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 NOW = NOON + timedelta(days=2)
 # Texts that JSON or a layout of bytes might take for something else.
 TEXTS = ["a", "é😀", '"\\', "%s%b%%", "\n\x01", " "]
+POLICY = Policy("default", timedelta(days=1), timedelta(0))
 READING = Reading({("orders", 1): 7, ('%b"', 0): 3}, None)
 
 
@@ -69,7 +71,7 @@ def limits() -> Iterator[Limits]:
 def test_they_are_judged_and_told_as_if_each_were_alone(known: Limits) -> None:
     told = list(rows(1_500))
     braked = {row["order_id"] for row in told if row["offset"] % 2}
-    groups = alike(told, known, braked.__contains__)
+    groups = alike(told, known, Policies.of(POLICY), braked.__contains__)
     assert sorted(row["order_id"] for one in groups for row in (one.first, *one.others)) == sorted(
         row["order_id"] for row in told
     )
@@ -130,43 +132,58 @@ def test_orders_are_alike_up_to_the_limits_of_what_is_known() -> None:
 def test_a_plainly_handled_order_is_kept_whatever_else_holds() -> None:
     """By acts as alike_orders.sql lets them pass, under any terms, and with any repeats."""
     rng = Random(27)
-    window, grace = timedelta(days=1), timedelta(0)
-    staged = Policy("staged", window, grace, stops=frozenset({"payment-pending"}))
-    waits = Policy("waits", window, grace, clock="ready-for-handling")
+    day, none = timedelta(days=1), timedelta(0)
+    staged = Policy("staged", day, none, stops=frozenset({"payment-pending"}))
+    waits = Policy("waits", day, none, clock="ready-for-handling")
+    odd = Policy("odd", day, none, clock="assigned", stops=frozenset({"order-accepted"}))
     vocabulary = Vocabulary({"aceptado": Meaning.HANDLING, "pack": Meaning.READY})
-    policies = Policies((Rule(Match(), staged), Rule(Match(), waits)), vocabulary)
+    policies = Policies(tuple(Rule(Match(), one) for one in (staged, waits, odd)), vocabulary)
     neutral = policies.words(Meaning.NOTHING, Meaning.READY)
     handling = policies.words(Meaning.HANDLING)
-    assert {"payment-pending", "ready-for-handling"}.isdisjoint(neutral)
+    assert {"payment-pending", "order-accepted", "ready-for-handling"}.isdisjoint(neutral)
     assert "pack" in neutral
     assert "aceptado" in handling
-    known = [*limits()]
-    for number, row in enumerate(rows(5_000)):
-        row |= {"handled": True, "started_at": None, "policy": rng.choice(["staged", "gone"])}
+    assert policies.mere_clocks == ["assigned", "ready-for-handling"]
+    known, shared = [*limits()], Counter[str]()
+    for number, row in enumerate(rows(10_000)):
+        row |= {"handled": True, "policy": rng.choice(["staged", "waits", "odd", "gone"])}
         row |= {"total": None, "currency": None, "labels": None, "told_due": None}
+        due, clock = row["due"], rng.choice([None, *policies.mere_clocks])
+        hours = [timedelta(hours=n) for n in (-2, -1, 0, 1, 50)]
+        starts = [row["entered_at"] + rng.choice(hours) for _ in range(rng.randrange(1, 3))]
+        told = [(clock, at, None) for at in starts] if clock else []
+        told += [(rng.choice(handling), due - abs(rng.choice(hours)), rng.choice([None, True]))]
+        for _ in range(rng.randrange(4)):
+            handled = rng.choice(handling), due - abs(rng.choice(hours)), rng.choice([None, True])
+            passed = rng.choice(neutral), due + rng.choice(hours), rng.choice([None, False])
+            told.append(rng.choice([handled, passed]))
+        row |= {"clock": clock, "clock_at": min(starts) if clock else None}
+        row["started_at"] = rng.choice([None, row["entered_at"], *starts])
+        if not alike([row], Limits(), policies, lambda _: False):
+            continue
         order = order_of(row)
-        acts = []
-        for offset in range(rng.randrange(1, 6)):
-            handled = not offset or rng.random() < 0.5
-            at = timedelta(hours=rng.choice([0, 1, 50]))
-            acts.append(
-                Act(
-                    status=(status := rng.choice(handling if handled else neutral)),
-                    occurred_at=order.due - at if handled else order.due + rng.choice([-at, at]),
-                    received_at=NOW,
-                    place=Place("changes", 0, offset),
-                    stock_ok=rng.choice([None, True]) if handled else rng.choice([None, False]),
-                    form_complete=rng.choice([None, True, False]),
-                    meaning=vocabulary.meaning(status),
-                )
+        acts = tuple(
+            Act(
+                status=status,
+                occurred_at=at,
+                received_at=NOW,
+                place=Place("changes", 0, offset),
+                stock_ok=stock_ok,
+                form_complete=rng.choice([None, True, False]),
+                meaning=policies.meaning(status),
             )
-        case = Case(order, tuple(acts))
-        deadlines = Deadlines(policies, ChangeLimits(window, window), (), NOW)
+            for offset, (status, at, stock_ok) in enumerate(told)
+        )
+        case = Case(order, acts)
+        deadlines = Deadlines(policies, ChangeLimits(day, day), (), NOW)
         settled = deadlines.settle(case, facts_of(row))
         assert settled.judgement is None
         judgement = decide(settled.case, rng.choice(known), braked=number % 2 == 0)
         assert judgement == KEPT
         assert Alike(row, ()).share(case, judgement)
+        shared[row["policy"], row["started_at"] is None] += 1
+    assert len(shared) == 8
+    assert min(shared.values()) > 100
 
 
 def test_what_the_first_turns_out_to_be_is_not_shared_if_it_is_another_kind() -> None:

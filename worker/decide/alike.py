@@ -13,6 +13,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from schemas.statuses import Meaning
+from worker.domain.acts import ORDER_CREATED
 from worker.domain.case import Case, Finding, Judgement, Limits, Outcome
 from worker.domain.decide import likeness
 from worker.domain.policy import Policies
@@ -24,7 +25,7 @@ _JUDGED = itemgetter("entered_at", "due", "at_lapse", "doubt")
 # What the events of alike orders share, and what is each one's own.
 _SHARED = itemgetter("fulfilment", "policy", "policy_version", "topic", "partition")
 _OWN = itemgetter("order_id", "seller_id", "entered_at", "due", "received_at", "offset")
-# Of plainly handled orders. The terms of a policy affect none of them; it is told all the same.
+# The terms of a policy affect no plainly handled order. It is told all the same.
 _POLICY = itemgetter("policy", "policy_version")
 
 KEPT = Judgement(Finding.VALIDATED, Outcome.KEPT, ())
@@ -61,21 +62,37 @@ async def load_alike(
         policies.words(Meaning.NOTHING),
         policies.words(Meaning.NOTHING, Meaning.READY),
         policies.words(Meaning.HANDLING),
+        policies.mere_clocks,
     )  # fmt: skip
-    return alike(rows, limits, braked)
+    return alike(rows, limits, policies, braked)
 
 
-def alike(rows: Iterable[Any], limits: Limits, braked: Callable[[str], bool]) -> list[Alike]:
+def alike(
+    rows: Iterable[Any], limits: Limits, policies: Policies, braked: Callable[[str], bool]
+) -> list[Alike]:
     """Put rows of orders together that share a judgement and the layout of its events."""
     found: defaultdict[Hashable, list[Any]] = defaultdict(list)
     for row in rows:
         if row["handled"]:
-            found[_POLICY(row)].append(row)
+            if _clock_is_right(row, policies):
+                found[_POLICY(row)].append(row)
             continue
         entered_at, due, at_lapse, doubt = _JUDGED(row)
         judged = likeness(entered_at, due, at_lapse, doubt, limits)
         found[_SHARED(row), judged, braked(row["order_id"])].append(row)
     return [Alike(first, others) for first, *others in found.values()]
+
+
+def _clock_is_right(row: Any, policies: Policies) -> bool:
+    """Whether the clock of a plainly handled order started as its policy and its acts say."""
+    entered_at = row["entered_at"]
+    started_at = row["started_at"] or entered_at
+    policy = policies.named(*_POLICY(row))
+    if policy is None:
+        return True  # it is gone, and the clock that it started stays
+    if policy.clock == ORDER_CREATED:
+        return bool(started_at == entered_at)
+    return bool(row["clock"] == policy.clock and started_at == max(row["clock_at"], entered_at))
 
 
 def shared_events(

@@ -205,11 +205,9 @@ def _acts(rows: Iterable[Any], policies: Policies) -> tuple[Act, ...]:
     acts: list[Act] = []
     last = None
     for row in rows:
-        meaning = policies.vocabulary.meaning(row["status"])
+        meaning = policies.meaning(row["status"])
         if meaning == Meaning.NOTHING and row["status"] not in policies.telling:
             continue
-        if meaning == Meaning.UNKNOWN and row["status"] in policies.telling:
-            meaning = Meaning.NOTHING  # the policy file knows it as a clock
         same = row["status"], row["occurred_at"], row["stock_ok"], row["form_complete"]
         if same != last:
             acts.append(_act(row, meaning))

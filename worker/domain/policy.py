@@ -281,6 +281,18 @@ class Policies:
         """The statuses that can affect a verdict or a clock."""
         return self.vocabulary.telling | self.clocks | self.stops
 
+    def meaning(self, status: str) -> Meaning:
+        """The meaning of a normalised status: one that only a clock knows says nothing else."""
+        meaning = self.vocabulary.meaning(status)
+        known = meaning != Meaning.UNKNOWN or status not in self.telling
+        return meaning if known else Meaning.NOTHING
+
+    @cached_property
+    def mere_clocks(self) -> list[str]:
+        """The statuses that start a clock and do nothing else."""
+        harmless = Meaning.READY, Meaning.NOTHING
+        return sorted(s for s in self.clocks - self.stops if self.meaning(s) in harmless)
+
     def words(self, *meanings: Meaning) -> list[str]:
         """The known statuses with one of these meanings that neither start nor stop a clock."""
         known = self.vocabulary.known.items()

@@ -160,10 +160,11 @@ def alike_orders(
     nothing: list[str],
     neutral: list[str],
     handling: list[str],
+    clocks: list[str],
 ) -> list[Row]:
     names = ("order_id", "seller_id", "fulfilment", "entered_at", "due", "policy",
              "policy_version", "at_lapse", "doubt", "topic", "partition", "offset",
-             "received_at")  # fmt: skip
+             "received_at", "started_at")  # fmt: skip
     acts = _acts_of(tx, lambda row: row["status"] not in (ORDER_CREATED, *CHANGES))
     known = {row["order_id"] for name in ("shields", "order_versions") for row in tx.scan(name)}
     known |= {row["order_id"] for row in tx.scan("deadline_changes") if row["counted"] is not False}
@@ -188,11 +189,21 @@ def alike_orders(
         said = acts.get(row["order_id"], [])
         bare = all(act["status"] in nothing for act in said)
         handled = [act for act in said if in_time(act, row)]
-        plainly = row["started_at"] is row["first_due"] is None and all(
-            act in handled or act["status"] in neutral for act in said
+        starts = [act for act in said if act["status"] in clocks]
+        clock = {act["status"] for act in starts}
+        plainly = (
+            row["first_due"] is None
+            and len(clock) < 2
+            and all(act in handled or act in starts or act["status"] in neutral for act in said)
         )
         if len(said) <= 10 and (bare or (handled and plainly)):
-            found.append(row.only(*names).but(handled=not bare))
+            found.append(
+                row.only(*names).but(
+                    handled=not bare,
+                    clock=min(clock, default=None),
+                    clock_at=min((act["occurred_at"] for act in starts), default=None),
+                )
+            )
     return found
 
 

@@ -93,6 +93,12 @@ PLANTED = (
         "the rule",
         4000,
         906,
-        ((MODEL_OF_DECIDE, 'act in handled or act["status"] in neutral for', "True for"),),
+        (
+            (
+                MODEL_OF_DECIDE,
+                'act in handled or act in starts or act["status"] in neutral for',
+                "True for",
+            ),
+        ),
     ),
 )

@@ -320,4 +320,17 @@ NOT_CAUGHT_YET = (
             ),
         ),
     ),
+    PlantedFault(
+        "an order that was handled is kept while its clock stands otherwise",
+        "the rule",
+        4000,
+        None,
+        (
+            (
+                "worker/decide/alike.py",
+                "            if _clock_is_right(row, policies):\n",
+                "            if True:\n",
+            ),
+        ),
+    ),
 )
