@@ -262,6 +262,9 @@ class Group:
         for number, future in joined.items():
             parts = [(t, p) for t, numbers in plan[number].assignment for p in numbers]
             self.world.note(None, "assigned", number, parts)
+            process: Any = self.members[number].process
+            if process.frozen:
+                process.given |= {lane for _, lane in parts}
             if not future.done():
                 self.world.later(self.world.latency(), _resolve, future, parts)
 

@@ -492,6 +492,7 @@ class World:
         seconds = self.rng.choice([self.rng.uniform(0.05, 2), self.rng.uniform(3, 16)])
         self.note(process, "fault", "freeze", seconds)
         process.freezes += 1
+        process.given = set()  # the lanes that the group assigns to it meanwhile
         membership = process.worker.membership
         held = [*membership.runners, *(runner.number for runner in membership._leaving)]
         self.may_repeat(held, self.loop.now + seconds)
@@ -515,6 +516,8 @@ class World:
             process.frozen = False
             self.lateness.disturbed()
             self.note(process, "fault", "thaw", None)
+            # It takes them from their owner, and learns only then that it has lost them since.
+            self.may_repeat(process.given, self.loop.now)
             consumer = process.worker.membership.consumer
             if consumer is not None:
                 consumer.thawed()
