@@ -25,7 +25,7 @@ _JUDGED = itemgetter("entered_at", "due", "at_lapse", "doubt")
 # What the events of alike orders share, and what is each one's own.
 _SHARED = itemgetter("fulfilment", "policy", "policy_version", "topic", "partition")
 _OWN = itemgetter("order_id", "seller_id", "entered_at", "due", "received_at", "offset")
-# The terms of a policy affect no plainly handled order. It is told all the same.
+# Of plainly handled orders one of each policy is judged, which tells how their clock starts.
 _POLICY = itemgetter("policy", "policy_version")
 
 KEPT = Judgement(Finding.VALIDATED, Outcome.KEPT, ())
