@@ -27,7 +27,8 @@ import worker.runtime.take_over
 import worker.runtime.worker
 from tests.end_to_end.oracle import Astray, Published
 from tests.simulation import check, former, scenario
-from tests.simulation.database import ERRORS, IDLE_IN_TRANSACTION, SimPostgres, Tx
+from tests.simulation.commits import Commits
+from tests.simulation.database import ERRORS, IDLE_IN_TRANSACTION, SimPostgres
 from tests.simulation.kafka import (
     BASE,
     Broker,
@@ -38,7 +39,6 @@ from tests.simulation.kafka import (
 from tests.simulation.lateness import Lateness
 from tests.simulation.loop import Process, SimLoop
 from tests.simulation.scenario import HEAL, WINDOW, Change, Loss, Rules, Scenario, Send, Words
-from tests.simulation.statements import REMINDERS
 from tests.simulation.terms import LONGEST_HOLD
 from worker.records import Record, timestamp_of
 from worker.settings import Settings
@@ -144,7 +144,7 @@ class World:
             dead_letter_limit=1.0,
         )
         self.database = SimPostgres(self.later, self._database_now)
-        self.database.committing = self._committing
+        self.database.committing = Commits(self).judge
         if self.scenario.rules.adopted is not None:
             self.database.adopted_at = BASE + timedelta(seconds=self.scenario.rules.adopted)
         self.broker = Broker(self, self.scenario.widths)
@@ -152,9 +152,6 @@ class World:
         self.consumers = 0
         self.largest_letter = 500
         self.database_ahead = 0.0
-        # What sweeps took of the brake's limit, and when; how many they cancelled.
-        self._taken: list[tuple[datetime, int]] = []
-        self._cancelled = 0
         self.refused: dict[tuple[str, int, int], Entry] = {}
         self.changes: set[tuple[str, int, int]] = set()
         # Lane, and the time in which it may publish something twice.
@@ -332,6 +329,11 @@ class World:
         self.lateness.clock_stepped()
         self.count("step of all clocks")
         self.note(None, "fault", "all clocks", ahead)
+
+    def most_ahead(self, process: Any) -> float:
+        """Most seconds by which the clock of a process was ahead; it may have been set since."""
+        ahead: float = self._most if "clock step" in self.happened else process.ahead
+        return ahead + (self.words.clocks_ahead[2] if self.words.clocks_ahead else 0.0)
 
     def clocks_were_ahead(self, at: float) -> bool:
         """Whether a verdict then may have come from clocks that were all ahead."""
@@ -688,90 +690,6 @@ class World:
         record = log.entries[-1].record
         if log.topic == scenario.DECISIONS and record is not None:
             self.lateness.published(log.partition, int(dict(record.headers)["ce_sequence"]))
-
-    def _committing(self, tx: Tx) -> None:
-        """What must hold for every transaction of a lane that commits."""
-        if tx.owner is None or tx.owner.name == "servers":
-            return
-        written = {key[1] for key, row in tx.writes.get("positions", {}).items() if row}
-        written |= {key[0] for key in tx.writes.get("decisions", ())}
-        lanes = tx.database.tables["lanes"]
-        for lane in written:
-            owner = lanes[lane]["owner"] if lane in lanes else None
-            if owner != tx.owner.name:
-                self.violations.append(
-                    f"{self.loop.now:.3f}: {tx.owner.name} wrote to lane {lane}, owned by {owner}"
-                )
-        self._brake(tx)
-        self._reminders(tx)
-        self._reminded(tx)
-        self.lateness.committing(tx)
-        for key, row in tx.writes.get("positions", {}).items():
-            before = tx.database.tables["positions"].get(key)
-            if before is not None and row["next_offset"] < before["next_offset"]:
-                self.violations.append(f"{self.loop.now:.3f}: position of {key} goes back")
-
-    def _brake(self, tx: Tx) -> None:
-        """No more auto-cancels in any window than the limit, and none that was not counted."""
-        limit = self.scenario.rules.brake
-        if limit is None or self.words.lost_commits or self.words.clocks_ahead:
-            return  # what is counted may be lost, or counted at another time
-        counts = [row for row in tx.writes.get("brake_counts", {}).values() if row["cancels"]]
-        self._taken += [(row["counted_at"], row["cancels"]) for row in counts]
-        for row in counts:
-            since = row["counted_at"] - BRAKE_WINDOW
-            if sum(cancels for at, cancels in self._taken if at > since) > limit:
-                self.violations.append(f"{self.loop.now:.3f}: more than {limit} within the window")
-        first = [row for row in tx.writes.get("decisions", {}).values() if row["ordinal"] == 1]
-        self._cancelled += sum(row["kind"] == "auto-cancel" for row in first)
-        if self._cancelled > sum(cancels for _, cancels in self._taken):
-            self.violations.append(f"{self.loop.now:.3f}: an auto-cancel that the brake never saw")
-
-    def _reminders(self, tx: Tx) -> None:
-        """Whoever gives an order its deadline plans the reminders that still lie ahead."""
-        if not self.scenario.rules.reminds:
-            return
-        # The clock that it went by; it may have been set in between.
-        owner: Any = tx.owner
-        ahead = self._most if "clock step" in self.happened else owner.ahead
-        now = self.instant() + timedelta(seconds=ahead + self._most_ahead())
-        planned = {**tx.database.tables["reminders"], **tx.writes.get("reminders", {})}
-        for order_id, row in tx.writes.get("orders", {}).items():
-            was = tx.database.tables["orders"].get(order_id)
-            if row["due"] is None or (was is not None and was["due"] == row["due"]):
-                continue
-            for before in REMINDERS:
-                at = row["due"] - before
-                if at > now and planned.get((row["lane"], at, order_id)) is None:
-                    self.violations.append(f"{self.loop.now:.3f}: {order_id} has no reminder")
-
-    def _most_ahead(self) -> float:
-        return self.words.clocks_ahead[2] if self.words.clocks_ahead else 0.0
-
-    def _reminded(self, tx: Tx) -> None:
-        """Whoever puts a reminder away sends it, as long as the seller is silent."""
-        gone: dict[str, datetime] = {}
-        for key, row in tx.writes.get("reminders", {}).items():
-            if row is None:
-                _, at, order_id = key
-                gone[order_id] = max(at, gone.get(order_id, at))
-        sent = {
-            row["order_id"]
-            for row in tx.writes.get("decisions", {}).values()
-            if row["kind"] == check.REMINDER
-        }
-        owner: Any = tx.owner
-        ahead = self._most if "clock step" in self.happened else owner.ahead
-        for order_id in gone.keys() - sent:
-            row, order = tx.database.tables["orders"][order_id], self.scenario.orders[order_id]
-            if row["due"] is None:
-                continue  # its clock was stopped
-            moved = order.changes or row["due"] - gone[order_id] not in REMINDERS
-            over = self.instant() + timedelta(seconds=ahead + self._most_ahead()) > row["due"]
-            if row["finding"] is None and not (moved or over or check.acted(order)):
-                self.violations.append(
-                    f"{self.loop.now:.3f}: {order_id} is silent, and was not reminded"
-                )
 
     # The run.
 
