@@ -1,12 +1,14 @@
-"""Questions about the logs have no effect on them."""
+"""Questions about the logs: they have no effect on them, and none waits for a second try."""
 
 import uuid
 from collections.abc import AsyncIterator
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.consumer.fetcher import Fetcher
 
 from tests.support.apache_kafka import ApacheKafka
+from tests.support.topics import create_fresh_topics
 from worker.errors import KafkaUnavailable
 from worker.kafka.offsets import OffsetReader
 from worker.settings import Settings
@@ -38,3 +40,38 @@ async def test_a_question_about_a_deleted_topic_does_not_create_it(creating: Apa
         assert not [topic for topic in await admin.list_topics() if topic.startswith(name)]
     finally:
         await admin.close()
+
+
+@pytest.mark.apache_kafka
+async def test_the_first_question_about_a_log_is_answered_at_once(
+    creating: ApacheKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that does not know the leader tries again, after a sleep for each topic."""
+    topics = await create_fresh_topics(creating.bootstrap_servers)
+    settings = Settings(
+        kafka_bootstrap_servers=creating.bootstrap_servers,
+        order_created_topic=topics.order_created,
+        order_status_changed_topic=topics.order_status_changed,
+    )
+    names = topics.order_created, topics.order_status_changed, topics.decisions
+    logs = [(topic, number) for topic in names for number in range(topics.widths[topic])]
+    warm = OffsetReader(settings)
+    await warm.bounds(logs)  # until then, a new log may have no leader
+    await warm.close()
+    attempts, ask = 0, Fetcher._proc_offset_requests
+
+    async def counted(fetcher: Fetcher, timestamps: object) -> object:
+        nonlocal attempts
+        attempts += 1
+        return await ask(fetcher, timestamps)
+
+    monkeypatch.setattr(Fetcher, "_proc_offset_requests", counted)
+    for question, wanted in (
+        (OffsetReader.ends, 1),
+        (lambda reader: reader.bounds(logs), 3),
+        (lambda reader: reader.tail(topics.decisions, 0, 10), 2),
+    ):
+        reader, attempts = OffsetReader(settings), 0
+        await question(reader)
+        assert attempts == wanted
+        await reader.close()
