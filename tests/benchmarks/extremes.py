@@ -5,8 +5,6 @@ import json
 import time
 from datetime import UTC, datetime, timedelta
 
-from tests.support.topics import create_fresh_topics
-
 from . import ingestion
 from .mix import Event, created
 from .site import WIDTH, Site
@@ -20,11 +18,11 @@ LINE = {"sku": "SKU-1", "quantity": 1, "unit_price": "10.90", "name": "x" * 120}
 
 async def large_records(site: Site, partitions: int) -> float:
     """Megabytes a second of orders of 100 KB with hundreds of lines, from so many partitions."""
-    topics = await create_fresh_topics(site.kafka.bootstrap_servers, partitions, partitions)
     events = [_large(number) for number in range(RECORDS)]
     size = sum(len(event.value) for event in events) / 1e6
-    await asyncio.to_thread(site.publish, topics, events)
-    found = await ingestion.plazo(site, topics, RECORDS, 60.0)
+    async with site.topics(width=partitions) as topics:
+        await asyncio.to_thread(site.publish, topics, events)
+        found = await ingestion.plazo(site, topics, RECORDS, 60.0)
     return round(found.per_s * size / RECORDS, 1)
 
 

@@ -2,8 +2,8 @@
 
 Most orders that lapse are of two kinds, and the rule looks at little in them. Of a bare order
 nothing is known but its order-created; alike ones share most of the bytes of their events, too. A
-plainly handled order has acts of handling in time, and no other act that counts: it is kept, and
-nobody is told.
+plainly handled order has acts of handling in time, and no other act that counts. Plazo keeps it and
+publishes nothing.
 """
 
 from collections import defaultdict
