@@ -86,7 +86,7 @@ async def _cost(site: Site, topics: Topics, url: str, open_orders: int, events: 
         read = await ingestion.measure(site, url, progress, events, 60, [worker.pid])
     async with (
         site.topics() as lapsing,
-        site.workers(lapsing, url, grace="PT1S") as (worker,),
+        site.workers(lapsing, url, grace="PT1S", brake_share="1") as (worker,),
     ):
         began = time.perf_counter()
         await worker.wait_ready()
