@@ -181,9 +181,7 @@ def find(case: Case) -> Finding:
 
 def _counts(case: Case, act: Act) -> bool:
     """Whether an act is evidence for the verdict."""
-    # One that was taken back when the deadline moved is carried out by nobody.
-    ours = (c for c in case.auto_cancels if not c.revoked or c.due >= case.order.due)
-    if act.occurred_at > case.order.due or confirms(act, ours):
+    if act.occurred_at > case.order.due or confirms(act, _told_cancels(case)):
         return False
     if act.meaning == Meaning.CANCELED:
         # A cancellation from before the order entered is none of it.
@@ -192,8 +190,16 @@ def _counts(case: Case, act: Act) -> bool:
     return act.meaning not in OBSCURE or not _after_auto_cancel(case, act.place)
 
 
+def _told_cancels(case: Case) -> Iterator[PriorDecision]:
+    """The auto-cancels that a verdict on this deadline has to reckon with.
+
+    One that was taken back when the deadline moved is carried out by nobody.
+    """
+    return (c for c in case.auto_cancels if not c.revoked or c.due >= case.order.due)
+
+
 def _after_auto_cancel(case: Case, place: Place) -> bool:
-    return any(not given.knew(place) for given in case.auto_cancels)
+    return any(not given.knew(place) for given in _told_cancels(case))
 
 
 def _cancelled(case: Case, cancels: list[Act]) -> Finding:

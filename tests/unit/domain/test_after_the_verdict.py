@@ -308,7 +308,13 @@ def test_late_acts_in_one_batch_are_each_told_once() -> None:
     assert story.told == [AUTO_CANCEL, LATE_HANDLING, LATE_DISPUTE]
 
 
-def test_a_cancellation_after_an_auto_cancel_that_the_deadline_has_left_behind_counts() -> None:
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [(cancelled(IN_TIME), []), (act("aceptado", IN_TIME), [UNKNOWN_STATUS])],
+)
+def test_an_act_after_an_auto_cancel_that_the_deadline_has_left_behind_counts(
+    said: Act, told: list[str]
+) -> None:
     """It was taken back for a later deadline, so that nobody carries it out any more."""
     story = lapsed()
     (given,) = story.case.auto_cancels
@@ -317,6 +323,6 @@ def test_a_cancellation_after_an_auto_cancel_that_the_deadline_has_left_behind_c
         order=later, finding=None, standing=(), auto_cancels=(given._replace(revoked=True),)
     )
     story.now += timedelta(hours=6)
-    late = cancelled(IN_TIME)
-    story._learn([late._replace(place=late.place._replace(offset=1_000_000))])
-    assert story.lapses().decisions == ()
+    story._learn([said._replace(place=said.place._replace(offset=1_000_000))])
+    judgement = story.lapses()
+    assert [f"{one.kind} {one.reason}" for one in judgement.decisions] == told

@@ -183,6 +183,19 @@ PLANTED = (
         ),
     ),
     PlantedFault(
+        "unknown statuses say nothing after an auto-cancel that a later deadline took back",
+        "no false cancel",
+        4000,
+        2469,
+        (
+            (
+                DECIDE,
+                "any(not given.knew(place) for given in _told_cancels(case))",
+                "any(not given.knew(place) for given in case.auto_cancels)",
+            ),
+        ),
+    ),
+    PlantedFault(
         "a clock that was stopped runs on",
         "the rule",
         600,
