@@ -55,10 +55,14 @@ class Clocks:
 
         Raises: as ``ask``.
         """
-        before, theirs = self._clock.now(), await ask()
+        before = self._clock.now()
+        self.told(before, theirs := await ask())
+        return min(before, theirs)
+
+    def told(self, before: datetime, theirs: datetime) -> None:
+        """Take the time that the database has just told; ours was ``before`` when we asked."""
         if not theirs - self._clock.now() <= self._skew <= theirs - before:
             self._skew = theirs - before
-        return min(before, theirs)
 
     @property
     def skew(self) -> float:

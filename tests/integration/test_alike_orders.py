@@ -105,16 +105,16 @@ async def test_only_orders_of_which_nothing_else_counts_are_alike(database: str)
     await store.open()
     try:
         async with store.transaction(one_snapshot=True) as tx:
-            groups = await load_alike(tx, 0, names, NOON, Limits(), POLICIES, lambda _: False)
+            groups = await load_alike(tx, 0, names, NOON, Limits(), POLICIES)
             loaded = await load_cases(tx, 0, names, POLICIES)
     finally:
         await store.close()
     cases = {case.order.order_id: case for case in loaded.readable}
     found: dict[bool, set[str]] = {False: set(), True: set()}
     for group in groups:
-        rows = [group.first, *group.others]
-        found[group.first["handled"]] |= {row["order_id"] for row in rows}
-        case = cases[group.first["order_id"]]
+        first = group.rows[0]
+        found[first["handled"]] |= {row["order_id"] for row in group.rows}
+        case = cases[first["order_id"]]
         assert group.share(case, decide(case))
     assert found == {False: BARE, True: HANDLED}
     assert len(groups) == 3  # handled ones of each policy, and bare ones

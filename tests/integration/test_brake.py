@@ -161,3 +161,15 @@ async def _is(worker: WorkerProcess, reason: str, number: int) -> bool:
 
 async def _judged(worker: WorkerProcess, number: int) -> bool:
     return (await worker.metrics())['plazo_outcomes_total{outcome="cancelled"}'] == number
+
+
+async def test_a_worker_with_few_connections_asks_it(
+    new_worker: NewWorker, topics: Topics, market: Market
+) -> None:
+    """An open sweep asks over another connection: not all may be taken by sweeps."""
+    few = HASTY | {"stock_window": "PT4S", "database_connections": "2"}
+    await new_worker(topics, **few).start().wait_ready()
+    names = [f"silent-{n}" for n in range(60)]
+    entered = now()
+    await market.publish(*(market.order(name, entered) for name in names))
+    await market.told(*(f"{name} {CANCEL}" for name in names), timeout=12)

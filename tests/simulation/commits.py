@@ -51,8 +51,8 @@ class Commits:
             since = row["counted_at"] - self._world.settings.brake_window
             if sum(cancels for at, cancels in self._taken if at > since) > limit:
                 self._broken(f"more than {limit} within the window")
-        first = [row for row in tx.writes.get("decisions", {}).values() if row["ordinal"] == 1]
-        self._cancelled += sum(row["kind"] == "auto-cancel" for row in first)
+        decided = tx.writes.get("decisions", {}).values()
+        self._cancelled += sum(row["kind"] == "auto-cancel" for row in decided)
         if self._cancelled > sum(cancels for _, cancels in self._taken):
             self._broken("an auto-cancel that the brake never saw")
 

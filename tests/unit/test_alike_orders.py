@@ -1,7 +1,7 @@
 """Orders that share a judgement: judged and told as if each were alone, only in fewer steps."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from schemas.statuses import Meaning, Vocabulary
-from worker.decide.alike import KEPT, Alike, alike, shared_events
+from worker.decide.alike import KEPT, Alike, SharedEvents, alike
 from worker.decide.cases import facts_of, order_of
 from worker.decide.deadlines import ChangeLimits, Deadlines
 from worker.domain.acts import Act, Place
@@ -67,30 +67,27 @@ def limits() -> Iterator[Limits]:
                 yield Limits(since, adopted, escalates, times[2] if since else None)
 
 
+@pytest.mark.parametrize("braked", [False, True])
 @pytest.mark.parametrize("known", [*limits()])
-def test_they_are_judged_and_told_as_if_each_were_alone(known: Limits) -> None:
+def test_they_are_judged_and_told_as_if_each_were_alone(known: Limits, braked: bool) -> None:
     told = list(rows(1_500))
-    braked = {row["order_id"] for row in told if row["offset"] % 2}
-    groups = alike(told, known, Policies.of(POLICY), braked.__contains__)
-    assert sorted(row["order_id"] for one in groups for row in (one.first, *one.others)) == sorted(
-        row["order_id"] for row in told
-    )
-    assert max(len(group.others) for group in groups) > 1
+    groups = alike(told, known, Policies.of(POLICY))
+    grouped = [row["order_id"] for group in groups for row in group.rows]
+    assert sorted(grouped) == sorted(row["order_id"] for row in told)
+    assert max(len(group.rows) for group in groups) > 1
     for group in groups:
-        first, others = group
-        case, judgement = judged(first, known, braked)
+        case, judgement = judged(group.rows[0], known, braked)
         assert group.share(case, judgement)
-        made = []
-        for row in others:
+        shared = SharedEvents(case.order, judgement, READING, NOW)
+        for row in group.rows:
             own_case, own = judged(row, known, braked)
             assert own == judgement
-            made += events(own_case, own.decisions, READING, NOW)
-        assert shared_events(case, judgement, others, READING, NOW) == made
+            assert shared.of(row) == list(events(own_case, own.decisions, READING, NOW))
 
 
-def judged(row: dict[str, Any], known: Limits, braked: Collection[str]) -> tuple[Case, Judgement]:
+def judged(row: dict[str, Any], known: Limits, braked: bool) -> tuple[Case, Judgement]:
     case = Case(order_of(row))
-    return case, decide(case, known, braked=row["order_id"] in braked)
+    return case, decide(case, known, braked=braked)
 
 
 class _Watched:
@@ -159,7 +156,7 @@ def test_a_plainly_handled_order_is_kept_whatever_else_holds() -> None:
             told.append(rng.choice([handled, passed]))
         row |= {"clock": clock, "clock_at": min(starts) if clock else None}
         row["started_at"] = rng.choice([None, row["entered_at"], *starts])
-        if not alike([row], Limits(), policies, lambda _: False):
+        if not alike([row], Limits(), policies):
             continue
         order = order_of(row)
         acts = tuple(
@@ -180,7 +177,7 @@ def test_a_plainly_handled_order_is_kept_whatever_else_holds() -> None:
         assert settled.judgement is None
         judgement = decide(settled.case, rng.choice(known), braked=number % 2 == 0)
         assert judgement == KEPT
-        assert Alike(row, ()).share(case, judgement)
+        assert Alike([row]).share(case, judgement)
         shared[row["policy"], row["started_at"] is None] += 1
     assert len(shared) == 8
     assert min(shared.values()) > 100
@@ -190,5 +187,5 @@ def test_what_the_first_turns_out_to_be_is_not_shared_if_it_is_another_kind() ->
     row = next(rows(1))
     case = Case(order_of(row))
     acted = case._replace(acts=(Act("received", NOON, NOON, case.order.place),))
-    assert not Alike(row, ()).share(acted, KEPT)
-    assert not Alike(row | {"handled": True}, ()).share(case, decide(case))
+    assert not Alike([row]).share(acted, KEPT)
+    assert not Alike([row | {"handled": True}]).share(case, decide(case))

@@ -78,6 +78,7 @@ class _Prover(Prover):
     database: _Database
     probe: _Probe
     guards: Guards
+    clocks: Clocks
 
 
 @asynccontextmanager
@@ -88,8 +89,10 @@ async def _serving(positions: Ends) -> AsyncIterator[tuple[_Prover, _Clock]]:
     metrics = Metrics(Settings())
     guards = Guards(metrics)
     probe = _Probe()
-    prover = _Prover(probe, database, scope, clock, Clocks(clock), metrics, guards)
+    clocks = Clocks(clock)
+    prover = _Prover(probe, database, scope, clock, clocks, metrics, guards)
     prover.database, prover.guards, prover.probe = database, guards, probe
+    prover.clocks = clocks
     serving = asyncio.create_task(prover.run())
     try:
         yield prover, clock
@@ -154,9 +157,21 @@ async def test_a_proof_from_the_future_stays_void_when_its_time_has_come() -> No
         clock.wrong = prover.database.wrong = timedelta(0)
         clock.passed = 360
         with pytest.raises(ProofOutlived, match="the clock was set back by 0:0"):
-            ahead.check(_ENDS, clock)
+            ahead.check(_ENDS, clock.now(), clock.monotonic())
         again = await prover.proven(0, ahead.at)
         assert again.probed > ahead.probed + 300
+
+
+async def test_a_proof_does_not_outlive_a_clock_that_was_set_right_behind_its_back() -> None:
+    """The database tells its time again in the transaction of a verdict."""
+    async with _serving(dict(_ENDS)) as (prover, clock), asyncio.timeout(5):
+        clock.wrong = prover.database.wrong = timedelta(seconds=8)
+        ahead = await prover.proven(0, clock.now())
+        clock.wrong, prover.database.wrong = timedelta(seconds=8), timedelta(0)
+        ahead.check(_ENDS, prover.clocks.earliest(), clock.monotonic())  # nobody has noticed
+        prover.clocks.told(clock.now(), await prover.database.now())
+        with pytest.raises(ProofOutlived, match="the clock was set back by 0:00:08"):
+            ahead.check(_ENDS, prover.clocks.earliest(), clock.monotonic())
 
 
 async def test_a_proof_lives_on_while_no_clock_is_set() -> None:
@@ -164,7 +179,7 @@ async def test_a_proof_lives_on_while_no_clock_is_set() -> None:
         proof = await prover.proven(0, at := clock.now())
         clock.passed = 3600
         assert await prover.proven(0, at) is proof
-        proof.check(_ENDS, clock)
+        proof.check(_ENDS, clock.now(), clock.monotonic())
 
 
 async def test_a_dropped_proof_is_made_again() -> None:
@@ -172,17 +187,17 @@ async def test_a_dropped_proof_is_made_again() -> None:
     async with _serving(positions) as (prover, clock), asyncio.timeout(5):
         at = clock.now()
         proof = await prover.proven(0, at)
-        proof.check(positions, clock)
+        proof.check(positions, clock.now(), clock.monotonic())
         positions["acts", 1] = 19  # a failover lost the last one
         with pytest.raises(ProofOutlived, match=r"\('acts', 1\)"):
-            proof.check(positions, clock)
+            proof.check(positions, clock.now(), clock.monotonic())
         prover.drop(proof)
         waiting = asyncio.create_task(prover.proven(0, at))
         await eventually(lambda: prover.behind == [("acts", 1, 1)], interval=0.001)
         assert not waiting.done()
         positions["acts", 1] = 20
         prover.progressed()
-        (await waiting).check(positions, clock)
+        (await waiting).check(positions, clock.now(), clock.monotonic())
 
 
 async def test_a_log_that_went_back_voids_its_proof() -> None:

@@ -7,14 +7,14 @@ publishes nothing.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from datetime import datetime
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 from schemas.statuses import Meaning
 from worker.domain.acts import ORDER_CREATED
-from worker.domain.case import Case, Finding, Judgement, Limits, Outcome
+from worker.domain.case import Case, Finding, Judgement, Limits, Order, Outcome
 from worker.domain.decide import likeness
 from worker.domain.policy import Policies
 from worker.freshness.evidence import Reading
@@ -32,14 +32,13 @@ KEPT = Judgement(Finding.VALIDATED, Outcome.KEPT, ())
 
 
 class Alike(NamedTuple):
-    """Rows of alike_orders.sql: the order that is judged, and those that share its judgement."""
+    """Rows of alike_orders.sql. The first is judged, and the others may share its judgement."""
 
-    first: Any
-    others: Sequence[Any]
+    rows: Sequence[Any]
 
     def share(self, case: Case, judgement: Judgement) -> bool:
         """Whether what the first turned out to be holds for the others."""
-        return judgement == KEPT if self.first["handled"] else case == Case(case.order)
+        return judgement == KEPT if self.rows[0]["handled"] else case == Case(case.order)
 
 
 async def load_alike(
@@ -49,7 +48,6 @@ async def load_alike(
     at: datetime,
     limits: Limits,
     policies: Policies,
-    braked: Callable[[str], bool],
 ) -> list[Alike]:
     """Those of these orders that fire at or before ``at`` and are bare or plainly handled.
 
@@ -64,12 +62,10 @@ async def load_alike(
         policies.words(Meaning.HANDLING),
         policies.mere_clocks,
     )  # fmt: skip
-    return alike(rows, limits, policies, braked)
+    return alike(rows, limits, policies)
 
 
-def alike(
-    rows: Iterable[Any], limits: Limits, policies: Policies, braked: Callable[[str], bool]
-) -> list[Alike]:
+def alike(rows: Iterable[Any], limits: Limits, policies: Policies) -> list[Alike]:
     """Put rows of orders together that share a judgement and the layout of its events."""
     found: defaultdict[Hashable, list[Any]] = defaultdict(list)
     for row in rows:
@@ -79,8 +75,8 @@ def alike(
             continue
         entered_at, due, at_lapse, doubt = _JUDGED(row)
         judged = likeness(entered_at, due, at_lapse, doubt, limits)
-        found[_SHARED(row), judged, braked(row["order_id"])].append(row)
-    return [Alike(first, others) for first, *others in found.values()]
+        found[_SHARED(row), judged].append(row)
+    return [Alike(rows) for rows in found.values()]
 
 
 def _clock_is_right(row: Any, policies: Policies) -> bool:
@@ -95,9 +91,12 @@ def _clock_is_right(row: Any, policies: Policies) -> bool:
     return bool(row["clock"] == policy.clock and started_at == max(row["clock_at"], entered_at))
 
 
-def shared_events(
-    case: Case, judgement: Judgement, rows: Sequence[Any], reading: Reading, now: datetime
-) -> list[Event]:
-    """The events of a judgement, for each of these orders; ``case`` is that of one like them."""
-    made = [AlikeEvents(case.order, one, reading, now) for one in judgement.decisions]
-    return [one.event(*_OWN(row)) for row in rows for one in made]
+class SharedEvents:
+    """Makes the events of a judgement for each of the orders that share it; ``order`` is one."""
+
+    def __init__(self, order: Order, judgement: Judgement, reading: Reading, now: datetime) -> None:
+        self._layouts = [AlikeEvents(order, one, reading, now) for one in judgement.decisions]
+
+    def of(self, row: Any) -> list[Event]:
+        """The events of the order of a row."""
+        return [layout.event(*_OWN(row)) for layout in self._layouts]

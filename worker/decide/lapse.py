@@ -3,17 +3,16 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from worker.decide.brake import Brake, BrakeRequest, Permit
-from worker.decide.judge import Judge, Judged
+from worker.decide.judge import Judge
 from worker.decide.sweep import HELD, RETRY, SweepFrame, SweepResult
+from worker.decide.verdicts import Judged
 from worker.freshness.evidence import EvidenceScope, Proof
 
 
 class Lapse:
     """The sweep at a deadline.
 
-    Without a ``brake`` there is no limit. After an outage longer than ``outage_after`` lapsed
-    orders get time back; ``None`` is never.
+    After an outage longer than ``outage_after`` lapsed orders get time back; ``None`` is never.
     """
 
     def __init__(
@@ -21,13 +20,11 @@ class Lapse:
         frame: SweepFrame,
         judge: Judge,
         scope: EvidenceScope,
-        brake: Brake | None,
         outage_after: timedelta | None,
     ) -> None:
         self._frame = frame
         self._judge = judge
         self._scope = scope
-        self._brake = brake
         self._outage_after = outage_after
 
     async def sweep(self, proof: Proof) -> SweepResult:
@@ -42,18 +39,17 @@ class Lapse:
             if self._outage_after is not None:
                 # Before the deadlines are read: they may lie in the outage that ends here.
                 await lane.database.rows("record_heartbeat", self._outage_after)
-            permit = await self._permit(self._brake, proof) if self._brake else None
             async with frame.open() as sweep:
                 tx = sweep.tx
                 reading = await self._scope.reading(tx, lane.number)
-                proof.check(reading.positions, frame.clock)
+                proof.check(reading.positions, *frame.time())
                 due = await tx.rows("due_deadlines", lane.number, proof.at, frame.batch_size)
                 fires_at = {row["order_id"]: row["fires_at"] for row in due}
                 if due:
                     # First of all: later steps may arm others, and before the last of these.
                     last = due[-1]["fires_at"], due[-1]["order_id"]
                     sweep.open_deadlines -= await tx.execute("disarm_deadlines", lane.number, *last)
-                judged = await self._judge.lapsed(sweep, list(fires_at), proof, permit)
+                judged = await self._judge.lapsed(sweep, list(fires_at), proof)
                 for orders, wait in ((judged.faulty, RETRY), (judged.held, HELD)):
                     if orders:
                         later = frame.clock.now() + wait
@@ -66,21 +62,6 @@ class Lapse:
             self._observe(judged, fires_at)
         more = len(due) >= frame.batch_size
         return SweepResult.of(sweep, orders=judged.orders, more=more)
-
-    async def _permit(self, brake: Brake, proof: Proof) -> Permit:
-        """Ask the brake before the verdicts: it must know the orders that they would cancel.
-
-        Evidence that arrives in between may change the decisions of the sweep. Then it cancels
-        fewer orders than it asked for.
-        """
-        lane = self._frame.lane
-        async with lane.database.transaction(one_snapshot=True) as tx:
-            await lane.fence(tx)
-            due = await tx.rows("due_deadlines", lane.number, proof.at, self._frame.batch_size)
-            order_ids = [row["order_id"] for row in due]
-            now = self._frame.clock.now()
-            lapsed, silent = await self._judge.foresee(tx, lane.number, order_ids, now)
-        return await brake.permit(lane.number, BrakeRequest(lapsed, silent))
 
     def _observe(self, judged: Judged, fires_at: Mapping[str, datetime]) -> None:
         now, metrics = self._frame.clock.now(), self._frame.metrics

@@ -1,13 +1,14 @@
 """Reconsiders orders after a notice: late evidence, the start of a clock, a deadline change."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from worker.decide.brake import Brake, BrakeRequest, Permit
+from worker.decide.brake import Brake
 from worker.decide.cases import facts_of, load_waiting
-from worker.decide.judge import Judge, Judged
+from worker.decide.judge import Judge
 from worker.decide.sweep import HELD, RETRY, Sweep, SweepFrame, SweepResult
+from worker.decide.verdicts import Judged
 from worker.domain.policy import Policies
 
 
@@ -21,8 +22,6 @@ class Reconsider:
         self._judge = judge
         self._policies = policies
         self._brake = brake
-        # Orders that the last sweep would have cancelled, with their sellers: to ask the brake for.
-        self._asking: dict[str, str] = {}
         # Orders that the brake holds.
         self._held: set[str] = set()
 
@@ -30,47 +29,31 @@ class Reconsider:
         """Judge noticed orders again, up to a batch.
 
         Needs no proof: that of the first verdict still holds, and a correction must not wait. Only
-        one that cancels waits for the brake, as at a deadline. Hardly any does, so a sweep first
-        corrects all others, and the next one asks for those.
+        one that cancels asks the brake, as at a deadline.
 
-        Raises: as :meth:`Lane.fence`.
+        Raises: as :meth:`Lane.fence`, and as :meth:`Brake.permit`.
         """
         frame, lane = self._frame, self._frame.lane
-        asked, permit = self._asking, await self._permit()
         async with lane.lock, frame.open() as sweep:
             tx, now = sweep.tx, sweep.now
             notices = await tx.rows("next_notices", lane.number, frame.batch_size, now)
             order_ids = list(dict.fromkeys(row["order_id"] for row in notices))
             await self._start_clocks(sweep, order_ids)
-            judged = await self._judge.decided(sweep, order_ids, permit)
-            await self._settle(sweep, notices, judged, asked)
-        self._asking = {o: seller for o, seller in judged.held.items() if o not in asked}
-        self._held = self._held.difference(order_ids) | (judged.held.keys() & asked.keys())
-        if self._brake and not self._held and not self._asking:
+            judged = await self._judge.decided(sweep, order_ids)
+            await self._settle(sweep, notices, judged)
+        self._held = self._held.difference(order_ids) | judged.held
+        if self._brake and not self._held:
             self._brake.forget_corrections(lane.number)
         # An order with more new changes has left itself another notice.
-        more = len(notices) >= frame.batch_size or judged.unfinished or bool(self._asking)
+        more = len(notices) >= frame.batch_size or judged.unfinished
         return SweepResult.of(sweep, orders=judged.orders, more=more)
 
-    async def _permit(self) -> Permit | None:
-        if self._brake is None:
-            return None
-        if not self._asking:
-            return Permit(frozenset())
-        # Their deadlines lapsed before, and were counted then.
-        request = BrakeRequest({}, [*self._asking.items()])
-        return await self._brake.permit(self._frame.lane.number, request, corrections=True)
-
-    async def _settle(
-        self, sweep: Sweep, notices: Sequence[Any], judged: Judged, asked: Collection[str]
-    ) -> None:
+    async def _settle(self, sweep: Sweep, notices: Sequence[Any], judged: Judged) -> None:
         """Delete the notices, but for those whose orders have to come again."""
-        again = judged.faulty | judged.held.keys()
+        again = judged.faulty | judged.held
         done = [row["id"] for row in notices if row["order_id"] not in again]
         await sweep.tx.execute("delete_notices", done)
-        # An order that the brake was not asked for yet comes again at once.
-        refused = judged.held.keys() & set(asked)
-        for orders, wait in ((judged.faulty, RETRY), (refused, HELD)):
+        for orders, wait in ((judged.faulty, RETRY), (judged.held, HELD)):
             later = [row["id"] for row in notices if row["order_id"] in orders]
             if later:
                 await sweep.tx.execute("postpone_notices", later, sweep.now + wait)

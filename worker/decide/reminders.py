@@ -43,7 +43,7 @@ class Reminders:
                 # Of several missed reminders, the last is enough.
                 reminds_at = {row["order_id"]: row["remind_at"] for row in due}
                 reading = await self._scope.reading(tx, lane.number)
-                proof.check(reading.positions, frame.clock)
+                proof.check(reading.positions, *frame.time())
                 deadlines = await self._judge.deadlines(sweep)
                 published: list[Event] = []
                 counts: list[tuple[str, int]] = []

@@ -6,13 +6,14 @@ open one are in :mod:`worker.decide.lapse`, :mod:`worker.decide.reconsider` and
 :mod:`worker.decide.reminders`.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from worker.clock import Clock
+from worker.clock import Clock, Clocks
 from worker.lanes.lane import Lane
 from worker.lanes.timers import TimerChange
 from worker.observability.labels import Purpose
@@ -75,14 +76,25 @@ class SweepResult:
 class SweepFrame:
     """Opens the sweeps of one lane. The caller holds :attr:`Lane.lock`.
 
-    ``batch_size`` is the most orders in one sweep.
+    ``batch_size`` is the most orders in one sweep. All sweeps of a worker share ``places``, which
+    are fewer than its connections: an open sweep may ask the brake over another one.
     """
 
-    def __init__(self, lane: Lane, clock: Clock, metrics: Metrics, batch_size: int) -> None:
+    def __init__(
+        self,
+        lane: Lane,
+        clock: Clock,
+        clocks: Clocks,
+        metrics: Metrics,
+        batch_size: int,
+        places: asyncio.Semaphore,
+    ) -> None:
         self.lane = lane
         self.clock = clock
         self.metrics = metrics
         self.batch_size = batch_size
+        self._clocks = clocks
+        self._places = places
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Sweep]:
@@ -91,8 +103,11 @@ class SweepFrame:
         Raises: as :meth:`Lane.fence`.
         """
         lane, started = self.lane, self.clock.monotonic()
-        async with lane.database.transaction(one_snapshot=True) as tx:
-            sequence, open_deadlines = await lane.fence(tx)
+        async with self._places, lane.database.transaction(one_snapshot=True) as tx:
+            before = self.clock.now()
+            sequence, open_deadlines, told_at = await lane.fence(tx)
+            # A clock may have been set since the proof.
+            self._clocks.told(before, told_at)
             sweep = Sweep(tx, lane.number, self.clock.now(), sequence, open_deadlines)
             yield sweep
             open_deadlines = sweep.open_deadlines + sweep.timers.armed
@@ -100,6 +115,10 @@ class SweepFrame:
         lane.sequence, lane.open_deadlines = sweep.sequence, open_deadlines
         lane.rearm(sweep.timers)
         self._report(sweep, self.clock.monotonic() - started)
+
+    def time(self) -> tuple[datetime, float]:
+        """The time by the slower of our clock and the database's, and then the monotonic one."""
+        return self._clocks.earliest(), self.clock.monotonic()
 
     def _report(self, sweep: Sweep, seconds: float) -> None:
         # One line for a batch: a line for each order would cost as much as its verdict, and every

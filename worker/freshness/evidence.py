@@ -8,7 +8,6 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from worker.clock import Clock
 from worker.errors import PlazoError
 from worker.records import Partition
 from worker.settings import Settings
@@ -39,14 +38,16 @@ class Proof:
         """
         return min(self.at, now - timedelta(seconds=monotonic - self.probed))
 
-    def check(self, positions: Mapping[Partition, int], clock: Clock) -> None:
-        """Hold the proof against the stored positions of a transaction that decides now.
+    def check(self, positions: Mapping[Partition, int], now: datetime, monotonic: float) -> None:
+        """Hold the proof against the stored positions of a transaction that decides ``now``.
+
+        Ask for both times in this order: a pause between them voids the proof without need, and
+        never saves it.
 
         Raises:
             ProofOutlived: they fall short of it, or the clock was set back since the probe.
         """
-        # In this order: a pause between the two voids the proof without need, and never saves it.
-        if (by := self.by(clock.now(), clock.monotonic())) < self.at:
+        if (by := self.by(now, monotonic)) < self.at:
             raise ProofOutlived(f"the clock was set back by {self.at - by} since the probe")
         if short := sorted(p for p, end in self.ends.items() if positions.get(p, -1) < end):
             raise ProofOutlived(f"the database has not read {short[:5]} up to the proof any more")

@@ -128,7 +128,7 @@ class Lane:
         Raises: as :meth:`fence`.
         """
         async with self.lock, self.database.transaction() as tx:
-            sequence, _ = await self.fence(tx)
+            sequence, *_ = await self.fence(tx)
         return sequence
 
     async def verify(self) -> None:
@@ -157,8 +157,10 @@ class Lane:
         async with self.lock, self.database.session() as session:
             await session.execute("release_lane", self.number, self.epoch, self.owner)
 
-    async def fence(self, tx: Transaction) -> tuple[int, int]:
-        """Begin a transaction of this lane; returns its last sequence and number of open deadlines.
+    async def fence(self, tx: Transaction) -> tuple[int, int, datetime]:
+        """Begin a transaction of this lane.
+
+        Returns its last sequence, the number of open deadlines, and the database's time.
 
         Raises:
             Fenced: another worker owns the lane.
@@ -167,7 +169,9 @@ class Lane:
         """
         left_at = self.left_at()
         row = await tx.row("lock_lane", self.number, self.epoch, self.owner, *left_at)
-        return self.compare(tx, row, kept=len(left_at[0]))
+        sequence, open_deadlines = self.compare(tx, row, kept=len(left_at[0]))
+        assert row is not None
+        return sequence, open_deadlines, row["told_at"]
 
     def left_at(self, moving: Collection[Partition] = ()) -> tuple[list[str], list[int], list[int]]:
         """The positions as this lane left them, in columns; without those that are ``moving``."""
@@ -175,8 +179,9 @@ class Lane:
         return [r[0] for r in rest], [r[1] for r in rest], [r[2] for r in rest]
 
     def compare(self, tx: Transaction, row: Any, *, kept: int, moved: int = 0) -> tuple[int, int]:
-        """Compare the row of a fence with the memory of this lane; returns as :meth:`fence`.
+        """Compare the row of a fence with the memory of this lane.
 
+        Returns its last sequence and the number of open deadlines.
         ``kept`` positions must be where they were left, and ``moved`` must have moved from there.
 
         Raises:

@@ -33,12 +33,14 @@ class LaneParts:
         """The parts of a lane that was just taken over."""
         settings, clock, metrics = services.settings, services.clock, services.metrics
         # A verdict is more work than a record, and records wait in the meantime.
-        frame = SweepFrame(lane, clock, metrics, max(1, settings.batch_size // 2))
+        most = max(1, settings.batch_size // 2)
+        frame = SweepFrame(lane, clock, services.clocks, metrics, most, services.sweeps)
         judge = Judge(
             services.scope,
             services.policies,
             ChangeLimits.of(settings),
             settings.confirm_within,
+            services.brake,
             escalate_before_adoption=settings.before_adoption == "escalate",
         )
         return cls(
@@ -59,7 +61,7 @@ class LaneParts:
                 keep_bodies=settings.keep_bodies,
                 native=compiled() if settings.compiled else None,
             ),
-            lapse=Lapse(frame, judge, services.scope, services.brake, settings.outage_after),
+            lapse=Lapse(frame, judge, services.scope, settings.outage_after),
             reconsider=Reconsider(frame, judge, services.policies, services.brake),
             reminders=Reminders(frame, services.scope, judge, services.policies),
             relay=Relay(

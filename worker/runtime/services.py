@@ -1,5 +1,6 @@
 """The parts of one worker that all its lanes share."""
 
+import asyncio
 import os
 import socket
 from dataclasses import dataclass
@@ -47,6 +48,8 @@ class Services:
     scope: EvidenceScope
     prover: Prover
     fairness: Fairness
+    # Places for open sweeps.
+    sweeps: asyncio.Semaphore
     writer: Writer
     brake: Brake | None
     traces: Traces | None
@@ -89,6 +92,7 @@ class Services:
             scope=scope,
             prover=prover,
             fairness=Fairness(prover, clock),
+            sweeps=asyncio.Semaphore(settings.database_connections - 1),
             writer=Writer(
                 database,
                 clock,

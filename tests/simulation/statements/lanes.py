@@ -46,7 +46,7 @@ def lock_lane(tx: "Tx", lane: int, epoch: int, owner: str, *left_at: list[Any]) 
     row = tx.newest("lanes", lane)
     if (row["epoch"], row["owner"]) != (epoch, owner):
         return []
-    return [row.only("sequence", "open_deadlines").but(kept=kept)]
+    return [row.only("sequence", "open_deadlines").but(kept=kept, told_at=tx.now())]
 
 
 @reading

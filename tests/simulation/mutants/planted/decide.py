@@ -1,6 +1,13 @@
 """Faults in deciding."""
 
-from tests.simulation.mutants.fault import DEADLINES, JUDGE, SWEEP, PlantedFault
+from tests.simulation.mutants.fault import (
+    DEADLINES,
+    HEARING,
+    JUDGE,
+    SWEEP,
+    VERDICTS,
+    PlantedFault,
+)
 
 _UPDATE = (
     '            await tx.execute("update_lane", lane.number, sweep.sequence, open_deadlines)\n'
@@ -11,7 +18,7 @@ PLANTED = (
         "sequence moved outside the transaction",
         "sequences are dense",
         200,
-        34,
+        2,
         (
             (
                 SWEEP,
@@ -42,9 +49,9 @@ PLANTED = (
         4,
         (
             (
-                JUDGE,
-                "case, judgement = deadlines.settle(loaded, facts[order_id])\n                if",
-                "case, judgement = loaded, None\n                if",
+                HEARING,
+                "case, judgement = self.deadlines.settle(loaded, facts)",
+                "case, judgement = loaded, None",
             ),
         ),
     ),
@@ -65,6 +72,58 @@ PLANTED = (
                 DEADLINES,
                 "        if planned.held_since + self.limits.hold > self.now:",
                 "        if planned.held_since:",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "the brake asked, and not heeded",
+        "what the limits leave no room for waits",
+        600,
+        93,
+        (
+            (
+                JUDGE,
+                "permitted, refused = verdict.parted(permit.orders)",
+                "permitted, refused = verdict, None",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "the brake not asked for a correction that cancels",
+        "what the limits leave no room for waits",
+        4000,
+        2469,
+        (
+            (
+                JUDGE,
+                "        if hearing.proof is None and not silent:\n",
+                "        if hearing.proof is None:\n",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "alike orders cancelled for which there is no room",
+        "what the limits leave no room for waits",
+        2000,
+        158,
+        (
+            (
+                VERDICTS,
+                'let = [row for row in self.alike if row["order_id"] in permitted]',
+                "let = [*self.alike]",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "a proof held against our clock alone",
+        "no false cancel",
+        4000,
+        3250,
+        (
+            (
+                SWEEP,
+                "return self._clocks.earliest(), self.clock.monotonic()",
+                "return self.clock.now(), self.clock.monotonic()",
             ),
         ),
     ),

@@ -8,8 +8,8 @@ PLANTED = (
     PlantedFault(
         "proof replaced by a time-out",
         "no false cancel",
-        200,
-        45,
+        600,
+        429,
         (
             (
                 FRESHNESS,

@@ -25,7 +25,7 @@ PLANTED = (
         "outcome unknown, retried blindly, positions not compared",
         "each record takes effect once",
         200,
-        31,
+        98,
         (_RETRY, *_NO_COMPARE),
     ),
     PlantedFault(

@@ -19,9 +19,9 @@ PLANTED = (
                 """    row = tx.newest("lanes", lane)
     if (row["epoch"], row["owner"]) != (epoch, owner):
         return []
-    return [row.only("sequence", "open_deadlines").but(kept=kept)]""",
+    return [row.only("sequence", "open_deadlines").but(kept=kept, told_at=tx.now())]""",
                 """    row = tx.newest("lanes", lane)
-    return [row.only("sequence", "open_deadlines").but(kept=kept)]""",
+    return [row.only("sequence", "open_deadlines").but(kept=kept, told_at=tx.now())]""",
             ),
             (
                 MODEL_OF_LANES,
@@ -100,7 +100,7 @@ PLANTED = (
         "a waiting order stays so under another policy file",
         "no missed deadline",
         2000,
-        1025,
+        1329,
         (("worker/runtime/take_over.py", "    await notice_waiting(lane)\n", ""),),
     ),
 )

@@ -135,19 +135,6 @@ NOT_CAUGHT_YET = (
         ((MODEL_OF_NOTICES, "    first = ripe[: 10 * limit]\n", "    first = ripe[:limit]\n"),),
     ),
     PlantedFault(
-        "the brake asked, and not heeded",
-        "what the limits leave no room for waits",
-        100,
-        None,
-        (
-            (
-                JUDGE,
-                "return permit is not None and order_id not in permit.orders",
-                "return False",
-            ),
-        ),
-    ),
-    PlantedFault(
         "decisions that a failover lost are looked for in vain",
         "a lane finds out by itself that its state was lost",
         600,
@@ -183,7 +170,7 @@ NOT_CAUGHT_YET = (
             (
                 JUDGE,
                 "        await self._await_confirmation(sweep, published)\n",
-                "        if proof is not None:\n"
+                "        if hearing.proof is not None:\n"
                 "            await self._await_confirmation(sweep, published)\n",
             ),
         ),
