@@ -31,16 +31,16 @@ class Cycle(NamedTuple):
         """Whether an act is evidence of this cycle."""
         return self.opened is None or act.occurred_at >= self.opened.occurred_at
 
-    def issued(self, decision: PriorDecision) -> bool:
-        """Whether a decision was made in this cycle.
+    def issued(self, decision: PriorDecision, due: datetime) -> bool:
+        """Whether a decision was made in this cycle, whose deadline was ``due`` at first.
 
         One of an earlier cycle may have known the act that opens this one, and not yet any
-        cancellation before: to it, the act opened nothing.
+        cancellation before: to it, the act opened nothing. It counts if it is of the same deadline.
         """
         return self.opened is None or (
             decision.due >= self.opened.occurred_at
             and decision.knew(self.opened.place)
-            and (not self.ended or any(map(decision.knew, self.ended)))
+            and (not self.ended or decision.due == due or any(map(decision.knew, self.ended)))
         )
 
 

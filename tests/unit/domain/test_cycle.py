@@ -148,27 +148,29 @@ def test_a_revoked_auto_cancel_ends_nothing() -> None:
 
 def test_each_cycle_has_its_own_acts_and_decisions() -> None:
     opened = act("ready-for-handling", 26, KNOWN)
-    cycle = Cycle(opened.occurred_at, opened)
+    cycle, due = Cycle(opened.occurred_at, opened), ENTERED + 50 * HOUR
     assert not cycle.covers(act("start-handling", 25, KNOWN + 1))
     assert cycle.covers(act("start-handling", 26, KNOWN + 1))
     # What did not know the opening was decided before it, whatever the clocks say.
-    assert not cycle.issued(ours())
-    assert cycle.issued(ours(50)._replace(read_to={"status": [KNOWN + 1]}))
+    assert not cycle.issued(ours(), due)
+    assert cycle.issued(ours(50)._replace(read_to={"status": [KNOWN + 1]}), due)
     # Nor was it made here if it knew the opening, and not yet the cancellation before.
-    assert not cycle.issued(ours()._replace(read_to={"status": [KNOWN + 1]}))
+    assert not cycle.issued(ours()._replace(read_to={"status": [KNOWN + 1]}), due)
     assert Cycle(ENTERED).covers(opened)
-    assert Cycle(ENTERED).issued(ours())
+    assert Cycle(ENTERED).issued(ours(), due)
 
 
 def test_a_decision_before_the_cancellation_was_known_is_of_the_cycle_before() -> None:
     cancel, opened = act("canceled", 10, KNOWN + 1), act("ready-for-handling", 20, KNOWN)
-    cycle = cycle_of(ENTERED, [opened, cancel])
+    cycle, due = cycle_of(ENTERED, [opened, cancel]), ENTERED + 44 * HOUR
     assert cycle.opened == opened
     # It was due after the opening and knew it; that it opened anything, it could not know.
     before = ours()._replace(read_to={"status": [KNOWN + 1]})
     assert before.knew(opened.place)
-    assert not cycle.issued(before)
-    assert cycle.issued(before._replace(read_to={"status": [KNOWN + 2]}))
+    assert not cycle.issued(before, due)
+    assert cycle.issued(before._replace(read_to={"status": [KNOWN + 2]}), due)
+    # Unless it is of the same deadline: then it has told already what there is to tell.
+    assert cycle.issued(before, before.due)
 
 
 WORDS = ("canceled", "ready-for-handling", "start-handling", "dispute-opened", CLOCK, STOP,

@@ -89,19 +89,6 @@ PLANTED = (
         ),
     ),
     PlantedFault(
-        "the brake not asked for a correction that cancels",
-        "what the limits leave no room for waits",
-        4000,
-        2469,
-        (
-            (
-                JUDGE,
-                "        if hearing.proof is None and not silent:\n",
-                "        if hearing.proof is None:\n",
-            ),
-        ),
-    ),
-    PlantedFault(
         "alike orders cancelled for which there is no room",
         "what the limits leave no room for waits",
         2000,

@@ -151,7 +151,7 @@ PLANTED = (
         (
             (
                 CYCLE,
-                "            and (not self.ended or any(map(decision.knew, self.ended)))\n",
+                "            and (not self.ended or decision.due == due or any(map(decision.knew, self.ended)))\n",
                 "",
             ),
         ),
@@ -194,6 +194,13 @@ PLANTED = (
                 "any(not given.knew(place) for given in case.auto_cancels)",
             ),
         ),
+    ),
+    PlantedFault(
+        "a verdict told again when a late cancellation splits its cycle",
+        "each verdict once",
+        13000,
+        12018,
+        ((CYCLE, "decision.due == due or ", ""),),
     ),
     PlantedFault(
         "a clock that was stopped runs on",

@@ -320,4 +320,17 @@ NOT_CAUGHT_YET = (
             ),
         ),
     ),
+    PlantedFault(
+        "the brake not asked for a correction that cancels",
+        "what the limits leave no room for waits",
+        4000,
+        None,  # tests/integration/test_brake.py catches it
+        (
+            (
+                JUDGE,
+                "        if hearing.proof is None and not silent:\n",
+                "        if hearing.proof is None:\n",
+            ),
+        ),
+    ),
 )
