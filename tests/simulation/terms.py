@@ -126,7 +126,9 @@ def possible_terms(world: "World", order: Order, first: Terms) -> list[Terms]:
     certain, possible = {first.due}, set[datetime]()
     for change in order.changes:
         if change.due is not None:
-            in_time = change.occurred_at <= first.due and _stands(first, order.facts)
+            before = [one for one in order.facts if one.stored_at <= change.stored_at]
+            stands = _stands(first, before) and _stands(first, order.facts)
+            in_time = change.occurred_at <= first.due and stands
             known = change.stored_at < first.fires_at or in_time
             (certain if known else possible).add(BASE + timedelta(seconds=change.due))
     for one in order.facts:
@@ -140,7 +142,7 @@ def possible_terms(world: "World", order: Order, first: Terms) -> list[Terms]:
 
 
 def _stands(terms: Terms, facts: Sequence[Published]) -> bool:
-    """Whether in any course of events something stands that an extension takes back."""
+    """Whether by these facts something stands in any case that an extension takes back."""
     result = expected(terms, of_cycle(terms, facts))
     return all(ending.standing - {LATE_DISPUTE} for ending in result.endings)
 
