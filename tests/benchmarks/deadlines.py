@@ -26,7 +26,7 @@ from .pace import paced, planned
 from .peers import builds
 from .persistence import HOLD_ORDERS, LAPSE_SCHEMA, SCHEMA
 from .promptness import WARM_UP
-from .site import Site
+from .site import FAR_LIMITS, Site
 from .verdicts import read_verdicts, wait_until_stored
 
 SEED = 5
@@ -182,7 +182,7 @@ async def _plazo(site: Site, load: Load) -> AsyncIterator[Running]:
     async with (
         site.topics() as topics,
         site.database() as url,
-        site.workers(topics, url, stock_window=window, grace="PT1S", brake_share="1") as (worker,),
+        site.workers(topics, url, stock_window=window, grace="PT1S", **FAR_LIMITS) as (worker,),
         rows(url, POSITIONS) as progress,
     ):
         await worker.wait_ready()
@@ -217,8 +217,8 @@ def _by_kafka(
             await asyncio.to_thread(site.publish, topics, events)
         else:
             seconds = load.orders / load.rate
-            events = planned(partial(_events, load.orders), load.events / seconds, seconds)
-            await asyncio.to_thread(paced, site, topics, events)
+            make = partial(_events, load.orders)
+            await paced(site, planned(topics, make, load.events / seconds, seconds))
         await eventually(lambda: _has_read(progress, load.events), FINISH)
 
     async def wait() -> None:

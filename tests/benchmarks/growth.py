@@ -15,7 +15,7 @@ from worker.storage.migrate import migrate
 
 from . import ingestion
 from .mix import created
-from .site import WIDTH, Site
+from .site import FAR_LIMITS, WIDTH, Site
 from .verdicts import wait_for_verdicts
 
 # More than can be decided in the second over which they lapse, or it would be waiting that counts.
@@ -86,7 +86,7 @@ async def _cost(site: Site, topics: Topics, url: str, open_orders: int, events: 
         read = await ingestion.measure(site, url, progress, events, 60, [worker.pid])
     async with (
         site.topics() as lapsing,
-        site.workers(lapsing, url, grace="PT1S", brake_share="1") as (worker,),
+        site.workers(lapsing, url, grace="PT1S", **FAR_LIMITS) as (worker,),
     ):
         began = time.perf_counter()
         await worker.wait_ready()

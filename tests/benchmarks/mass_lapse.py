@@ -12,7 +12,7 @@ from .histogram import percentile
 from .ingestion import POSITIONS, reached
 from .mix import created, mix
 from .pace import Published, paced, planned
-from .site import Site
+from .site import FAR_LIMITS, Site
 from .verdicts import wait_for_verdicts
 
 GRACE = timedelta(seconds=1)
@@ -32,7 +32,7 @@ class MassLapse:
 
 async def mass_lapse(site: Site, orders: int, rate: float) -> MassLapse:
     """Let so many orders lapse, with other events coming at that many a second."""
-    window = timedelta(seconds=20 + orders / 5_000)
+    window = timedelta(seconds=40 + orders / 5_000)
     async with (
         site.topics() as topics,
         site.database() as url,
@@ -41,7 +41,7 @@ async def mass_lapse(site: Site, orders: int, rate: float) -> MassLapse:
             url,
             stock_window=f"PT{window.total_seconds():.0f}S",
             grace="PT1S",
-            brake_share="1",
+            **FAR_LIMITS,
         ) as (worker,),
     ):
         await worker.wait_ready()
@@ -56,8 +56,8 @@ async def mass_lapse(site: Site, orders: int, rate: float) -> MassLapse:
         fires = began + timedelta(seconds=round(window.total_seconds())) + GRACE
 
         start, published = fires - timedelta(seconds=AHEAD), Published()
-        events = planned(lambda clock: mix(3, clock), rate, BURST, start)
-        publishing = asyncio.create_task(asyncio.to_thread(paced, site, topics, events, published))
+        slots = planned(topics, lambda clock: mix(3, clock), rate, BURST, start)
+        publishing = asyncio.create_task(paced(site, slots, published))
         lags: list[int] = []
         while not publishing.done():
             await asyncio.sleep(0.25)

@@ -13,12 +13,12 @@ from tests.support.waiting import eventually
 from .ingestion import POSITIONS, reached
 from .mix import created, mix
 from .pace import paced, planned
-from .site import WIDTH, Site
+from .site import FAR_LIMITS, WIDTH, Site
 from .verdicts import read, wait_for_verdicts
 
 GRACE = timedelta(seconds=1)
 WARM_UP = timedelta(seconds=5)  # for statements to be prepared, and the broker to be compiled
-SHORT = {"brake_share": "1", "stock_window": "PT5S", "grace": "PT1S"}
+SHORT = {**FAR_LIMITS, "stock_window": "PT5S", "grace": "PT1S"}
 
 # The instant at which the commit was written; its flush to disk follows.
 COMMITTED = """
@@ -34,11 +34,11 @@ async def latency(site: Site, rate: float, seconds: float = 20.0) -> list[float]
         site.workers(topics, url) as (worker,),
     ):
         await worker.wait_ready()
-        events = planned(lambda clock: mix(clock=clock), rate, seconds)
-        await asyncio.to_thread(paced, site, topics, events)
+        slots = planned(topics, lambda clock: mix(clock=clock), rate, seconds)
+        await paced(site, slots)
         connection = await asyncpg.connect(url)
         try:
-            await eventually(lambda: reached(connection, POSITIONS, len(events)), 60)
+            await eventually(lambda: reached(connection, POSITIONS, round(rate * seconds)), 60)
             rows = await connection.fetch(COMMITTED)
         finally:
             await connection.close()
@@ -87,11 +87,9 @@ async def take_over(site: Site, *, crash: bool) -> float:
 
 async def late(site: Site, topics: Topics, rate: float, seconds: float) -> list[float]:
     """Publish silent orders and wait for their verdicts: how late each was, but for the first."""
-    orders = planned(
-        lambda clock: (created(2, number, clock()) for number in count()), rate, seconds
-    )
-    await asyncio.to_thread(paced, site, topics, orders)
-    verdicts = await wait_for_verdicts(site, topics, len(orders), 60)
+    make = lambda clock: (created(2, number, clock()) for number in count())  # noqa: E731
+    await paced(site, planned(topics, make, rate, seconds))
+    verdicts = await wait_for_verdicts(site, topics, round(rate * seconds), 60)
     since = min(one.due for one in verdicts) + WARM_UP
     return [
         (one.stored_at - one.due - GRACE).total_seconds() for one in verdicts if one.due >= since

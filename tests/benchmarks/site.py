@@ -32,6 +32,9 @@ POSTGRES = {
     "track_commit_timestamp": "on",
 }
 
+# The brake is on, with limits that nothing here reaches: most orders of a benchmark are silent.
+FAR_LIMITS = {"brake_cancels": "1000000", "brake_share": "1"}
+
 
 class Peer:
     """A running program of others: its group, and where it keeps its state."""

@@ -84,12 +84,22 @@ def unquiet(world: "World") -> str:
         return f"reminders: {sorted(tables['reminders'])}"
     if tables["notices"]:
         return f"notices: {list(tables['notices'].values())}"
-    for lane, row in tables["lanes"].items():
-        if row["sequence"] > tables["published"].get(lane, {"sequence": 0})["sequence"]:
-            return f"lane {lane}: not everything is marked as published"
+    if lanes := untold(world):
+        return f"lanes {lanes}: not everything is marked as published"
     if any(not row["published"] for row in tables["dead_letters"].values()):
         return "dead letters not published"
     return ""
+
+
+def untold(world: "World") -> list[int]:
+    """The lanes with decisions that are not marked as published."""
+    tables = world.database.tables
+    nothing = {"sequence": 0}
+    return [
+        lane
+        for lane, row in tables["lanes"].items()
+        if row["sequence"] > tables["published"].get(lane, nothing)["sequence"]
+    ]
 
 
 def faults(world: "World") -> Iterator[str]:

@@ -701,14 +701,17 @@ class World:
             patience = QUIET if self.scenario.rules.brake is None else 2 * QUIET
             while self.loop.now < HEAL + patience:
                 self.loop.run(self.loop.now + 1.0)
+                if check.quiet(self):
+                    # Whatever still comes would be too much.
+                    self.loop.run(self.loop.now + 3.0)
+                    break
                 # A lane that halts holds up the others, too.
-                stands = self.must_halt or self.halted
-                if (stands and self.loop.now > HEAL + STANDS) or check.quiet(self):
+                stands = {*self.must_halt, *self.halted}
+                late = self.loop.now > HEAL + STANDS
+                if stands and late and stands.issuperset(check.untold(self)):
                     break
             else:
                 self.violations.append("never quiet: " + check.unquiet(self))
-            # Whatever still comes would be too much.
-            self.loop.run(self.loop.now + 3.0)
             faults = self.violations + self.loop.errors + list(check.faults(self))
             for process in self.loop.processes:
                 if process.alive and getattr(process, "task", None) and process.task.done():
