@@ -5,6 +5,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+import asyncpg
+
 from tests.support.market import Market, now
 from tests.support.processes import WorkerProcess
 from tests.support.topics import Topics
@@ -173,3 +175,39 @@ async def test_a_worker_with_few_connections_asks_it(
     entered = now()
     await market.publish(*(market.order(name, entered) for name in names))
     await market.told(*(f"{name} {CANCEL}" for name in names), timeout=12)
+
+
+async def test_a_seller_at_its_limit_holds_up_nobody_else(
+    new_worker: NewWorker, topics: Topics, market: Market, database: str, tmp_path: Path
+) -> None:
+    limited = HASTY | {"brake_seller_cancels": "2"}
+    worker = await new_worker(topics, **limited).start().wait_ready()
+    of_seller = {"busy": 5, "quiet": 2}
+    orders = [
+        (topic, f"{seller}-{n}", value | {"seller_id": seller})
+        for seller, number in of_seller.items()
+        for n in range(number)
+        for topic, _, value in [market.order(f"{seller}-{n}")]
+    ]
+    await market.publish(*orders)
+    await eventually(lambda: _is(worker, "mass-cancel", 3), 30)
+    told = sorted(one.order.partition("-")[0] for one in await market.decisions())
+    assert told == ["busy", "busy", "quiet", "quiet"]
+    state = await brake(database, tmp_path, "status")
+    assert (state["lapsed"], state["cancels"], state["tripped_at"]) == (4, 4, None)
+
+
+async def test_what_it_counts_takes_a_row_a_second(
+    new_worker: NewWorker, topics: Topics, market: Market, database: str
+) -> None:
+    await new_worker(topics, **HASTY).start().wait_ready()
+    names = [f"silent-{n}" for n in range(40)]
+    for name in names:
+        await market.publish(market.order(name))
+    await market.told(*(f"{name} {CANCEL}" for name in names))
+    connection = await asyncpg.connect(database)
+    rows = await connection.fetch("SELECT counted_at, cancels FROM brake_counts")
+    await connection.close()
+    assert sum(row["cancels"] for row in rows) == 40
+    seconds = [row["counted_at"] for row in rows]
+    assert len(seconds) == len(set(seconds)) == len({at.replace(microsecond=0) for at in seconds})

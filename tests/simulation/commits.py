@@ -45,11 +45,13 @@ class Commits:
         limit = self._world.scenario.rules.brake
         if limit is None or self._world.words.lost_commits or self._world.words.clocks_ahead:
             return  # what is counted may be lost, or counted at another time
-        counts = [row for row in tx.writes.get("brake_counts", {}).values() if row["cancels"]]
-        self._taken += [(row["counted_at"], row["cancels"]) for row in counts]
-        for row in counts:
-            since = row["counted_at"] - self._world.settings.brake_window
-            if sum(cancels for at, cancels in self._taken if at > since) > limit:
+        before = tx.database.tables["brake_counts"]
+        for key, row in tx.writes.get("brake_counts", {}).items():
+            # A row that has grown is replaced.
+            cancels = row["cancels"] if row is not None else -before[key]["cancels"]
+            self._taken.append((key[0], cancels))
+            since = key[0] - self._world.settings.brake_window
+            if row and sum(cancels for at, cancels in self._taken if at > since) > limit:
                 self._broken(f"more than {limit} within the window")
         decided = tx.writes.get("decisions", {}).values()
         self._cancelled += sum(row["kind"] == "auto-cancel" for row in decided)

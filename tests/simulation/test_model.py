@@ -41,14 +41,15 @@ VALUE = json.dumps({"due": START.isoformat(), "evidence": {"read_to": {"t1": [1]
 # Of equal acts, Postgres may give any.
 ANY_EQUAL = ("order_id", "status", "occurred_at", "stock_ok", "form_complete")
 # The server has a clock of its own.
-SERVER_TIME = "told_at"
+SERVER_TIMES = {"told_at", "second"}
+EVER = timedelta(days=9_000)
 # Statements of which only the number of rows counts.
 COUNTED = {"update_lane", "release_lane", "start_position", "identify_topic", "delete_notices",
            "disarm_deadlines", "postpone_deadlines", "update_outcomes", "mark_published",
            "mark_dead_letters_published", "insert_dead_letters",
            "arm_deadlines", "insert_changes", "mark_changes_counted", "refuse_changes",
-           "insert_brake_counts", "delete_brake_counts", "arm_reminders", "disarm_reminders",
-           "leave_notices",
+           "count_lapses", "count_lapses_of_sellers", "delete_brake_counts",
+           "arm_reminders", "disarm_reminders", "leave_notices",
            "postpone_notices", "trip_brake",
            "update_decision_counts", "refuse_acts", "insert_versions"}  # fmt: skip
 # The model keeps no count of unknown words: people read it, and no decision does.
@@ -140,10 +141,11 @@ class Statements:
                                        [self.later()], [self.moment()], [True]),
             "lock_brake": tuple,
             "trip_brake": tuple,
-            "brake_usage": lambda: (HOUR, rng.sample(["s1", "s2"], rng.randint(0, 2))),
-            "insert_brake_counts": lambda: (self.lane(), ["s1", "s2"], [rng.randint(1, 3), 1],
-                                            [1, 0]),
-            "delete_brake_counts": lambda: (HOUR,),
+            "brake_usage": lambda: (EVER, rng.sample(["s1", "s2"], rng.randint(0, 2))),
+            "count_lapses": lambda: (self.moment(), self.lane(), rng.randint(1, 3), 1),
+            "count_lapses_of_sellers": lambda: (
+                self.moment(), ["s1", "s2"], [rng.randint(1, 3), 1], [1, 0]),
+            "delete_brake_counts": lambda: (EVER,),
             "reminded_orders": lambda: (self.orders(), self.lane()),
             "arm_reminders": lambda: (
                 self.lane(), [self.moment() - rng.choice(REMINDERS)], [self.order()]),
@@ -330,7 +332,7 @@ class _Both:
         assert error == expected_error, f"{self.statement}: {error}, the model {expected_error}"
         if error is None and not self.name.startswith("copy "):
             if isinstance(expected, list) and isinstance(rows, list):
-                rows = [{k: v for k, v in row.items() if k != SERVER_TIME} for row in rows]
+                rows = [{k: v for k, v in row.items() if k not in SERVER_TIMES} for row in rows]
                 # The model may know more columns than the statement names.
                 kept = (
                     [{key: row[key] for key in rows[0]} for row in expected] if rows else expected

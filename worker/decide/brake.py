@@ -10,13 +10,14 @@ its window has passed.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from worker.observability.guards import Guards
 from worker.observability.labels import Guard
 from worker.observability.logs import logger
 from worker.settings import Settings
 from worker.storage.database import Database
+from worker.storage.transaction import Transaction
 
 log = logger(__name__)
 
@@ -86,7 +87,7 @@ def trips(limits: Limits, used: Usage, request: BrakeRequest) -> bool:
     return len(choose(unlimited, used, request)) > len(choose(limits, used, request))
 
 
-def choose(limits: Limits, used: Usage, request: BrakeRequest) -> list[tuple[str, str]]:
+def choose(limits: Limits, used: Usage, request: BrakeRequest) -> Sequence[tuple[str, str]]:
     """The orders of a sweep that the limits allow, the longest overdue first."""
     room = len(request.silent)
     if limits.cancels is not None:
@@ -94,12 +95,14 @@ def choose(limits: Limits, used: Usage, request: BrakeRequest) -> list[tuple[str
     lapsed = used.lapsed + sum(request.lapsed.values())
     if limits.share < 1 and lapsed >= limits.least:
         room = min(room, int(limits.share * lapsed) - used.cancels)
+    if limits.seller_cancels is None:
+        return request.silent[: max(0, room)]
     by_seller = used.by_seller.copy()
     chosen: list[tuple[str, str]] = []
     for order_id, seller in request.silent:
         if len(chosen) >= room:
             break
-        if limits.seller_cancels is None or by_seller[seller] < limits.seller_cancels:
+        if by_seller[seller] < limits.seller_cancels:
             by_seller[seller] += 1
             chosen.append((order_id, seller))
     return chosen
@@ -148,35 +151,54 @@ class Brake:
             state = await tx.row("lock_brake")
             assert state is not None
             guard = Guard.MASS_CANCEL
+            chosen: Sequence[tuple[str, str]] = ()
             if state["released"]:
-                chosen = list(request.silent)
+                chosen = request.silent
             elif silent:
-                guard, chosen = Guard.SILENT_FEED, []
-            elif state["tripped"]:
-                chosen = []
-            else:
-                sellers = sorted({seller for _, seller in request.silent})
-                rows = await tx.rows("brake_usage", limits.window, sellers)
-                used = Usage(rows[0]["lapsed"], rows[0]["cancels"])
-                used.by_seller.update({r["seller_id"]: r["cancels"] for r in rows[1:]})
+                guard = Guard.SILENT_FEED
+            elif not state["tripped"]:
+                used = await self._used(tx, request)
                 chosen = choose(limits, used, request)
                 if trips(limits, used, request):
                     await tx.execute("trip_brake")
                     log.error("brake_tripped", lane=lane, auto_cancels=used.cancels + len(chosen))
-            cancels = Counter(seller for _, seller in chosen)
-            # Held orders come again, and count as lapsed once they are let through.
             held = len(request.silent) - len(chosen)
             escalate = held > 0 and state["escalate"]
-            lapsed = Counter(request.lapsed)
-            if not escalate:
-                lapsed -= Counter(seller for _, seller in request.silent) - cancels
-            if lapsed or cancels:
-                sellers = sorted(lapsed | cancels)
-                columns = sellers, [lapsed[s] for s in sellers], [cancels[s] for s in sellers]
-                await tx.execute("insert_brake_counts", lane, *columns)
-                await tx.execute("delete_brake_counts", limits.window)
+            # Held orders come again, and count as lapsed once they are let through.
+            await self._count(tx, lane, state["second"], request, chosen, held=not escalate)
         self._show((lane, corrections), guard, 0 if escalate else held)
         return Permit(frozenset(order_id for order_id, _ in chosen), escalate)
+
+    async def _used(self, tx: Transaction, request: BrakeRequest) -> Usage:
+        limited = self._limits.seller_cancels is not None
+        sellers = sorted({seller for _, seller in request.silent}) if limited else []
+        total, *rows = await tx.rows("brake_usage", self._limits.window, sellers)
+        by_seller = Counter({row["seller_id"]: row["cancels"] for row in rows})
+        return Usage(total["lapsed"], total["cancels"], by_seller)
+
+    async def _count(
+        self,
+        tx: Transaction,
+        lane: int,
+        second: datetime,
+        request: BrakeRequest,
+        chosen: Sequence[tuple[str, str]],
+        *,
+        held: bool,
+    ) -> None:
+        """Count a sweep. With ``held`` the silent orders that were not chosen have not lapsed."""
+        lapsed = sum(request.lapsed.values())
+        if held:
+            lapsed = max(0, lapsed - len(request.silent) + len(chosen))
+        if not lapsed and not chosen:
+            return
+        await tx.execute("count_lapses", second, lane, lapsed, len(chosen))
+        if self._limits.seller_cancels is not None:
+            cancels = Counter(seller for _, seller in chosen)
+            sellers = sorted(request.lapsed.keys() | cancels)
+            columns = [request.lapsed.get(s, 0) for s in sellers], [cancels[s] for s in sellers]
+            await tx.execute("count_lapses_of_sellers", second, sellers, *columns)
+        await tx.execute("delete_brake_counts", self._limits.window)
 
     def forget(self, lane: int) -> None:
         """Drop a lane that this worker no longer owns from the gauges."""

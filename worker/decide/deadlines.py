@@ -329,9 +329,7 @@ def _of_cycle(case: Case, cycle: Cycle) -> Case:
         acts=tuple(act for act in case.acts if cycle.covers(act)),
         standing=tuple(given for given in case.standing if cycle.issued(given, first_due)),
         auto_cancels=tuple(ours),
-        cancelled_before=any(
-            not given.revoked for given in case.auto_cancels if given not in ours
-        ),
+        cancelled_before=any(not given.revoked for given in case.auto_cancels if given not in ours),
         changes=tuple(c for c in case.changes if c.occurred_at >= opened.occurred_at),
         versions=tuple(v for v in case.versions if v.entered_at > opened.occurred_at),
     )

@@ -22,12 +22,16 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What lapsed and was cancelled of one seller in a minute."""
+    """What lapsed and was cancelled in a minute: of one seller, or of all if it is empty.
+
+    The limits over all sellers count those that are ``in_total``.
+    """
 
     at: datetime
     seller_id: str
     lapsed: int
     cancels: int
+    in_total: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,8 @@ def _minutes(due: Sequence[Due]) -> Iterable[tuple[datetime, list[Due]]]:
 def _usage(window: Iterable[Used]) -> Usage:
     usage = Usage()
     for one in window:
-        usage.lapsed += one.lapsed
-        usage.cancels += one.cancels
+        if one.in_total:
+            usage.lapsed += one.lapsed
+            usage.cancels += one.cancels
         usage.by_seller[one.seller_id] += one.cancels
     return usage

@@ -163,7 +163,7 @@ async def look_ahead(
         window = settings.brake_window
         brake = await tx.row("brake_state", window)
         used = [
-            Used(r["minute"], r["seller_id"], r["lapsed"], r["cancels"])
+            Used(r["minute"], r["seller_id"], r["lapsed"], r["cancels"], r["in_total"])
             for r in await tx.rows("brake_history", window)
         ]
     _open_hours(tally, counts, first, hours)

@@ -1,6 +1,6 @@
 """The statements of the brake, as in ``worker/storage/sql/brake``."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tests.simulation.statements.common import RESET_AFTER, Row, reading, statement
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 def lock_brake(tx: "Tx") -> "Statement":
     """Nobody in this world takes it off; a person resets it a while after it tripped."""
     yield "brake", True
-    return [Row(released=False, escalate=False, tripped=_tripped(tx))]
+    second = tx.now().replace(microsecond=0)
+    return [Row(released=False, escalate=False, tripped=_tripped(tx), second=second)]
 
 
 @statement
@@ -36,23 +37,44 @@ def _tripped(tx: "Tx") -> bool:
 
 @reading
 def brake_usage(tx: "Tx", window: timedelta, sellers: list[str]) -> list[Row]:
-    counted = [row for row in tx.scan("brake_counts") if row["counted_at"] > tx.now() - window]
+    since = tx.now() - window - timedelta(seconds=1)
+    counted = [row for row in tx.scan("brake_counts") if row["counted_at"] > since]
 
     def used(seller: str | None, rows: list[Row]) -> Row:
         lapsed, cancels = (sum(row[name] for row in rows) for name in ("lapsed", "cancels"))
         return Row(seller_id=seller, lapsed=lapsed, cancels=cancels)
 
     of = {one: [row for row in counted if row["seller_id"] == one] for one in sorted(sellers)}
-    return [used(None, counted), *(used(one, rows) for one, rows in of.items() if rows)]
+    total = used(None, [row for row in counted if row["lane"] >= 0])
+    return [total, *(used(one, rows) for one, rows in of.items() if rows)]
 
 
 @statement
-def insert_brake_counts(tx: "Tx", lane: int, *columns: list[Any]) -> "Statement":
+def count_lapses(tx: "Tx", second: datetime, lane: int, lapsed: int, cancels: int) -> "Statement":
+    keys = {*tx.database.tables["brake_counts"], *tx.writes.get("brake_counts", {})}
+    for key in sorted(key for key in keys if key[:2] == (second, "")):
+        if tx.get("brake_counts", key) is None:
+            continue
+        yield "brake_counts", key
+        row = tx.newest("brake_counts", key)
+        if row is not None:
+            tx.put("brake_counts", key, None)
+            lapsed, cancels = lapsed + row["lapsed"], cancels + row["cancels"]
+    _insert(tx, counted_at=second, lane=lane, seller_id="", lapsed=lapsed, cancels=cancels)
+    return 1
+
+
+@statement
+def count_lapses_of_sellers(tx: "Tx", second: datetime, *columns: list[Any]) -> "Statement":
     for seller, lapsed, cancels in zip(*columns, strict=True):
-        row = Row(counted_at=tx.now(), lane=lane, seller_id=seller, lapsed=lapsed, cancels=cancels)
-        tx.put("brake_counts", tx.serial("brake_counts"), row)
+        _insert(tx, counted_at=second, lane=-1, seller_id=seller, lapsed=lapsed, cancels=cancels)
     return len(columns[0])
     yield
+
+
+def _insert(tx: "Tx", **columns: Any) -> None:
+    key = columns["counted_at"], columns["seller_id"], tx.serial("brake_counts")
+    tx.put("brake_counts", key, Row(**columns))
 
 
 @reading
