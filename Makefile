@@ -55,7 +55,7 @@ simulate-mutants: $(TEST) ## Plant faults in the worker: the simulation must cat
 specification: $(TEST) ## Walk the specification of fence, proof and relay at random (needs Node 18 with npm)
 	$(VENV)/bin/python -m tests.specification.run
 
-chaos: $(TEST) kafka ## Break real parts in every way we know, about twenty minutes (ARGS="-k commit")
+chaos: $(TEST) kafka ## Break real parts in every way we know, more than an hour on two cores (ARGS="-k commit")
 	$(VENV)/bin/python -m pytest -rP --show-capture=stdout tests/chaos $(ARGS)
 
 # -rs: which programs are not here.

@@ -8,7 +8,9 @@ publishes nothing.
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -91,11 +93,19 @@ def _clock_is_right(row: Any, policies: Policies) -> bool:
     return bool(row["clock"] == policy.clock and started_at == max(row["clock_at"], entered_at))
 
 
+@dataclass
 class SharedEvents:
     """Makes the events of a judgement for each of the orders that share it; ``order`` is one."""
 
-    def __init__(self, order: Order, judgement: Judgement, reading: Reading, now: datetime) -> None:
-        self._layouts = [AlikeEvents(order, one, reading, now) for one in judgement.decisions]
+    order: Order
+    judgement: Judgement
+    reading: Reading
+    now: datetime
+
+    @cached_property
+    def _layouts(self) -> list[AlikeEvents]:
+        decisions = self.judgement.decisions
+        return [AlikeEvents(self.order, one, self.reading, self.now) for one in decisions]
 
     def of(self, row: Any) -> list[Event]:
         """The events of the order of a row."""
