@@ -190,8 +190,8 @@ NOT_CAUGHT_YET = (
         (
             (
                 MODEL_OF_BRAKE,
-                'yield "brake", True\n    return [Row(released',
-                'yield "brake", tx\n    return [Row(released',
+                'yield "brake", True\n    second = tx.now()',
+                'yield "brake", tx\n    second = tx.now()',
             ),
         ),
     ),
