@@ -56,11 +56,12 @@ class Clocks:
         Raises: as ``ask``.
         """
         before = self._clock.now()
-        self.told(before, theirs := await ask())
+        theirs = await ask()
+        self.compare(before, theirs)
         return min(before, theirs)
 
-    def told(self, before: datetime, theirs: datetime) -> None:
-        """Take the time that the database has just told; ours was ``before`` when we asked."""
+    def compare(self, before: datetime, theirs: datetime) -> None:
+        """Compare the database's answer with our clock, which showed ``before`` when we asked."""
         if not theirs - self._clock.now() <= self._skew <= theirs - before:
             self._skew = theirs - before
 

@@ -169,7 +169,7 @@ async def test_a_proof_does_not_outlive_a_clock_that_was_set_right_behind_its_ba
         ahead = await prover.proven(0, clock.now())
         clock.wrong, prover.database.wrong = timedelta(seconds=8), timedelta(0)
         ahead.check(_ENDS, prover.clocks.earliest(), clock.monotonic())  # nobody has noticed
-        prover.clocks.told(clock.now(), await prover.database.now())
+        prover.clocks.compare(clock.now(), await prover.database.now())
         with pytest.raises(ProofOutlived, match="the clock was set back by 0:00:08"):
             ahead.check(_ENDS, prover.clocks.earliest(), clock.monotonic())
 

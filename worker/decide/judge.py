@@ -95,11 +95,7 @@ class Judge:
         limits = self.limits(await self._scope.reading(tx, lane))
         deadlines = await Deadlines.load(tx, self._policies, self._change_limits, now)
         cases = await load_cases(tx, lane, order_ids, self._policies, read_lines)
-        return list(self._foreseen(cases, deadlines, limits))
-
-    def _foreseen(
-        self, cases: Cases, deadlines: Deadlines, limits: Limits
-    ) -> Iterator[tuple[Case, Judgement | None]]:
+        found: list[tuple[Case, Judgement | None]] = []
         for case in cases.readable:
             if case.finding is not None:
                 continue  # decided already, and only checked again
@@ -107,7 +103,8 @@ class Judge:
             with suppress(Exception):  # the sweep itself reports it and postpones the order
                 settled, judgement = deadlines.settle(case, cases.facts[case.order.order_id])
                 judged = judgement or decide(settled, limits)
-            yield case, judged
+            found.append((case, judged))
+        return found
 
     async def _judge(
         self, sweep: Sweep, order_ids: Sequence[str], proof: Proof | None = None
@@ -178,7 +175,7 @@ class Judge:
         for loaded in cases.readable:
             order_id = loaded.order.order_id
             try:
-                case, judgement = hearing.judge(loaded, cases.facts[order_id], sweep.now)
+                case, judgement = hearing.judge(loaded, cases.facts[order_id])
             except Exception:
                 # An order that our own code cannot judge must not hold the others.
                 self._isolate(judged, sweep, order_id)
@@ -220,11 +217,14 @@ class Judge:
                 let.append(permitted)
             if refused is None:
                 continue
-            if permit.escalate:
-                braked = hearing.decide(refused.case, sweep.now, braked=True)
-                let.append(refused._replace(judgement=braked))
-            else:
+            if not permit.escalate:
                 judged.held.update(order_id for order_id, _ in refused.orders)
+                continue
+            try:
+                let.append(refused._replace(judgement=hearing.decide(refused.case, braked=True)))
+            except Exception:
+                for order_id, _ in refused.orders:
+                    self._isolate(judged, sweep, order_id)
         return let
 
     async def _events(

@@ -107,7 +107,7 @@ class SweepFrame:
             before = self.clock.now()
             sequence, open_deadlines, told_at = await lane.fence(tx)
             # A clock may have been set since the proof.
-            self._clocks.told(before, told_at)
+            self._clocks.compare(before, told_at)
             sweep = Sweep(tx, lane.number, self.clock.now(), sequence, open_deadlines)
             yield sweep
             open_deadlines = sweep.open_deadlines + sweep.timers.armed

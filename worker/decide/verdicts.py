@@ -12,7 +12,10 @@ Settlement = tuple[Finding | None, Outcome | None, int]
 
 
 class Verdict(NamedTuple):
-    """A judgement of the case, or of the ``alike`` rows, of which the case is one."""
+    """One judgement. It decides the order of the case, or each order of the ``alike`` rows.
+
+    The case is that of one of these rows then.
+    """
 
     case: Case
     judgement: Judgement
