@@ -191,6 +191,11 @@ async def test_a_seller_at_its_limit_holds_up_nobody_else(
     ]
     await market.publish(*orders)
     await eventually(lambda: _is(worker, "mass-cancel", 3), 30)
+
+    async def four_told() -> bool:
+        return len(await market.decisions()) == 4
+
+    await eventually(four_told, 10)  # they are published once they are committed
     told = sorted(one.order.partition("-")[0] for one in await market.decisions())
     assert told == ["busy", "busy", "quiet", "quiet"]
     state = await brake(database, tmp_path, "status")
