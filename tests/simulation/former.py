@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
 from tests.simulation.kafka import BASE, Log
-from tests.simulation.scenario import DECISIONS, Former
+from tests.simulation.scenario.records import DECISIONS
+from tests.simulation.scenario.words import Former
 from tests.simulation.statements import Row
 
 if TYPE_CHECKING:

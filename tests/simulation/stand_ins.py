@@ -32,7 +32,7 @@ from tests.simulation.kafka import (
     SimProducer,
 )
 from tests.simulation.loop import PROCESS, GatheringFuture
-from tests.simulation.scenario import Rules
+from tests.simulation.scenario.rules import Rules
 from tests.simulation.statements import REMINDERS
 from worker.domain.acts import ORDER_CREATED
 from worker.domain.policy import AtLapse, Match, Policies, Policy, Rule
@@ -147,7 +147,7 @@ def _load_policies(settings: Settings) -> Policies:
     )
     if rules.field is None or rules.reminds:
         return Policies.of(policy)
-    # See scenario.SIDES.
+    # See SIDES in scenario/records.py.
     return Policies(
         (
             Rule(

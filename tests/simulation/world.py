@@ -26,9 +26,14 @@ import worker.runtime.startup
 import worker.runtime.take_over
 import worker.runtime.worker
 from tests.end_to_end.oracle import Astray, Published
-from tests.simulation import check, former, scenario
-from tests.simulation.commits import Commits
+from tests.simulation import former
 from tests.simulation.database import ERRORS, IDLE_IN_TRANSACTION, SimPostgres
+from tests.simulation.judge.commits import Commits
+from tests.simulation.judge.lateness import Lateness
+from tests.simulation.judge.promises import broken
+from tests.simulation.judge.published import contradicted
+from tests.simulation.judge.rest import unquiet, untold
+from tests.simulation.judge.terms import LONGEST_HOLD
 from tests.simulation.kafka import (
     BASE,
     Broker,
@@ -36,10 +41,19 @@ from tests.simulation.kafka import (
     Log,
     Transaction,
 )
-from tests.simulation.lateness import Lateness
 from tests.simulation.loop import Process, SimLoop
-from tests.simulation.scenario import HEAL, WINDOW, Change, Loss, Rules, Scenario, Send, Words
-from tests.simulation.terms import LONGEST_HOLD
+from tests.simulation.scenario.courses import make
+from tests.simulation.scenario.records import (
+    CREATED,
+    DECISIONS,
+    STATUS,
+    Change,
+    Scenario,
+    Send,
+    handled,
+)
+from tests.simulation.scenario.rules import HEAL, LEAST_WINDOW, WINDOW, Rules
+from tests.simulation.scenario.words import Loss, Words
 from worker.records import Record, timestamp_of
 from worker.settings import Settings
 
@@ -115,8 +129,8 @@ class World:
         self.happened: dict[str, int] = {}
         self.rng = Random(seed)
         random.seed(seed)  # the worker's backoff
-        self.scenario: Scenario = scenario.make(self.rng, Rules.of(seed))
-        self.words = Words.of(seed, self.scenario.widths[scenario.CREATED])
+        self.scenario: Scenario = make(self.rng, Rules.of(seed))
+        self.words = Words.of(seed, self.scenario.widths[CREATED])
         self.loop = WatchedLoop(self.rng)
         self.servers = Process("servers")
         self.loop.add(self.servers)
@@ -133,7 +147,7 @@ class World:
             brake_cancels=self.scenario.rules.brake,
             brake_window=BRAKE_WINDOW,
             before_adoption=self.scenario.rules.before_adoption,
-            least_window=scenario.LEAST_WINDOW,
+            least_window=LEAST_WINDOW,
             astray_refusals="escalate" if self.scenario.rules.astray else "ignore",
             max_extension=timedelta(days=30),
             max_hold=LONGEST_HOLD,
@@ -254,7 +268,7 @@ class World:
             if rng.random() < 0.2:
                 self.later(moment(), self._stall, log, rng.uniform(1, 12))
         for partition, begin in self.scenario.begins.items():
-            self.broker.logs[scenario.STATUS, partition].begin = begin
+            self.broker.logs[STATUS, partition].begin = begin
         amount = rng.choice([0, 0, 1, 2, 4])
         for _ in range(amount):
             fault = rng.choice([
@@ -299,7 +313,7 @@ class World:
 
     def largest(self, topic: str) -> int:
         """The size of the largest value that a topic takes."""
-        if topic == scenario.DECISIONS:
+        if topic == DECISIONS:
             return self.words.largest_decision or 1_000_000
         return self.largest_letter
 
@@ -354,7 +368,7 @@ class World:
 
     def may_halt(self, lane: int) -> bool:
         """Whether a log contradicts the database: then a lane must not go on."""
-        return lane in self.must_halt or lane in self.went_back or check.contradicted(self, lane)
+        return lane in self.must_halt or lane in self.went_back or contradicted(self, lane)
 
     def _lose(self, loss: Loss) -> None:
         """A log loses records, as :class:`Loss` says."""
@@ -383,10 +397,10 @@ class World:
     def _widen(self) -> None:
         """The topic of acts gets another partition; some publishers write to it."""
         self.count("partition added")
-        number = self.broker.widths[scenario.STATUS]
+        number = self.broker.widths[STATUS]
         self.note(None, "fault", "partition added", number)
-        self.broker.logs[scenario.STATUS, number] = Log(scenario.STATUS, number)
-        self.broker.widths[scenario.STATUS] = number + 1
+        self.broker.logs[STATUS, number] = Log(STATUS, number)
+        self.broker.widths[STATUS] = number + 1
         self.broker.group.rebalance()
         self._added = number
 
@@ -400,7 +414,7 @@ class World:
     def _act_late(self, loss: Loss, partition: int) -> None:
         """Sellers whose time is not over yet take up orders of theirs."""
         now = self.loop.now
-        width = self.scenario.widths[scenario.STATUS]
+        width = self.scenario.widths[STATUS]
         orders = [
             one
             for one in self.scenario.orders.values()
@@ -409,7 +423,7 @@ class World:
             and (self.scenario.proof == "all" or one.home % width == partition)
         ]
         for order in self._odd.sample(orders, min(loss.acts, len(orders))):
-            self._send(scenario.handled(order, round(now, 6), partition))
+            self._send(handled(order, round(now, 6), partition))
 
     def _went_back(self, log: Log, lost: list[Record]) -> None:
         self.went_back.add(log.partition)
@@ -645,7 +659,7 @@ class World:
     # What is published.
 
     def _send(self, send: Send) -> None:
-        if self._added is not None and send.topic == scenario.STATUS and self._odd.random() < 0.3:
+        if self._added is not None and send.topic == STATUS and self._odd.random() < 0.3:
             send = replace(send, partition=self._added)
         transaction = None if send.transaction is None else self.transactions[send.transaction]
         log = self.broker.logs[send.topic, send.partition]
@@ -688,7 +702,7 @@ class World:
     def appended(self, process: Process, log: Log, offset: int) -> None:
         self.note(process, "published", f"{log.topic}/{log.partition}/{offset}", None)
         record = log.entries[-1].record
-        if log.topic == scenario.DECISIONS and record is not None:
+        if log.topic == DECISIONS and record is not None:
             self.lateness.published(log.partition, int(dict(record.headers)["ce_sequence"]))
 
     # The run.
@@ -701,25 +715,25 @@ class World:
             patience = QUIET if self.scenario.rules.brake is None else 2 * QUIET
             while self.loop.now < HEAL + patience:
                 self.loop.run(self.loop.now + 1.0)
-                if check.quiet(self):
+                if not unquiet(self):
                     # Whatever still comes would be too much.
                     self.loop.run(self.loop.now + 3.0)
                     break
                 # A lane that halts holds up the others, too.
                 stands = {*self.must_halt, *self.halted}
                 late = self.loop.now > HEAL + STANDS
-                if stands and late and stands.issuperset(check.untold(self)):
+                if stands and late and stands.issuperset(untold(self)):
                     break
             else:
-                self.violations.append("never quiet: " + check.unquiet(self))
-            faults = self.violations + self.loop.errors + list(check.faults(self))
+                self.violations.append("never quiet: " + unquiet(self))
+            faults = self.violations + self.loop.errors + list(broken(self))
             for process in self.loop.processes:
                 if process.alive and getattr(process, "task", None) and process.task.done():
                     faults.append(f"{process} ended by itself")
             decisions = sum(
                 len(log.entries)
                 for (topic, _), log in self.broker.logs.items()
-                if topic == scenario.DECISIONS
+                if topic == DECISIONS
             )
             return Result(
                 self.seed, faults, self.trace, self.loop.steps, self.loop.now, decisions,

@@ -25,7 +25,8 @@ from tests.end_to_end.oracle import (
 )
 from tests.end_to_end.reader import Event
 from tests.simulation.kafka import BASE
-from tests.simulation.scenario import LEAST_WINDOW, STATUS, WINDOW, Order
+from tests.simulation.scenario.records import STATUS, Order
+from tests.simulation.scenario.rules import LEAST_WINDOW, WINDOW
 
 if TYPE_CHECKING:
     from tests.simulation.world import World

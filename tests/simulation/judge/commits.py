@@ -3,8 +3,8 @@
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from tests.simulation import check
 from tests.simulation.database import Tx
+from tests.simulation.judge.reminders import REMINDER, acted
 from tests.simulation.statements import REMINDERS
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Commits:
         sent = {
             row["order_id"]
             for row in tx.writes.get("decisions", {}).values()
-            if row["kind"] == check.REMINDER
+            if row["kind"] == REMINDER
         }
         now = self._world.instant() + timedelta(seconds=self._world.most_ahead(tx.owner))
         for order_id in gone.keys() - sent:
@@ -93,7 +93,7 @@ class Commits:
                 continue  # its clock was stopped
             moved = order.changes or row["due"] - gone[order_id] not in REMINDERS
             over = now > row["due"]
-            if row["finding"] is None and not (moved or over or check.acted(order)):
+            if row["finding"] is None and not (moved or over or acted(order)):
                 self._broken(f"{order_id} is silent, and was not reminded")
 
     def _broken(self, rule: str) -> None:
