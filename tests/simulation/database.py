@@ -289,7 +289,7 @@ class SimDatabase:
 
     async def now(self) -> datetime:
         world = self._world
-        await world.reach_database()
+        await world.outages.reach_database()
         moment = self._database.now()
         await world.travel()
         return moment
@@ -320,7 +320,7 @@ class SimDatabase:
 
     async def ask(self, tx: Tx | None, name: str, arguments: Sequence[Any]) -> Any:
         world, database = self._world, self._database
-        world.database_operation(self._process, name)
+        world.steps.database_operation(self._process, name)
         answer = world.loop.create_future()
         single = tx is None
         if tx is None:
@@ -337,10 +337,10 @@ class SimDatabase:
 
         def start() -> None:
             tx.activity = world.loop.now
-            if world.database_down():
+            if world.outages.database_down():
                 database.end(tx, "aborted")
                 done(None, Fault("08006"))
-            elif (state := world.statement_error()) is not None:
+            elif (state := world.steps.statement_error()) is not None:
                 tx.failed = True
                 done(None, Fault(state))
             else:
@@ -357,11 +357,11 @@ class SimDatabase:
 
     async def _commit(self, tx: Tx) -> None:
         world = self._world
-        how = world.commit_fault(self._process)
+        how = world.steps.commit_fault(self._process)
         answer = world.loop.create_future()
 
         def start() -> None:
-            if world.database_down():
+            if world.outages.database_down():
                 self._database.end(tx, "aborted")
                 error: Fault | None = Fault("08006")
             elif how == "not applied":
@@ -373,7 +373,7 @@ class SimDatabase:
                     error = Fault("08006")
             world.note(self._process, "commit", how, error and error.sqlstate)
             world.later(world.latency(), _settle, answer, None, error)
-            world.after_commit(self._process)
+            world.steps.after_commit(self._process)
 
         world.later(world.latency(), start)
         try:

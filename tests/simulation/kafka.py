@@ -363,7 +363,7 @@ class SimConsumer:
         sink: RecordSink,
     ) -> Batch:
         world = self.world
-        if world.pull_fault(self.process):
+        if world.steps.pull_fault(self.process):
             await world.travel()
             raise KafkaUnavailable("on reading")
         # Longer than asked for: to come back with nothing is not worth so many steps.
@@ -517,7 +517,7 @@ class SimOffsetReader:
 
     async def _reach(self) -> None:
         await self.world.travel()
-        if self.world.broker.down or self.world.probe_fault(self.process):
+        if self.world.broker.down or self.world.steps.probe_fault(self.process):
             await self.world.travel()
             raise KafkaUnavailable("on asking for offsets")
 
@@ -537,7 +537,7 @@ class SimProducer:
             world.later(0.0, self._append, messages[:index])
             await world.travel()
             raise TooLarge(index)
-        fault = "down" if broker.down else world.publish_fault(self.process)
+        fault = "down" if broker.down else world.steps.publish_fault(self.process)
         if fault is None:
             acknowledged = world.loop.create_future()
 
@@ -550,7 +550,9 @@ class SimProducer:
             return
         world.lateness.not_published()
         if fault in ("all", "some", "late"):
-            world.may_repeat({_lane(m) for m in messages}, world.loop.now + LATEST_ARRIVAL)
+            world.processes.may_repeat(
+                {_lane(m) for m in messages}, world.loop.now + LATEST_ARRIVAL
+            )
         if fault == "some":
             messages = messages[: world.rng.randint(0, len(messages))]
         if fault in ("all", "some"):

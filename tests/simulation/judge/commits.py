@@ -62,7 +62,7 @@ class Commits:
         """Whoever gives an order its deadline plans the reminders that still lie ahead."""
         if not self._world.scenario.rules.reminds:
             return
-        now = self._world.instant() + timedelta(seconds=self._world.most_ahead(tx.owner))
+        now = self._world.instant() + timedelta(seconds=self._world.clocks.most_ahead(tx.owner))
         planned = {**tx.database.tables["reminders"], **tx.writes.get("reminders", {})}
         for order_id, row in tx.writes.get("orders", {}).items():
             was = tx.database.tables["orders"].get(order_id)
@@ -85,7 +85,7 @@ class Commits:
             for row in tx.writes.get("decisions", {}).values()
             if row["kind"] == REMINDER
         }
-        now = self._world.instant() + timedelta(seconds=self._world.most_ahead(tx.owner))
+        now = self._world.instant() + timedelta(seconds=self._world.clocks.most_ahead(tx.owner))
         for order_id in gone.keys() - sent:
             order = self._world.scenario.orders[order_id]
             row = tx.database.tables["orders"][order_id]

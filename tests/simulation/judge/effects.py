@@ -39,7 +39,7 @@ def dead_letters(world: "World") -> Iterator[str]:
     for place, (_, *again) in found.items():
         # Commits that the database loses are made again, with their dead letters.
         if not world.words.lost_commits and not all(
-            world.is_excused(place[1], stored_at) for stored_at in again
+            world.processes.is_excused(place[1], stored_at) for stored_at in again
         ):
             yield f"{1 + len(again)} dead letters for {place}, without an excuse"
 

@@ -131,7 +131,7 @@ class Lateness:
 
     def _justified(self, wait: Wait, now: float) -> str:
         world = self._world
-        if world.database_down():
+        if world.outages.database_down():
             return "database away"
         row = world.database.tables["lanes"].get(wait.lane)
         process = self._process(row["owner"]) if row else None
@@ -150,7 +150,7 @@ class Lateness:
         if not relay.tail_known.is_set():
             return "tail unknown"
         if wait.at is not None:
-            ahead = min(process.ahead, world.database_ahead)
+            ahead = min(process.ahead, world.clocks.database_ahead)
             if now + ahead < (wait.at - BASE).total_seconds():
                 return "clock behind"
             if now < self._stepped + _NAP:
@@ -176,7 +176,7 @@ class Lateness:
         if Guard.PROBE in held or Guard.DATABASE in held or Guard.CLOCK in held:
             return True
         # A proof may wait for the end of a log that was cut, until it is probed again.
-        return Guard.BEHIND in held and (self._is_behind() or bool(self._world.went_back))
+        return Guard.BEHIND in held and (self._is_behind() or bool(self._world.losses.went_back))
 
     def _is_behind(self) -> bool:
         positions, inputs = self._world.database.tables["positions"], self._world.settings

@@ -93,7 +93,7 @@ def judge_order(world: "World", order: Order, events: list[Event]) -> Iterator[s
         yield from cancelled_rightly(order, [*possible, *alive, due], events)
     elif order.side == "nobody" and world.words.clocks_ahead:
         return  # it may have lapsed by those clocks, and nothing tells when
-    elif not (row and row["decided_at"] and world.clocks_were_ahead(_seconds(row["decided_at"]))):
+    elif not (row and row["decided_at"] and world.clocks.were_ahead(_seconds(row["decided_at"]))):
         yield f"{who}: due at {row and row['due']}, not at one of {sorted(dues)}"
     yield from _released(order, terms, events)
 
@@ -101,7 +101,7 @@ def judge_order(world: "World", order: Order, events: list[Event]) -> Iterator[s
 def by_clocks_ahead(world: "World", events: Iterable[Event]) -> bool:
     """Whether one was told while all clocks were ahead: by each of them it was time."""
     return any(
-        world.clocks_were_ahead(_seconds(at))
+        world.clocks.were_ahead(_seconds(at))
         for event in events
         for at in (event.stored_at, event.decided_at)
     )

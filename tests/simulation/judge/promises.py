@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def broken(world: "World") -> Iterator[str]:
     """Every broken promise."""
-    if world.must_halt or world.halted or world.must_notice:
+    if world.must_halt or world.halted or world.losses.must_notice:
         yield from _halted(world)
         return
     if unknown := [*_forget_retained(world)]:
@@ -72,9 +72,9 @@ def _halted(world: "World") -> Iterator[str]:
                 yield f"lane {lane}: a sequence for two decisions, and it never halted"
             for sequence, _ in sorted(known - told):
                 yield f"LOST: lane {lane}, sequence {sequence} was never published"
-    for lane in world.must_notice - world.halted:
+    for lane in world.losses.must_notice - world.halted:
         yield f"lane {lane}: a log went back behind its position, and it never halted"
-    if world.went_back:
+    if world.losses.went_back:
         yield from _cancelled_unread(world)
 
 
@@ -115,9 +115,9 @@ def _forget_retained(world: "World") -> Iterator[str]:
     for (topic, number), log in world.broker.logs.items():
         # Nobody can know of these: no offset shows them. They are what is not promised.
         unseen = [one for one in log.compacted if (topic, number, one.offset) not in read]
-        world.forget(log, unseen)
+        world.losses.forget(log, unseen)
         lost = [one for one in log.retained if (topic, number, one.offset) not in read]
-        world.forget(log, lost)
+        world.losses.forget(log, lost)
         if not log.retained:
             continue
         found = tables["positions"][topic, number]["covered_since"] is not None
@@ -130,7 +130,7 @@ def _forget_retained(world: "World") -> Iterator[str]:
 
 def _first_sight(world: "World") -> Iterator[str]:
     """Nobody saw the log of acts before its first record, or before a worker saw it empty."""
-    if world.scenario.rules.adopted is None or not world.times_are_true:
+    if world.scenario.rules.adopted is None or not world.clocks.times_are_true:
         return
     firsts = [
         log.first_at
@@ -138,7 +138,7 @@ def _first_sight(world: "World") -> Iterator[str]:
         if topic == STATUS and log.first_at is not None
     ]
     # The times of records are whole milliseconds.
-    least = BASE + timedelta(seconds=min([world.first_start, *firsts]) - 0.001)
+    least = BASE + timedelta(seconds=min([world.processes.first_start, *firsts]) - 0.001)
     for begin in beginning(world):
         if begin < least:
             yield f"the log of acts is known since {begin}, and began at {least}"

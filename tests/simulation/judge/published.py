@@ -28,7 +28,7 @@ def published_in(
         elif before is not None and event.sequence <= last:
             if (before.id, before.body) != (event.id, event.body):
                 yield f"lane {number}: sequence {event.sequence} for two decisions"
-            elif not world.is_excused(number, log.entries[record.offset].stored_at):
+            elif not world.processes.is_excused(number, log.entries[record.offset].stored_at):
                 yield f"lane {number}: sequence {event.sequence} twice, without an excuse"
             continue
         elif any(between not in seen for between in range(last + 1, event.sequence)):

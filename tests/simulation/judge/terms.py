@@ -68,7 +68,7 @@ def entered_late(world: "World", order: Order, terms: Terms) -> set[bool]:
     """Whether its order-created left less than the least window; of several, either may count."""
     if world.scenario.rules.adopted is None or world.scenario.rules.clock is not None:
         return {False}
-    if not world.times_are_true:
+    if not world.clocks.times_are_true:
         return {False, True}
     return {at > terms.due - LEAST_WINDOW for at in order.told.values()}
 
@@ -111,7 +111,9 @@ def reach_back(world: "World", order: Order, terms: Terms, events: Sequence[Even
     since = max(_known_since(world, order, world.found_lost), default=None)
     if not known or since is None or terms.entered_at >= since:
         return {known}
-    late = world.times_are_true and all(event.decided_at > since + SETTLED for event in events)
+    late = world.clocks.times_are_true and all(
+        event.decided_at > since + SETTLED for event in events
+    )
     return {False} if events and late else {True, False}
 
 
