@@ -5,7 +5,7 @@ import tracemalloc
 from pydantic import SecretStr
 
 from worker.observability.metrics import Metrics
-from worker.operations import explanation
+from worker.operations import explanation, order_history
 from worker.settings import Settings
 from worker.storage.database import Database
 from worker.storage.migrate import migrate
@@ -30,11 +30,11 @@ async def test_bodies_come_only_where_they_are_shown(database: str) -> None:
             await connection.execute(LOAD)
         tracemalloc.start()
         try:
-            without = await explanation.load(settings, store, "large")
+            without = await order_history.load(settings, store, "large")
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
-        shown = await explanation.load(settings, store, "large", bodies=True)
+        shown = await order_history.load(settings, store, "large", bodies=True)
     finally:
         await store.close()
     assert peak < 4 << 20

@@ -10,7 +10,8 @@ from pydantic import SecretStr
 
 import schemas
 from worker.observability.metrics import Metrics
-from worker.operations.explanation import document, load
+from worker.operations.explanation import document
+from worker.operations.order_history import load
 from worker.operations.outlook import look_ahead
 from worker.settings import Settings
 from worker.storage.database import Database

@@ -10,7 +10,7 @@ import pytest
 from tests.unit.domain.words import an_order
 from worker.domain.case import Case, Finding, Kind, Limits, Outcome, PriorDecision, Reason
 from worker.operations.answer import answer, summary
-from worker.operations.explanation import OrderHistory
+from worker.operations.order_history import OrderHistory
 from worker.operations.sentences import SENTENCES, say
 
 OPERATIONS = Path(__file__).parents[2] / "worker/operations"

@@ -11,7 +11,7 @@ from worker.board.access import Person, Refused
 from worker.board.reader import Reader
 from worker.errors import RowRejected, TooCostly
 from worker.observability.logs import logger
-from worker.operations import explanation
+from worker.operations import explanation, order_history
 from worker.operations.answer import answer
 from worker.operations.orders import OrderFilter, find_orders
 from worker.operations.sentences import ENGLISH, SENTENCES
@@ -54,7 +54,7 @@ class Orders:
             raise Refused(403, "persons are shown to nobody who is not signed in by name")
         try:
             async with self._lock, self._reader.asked() as database:
-                history = await explanation.load(
+                history = await order_history.load(
                     self._settings, database, order_id, bodies=personal
                 )
         except RowRejected:  # no id that Postgres could hold

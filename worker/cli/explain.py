@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Group
     from rich.text import Text
 
-    from worker.operations.explanation import OrderHistory
+    from worker.operations.order_history import OrderHistory
 
 
 def explain(
@@ -34,7 +34,9 @@ def explain(
 ) -> None:
     """Explain the state of an order: why, until when, what to do next, and what happened."""
     from worker.operations.answer import answer
-    from worker.operations.explanation import document, load, nearest
+    from worker.operations.explanation import document
+    from worker.operations.nearest_orders import nearest
+    from worker.operations.order_history import load
     from worker.operations.support import moments
 
     settings = load_settings()
@@ -164,7 +166,8 @@ def _policy(order: Mapping[str, Any]) -> str | None:
 
 
 def _time_line(history: "OrderHistory", personal: bool) -> Any:
-    from worker.operations.explanation import MOST, in_time
+    from worker.operations.explanation import in_time
+    from worker.operations.order_history import MOST
 
     columns = ["event time (UTC)", "status", "in time", "received", "place", "times", "meaning"]
     rows = []

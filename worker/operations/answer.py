@@ -3,16 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from worker.domain.case import Case, Kind, Outcome, Reason
 from worker.domain.deadline import schedule
 from worker.domain.decide import decide, find
 from worker.operations.format import relative
+from worker.operations.order_history import OrderHistory
 from worker.operations.sentences import ENGLISH, has, say
-
-if TYPE_CHECKING:
-    from worker.operations.explanation import OrderHistory
 
 # Of verdicts that end an order, the kind of the decision that says why.
 _SAYS_WHY: Mapping[Outcome, Kind] = {
@@ -39,7 +37,7 @@ class Answer:
     at: datetime | None = None
 
 
-def answer(history: "OrderHistory", language: str = ENGLISH) -> Answer:
+def answer(history: OrderHistory, language: str = ENGLISH) -> Answer:
     """What is known of the order, and what a person has to do now."""
     order, case = history.order, history.case
     if order is not None and order["lane"] is not None and order["due"] is None:
@@ -55,13 +53,13 @@ def answer(history: "OrderHistory", language: str = ENGLISH) -> Answer:
     return replace(found, said=say(language, "in-shadow", what=found.said))
 
 
-def summary(history: "OrderHistory") -> str:
+def summary(history: OrderHistory) -> str:
     """The answer in an English clause, its time as a distance from now."""
     found = answer(history)
     return found.said.replace("{when}", relative(found.at, history.now) if found.at else "")
 
 
-def _ended(outcome: Outcome, case: Case, history: "OrderHistory", language: str) -> Answer:
+def _ended(outcome: Outcome, case: Case, history: OrderHistory, language: str) -> Answer:
     said = say(language, f"ended.{outcome}")
     given = [one for one in case.standing if one.kind != Kind.REMINDER]
     first = next((one for one in given if one.kind == _SAYS_WHY.get(outcome)), None)
@@ -77,7 +75,7 @@ def _ended(outcome: Outcome, case: Case, history: "OrderHistory", language: str)
 
 
 def _undecided(
-    order: Mapping[str, Any], case: Case, history: "OrderHistory", language: str
+    order: Mapping[str, Any], case: Case, history: OrderHistory, language: str
 ) -> Answer:
     found = say(language, f"finding.{find(case)}")
     planned = schedule(order["first_due"] or order["due"], order["entered_at"], case.changes)
@@ -98,7 +96,7 @@ def _answer(language: str, said: str, step: str, at: datetime | None = None) -> 
     return Answer(said, say(language, f"next.{step}"), step not in _NOTHING_TO_DO, at)
 
 
-def _prospect(case: Case, history: "OrderHistory", language: str) -> str:
+def _prospect(case: Case, history: OrderHistory, language: str) -> str:
     """The verdict that would follow from what is known."""
     judgement = decide(case, history.limits)
     assert judgement.outcome is not None

@@ -7,7 +7,8 @@ from typing import Any
 
 from worker.domain.acts import EXTENDED, HELD, ORDER_CREATED, RELEASED
 from worker.domain.case import Kind
-from worker.operations.explanation import OrderHistory, in_time, tells
+from worker.operations.explanation import in_time, tells
+from worker.operations.order_history import OrderHistory
 from worker.operations.sentences import ENGLISH, say
 
 _CHANGES = {EXTENDED: "line.extended", HELD: "line.held", RELEASED: "line.released"}
