@@ -22,7 +22,8 @@ from schemas.models import (
     OrderStatusChanged,
 )
 from worker.ingest.broken_records import MAX_ORDER_IDS
-from worker.ingest.decoder import _MAX_CACHED_ENVELOPES, Decoder
+from worker.ingest.decoder import Decoder
+from worker.ingest.envelope import MAX_CACHED_ENVELOPES
 from worker.ingest.formats import ADAPTERS
 from worker.ingest.parse_errors import MAX_MESSAGE
 from worker.records import Record, Refusal
@@ -448,7 +449,7 @@ def test_of_headers_only_a_few_are_remembered() -> None:
     remembering = _fresh()
     for number in range(1_000):
         remembering.decode(record(changed(), headers=((f"x{number}", b"1"),)), NOW)
-    assert len(remembering._envelopes[CHANGED]) == _MAX_CACHED_ENVELOPES
+    assert len(remembering._envelopes[CHANGED].known) == MAX_CACHED_ENVELOPES
 
 
 def _fresh() -> Decoder:

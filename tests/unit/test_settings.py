@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -203,3 +204,13 @@ def test_a_name_that_is_refused(name: str) -> None:
     """Folded, cut or quoted, it would name another schema than the one that it seems to."""
     with pytest.raises(ValidationError):
         Settings(_env_file=None, database_schema=name)
+
+
+def test_messages_name_settings_that_exist() -> None:
+    known = {f"PLAZO_{name.upper()}" for name in Settings.model_fields}
+    told = {
+        name
+        for path in (Path(__file__).parents[2] / "worker").rglob("*.py")
+        for name in re.findall(r"\bPLAZO_[A-Z_]*[A-Z]\b", path.read_text(encoding="utf-8"))
+    }
+    assert {"PLAZO_KEYS", "PLAZO_DEADLINE_CHANGES_TOPIC"} <= told <= known

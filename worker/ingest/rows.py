@@ -22,8 +22,9 @@ from schemas.models import (
 from schemas.statuses import Meaning, normalise
 from worker.domain.acts import CANCELED_IN_PART, EXTENDED, HELD, ORDER_CREATED, RELEASED
 from worker.ingest.bodies import kept
-from worker.ingest.decoder import Decoder, Event
+from worker.ingest.decoder import Decoder
 from worker.ingest.entry import Entry
+from worker.ingest.envelope import Event
 from worker.ingest.formats.model import Facts
 from worker.ingest.salvage import DOUBT, salvage
 from worker.observability.labels import Effect

@@ -20,8 +20,9 @@ from worker.domain.case import Reason
 from worker.domain.policy import Policies
 from worker.ingest import formats
 from worker.ingest.broken_records import ids_in_key
-from worker.ingest.decoder import Decoder, Event
+from worker.ingest.decoder import Decoder
 from worker.ingest.entry import Entry
+from worker.ingest.envelope import Event
 from worker.ingest.formats.mapping.samples import outcome
 from worker.ingest.formats.model import Adapter
 from worker.ingest.parse_errors import RefusalError
