@@ -53,6 +53,9 @@ class Logs:
     async def timestamps(self, offsets: dict[Partition, int]) -> dict[Partition, int]:
         return {}
 
+    async def first_records(self, ranges: dict[Partition, range]) -> dict[Partition, int]:
+        return {}
+
 
 class Site:
     """Workers of an installation that take lanes over."""

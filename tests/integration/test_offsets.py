@@ -1,9 +1,11 @@
 """Questions about the logs: they have no effect on them, and none waits for a second try."""
 
+import time
 import uuid
 from collections.abc import AsyncIterator
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.consumer.fetcher import Fetcher
 
@@ -74,4 +76,33 @@ async def test_the_first_question_about_a_log_is_answered_at_once(
         reader, attempts = OffsetReader(settings), 0
         await question(reader)
         assert attempts == wanted
+        await reader.close()
+
+
+@pytest.mark.apache_kafka
+async def test_first_records_are_those_of_committed_transactions(creating: ApacheKafka) -> None:
+    """Markers and records of aborted transactions are what a lane passes and never reads."""
+    topics = await create_fresh_topics(creating.bootstrap_servers)
+    log = topics.order_status_changed, 0
+    producer = AIOKafkaProducer(
+        bootstrap_servers=creating.bootstrap_servers, transactional_id=uuid.uuid4().hex
+    )
+    await producer.start()
+    try:
+        for commits in (True, False, False, True):  # a record and a marker each
+            await producer.begin_transaction()
+            await producer.send_and_wait(log[0], b"{}", partition=0)
+            await (producer.commit_transaction() if commits else producer.abort_transaction())
+    finally:
+        await producer.stop()
+    reader = OffsetReader(Settings(kafka_bootstrap_servers=creating.bootstrap_servers))
+    try:
+        began = time.monotonic()
+        assert await reader.first_records({log: range(1, 6)}) == {}
+        assert time.monotonic() - began < 5
+        assert await reader.first_records({log: range(1, 7)}) == {log: 6}
+        assert await reader.first_records({log: range(8)}) == {log: 0}
+        assert await reader.first_records({log: range(7, 8)}) == {}
+        assert await reader.first_records({}) == {}
+    finally:
         await reader.close()

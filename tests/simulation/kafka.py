@@ -500,6 +500,19 @@ class SimOffsetReader:
         await self.world.travel()
         return found
 
+    async def first_records(self, ranges: Mapping[Partition, range]) -> dict[Partition, int]:
+        if not ranges:
+            return {}
+        await self._reach()
+        found = {}
+        for partition, gap in ranges.items():
+            committed = (record.offset for record in self._logs()[partition].records())
+            first = next((offset for offset in committed if offset in gap), None)
+            if first is not None:
+                found[partition] = first
+        await self.world.travel()
+        return found
+
     async def tail(
         self, topic: str, partition: int, count: int
     ) -> list[tuple[tuple[str, bytes], ...]]:

@@ -28,6 +28,8 @@ class _Probe:
     # Of a partition, what identifies its log, and the time of the record at offset 9.
     log: object = "first"
     time: int = 1
+    # Whether records stand where none was read.
+    unread = False
 
     async def tips(self) -> dict[Partition, Tip]:
         return {partition: Tip(end, self.log) for partition, end in self.ends_now.items()}
@@ -37,6 +39,9 @@ class _Probe:
 
     async def timestamps(self, offsets: Mapping[Partition, int]) -> dict[Partition, int]:
         return dict.fromkeys(offsets, self.time)
+
+    async def first_records(self, ranges: Mapping[Partition, range]) -> dict[Partition, int]:
+        return {p: gap.start for p, gap in ranges.items() if self.unread and gap}
 
 
 class _Database:
@@ -221,6 +226,18 @@ async def test_a_log_that_was_cut_and_has_grown_to_its_old_end_proves_nothing() 
         await eventually(lambda: prover.held_by == Guard.PROBE, interval=0.001)
         assert prover.proven_at is None
         assert prover.is_another(("acts", 0))
+        waiting.cancel()
+
+
+async def test_a_log_with_a_record_where_none_was_read_proves_nothing() -> None:
+    """What was cut off were markers, or records of an aborted transaction: no mark tells."""
+    async with _serving(dict(_ENDS)) as (prover, clock), asyncio.timeout(5):
+        await prover.proven(0, clock.now())  # the last record was read at offset 9
+        prover.probe.log, prover.probe.unread = "second", True
+        waiting = asyncio.create_task(prover.proven(0, clock.now() + timedelta(milliseconds=1)))
+        await eventually(lambda: prover.held_by == Guard.PROBE, interval=0.001)
+        assert prover.proven_at is None
+        assert prover.is_another(("acts", 1))
         waiting.cancel()
 
 

@@ -7,6 +7,9 @@ from worker.errors import OtherLog
 from worker.kafka.offsets import Bounds
 from worker.records import Mark, Partition
 
+# Most offsets below a position that are looked at for records that were never read.
+_MOST = 10_000
+
 
 class Stored(NamedTuple):
     """What the database knows of a log: next offset, last record read, and the id of its topic."""
@@ -35,6 +38,10 @@ class Logs(Protocol):
         """The timestamps of the records at these offsets."""
         ...
 
+    async def first_records(self, ranges: Mapping[Partition, range]) -> Mapping[Partition, int]:
+        """The offset of the first committed record in each range that holds one."""
+        ...
+
 
 async def check_same(
     logs: Logs, partitions: Iterable[Partition], stored: Mapping[Partition, Stored]
@@ -42,15 +49,16 @@ async def check_same(
     """Check each log that was read before; returns the bounds of all.
 
     Without this check, a log that was cut and has grown past the position again would go unnoticed,
-    and its records below the position would never be read. Where the broker tells no id of the
-    topic, and retention has removed the marked record, the check is not possible.
+    and its records below the position would never be read. The mark shows it if records were lost.
+    If all that was lost are markers and records of aborted transactions, a record shows it that
+    stands between mark and position, where nothing was read.
 
     Raises:
         OtherLog: one of them is not the log that was read.
         KafkaUnavailable: try again later.
     """
     bounds = await logs.bounds([*partitions])
-    marks = {}
+    marks, gaps = {}, {}
     for partition, (begin, end, _, topic_id) in bounds.items():
         if (was := stored.get(partition)) is None:
             continue
@@ -64,6 +72,10 @@ async def check_same(
             )
         if was.mark is not None and begin <= was.mark.offset < end:
             marks[partition] = was.mark
+        if was.mark is not None:
+            first = max(begin, was.mark.offset + 1, was.next_offset - _MOST)
+            if gap := range(first, was.next_offset):
+                gaps[partition] = gap
     found = await logs.timestamps({partition: mark.offset for partition, mark in marks.items()})
     for partition, timestamp in found.items():
         if timestamp != marks[partition].timestamp:
@@ -71,4 +83,8 @@ async def check_same(
             raise OtherLog(
                 *partition, f"was cut: offset {offset} is not the record that was read there"
             )
+    for partition, offset in (await logs.first_records(gaps)).items():
+        raise OtherLog(
+            *partition, f"was cut: offset {offset} holds a record, and none was read there"
+        )
     return bounds

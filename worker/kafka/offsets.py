@@ -1,6 +1,7 @@
 """Reads offsets, timestamps and headers from the logs, outside the consumer group."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -60,6 +61,8 @@ class OffsetReader:
         self._topics = settings.input_topics
         self._admin: Any = None
         self._reader: Any = None
+        # Sees committed records only.
+        self._committed: Any = None
         # One question at a time, because the reader has one assignment.
         self._lock = asyncio.Lock()
 
@@ -140,6 +143,19 @@ class OffsetReader:
         timestamps: dict[Partition, int] = await self._ask(lambda: self._read_timestamps(offsets))
         return timestamps
 
+    async def first_records(self, ranges: Mapping[Partition, range]) -> dict[Partition, int]:
+        """Return the offset of the first committed record in each range of offsets.
+
+        Ranges without one are missing, and so are those that no client can read.
+
+        Raises:
+            KafkaUnavailable: also as long as a transaction is open that began in a range.
+        """
+        if not ranges:
+            return {}
+        firsts: dict[Partition, int] = await self._ask(lambda: self._read_firsts(ranges))
+        return firsts
+
     async def record(self, partition: Partition, offset: int) -> Record | None:
         """Return the record at an offset, committed or not; ``None`` if no client can read it.
 
@@ -163,8 +179,9 @@ class OffsetReader:
     async def close(self) -> None:
         """Close the clients."""
         admin, self._admin = self._admin, None
-        reader, self._reader = self._reader, None
-        for client, stop in ((admin, "close"), (reader, "stop")):
+        readers = self._reader, self._committed
+        self._reader = self._committed = None
+        for client, stop in ((admin, "close"), *((reader, "stop") for reader in readers)):
             if client is not None:
                 with suppress(Exception):
                     await asyncio.wait_for(getattr(client, stop)(), 2)
@@ -266,6 +283,38 @@ class OffsetReader:
         finally:
             self._reader.assign(_NO_PARTITIONS)
 
+    async def _read_firsts(self, ranges: Mapping[Partition, range]) -> dict[Partition, int]:
+        if self._committed is None:
+            self._committed = await self._started("read_committed")
+        reader, asked = self._committed, {TopicPartition(*p): gap for p, gap in ranges.items()}
+        reader.assign([*asked])
+        try:
+            for tp, gap in asked.items():
+                reader.seek(tp, gap.start)
+            firsts: dict[Partition, int] = {}
+            stood: Counter[tuple[TopicPartition, int]] = Counter()
+            while asked:
+                # Short: where markers are all there is, no record ends the wait.
+                batches = await reader.getmany(*asked, timeout_ms=50, max_records=1)
+                for tp, (first, *_) in batches.items():
+                    if first.offset in asked.pop(tp):
+                        firsts[tp.topic, tp.partition] = first.offset
+                for tp, gap in [*asked.items()]:
+                    position = await reader.position(tp)
+                    # Compaction leaves holes, which may reach to the end of a log. One is known
+                    # once an answer was handled that could have told more.
+                    stood[tp, position] += (reader.last_stable_offset(tp) or 0) >= gap.stop
+                    if position >= gap.stop or stood[tp, position] > 1:
+                        del asked[tp]
+            return firsts
+        except _UNREADABLE:
+            if len(ranges) == 1:
+                return {}
+        finally:
+            reader.assign(_NO_PARTITIONS)
+        found = [await self._read_firsts({partition: gap}) for partition, gap in ranges.items()]
+        return {partition: first for one in found for partition, first in one.items()}
+
     async def _ask(self, question: Any) -> Any:
         async with self._lock:
             try:
@@ -281,10 +330,14 @@ class OffsetReader:
             self._admin = AIOKafkaAdminClient(**client_options(self._settings, "admin"))
             await self._admin.start()
         if self._reader is None:
-            self._reader = AIOKafkaConsumer(
-                **client_options(self._settings, "probe"),
-                enable_auto_commit=False,
-                auto_offset_reset="none",
-                isolation_level="read_uncommitted",
-            )
-            await self._reader.start()
+            self._reader = await self._started("read_uncommitted")
+
+    async def _started(self, isolation: str) -> AIOKafkaConsumer:
+        reader = AIOKafkaConsumer(
+            **client_options(self._settings, "probe"),
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level=isolation,
+        )
+        await reader.start()
+        return reader

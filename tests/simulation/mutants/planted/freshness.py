@@ -80,4 +80,17 @@ PLANTED = (
             ),
         ),
     ),
+    PlantedFault(
+        "records that stand where none was read are not looked for",
+        "no auto-cancel against evidence, where a log lost no record that was read",
+        23000,
+        22837,
+        (
+            (
+                "worker/freshness/same_log.py",
+                "        if was.mark is not None:\n            first = max(",
+                "        if False:\n            first = max(",
+            ),
+        ),
+    ),
 )
