@@ -141,7 +141,9 @@ class Statements:
                                        [self.later()], [self.moment()], [True]),
             "lock_brake": tuple,
             "trip_brake": tuple,
-            "brake_usage": lambda: (EVER, rng.sample(["s1", "s2"], rng.randint(0, 2))),
+            "brake_usage": lambda: (
+                timedelta(seconds=rng.randint(0, 4)), rng.sample(["s1", "s2"], rng.randint(0, 2)),
+                self.moment()),
             "count_lapses": lambda: (self.moment(), self.lane(), rng.randint(1, 3), 1),
             "count_lapses_of_sellers": lambda: (
                 self.moment(), ["s1", "s2"], [rng.randint(1, 3), 1], [1, 0]),

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import random
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -46,9 +47,9 @@ from tests.simulation.scenario.words import Words
 from worker.records import timestamp_of
 from worker.settings import Settings
 
-# Everything must be settled this long after the last fault was mended: a lane that reads a record
-# at a time, over links that take most of a second each way, needs 125 s for twelve orders.
-QUIET = 180.0
+# Everything must be settled this long after the last fault was mended. It grows with the share of
+# slow messages: a lane that reads and decides one record at a time has needed 180 s.
+QUIET, QUIET_PER_SLOW = 120.0, 1_200.0
 # Longest that work may wait without a guard, and a lane without an owner long after a fault. Both
 # grow with the share of slow messages: a sweep of one order takes some thirty of them.
 LATEST, LATEST_PER_SLOW = 5.0, 800.0
@@ -269,7 +270,8 @@ class World:
             self.loop.run(HEAL)
             self._heal()
             # Those that the brake holds come one after the other.
-            patience = QUIET if self.scenario.rules.brake is None else 2 * QUIET
+            patience = QUIET + QUIET_PER_SLOW * self.slow
+            patience *= 1 if self.scenario.rules.brake is None else 2
             while self.loop.now < HEAL + patience:
                 self.loop.run(self.loop.now + 1.0)
                 if not unquiet(self):
@@ -283,7 +285,7 @@ class World:
                     break
             else:
                 self.violations.append("never quiet: " + unquiet(self))
-            faults = self.violations + self.loop.errors + list(broken(self))
+            faults = self.violations + self.loop.errors + self._broken()
             for process in self.loop.processes:
                 if process.alive and getattr(process, "task", None) and process.task.done():
                     faults.append(f"{process} ended by itself")
@@ -298,6 +300,13 @@ class World:
             )  # fmt: skip
         finally:
             self.loop.close()
+
+    def _broken(self) -> list[str]:
+        try:
+            return [*broken(self)]
+        except Exception:
+            # It must not end a campaign, nor go unseen.
+            return [f"the judge failed: {traceback.format_exc()}"]
 
     def _heal(self) -> None:
         self.note(None, "heal", None, None)

@@ -157,7 +157,7 @@ class Brake:
             elif silent:
                 guard = Guard.SILENT_FEED
             elif not state["tripped"]:
-                used = await self._used(tx, request)
+                used = await self._used(tx, state["second"], request)
                 chosen = choose(limits, used, request)
                 if trips(limits, used, request):
                     await tx.execute("trip_brake")
@@ -169,10 +169,10 @@ class Brake:
         self._show((lane, corrections), guard, 0 if escalate else held)
         return Permit(frozenset(order_id for order_id, _ in chosen), escalate)
 
-    async def _used(self, tx: Transaction, request: BrakeRequest) -> Usage:
+    async def _used(self, tx: Transaction, second: datetime, request: BrakeRequest) -> Usage:
         limited = self._limits.seller_cancels is not None
         sellers = sorted({seller for _, seller in request.silent}) if limited else []
-        total, *rows = await tx.rows("brake_usage", self._limits.window, sellers)
+        total, *rows = await tx.rows("brake_usage", self._limits.window, sellers, second)
         by_seller = Counter({row["seller_id"]: row["cancels"] for row in rows})
         return Usage(total["lapsed"], total["cancels"], by_seller)
 

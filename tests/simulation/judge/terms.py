@@ -81,7 +81,8 @@ def _known_since(world: "World", order: Order, cut: Iterable[int]) -> list[datet
         _found_lost(world, partition)
         for partition in cut
         # A lane that halted before may never have looked.
-        if world.database.tables["positions"][STATUS, partition]["covered_since"] is not None
+        if (row := world.database.tables["positions"].get((STATUS, partition))) is not None
+        and row["covered_since"] is not None
         and (not narrow or partition in order.homes)
     ]
     return since + (beginning(world) if world.scenario.rules.adopted is not None else [])
@@ -130,7 +131,9 @@ def possible_terms(world: "World", order: Order, first: Terms) -> list[Terms]:
     for change in order.changes:
         if change.due is not None:
             before = [one for one in order.facts if one.stored_at <= change.stored_at]
-            stands = _stands(first, before) and _stands(first, order.facts)
+            # By the verdict itself: what came later may have been read with the change.
+            at_verdict = [one for one in before if one.stored_at < first.fires_at]
+            stands = all(_stands(first, one) for one in (at_verdict, before, order.facts))
             in_time = change.occurred_at <= first.due and stands
             known = change.stored_at < first.fires_at or in_time
             (certain if known else possible).add(BASE + timedelta(seconds=change.due))

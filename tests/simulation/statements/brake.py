@@ -36,8 +36,8 @@ def _tripped(tx: "Tx") -> bool:
 
 
 @reading
-def brake_usage(tx: "Tx", window: timedelta, sellers: list[str]) -> list[Row]:
-    since = tx.now() - window - timedelta(seconds=1)
+def brake_usage(tx: "Tx", window: timedelta, sellers: list[str], second: datetime) -> list[Row]:
+    since = second - window - timedelta(seconds=1)
     counted = [row for row in tx.scan("brake_counts") if row["counted_at"] > since]
 
     def used(seller: str | None, rows: list[Row]) -> Row:

@@ -9,6 +9,19 @@ from tests.simulation.mutants.fault import (
 
 PLANTED = (
     PlantedFault(
+        "the brake's window ends at another reading of the clock than a sweep counts by",
+        "never more auto-cancels within a window than the brake allows",
+        25500,
+        25478,
+        (
+            (
+                "tests/simulation/statements/brake.py",
+                "since = second - window",
+                "since = tx.now() - window",
+            ),
+        ),
+    ),
+    PlantedFault(
         "last stable offset instead of high watermark",
         "no false cancel",
         600,
