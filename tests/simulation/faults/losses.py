@@ -1,5 +1,6 @@
 """Logs that lose records, stall, or get another partition."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -16,14 +17,15 @@ if TYPE_CHECKING:
 class Losses:
     """The losses of a run.
 
-    ``went_back`` are lanes with a log that went back, and ``must_notice`` those whose position then
-    lay behind its end. ``added`` is the partition of acts that was added.
+    ``went_back`` are lanes with a log that went back. ``added`` is the partition of acts that was
+    added.
     """
 
     def __init__(self, world: "World") -> None:
         self.world = world
         self.went_back: set[int] = set()
-        self.must_notice: set[int] = set()
+        # By log, the offsets below its position that were lost: nobody reads what they hold next.
+        self._passed: dict[tuple[str, int], set[int]] = defaultdict(set)
         self.added: int | None = None
 
     def lose(self, loss: Loss) -> None:
@@ -75,8 +77,21 @@ class Losses:
         self.went_back.add(log.partition)
         row = self.world.database.tables["positions"].get((log.topic, log.partition))
         if row is not None and row["next_offset"] > log.end:
-            self.must_notice.add(log.partition)
+            self._passed[log.topic, log.partition].update(range(log.end, row["next_offset"]))
         self.forget(log, lost)
+
+    @property
+    def must_notice(self) -> set[int]:
+        """The lanes with records that nobody reads, where others were read before.
+
+        Of one that compaction has removed since, no trace is left.
+        """
+        return {
+            partition
+            for (topic, partition), offsets in self._passed.items()
+            for record in self.world.broker.logs[topic, partition].records()
+            if record.offset in offsets
+        }
 
     def forget(self, log: Log, lost: Iterable[Record]) -> None:
         """Records that nobody has read and nobody will: they tell of nothing."""

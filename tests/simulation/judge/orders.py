@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.end_to_end.oracle import AUTO_CANCEL, LATE_DISPUTE, Act, Published, Terms, expected
 from tests.end_to_end.reader import Event, standing
@@ -39,7 +39,8 @@ def judge_order(world: "World", order: Order, events: list[Event]) -> Iterator[s
         return
     terms = first_terms(world, order)
     entered = terms.entered_at
-    if by_clocks_ahead(world, events):
+    row = world.database.tables["orders"].get(who)
+    if by_clocks_ahead(world, events) or _lapsed_by_clocks_ahead(world, row):
         return
     yield from unconfirmed(world, order, events)
     reminded = [event for event in events if event.kind == REMINDER]
@@ -71,7 +72,6 @@ def judge_order(world: "World", order: Order, events: list[Event]) -> Iterator[s
             yield f"{who}: decided, and its clock never started"
         return
     # Where several were possible, the database says which of them came about.
-    row = world.database.tables["orders"].get(who)
     fixed = [one for one in alive or possible if row is not None and one.due == row["due"]]
     if fixed:
         groupings = [_of_earlier_deadlines(events, fixed[0].due)]
@@ -93,7 +93,7 @@ def judge_order(world: "World", order: Order, events: list[Event]) -> Iterator[s
         yield from cancelled_rightly(order, [*possible, *alive, due], events)
     elif order.side == "nobody" and world.words.clocks_ahead:
         return  # it may have lapsed by those clocks, and nothing tells when
-    elif not (row and row["decided_at"] and world.clocks.were_ahead(_seconds(row["decided_at"]))):
+    else:
         yield f"{who}: due at {row and row['due']}, not at one of {sorted(dues)}"
     yield from _released(order, terms, events)
 
@@ -105,6 +105,11 @@ def by_clocks_ahead(world: "World", events: Iterable[Event]) -> bool:
         for event in events
         for at in (event.stored_at, event.decided_at)
     )
+
+
+def _lapsed_by_clocks_ahead(world: "World", row: Any) -> bool:
+    """Whether its last verdict fell while all clocks were ahead; not every verdict is told."""
+    return bool(row and row["decided_at"] and world.clocks.were_ahead(_seconds(row["decided_at"])))
 
 
 def _by_deadline(

@@ -26,7 +26,9 @@ def published_in(
         if left is not None and record.offset < left.end:
             last = left.former.whole
         elif before is not None and event.sequence <= last:
-            if (before.id, before.body) != (event.id, event.body):
+            # A verdict that is lost with its commit, and comes again, tells another time.
+            same = before.body == event.body or world.words.lost_commits
+            if before.id != event.id or not same:
                 yield f"lane {number}: sequence {event.sequence} for two decisions"
             elif not world.processes.is_excused(number, log.entries[record.offset].stored_at):
                 yield f"lane {number}: sequence {event.sequence} twice, without an excuse"
