@@ -24,7 +24,7 @@ LONGEST = (
     "end_to_end/test_verdicts.py",
     "simulation/test_simulation.py",
     "end_to_end/test_field.py",
-    "integration/test_commands.py",
+    "integration/commands/test_dead_letters.py",
     "integration/test_board.py",
     "integration/test_runbooks.py",
 )

@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
-from tests.integration.test_commands import judged
+from tests.unit.test_check_facts import judged
 from worker.observability.metrics import Metrics
 from worker.operations import facts
 from worker.operations.checks.model import NameFacts, Status
