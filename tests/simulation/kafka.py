@@ -142,6 +142,9 @@ class Log:
         kept = len(self.entries) - count
         lost = [entry.record for entry in self.entries[kept:] if entry.record]
         del self.entries[kept:]
+        # Other records take the offsets of those that compaction had removed there, too.
+        lost += [record for record in self.compacted if record.offset >= self.end]
+        self.compacted = [record for record in self.compacted if record.offset < self.end]
         self.leader_epoch += 1
         self.wake()
         return lost

@@ -275,9 +275,10 @@ class World:
             while self.loop.now < HEAL + patience:
                 self.loop.run(self.loop.now + 1.0)
                 if not unquiet(self):
-                    # Whatever still comes would be too much.
+                    # A lane may be taken over just now, and what else comes would be too much.
                     self.loop.run(self.loop.now + 3.0)
-                    break
+                    if not unquiet(self):
+                        break
                 # A lane that halts holds up the others, too.
                 stands = {*self.must_halt, *self.halted}
                 late = self.loop.now > HEAL + STANDS

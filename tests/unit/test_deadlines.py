@@ -404,6 +404,17 @@ class TestAnotherCycle:
         assert clock.at_lapse == sweep.case.order.at_lapse == "escalate"
         assert sweep.case.versions == (), "it tells nothing otherwise"
 
+    def test_two_that_open_it_at_one_time_tell_it_differently(self) -> None:
+        first, second = version(26, DAY, "other"), version(26, SHORT, "third")
+        sweep = Sweep(auto_cancelled(versions=(first, second)), Policies((Rule(Match(), DAY),)))
+        assert len(sweep.case.versions) == 1
+        assert sweep.case.versions[0].seller_id != sweep.case.order.seller_id
+
+    def test_a_status_opens_it_with_all_that_was_told_of_it(self) -> None:
+        """The order was told of another seller before. Whose silence would it be?"""
+        told = version(0, SHORT, "other"), version(-2, DAY, "third")
+        assert Sweep(self.again(versions=told)).case.versions == told
+
     def test_the_policy_of_the_order_counts_for_its_next_cycle(self) -> None:
         both = Policies((Rule(Match(), SHORT), Rule(Match(), DAY)))
         assert [clock.policy for clock in Sweep(auto_cancelled(acts=(self.READY,)), both).clocks] \

@@ -331,7 +331,22 @@ def _of_cycle(case: Case, cycle: Cycle) -> Case:
         auto_cancels=tuple(ours),
         cancelled_before=any(not given.revoked for given in case.auto_cancels if given not in ours),
         changes=tuple(c for c in case.changes if c.occurred_at >= opened.occurred_at),
-        versions=tuple(v for v in case.versions if v.entered_at > opened.occurred_at),
+        versions=_told_since(case.versions, opened),
+    )
+
+
+def _told_since(versions: Sequence[Version], opened: Act) -> tuple[Version, ...]:
+    """The versions that tell of a cycle otherwise than what opened it.
+
+    A status opens the order as it was told before, in all its versions. An order-created tells it
+    anew, and what was told of its earlier life is over.
+    """
+    if all(version.place != opened.place for version in versions):
+        return tuple(versions)
+    return tuple(
+        version
+        for version in versions
+        if version.entered_at >= opened.occurred_at and version.place != opened.place
     )
 
 

@@ -102,6 +102,19 @@ PLANTED = (
         ),
     ),
     PlantedFault(
+        "an order that a status opens again is told by its first order-created alone",
+        "no false cancel",
+        33000,
+        32673,
+        (
+            (
+                DEADLINES,
+                "    if all(version.place != opened.place for version in versions):\n        return tuple(versions)\n",
+                "",
+            ),
+        ),
+    ),
+    PlantedFault(
         "a proof held against our clock alone",
         "no false cancel",
         4000,
