@@ -65,7 +65,7 @@ async def test_a_standby_without_the_last_verdicts_is_promoted(stage: Stage) -> 
             await eventually(lambda: len(reader.events) > lost, 60, "verdicts to be lost")
             await _fail_over(stage, standby)
             await eventually(lambda: _halted(workers, 2), 30, "both lanes halt")
-        found = audit(world, reader)
+        found = audit(world, reader, lost_commits=True)
         print(found)
         for faults in (
             found.falsely_cancelled, found.duplicated, found.out_of_order, found.misfounded,

@@ -43,11 +43,14 @@ class Audit:
         assert not any(found for _, found in self.faults()), f"\n{self}"
 
 
-def audit(world: World, reader: Reader, *, repeats_allowed: bool = False) -> Audit:
+def audit(
+    world: World, reader: Reader, *, repeats_allowed: bool = False, lost_commits: bool = False
+) -> Audit:
     """Hold what was read against what was published.
 
     ``repeats_allowed``: a process hung and overlapped its successor, so that a decision may stand
-    twice in the topic, with the same id and sequence.
+    twice in the topic, with the same id and sequence. ``lost_commits``: the database lost some, so
+    that records are refused once more and a dead letter may stand twice in its topic.
     """
     found = Audit()
     found.malformed += reader.faults
@@ -63,7 +66,7 @@ def audit(world: World, reader: Reader, *, repeats_allowed: bool = False) -> Aud
         found.wrong.append(f"{stranger}: nobody published it")
     for order in world.orders.values():
         _audit_order(found, world, reader, order, decisions.get(order.order_id, []))
-    _audit_dead_letters(found, world, reader, repeats_allowed=repeats_allowed)
+    _audit_dead_letters(found, world, reader, repeats_allowed=repeats_allowed or lost_commits)
     _note(found, world, reader)
     return found
 

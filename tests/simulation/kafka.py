@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 # Virtual time 0.
+FIRST_ID = b"first"
 BASE = datetime(2026, 11, 22, 15, tzinfo=UTC)
 EPOCH_MS = int(BASE.timestamp() * 1000)
 
@@ -55,7 +56,7 @@ class Log:
         self.begin = begin
         self.entries: list[Entry] = []
         # Another topic of this name has another id; a log that was cut has another leader.
-        self.topic_id = b"first"
+        self.topic_id = FIRST_ID
         self.leader_epoch = 0
         # What retention has removed, whether or not somebody had read it.
         self.retained: list[Record] = []
