@@ -22,8 +22,9 @@ from worker.records import Batch, Mark, Partition, Record, timestamp_of
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-# Virtual time 0.
+# The id of each topic, until it is made again.
 FIRST_ID = b"first"
+# Virtual time 0.
 BASE = datetime(2026, 11, 22, 15, tzinfo=UTC)
 EPOCH_MS = int(BASE.timestamp() * 1000)
 
