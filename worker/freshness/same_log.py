@@ -12,11 +12,15 @@ _MOST = 10_000
 
 
 class Stored(NamedTuple):
-    """What the database knows of a log: next offset, last record read, and the id of its topic."""
+    """What the database knows of a log: next offset, last record read, and the id of its topic.
+
+    Of a log that was ``cut``, or set back by a person, records below the position were not read.
+    """
 
     next_offset: int
     mark: Mark | None
     topic_id: bytes | None
+    cut: bool
 
     @classmethod
     def of(cls, row: Any) -> "Stored":
@@ -24,7 +28,7 @@ class Stored(NamedTuple):
         mark = None
         if row["last_offset"] is not None:
             mark = Mark(row["last_offset"], row["last_timestamp"])
-        return cls(row["next_offset"], mark, row["topic_id"])
+        return cls(row["next_offset"], mark, row["topic_id"], row["covered_since"] is not None)
 
 
 class Logs(Protocol):
@@ -72,9 +76,9 @@ async def check_same(
             )
         if was.mark is not None and begin <= was.mark.offset < end:
             marks[partition] = was.mark
-        if was.mark is not None:
-            first = max(begin, was.mark.offset + 1, was.next_offset - _MOST)
-            if gap := range(first, was.next_offset):
+        if was.mark is not None or not was.cut:
+            behind = was.mark.offset + 1 if was.mark is not None else 0
+            if gap := range(max(begin, behind, was.next_offset - _MOST), was.next_offset):
                 gaps[partition] = gap
     found = await logs.timestamps({partition: mark.offset for partition, mark in marks.items()})
     for partition, timestamp in found.items():

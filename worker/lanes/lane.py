@@ -36,6 +36,8 @@ class Lane:
         self.open_deadlines = 0
         self.positions: dict[Partition, int] = {}
         self.marks: dict[Partition, Mark] = {}
+        # The logs that no longer held all that was to be read, or that a person set back.
+        self.cut: set[Partition] = set()
         # Of the topics, where a broker told them.
         self.topic_ids: dict[Partition, bytes] = {}
         self.next_fires_at: datetime | None = None
@@ -86,6 +88,7 @@ class Lane:
         self.topic_ids = {
             (r["topic"], r["partition"]): r["topic_id"] for r in rows if r["topic_id"] is not None
         }
+        self.cut = {(r["topic"], r["partition"]) for r in rows if r["covered_since"] is not None}
         return dict(self.positions)
 
     async def start_position(
@@ -108,6 +111,8 @@ class Lane:
                 "start_position", *partition, next_offset, covered_since, begins_at, topic_id
             )
         self.positions[partition] = next_offset
+        if covered_since is not None:
+            self.cut.add(partition)
         if topic_id is not None:
             self.topic_ids[partition] = topic_id
 

@@ -82,7 +82,7 @@ async def recognise(
     Raises: as :func:`worker.freshness.same_log.check_same`.
     """
     stored = {
-        partition: Stored(position, lane.marks.get(partition), lane.topic_ids.get(partition))
-        for partition, position in lane.positions.items()
+        place: Stored(position, lane.marks.get(place), lane.topic_ids.get(place), place in lane.cut)
+        for place, position in lane.positions.items()
     }
     return await check_same(services.offsets, partitions, stored)

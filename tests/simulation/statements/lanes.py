@@ -85,7 +85,15 @@ def release_lane(tx: "Tx", lane: int, epoch: int, owner: str) -> "Statement":
 @reading
 def lane_positions(tx: "Tx", lane: int, topics: list[str]) -> list[Row]:
     return [
-        row.only("topic", "partition", "next_offset", "last_offset", "last_timestamp", "topic_id")
+        row.only(
+            "topic",
+            "partition",
+            "next_offset",
+            "last_offset",
+            "last_timestamp",
+            "topic_id",
+            "covered_since",
+        )
         for row in tx.scan("positions")
         if row["partition"] == lane and row["topic"] in topics
     ]

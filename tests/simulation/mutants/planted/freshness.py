@@ -88,8 +88,21 @@ PLANTED = (
         (
             (
                 "worker/freshness/same_log.py",
-                "        if was.mark is not None:\n            first = max(",
-                "        if False:\n            first = max(",
+                "        if was.mark is not None or not was.cut:\n",
+                "        if was.mark is None and not was.cut:\n",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "a log of which no record was ever read is taken for the one that was passed",
+        "no auto-cancel against evidence, where a log lost no record that was read",
+        41000,
+        40855,
+        (
+            (
+                "worker/freshness/same_log.py",
+                "        if was.mark is not None or not was.cut:\n",
+                "        if was.mark is not None:\n",
             ),
         ),
     ),

@@ -1,2 +1,3 @@
-SELECT topic, partition, next_offset, last_offset, last_timestamp, topic_id FROM positions
+SELECT topic, partition, next_offset, last_offset, last_timestamp, topic_id, covered_since
+FROM positions
 WHERE partition = $1 AND topic = ANY ($2::text[])
