@@ -20,11 +20,15 @@ class Halted(PlazoError):
 
 
 class OtherLog(Halted):
-    """A log is not the one that was read: it was cut, or its topic was made again."""
+    """A log is not the one that was read: it was cut, or its topic was made again.
 
-    def __init__(self, topic: str, partition: int, reason: str) -> None:
+    It is not ``certain`` while a leader that was deposed, and does not know it, may tell the same.
+    """
+
+    def __init__(self, topic: str, partition: int, reason: str, *, certain: bool = True) -> None:
         super().__init__(f"{topic}/{partition} {reason}")
         self.log = topic, partition
+        self.certain = certain
 
 
 class RecordFailed(PlazoError):

@@ -41,6 +41,8 @@ async def test_evidence_below_the_position_of_a_frozen_worker_is_not_passed_over
     worker.sigcont()
     await eventually(lambda: "lane_halted" in worker.output, 40, "it halts")
     assert "belongs to another topic of the same name" in worker.output
+    query = "SELECT covered_since IS NOT NULL FROM positions WHERE topic = $1 AND partition = 0"
+    assert await _rows(database, query, acts) == [(True,)], "it is known once for all"
     # All partitions are new, so the lanes of the others would halt as well.
     cure = ["positions", "rewind", acts, "--by", "ana"]
     assert await new_worker(topics, arguments=cure).start().wait() == 0

@@ -72,7 +72,9 @@ async def check_same(
             )
         if was.next_offset > end:
             raise OtherLog(
-                *partition, f"ends at {end}, before its stored position {was.next_offset}"
+                *partition,
+                f"ends at {end}, before its stored position {was.next_offset}",
+                certain=False,
             )
         if was.mark is not None and begin <= was.mark.offset < end:
             marks[partition] = was.mark

@@ -327,11 +327,13 @@ def _add_status(rows: Rows, record: Record, event: OrderStatusChanged, entry: En
 
 def affects(status: str, meaning: Meaning, entry: Entry) -> Affected:
     """Return the set to which an act of this status adds its order."""
+    if status in entry.clocks:
+        # Whatever it means besides: an order that waits for it has no deadline, so the lane that
+        # enters it at this moment must meet the act.
+        return Affected.TOUCHED
     if meaning is Meaning.READY:
         return Affected.READY
-    if meaning is Meaning.NOTHING and status not in entry.clocks:
-        return Affected.MENTIONED
-    return Affected.TOUCHED
+    return Affected.MENTIONED if meaning is Meaning.NOTHING else Affected.TOUCHED
 
 
 def _add_unknown(rows: Rows, record: Record, status: str, occurred_at: datetime) -> None:

@@ -116,6 +116,16 @@ class Lane:
         if topic_id is not None:
             self.topic_ids[partition] = topic_id
 
+    async def raise_coverage(self, partition: Partition, since: datetime) -> None:
+        """Keep that the evidence in a log is complete from this time on only.
+
+        Raises: as :meth:`fence`.
+        """
+        async with self.lock, self.database.transaction() as tx:
+            await self.fence(tx)
+            await tx.execute("raise_partition_coverage", *partition, since)
+        self.cut.add(partition)
+
     async def identify(self, topic_ids: Mapping[Partition, bytes]) -> None:
         """Keep the ids of topics whose positions are older than this knowledge.
 

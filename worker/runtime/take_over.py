@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from worker.decide.waiting import notice_waiting
+from worker.errors import OtherLog
 from worker.freshness.same_log import Stored, check_same
 from worker.kafka.offsets import Bounds
 from worker.lanes.lane import Lane
@@ -79,10 +80,18 @@ async def recognise(
 ) -> Mapping[Partition, Bounds]:
     """Check that the logs are those that this lane has read.
 
+    If one is not, its evidence counts as incomplete from now on: compaction or retention may remove
+    what tells it apart, and the lane would go on without the records that were never read.
+
     Raises: as :func:`worker.freshness.same_log.check_same`.
     """
     stored = {
         place: Stored(position, lane.marks.get(place), lane.topic_ids.get(place), place in lane.cut)
         for place, position in lane.positions.items()
     }
-    return await check_same(services.offsets, partitions, stored)
+    try:
+        return await check_same(services.offsets, partitions, stored)
+    except OtherLog as error:
+        if error.certain:
+            await lane.raise_coverage(error.log, services.clocks.latest())
+        raise

@@ -1,6 +1,7 @@
 """The statements of lanes and positions, as in ``worker/storage/sql/lanes``."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tests.simulation.statements.common import (
@@ -161,6 +162,18 @@ def identify_topic(tx: "Tx", topic: str, partition: int, topic_id: bytes) -> "St
     if row["topic_id"] is not None:
         return 0
     tx.put("positions", key, row.but(topic_id=topic_id))
+    return 1
+
+
+@statement
+def raise_partition_coverage(tx: "Tx", topic: str, partition: int, since: datetime) -> "Statement":
+    key = (topic, partition)
+    if tx.get("positions", key) is None:
+        return 0
+    yield "positions", key
+    row = tx.newest("positions", key)
+    covered = max(since, row["covered_since"] or since)
+    tx.put("positions", key, row.but(covered_since=covered))
     return 1
 
 

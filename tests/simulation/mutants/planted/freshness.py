@@ -94,6 +94,19 @@ PLANTED = (
         ),
     ),
     PlantedFault(
+        "a log that was found to be cut is forgotten once compaction has removed the difference",
+        "no auto-cancel against evidence that was known to be lost",
+        45000,
+        44907,
+        (
+            (
+                "worker/runtime/take_over.py",
+                "        if error.certain:\n",
+                "        if False:\n",
+            ),
+        ),
+    ),
+    PlantedFault(
         "a log of which no record was ever read is taken for the one that was passed",
         "no auto-cancel against evidence, where a log lost no record that was read",
         41000,

@@ -22,6 +22,19 @@ _NO_COMPARE = (
 
 PLANTED = (
     PlantedFault(
+        "a status that starts a clock, and says that an order is ready, makes no stub",
+        "each order gets its deadline",
+        42000,
+        41893,
+        (
+            (
+                ROWS,
+                "    if status in entry.clocks:\n",
+                "    if status in entry.clocks and meaning is not Meaning.READY:\n",
+            ),
+        ),
+    ),
+    PlantedFault(
         "outcome unknown, retried blindly, positions not compared",
         "each record takes effect once",
         200,
@@ -165,7 +178,7 @@ PLANTED = (
         "an order that is ready again leaves no notice",
         "no missed deadline",
         600,
-        25,
+        270,
         (
             (
                 WRITER,

@@ -12,7 +12,7 @@ PLANTED = (
         "fence removed",
         "a transaction of an older epoch fails whole",
         100,
-        41,
+        5,
         (
             (
                 MODEL_OF_LANES,
@@ -100,7 +100,7 @@ PLANTED = (
         "a waiting order stays so under another policy file",
         "no missed deadline",
         2000,
-        1329,
+        2449,
         (("worker/runtime/take_over.py", "    await notice_waiting(lane)\n", ""),),
     ),
 )
