@@ -36,7 +36,12 @@ def unconfirmed(world: "World", order: Order, events: list[Event]) -> Iterator[s
         # A cancellation of an earlier cycle confirms nothing.
         and not (again and any(one.fact.occurred_at < again < event.due for event in cancelled))
     ]
-    now = [event for event in cancelled if again is None or event.due > again]
+    revoked = {e.body["revokes"]["id"] for e in events if e.kind == "decision-revoked"}
+    now = [
+        event
+        for event in cancelled
+        if event.id not in revoked and (again is None or event.due > again)
+    ]
     for event in events:
         if event.says != UNCONFIRMED:
             continue
@@ -48,6 +53,5 @@ def unconfirmed(world: "World", order: Order, events: list[Event]) -> Iterator[s
             yield f"{order.order_id}: {event.says} TOO EARLY by {asked - event.stored_at}"
         if any(at < asked for at in confirmed):
             yield f"{order.order_id}: {event.says}, but it was confirmed"
-    asks = within is not None and now and AUTO_CANCEL in stands
-    if asks and not confirmed and UNCONFIRMED not in stands:
+    if within is not None and now and not confirmed and UNCONFIRMED not in stands:
         yield f"{order.order_id}: nobody was told that the auto-cancel is unconfirmed"

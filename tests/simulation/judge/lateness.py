@@ -42,7 +42,7 @@ class Wait:
     since: float
     at: datetime | None
     counted: float = 0.0
-    away: float = 0.0  # of the time without an owner at work: what no recent fault explains
+    away: float = 0.0  # without an owner at work, since the last fault
     excused: dict[str, float] = field(default_factory=dict)
     late: bool = False
 
@@ -73,8 +73,10 @@ class Lateness:
         self._most, self._most_away = most, most_away
 
     def disturbed(self, until: float = 0.0) -> None:
-        """A fault happens, until then or now."""
+        """A fault happens, until then or now. Each one explains why a lane has no owner anew."""
         self._disturbed = max(self._disturbed, until, self._world.loop.now)
+        for wait in self._waits.values():
+            wait.away = 0.0
 
     def clock_stepped(self) -> None:
         """A clock was set."""

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -89,7 +90,8 @@ def _cancelled_unread(world: "World") -> Iterator[str]:
         told = events[order.order_id]
         if not order.created or by_clocks_ahead(world, told):
             continue
-        first = first_terms(world, order)
+        # A lane that finds its log cut counts its evidence as incomplete, but only from then on.
+        first = replace(first_terms(world, order), logs_reach_back=True)
         ours = our_cancels(world, order, told)
         terms = [
             *possible_terms(world, order, first),
