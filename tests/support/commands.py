@@ -89,7 +89,7 @@ class Plazo:
             worker.kill_if_alive()
 
 
-class Market:
+class Upstream:
     """Writes what upstream systems write."""
 
     def __init__(self, producer: AIOKafkaProducer, topics: Topics) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from tests.support.commands import Market, Plazo
+from tests.support.commands import Plazo, Upstream
 from tests.support.parts import Kafka
 from tests.support.topics import Topics
 
@@ -36,5 +36,5 @@ async def producer(kafka: Kafka) -> AsyncIterator[AIOKafkaProducer]:
 
 
 @pytest.fixture
-def market(producer: AIOKafkaProducer, topics: Topics) -> Market:
-    return Market(producer, topics)
+def upstream(producer: AIOKafkaProducer, topics: Topics) -> Upstream:
+    return Upstream(producer, topics)

@@ -2,20 +2,20 @@
 
 from datetime import datetime
 
-from tests.support.commands import SECRET, Market, Plazo, refused
+from tests.support.commands import SECRET, Plazo, Upstream, refused
 from tests.support.topics import Topics
 from worker.storage.migrations import HEAD
 
 
 async def test_each_action_is_recorded_with_its_author(
-    new: Plazo, market: Market, topics: Topics
+    new: Plazo, upstream: Upstream, topics: Topics
 ) -> None:
     plazo, by = new, ("--by", "ana")
     await plazo("migrate", *by)
     await plazo("migrate", *by)  # nothing to do
     await plazo.worker()
     for _ in range(2):
-        await market.write("order", SECRET.encode())
+        await upstream.write("order", SECRET.encode())
     first, second = await refused(plazo, 2)
     await plazo("brake", "release", "--for", "1h", *by)
     await plazo("brake", "reset", "--by", "eva")

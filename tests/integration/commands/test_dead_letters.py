@@ -4,17 +4,17 @@ from datetime import timedelta
 
 import pytest
 
-from tests.support.commands import SECRET, Market, Plazo, refused
+from tests.support.commands import SECRET, Plazo, Upstream, refused
 from tests.support.waiting import eventually
 
 
 async def test_dead_letters_are_listed_and_shown_without_personal_data(
-    plazo: Plazo, market: Market
+    plazo: Plazo, upstream: Upstream
 ) -> None:
     await plazo.worker()
     value = f'{{"responsible": "{SECRET}"'
-    await market.write("order-1", value.encode())
-    await market.act("order-2", "canceled", timedelta(hours=-2))
+    await upstream.write("order-1", value.encode())
+    await upstream.act("order-2", "canceled", timedelta(hours=-2))
     number, _ = await refused(plazo, 2)
     listed = (await plazo("dead-letters", "list", "--json")).json
     assert {(one["error"], *one["shields"]) for one in listed} == {
@@ -39,12 +39,12 @@ async def test_dead_letters_are_listed_and_shown_without_personal_data(
 
 
 async def test_a_replayed_record_takes_effect_and_its_shield_goes(
-    plazo: Plazo, market: Market
+    plazo: Plazo, upstream: Upstream
 ) -> None:
     """Refused for a wrong clock of ours, sent round again once the clock is right."""
     first = await plazo.worker(max_clock_skew="PT0S")
-    await market.enter("order-1", timedelta(minutes=1))
-    await market.act("order-1", "start-handling", timedelta(seconds=-60))
+    await upstream.enter("order-1", timedelta(minutes=1))
+    await upstream.act("order-1", "start-handling", timedelta(seconds=-60))
     [number] = await refused(plazo, 1)
     assert await first.sigterm() == 0
 
@@ -71,10 +71,10 @@ async def test_a_replayed_record_takes_effect_and_its_shield_goes(
 
 
 async def test_a_record_refused_again_is_a_new_dead_letter_of_the_same_bytes(
-    plazo: Plazo, market: Market
+    plazo: Plazo, upstream: Upstream
 ) -> None:
     await plazo.worker()
-    await market.write("order-1", b"\xff not json")
+    await upstream.write("order-1", b"\xff not json")
     [number] = await refused(plazo, 1)
     assert (await plazo("dead-letters", "replay", "--error", "not-json")).code == 0
     old, new = await refused(plazo, 2)
@@ -90,14 +90,14 @@ async def test_a_record_refused_again_is_a_new_dead_letter_of_the_same_bytes(
 
 
 async def test_no_shield_goes_before_the_replayed_record_is_read_if_a_verdict_is_due(
-    plazo: Plazo, market: Market
+    plazo: Plazo, upstream: Upstream
 ) -> None:
     """A proof made before the replay would see neither the record nor the shield."""
     worker = await plazo.worker()
     for order in ("due", "ahead", "decided"):
-        await market.enter(order)
-        await market.write(order, b"?")
-    await market.write("unknown", b"?")
+        await upstream.enter(order)
+        await upstream.write(order, b"?")
+    await upstream.write("unknown", b"?")
     await refused(plazo, 4)
     await eventually(lambda: _entered(plazo, 3))
     assert await worker.sigterm() == 0
@@ -113,19 +113,19 @@ async def _entered(plazo: Plazo, number: int) -> bool:
     return len(await plazo.sql("SELECT FROM orders WHERE lane IS NOT NULL")) == number
 
 
-async def test_many_are_replayed_beside_running_workers(plazo: Plazo, market: Market) -> None:
+async def test_many_are_replayed_beside_running_workers(plazo: Plazo, upstream: Upstream) -> None:
     await plazo.worker()
     for number in range(230):
-        await market.write(f"order-{number % 50}", b"?")
+        await upstream.write(f"order-{number % 50}", b"?")
     await refused(plazo, 230)
     done = await plazo("dead-letters", "replay", "--all", "--json")
     assert len(done.json["replayed"]) == 230
     assert len(await refused(plazo, 460)) == 460
 
 
-async def test_what_cannot_be_replayed_stays_open(plazo: Plazo, market: Market) -> None:
+async def test_what_cannot_be_replayed_stays_open(plazo: Plazo, upstream: Upstream) -> None:
     await plazo.worker()
-    await market.write("order-1", b"?")
+    await upstream.write("order-1", b"?")
     [number] = await refused(plazo, 1)
     await plazo.sql("UPDATE dead_letters SET topic = 'of.old'")
     answer = await plazo("dead-letters", "replay", "--all", "--json")
@@ -134,9 +134,11 @@ async def test_what_cannot_be_replayed_stays_open(plazo: Plazo, market: Market) 
     assert await plazo.sql("SELECT FROM shields")
 
 
-async def test_discarding_wants_a_yes_and_lowers_the_shield(plazo: Plazo, market: Market) -> None:
+async def test_discarding_wants_a_yes_and_lowers_the_shield(
+    plazo: Plazo, upstream: Upstream
+) -> None:
     await plazo.worker()
-    await market.write("order-1", b"?")
+    await upstream.write("order-1", b"?")
     [number] = await refused(plazo, 1)
     assert (await plazo("dead-letters", "discard", str(number))).code == 2
     assert await plazo.sql("SELECT FROM shields")
@@ -148,11 +150,11 @@ async def test_discarding_wants_a_yes_and_lowers_the_shield(plazo: Plazo, market
     assert (await plazo("dead-letters", "discard", str(number), "--yes")).code == 1
 
 
-async def test_many_are_discarded_by_their_class_of_error(plazo: Plazo, market: Market) -> None:
+async def test_many_are_discarded_by_their_class_of_error(plazo: Plazo, upstream: Upstream) -> None:
     await plazo.worker()
     for number in range(230):
-        await market.write(f"order-{number}", b"?")
-    await market.write("other", b"{}")
+        await upstream.write(f"order-{number}", b"?")
+    await upstream.write("other", b"{}")
     await refused(plazo, 231)
     options = "dead-letters", "discard", "--error", "not-json", "--json"
     planned = await plazo(*options, "--dry-run")

@@ -3,19 +3,19 @@
 import json
 from datetime import timedelta
 
-from tests.support.commands import SECRET, Market, Plazo
+from tests.support.commands import SECRET, Plazo, Upstream
 from tests.support.waiting import eventually
 
 
-async def test_explain_gives_the_reason(plazo: Plazo, market: Market) -> None:
+async def test_explain_gives_the_reason(plazo: Plazo, upstream: Upstream) -> None:
     worker = await plazo.worker(stock_window="PT2S")
     form = {"text": f"no stock, says {SECRET}", "type": "CS", "responsible": SECRET}
     for order in ("lapsed", "handled", "revoked", "broken"):
-        await market.enter(order)
-    await market.act("handled", "start-handling", validation={"in_stock": True})
-    await market.act("handled", "packed\x1b[2J", dispute=form)
-    await market.write("broken", b'{"no": "json"')
-    await market.act("early", "canceled", dispute=form)
+        await upstream.enter(order)
+    await upstream.act("handled", "start-handling", validation={"in_stock": True})
+    await upstream.act("handled", "packed\x1b[2J", dispute=form)
+    await upstream.write("broken", b'{"no": "json"')
+    await upstream.act("early", "canceled", dispute=form)
 
     async def decided() -> bool:
         rows = await plazo.sql("SELECT FROM orders WHERE outcome IS NOT NULL")
@@ -56,7 +56,7 @@ async def test_explain_gives_the_reason(plazo: Plazo, market: Market) -> None:
     assert "the order itself has not arrived" in early["summary"]
     assert [act["status"] for act in early["acts"]] == ["canceled"]
 
-    await market.act("revoked", "start-handling", timedelta(seconds=30))
+    await upstream.act("revoked", "start-handling", timedelta(seconds=30))
 
     async def corrected() -> bool:
         return len((await plazo.explain("revoked"))["verdicts"]) == 2
@@ -78,9 +78,9 @@ async def test_explain_gives_the_reason(plazo: Plazo, market: Market) -> None:
     assert SECRET in json.dumps(await plazo.explain("early", "--with-personal-data"))
 
 
-async def test_explain_shows_coming_and_late_verdicts(plazo: Plazo, market: Market) -> None:
+async def test_explain_shows_coming_and_late_verdicts(plazo: Plazo, upstream: Upstream) -> None:
     worker = await plazo.worker()
-    await market.enter("open")
+    await upstream.enter("open")
 
     async def known() -> bool:
         return bool(await plazo.sql("SELECT FROM orders WHERE lane IS NOT NULL"))
