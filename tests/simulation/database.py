@@ -59,6 +59,8 @@ class Tx:
         self.failed = False
         self.lock_timeout = LOCK_TIMEOUT
         self.activity = 0.0
+        # By the true clock.
+        self.began = 0.0
 
     # What statements use.
 
@@ -299,6 +301,7 @@ class SimDatabase:
         self, *, one_snapshot: bool = False, impatient: bool = False, planned_once: bool = False
     ) -> AsyncIterator[SimTransaction]:
         tx = self._database.begin(self._process, one_snapshot=one_snapshot)
+        tx.began = self._world.loop.now
         if impatient:
             tx.lock_timeout = IMPATIENT_LOCK_TIMEOUT
         try:

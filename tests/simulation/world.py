@@ -126,7 +126,8 @@ class World:
             dead_letter_limit=1.0,
         )
         self.database = SimPostgres(self.later, self._database_now)
-        self.database.committing = Commits(self).judge
+        self.commits = Commits(self)
+        self.database.committing = self.commits.judge
         if self.scenario.rules.adopted is not None:
             self.database.adopted_at = BASE + timedelta(seconds=self.scenario.rules.adopted)
         self.broker = Broker(self, self.scenario.widths)

@@ -57,3 +57,8 @@ class Clocks:
         since, until, seconds = self.world.words.clocks_ahead
         # By these clocks it was later.
         return since <= at <= until + max(seconds, _SETTLES)
+
+    def are_ahead(self, at: float) -> bool:
+        """Whether all clocks were ahead at a true time."""
+        ahead = self.world.words.clocks_ahead
+        return ahead is not None and ahead[0] <= at <= ahead[1]

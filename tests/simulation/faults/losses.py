@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 class Losses:
     """The losses of a run.
 
-    ``went_back`` are lanes with a log that went back. ``added`` is the partition of acts that was
-    added.
+    ``went_back`` are lanes with a log that went back, and ``lost`` the places of the records that
+    it lost, read or not. ``added`` is the partition of acts that was added.
     """
 
     def __init__(self, world: "World") -> None:
         self.world = world
         self.went_back: set[int] = set()
+        self.lost: set[tuple[str, int, int]] = set()
         # By log, the offsets below its position that were lost: nobody reads what they hold next.
         self._passed: dict[tuple[str, int], set[int]] = defaultdict(set)
         self.added: int | None = None
@@ -75,6 +76,7 @@ class Losses:
 
     def _went_back(self, log: Log, lost: list[Record]) -> None:
         self.went_back.add(log.partition)
+        self.lost |= {(log.topic, log.partition, record.offset) for record in lost}
         row = self.world.database.tables["positions"].get((log.topic, log.partition))
         if row is not None and row["next_offset"] > log.end:
             self._passed[log.topic, log.partition].update(range(log.end, row["next_offset"]))

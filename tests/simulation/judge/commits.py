@@ -19,6 +19,8 @@ class Commits:
         # What sweeps took of the brake's limit, and when; how many orders they cancelled.
         self._taken: list[tuple[datetime, int]] = []
         self._cancelled = 0
+        # By lane and sequence, when the transaction of a decision began.
+        self.began: dict[tuple[int, int], float] = {}
 
     def judge(self, tx: Tx) -> None:
         """Note each rule that this transaction breaks."""
@@ -31,6 +33,7 @@ class Commits:
             owner = lanes[lane]["owner"] if lane in lanes else None
             if owner != tx.owner.name:
                 self._broken(f"{tx.owner.name} wrote to lane {lane}, owned by {owner}")
+        self.began.update((key, tx.began) for key in tx.writes.get("decisions", ()))
         self._brake(tx)
         self._reminders(tx)
         self._reminded(tx)

@@ -62,7 +62,7 @@ def effects(world: "World") -> Iterator[str]:
                 continue
             if times != 1 or (refused and place not in world.changes):
                 yield f"{place} took effect {times} times"
-    for place in rows + kept:
+    for place in (rows + kept).keys() - world.losses.lost:
         yield f"{place} took effect, and was never committed"
     for lane, row in tables["lanes"].items():
         if row["open_deadlines"]:
