@@ -22,13 +22,14 @@ class Halted(PlazoError):
 class OtherLog(Halted):
     """A log is not the one that was read: it was cut, or its topic was made again.
 
-    It is not ``certain`` while a leader that was deposed, and does not know it, may tell the same.
+    A ``lasting`` finding can be stored. Another may pass: a leader that was deposed, and does not
+    know it, tells the same for a while.
     """
 
-    def __init__(self, topic: str, partition: int, reason: str, *, certain: bool = True) -> None:
+    def __init__(self, topic: str, partition: int, reason: str, *, lasting: bool = True) -> None:
         super().__init__(f"{topic}/{partition} {reason}")
         self.log = topic, partition
-        self.certain = certain
+        self.lasting = lasting
 
 
 class RecordFailed(PlazoError):

@@ -14,7 +14,8 @@ _MOST = 10_000
 class Stored(NamedTuple):
     """What the database knows of a log: next offset, last record read, and the id of its topic.
 
-    Of a log that was ``cut``, or set back by a person, records below the position were not read.
+    Of a log that was ``cut``, or that a person set back, no lane may have read the records below
+    the position.
     """
 
     next_offset: int
@@ -55,7 +56,8 @@ async def check_same(
     Without this check, a log that was cut and has grown past the position again would go unnoticed,
     and its records below the position would never be read. The mark shows it if records were lost.
     If all that was lost are markers and records of aborted transactions, a record shows it that
-    stands between mark and position, where nothing was read.
+    stands between mark and position, where nothing was read. Where the broker tells no id of the
+    topic, and retention has removed the marked record, only the latter check is possible.
 
     Raises:
         OtherLog: one of them is not the log that was read.
@@ -74,7 +76,7 @@ async def check_same(
             raise OtherLog(
                 *partition,
                 f"ends at {end}, before its stored position {was.next_offset}",
-                certain=False,
+                lasting=False,
             )
         if was.mark is not None and begin <= was.mark.offset < end:
             marks[partition] = was.mark
@@ -91,6 +93,10 @@ async def check_same(
             )
     for partition, offset in (await logs.first_records(gaps)).items():
         raise OtherLog(
-            *partition, f"was cut: offset {offset} holds a record, and none was read there"
+            *partition,
+            f"was cut: offset {offset} holds a record, and none was read there",
+            # Without a mark, this check is all that halts the lane, and it ends where the log
+            # counts as cut.
+            lasting=stored[partition].mark is not None,
         )
     return bounds

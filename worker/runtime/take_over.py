@@ -80,8 +80,8 @@ async def recognise(
 ) -> Mapping[Partition, Bounds]:
     """Check that the logs are those that this lane has read.
 
-    If one is not, its evidence counts as incomplete from now on: compaction or retention may remove
-    what tells it apart, and the lane would go on without the records that were never read.
+    A lasting finding is stored: its evidence counts as incomplete from now on. Compaction or
+    retention may remove the difference, and the lane would go on without records it never read.
 
     Raises: as :func:`worker.freshness.same_log.check_same`.
     """
@@ -92,6 +92,6 @@ async def recognise(
     try:
         return await check_same(services.offsets, partitions, stored)
     except OtherLog as error:
-        if error.certain:
+        if error.lasting:
             await lane.raise_coverage(error.log, services.clocks.latest())
         raise

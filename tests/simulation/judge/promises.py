@@ -75,6 +75,10 @@ def _halted(world: "World") -> Iterator[str]:
                 yield f"LOST: lane {lane}, sequence {sequence} was never published"
     for lane in world.losses.must_notice - world.halted:
         yield f"lane {lane}: a log went back behind its position, and it never halted"
+    for process in filter(None, world.processes.workers):
+        for lane, runner in process.worker.membership.runners.items():
+            if lane in world.losses.must_notice & world.halted and not runner.halted:
+                yield f"lane {lane}: it halted, and went on beyond records that nobody read"
     if world.losses.went_back:
         yield from _cancelled_unread(world)
 

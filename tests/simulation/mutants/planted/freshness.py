@@ -101,8 +101,21 @@ PLANTED = (
         (
             (
                 "worker/runtime/take_over.py",
-                "        if error.certain:\n",
+                "        if error.lasting:\n",
                 "        if False:\n",
+            ),
+        ),
+    ),
+    PlantedFault(
+        "a log of which no record was ever read counts as cut, and the lane goes on",
+        "a lane that has to halt stays halted",
+        41000,
+        40855,
+        (
+            (
+                "worker/freshness/same_log.py",
+                "            lasting=stored[partition].mark is not None,\n",
+                "",
             ),
         ),
     ),
