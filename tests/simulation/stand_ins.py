@@ -26,7 +26,7 @@ import worker.runtime.startup
 import worker.runtime.take_over
 import worker.runtime.worker
 from tests.simulation.database import SimDatabase
-from tests.simulation.kafka import (
+from tests.simulation.kafka_clients import (
     SimConsumer,
     SimOffsetReader,
     SimProducer,

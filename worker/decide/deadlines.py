@@ -338,8 +338,8 @@ def _of_cycle(case: Case, cycle: Cycle) -> Case:
 def _told_since(versions: Sequence[Version], opened: Act) -> tuple[Version, ...]:
     """The versions that tell of a cycle otherwise than what opened it.
 
-    A status opens the order as it was told before, in all its versions. An order-created tells it
-    anew, and what was told of its earlier life is over.
+    After a status all earlier versions still count. An order-created that opens the cycle replaces
+    them.
     """
     if all(version.place != opened.place for version in versions):
         return tuple(versions)

@@ -301,8 +301,8 @@ class OffsetReader:
                         firsts[tp.topic, tp.partition] = first.offset
                 for tp, gap in [*asked.items()]:
                     position = await reader.position(tp)
-                    # Compaction leaves holes, which may reach to the end of a log. One is known
-                    # once an answer was handled that could have told more.
+                    # Compaction leaves holes, even at the end of a log. Two rounds without
+                    # progress, once the broker has told that records could follow, prove one.
                     stood[tp, position] += (reader.last_stable_offset(tp) or 0) >= gap.stop
                     if position >= gap.stop or stood[tp, position] > 1:
                         del asked[tp]

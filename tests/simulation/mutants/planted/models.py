@@ -28,7 +28,7 @@ PLANTED = (
         56,
         (
             (
-                "tests/simulation/kafka.py",
+                "tests/simulation/kafka_clients.py",
                 "return log.end\n\n    async",
                 "return log.stable_end\n\n    async",
             ),
