@@ -54,6 +54,8 @@ HOT = [
 OBSERVED: dict[str, list[Any]] = {
     "outbox_backlog": [[0, 1, 2]], "count_escalations": [[0, 1, 2]],
     "count_late_clocks": [[0, 1, 2], datetime(2026, 1, 5, tzinfo=UTC), ["canceled"]],
+    # Less often, and of orders that wait.
+    "notice_waiting": [0, "", 1_000, ["ready-for-handling"]],
 }  # fmt: skip
 
 # Those with which `plazo check` compares cells.

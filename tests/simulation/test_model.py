@@ -87,7 +87,8 @@ class Statements:
             "next_notices": lambda: (self.lane(), rng.randint(1, 3), START),
             "postpone_notices": lambda: (
                 [rng.randint(1, 9)], START + rng.choice([90_000 * HOUR, -HOUR])),
-            "notice_waiting": lambda: (self.lane(), rng.choice(["", "o1"]), rng.randint(1, 3)),
+            "notice_waiting": lambda: (self.lane(), rng.choice(["", "o1"]), rng.randint(1, 3),
+                                       rng.choice([None, ["canceled", "handling"]])),
             "notice_mentioned": lambda: ([self.order()], [self.order()], [self.lane()]),
             "leave_notices": lambda: (self.lane(), [self.order()]),
             "lanes_with_notices": lambda: (rng.sample([0, 1, 2], 2),),

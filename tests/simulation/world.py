@@ -41,6 +41,7 @@ from tests.simulation.scenario.records import (
     Change,
     Scenario,
     Send,
+    Telling,
 )
 from tests.simulation.scenario.rules import HEAL, LEAST_WINDOW, WINDOW, Rules
 from tests.simulation.scenario.words import Words
@@ -255,8 +256,8 @@ class World:
             self.scenario.orders[order_id].changes.append(change)
             self.changes.add(place)
         if send.order is not None:
-            told = self.scenario.orders[send.order].told
-            told[send.topic, send.partition, offset] = self.instant()
+            place = send.topic, send.partition, offset
+            self.scenario.orders[send.order].tell(place, Telling(self.instant(), send.seller))
 
     def appended(self, process: Process, log: Log, offset: int) -> None:
         self.note(process, "published", f"{log.topic}/{log.partition}/{offset}", None)

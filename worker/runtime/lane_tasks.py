@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 from worker.backoff import Backoff
 from worker.decide.sweep import SweepResult
+from worker.decide.waiting import LOOK_AGAIN, notice_waiting
 from worker.errors import Fenced, Halted, KafkaUnavailable, PlazoError, StateLost
 from worker.freshness.evidence import Proof, ProofOutlived
 from worker.ingest.reader import Reader
@@ -101,6 +102,7 @@ class LaneTasks:
             asyncio.create_task(self._lapse()),
             asyncio.create_task(self._remind()),
             asyncio.create_task(self._reconsider()),
+            asyncio.create_task(self._look_again()),
         }
         publishing = {
             asyncio.create_task(self._publish("relay", self._relay.run)),
@@ -230,6 +232,15 @@ class LaneTasks:
                 self._hand_to_relay(result)
                 self._rearm()  # an order may have another deadline now
                 more = result.more
+
+    async def _look_again(self) -> None:
+        """Look for orders that wait for a clock that was told to start."""
+        if not (clocks := sorted(self._services.policies.clocks)):
+            return
+        while not self._stopping.is_set():
+            await self._unless_stopped(self._clock.sleep(LOOK_AGAIN))
+            if not self._stopping.is_set() and await notice_waiting(self._lane, clocks):
+                self.notice()
 
     def _rearm(self) -> None:
         for rearmed in self._rearmed:

@@ -94,7 +94,13 @@ class Commits:
             row = tx.database.tables["orders"][order_id]
             if row["due"] is None:
                 continue  # its clock was stopped
-            moved = order.changes or row["due"] - gone[order_id] not in REMINDERS
+            written = tx.writes.get("orders", {}).get(order_id, row)
+            moved = (
+                order.changes
+                or row["due"] - gone[order_id] not in REMINDERS
+                # It is found only now that another act started its clock.
+                or written["due"] != row["due"]
+            )
             over = now > row["due"]
             if row["finding"] is None and not (moved or over or acted(order)):
                 self._broken(f"{order_id} is silent, and was not reminded")

@@ -70,7 +70,7 @@ def entered_late(world: "World", order: Order, terms: Terms) -> set[bool]:
         return {False}
     if not world.clocks.times_are_true:
         return {False, True}
-    return {at > terms.due - LEAST_WINDOW for at in order.told.values()}
+    return {one.at > terms.due - LEAST_WINDOW for one in order.told.values()}
 
 
 def _known_since(world: "World", order: Order, cut: Iterable[int]) -> list[datetime]:

@@ -31,6 +31,14 @@ class Change:
     place: Place
 
 
+@dataclass(frozen=True)
+class Telling:
+    """An order-created that tells a deadline, and when it came. Half of one names no seller."""
+
+    at: datetime
+    seller: str | None
+
+
 @dataclass
 class Order:
     """An order as the judge knows it."""
@@ -38,8 +46,8 @@ class Order:
     order_id: str
     entered: float
     started: float  # when its clock starts by what is published first
-    # Its order-created records that tell a deadline, and when they came.
-    told: dict[Place, datetime] = field(default_factory=dict)
+    # Its order-created records that tell a deadline.
+    told: dict[Place, Telling] = field(default_factory=dict)
     facts: list[Published] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     side: str = "plain"  # the policy that it falls under, of SIDES
@@ -57,18 +65,27 @@ class Order:
     def homes(self) -> set[int]:
         return {partition for _, partition, _ in self.told}
 
+    def tell(self, place: Place, telling: Telling) -> None:
+        """An order-created came. It may name another seller than the first that names one."""
+        self.told[place] = telling
+        first = next((one.seller for one in self.told.values() if one.seller), telling.seller)
+        if telling.seller not in (None, first):
+            self.facts.append(Published(Retold(), telling.at, telling.at, *place))
+
     def forget(self, places: Collection[Place]) -> None:
         """What stood there is lost, and nobody read it."""
         first_is_lost = bool(self.told) and next(iter(self.told)) in places
-        self.told = {place: at for place, at in self.told.items() if place not in places}
-        first = next(iter(self.told), None) if first_is_lost else None
         self.facts = [
             one
             for one in self.facts
-            for place in [(one.topic, one.partition, one.offset)]
-            # What is the first telling now tells nothing otherwise.
-            if place not in places and not (place == first and isinstance(one.fact, Retold))
+            if (one.topic, one.partition, one.offset) not in places
+            and not isinstance(one.fact, Retold)
         ]
+        # Another may be the first now, and what tells otherwise than that.
+        told, self.told = self.told, {}
+        for place, telling in told.items():
+            if place not in places:
+                self.tell(place, telling)
         self.changes = [one for one in self.changes if one.place not in places]
         again = [
             (one.fact.occurred_at - BASE).total_seconds()
@@ -92,6 +109,7 @@ class Send:
     headers: tuple[tuple[str, bytes], ...] = ()
     facts: tuple[tuple[str, Fact], ...] = ()
     order: str | None = None  # the order that this record creates
+    seller: str | None = None  # the seller that it tells
     # Of which order, its kind, new due and time.
     change: tuple[str, str, float | None, float] | None = None
     refused: bool = False

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from random import Random
 
-from tests.end_to_end.oracle import Act, Amended, Fact, Retold, Unreadable
+from tests.end_to_end.oracle import Act, Amended, Fact, Unreadable
 from tests.simulation.kafka import BASE
 from tests.simulation.scenario.records import (
     CREATED,
@@ -85,12 +85,10 @@ class Publishers:
         facts: tuple[tuple[str, Fact], ...] = ()
         if side is not None:
             facts = ((order.order_id, Amended()),)
-        elif seller != "s-1":
-            facts = ((order.order_id, Retold()),)
         elif entered is not None:
             told = Act("order-created", BASE + timedelta(seconds=entered))
             facts = ((order.order_id, told),)
-        self._send(sent, CREATED, home, order.order_id, value, facts, order.order_id)
+        self._send(sent, CREATED, home, order.order_id, value, facts, order.order_id, seller)
 
     def withdraw(self, order: Order) -> None:
         """Publish no order-created of an order after all."""
@@ -257,9 +255,10 @@ class Publishers:
         value: dict[str, object],
         facts: tuple[tuple[str, Fact], ...] = (),
         order: str | None = None,
+        seller: str | None = None,
     ) -> None:
         raw = json.dumps(value).encode()
-        self._emit(Send(sent, topic, partition, key.encode(), raw, (), facts, order))
+        self._emit(Send(sent, topic, partition, key.encode(), raw, (), facts, order, seller))
 
     def _emit(self, send: Send) -> None:
         rng = self.rng

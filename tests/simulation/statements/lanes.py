@@ -178,14 +178,18 @@ def raise_partition_coverage(tx: "Tx", topic: str, partition: int, since: dateti
 
 
 @statement
-def notice_waiting(tx: "Tx", lane: int, after: str, limit: int) -> "Statement":
-    waiting = [
+def notice_waiting(
+    tx: "Tx", lane: int, after: str, limit: int, statuses: list[str] | None
+) -> "Statement":
+    page = [
         row["order_id"]
         for row in tx.scan("orders")
         if row["lane"] == lane and row["due"] is None and row["order_id"] > after
     ][:limit]
-    yield from leave_notices(tx, lane, waiting)
-    return [Row(orders=len(waiting), last=max(waiting, default=None))]
+    told = {row["order_id"] for row in tx.scan("acts") if row["status"] in (statuses or ())}
+    noticed = page if statuses is None else [one for one in page if one in told]
+    yield from leave_notices(tx, lane, noticed)
+    return [Row(orders=len(page), last=max(page, default=None), noticed=len(noticed))]
 
 
 @reading
