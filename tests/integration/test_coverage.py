@@ -50,7 +50,7 @@ class Logs:
     async def bounds(self, partitions: list[Partition]) -> dict[Partition, Bounds]:
         return {partition: self.logs[partition] for partition in partitions}
 
-    async def timestamps(self, offsets: dict[Partition, int]) -> dict[Partition, int]:
+    async def timestamps(self, offsets: dict[Partition, int]) -> dict[Partition, int | None]:
         return {}
 
     async def first_records(self, ranges: dict[Partition, range]) -> dict[Partition, int]:

@@ -104,5 +104,9 @@ async def test_first_records_are_those_of_committed_transactions(creating: Apach
         assert await reader.first_records({log: range(8)}) == {log: 0}
         assert await reader.first_records({log: range(7, 8)}) == {}
         assert await reader.first_records({}) == {}
+        told = {offset: await reader.timestamps({log: offset}) for offset in range(8)}
+        # A lane that finds a marker where it read a record has another log before it.
+        assert {offset for offset, one in told.items() if one == {log: None}} == {1, 3, 5, 7}
+        assert all(told[offset][log] for offset in (0, 2, 4, 6))
     finally:
         await reader.close()

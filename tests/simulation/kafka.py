@@ -35,9 +35,10 @@ class Transaction:
 
 
 class Entry(NamedTuple):
-    record: Record | None  # None: a transaction marker
+    record: Record | None  # None: a marker, or compaction removed it
     transaction: Transaction | None
     stored_at: float
+    is_marker: bool = False
 
 
 class Log:
@@ -102,7 +103,7 @@ class Log:
 
     def mark(self, now: float, transaction: Transaction) -> None:
         """Append the marker that ends a transaction here."""
-        self.entries.append(Entry(None, transaction, now))
+        self.entries.append(Entry(None, transaction, now, is_marker=True))
         self.wake()
 
     def forget_first(self, count: int) -> None:

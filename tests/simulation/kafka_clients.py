@@ -229,13 +229,15 @@ class SimOffsetReader:
         await self.world.travel()
         return bounds
 
-    async def timestamps(self, offsets: Mapping[Partition, int]) -> dict[Partition, int]:
+    async def timestamps(self, offsets: Mapping[Partition, int]) -> dict[Partition, int | None]:
         await self._reach()
-        found = {}
+        found: dict[Partition, int | None] = {}
         for partition, offset in offsets.items():
-            for entry in self._logs()[partition].entries:
-                if entry.record and entry.record.offset == offset:
-                    found[partition] = entry.record.timestamp
+            log = self._logs()[partition]
+            if log.begin <= offset < log.end:
+                entry = log.entries[offset - log.begin]
+                if entry.record or entry.is_marker:
+                    found[partition] = entry.record.timestamp if entry.record else None
         await self.world.travel()
         return found
 

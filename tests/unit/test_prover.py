@@ -37,7 +37,7 @@ class _Probe:
     async def bounds(self, partitions: list[Partition]) -> dict[Partition, Bounds]:
         return {partition: Bounds(0, self.ends_now[partition], None) for partition in partitions}
 
-    async def timestamps(self, offsets: Mapping[Partition, int]) -> dict[Partition, int]:
+    async def timestamps(self, offsets: Mapping[Partition, int]) -> dict[Partition, int | None]:
         return dict.fromkeys(offsets, self.time)
 
     async def first_records(self, ranges: Mapping[Partition, range]) -> dict[Partition, int]:

@@ -39,8 +39,8 @@ class Logs(Protocol):
         """The first offset, end offset and topic id of each log."""
         ...
 
-    async def timestamps(self, offsets: Mapping[Partition, int]) -> Mapping[Partition, int]:
-        """The timestamps of the records at these offsets."""
+    async def timestamps(self, offsets: Mapping[Partition, int]) -> Mapping[Partition, int | None]:
+        """The timestamps of the records at these offsets; ``None`` where a marker stands."""
         ...
 
     async def first_records(self, ranges: Mapping[Partition, range]) -> Mapping[Partition, int]:

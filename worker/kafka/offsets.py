@@ -10,7 +10,10 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import ConnectionGroup
-from aiokafka.errors import CorruptRecordException, KafkaError, RecordTooLargeError
+from aiokafka.consumer.fetcher import READ_UNCOMMITTED
+from aiokafka.errors import CorruptRecordException, KafkaError, RecordTooLargeError, for_code
+from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.record.memory_records import MemoryRecords
 
 from worker.errors import KafkaUnavailable, NoSuchRecord
 from worker.kafka.aiokafka_patch import as_record
@@ -130,18 +133,19 @@ class OffsetReader:
         offsets = await self._ask(lambda: self._knowing(asked).offsets_for_times(asked))
         return {(tp.topic, tp.partition): one.offset for tp, one in offsets.items() if one}
 
-    async def timestamps(self, offsets: Mapping[Partition, int]) -> dict[Partition, int]:
+    async def timestamps(self, offsets: Mapping[Partition, int]) -> dict[Partition, int | None]:
         """Return the timestamps of the records at these offsets, in milliseconds since the epoch.
 
-        Records that are no longer in the log are missing.
+        ``None``: the marker of a transaction stands there. Records that are no longer in the log
+        are missing.
 
         Raises:
             KafkaUnavailable
         """
         if not offsets:
             return {}
-        timestamps: dict[Partition, int] = await self._ask(lambda: self._read_timestamps(offsets))
-        return timestamps
+        found: dict[Partition, int | None] = await self._ask(lambda: self._read_timestamps(offsets))
+        return found
 
     async def first_records(self, ranges: Mapping[Partition, range]) -> dict[Partition, int]:
         """Return the offset of the first committed record in each range of offsets.
@@ -267,21 +271,39 @@ class OffsetReader:
         finally:
             self._reader.assign(_NO_PARTITIONS)
 
-    async def _read_timestamps(self, offsets: Mapping[Partition, int]) -> dict[Partition, int]:
+    async def _read_timestamps(
+        self, offsets: Mapping[Partition, int]
+    ) -> dict[Partition, int | None]:
         asked = {TopicPartition(*partition): offset for partition, offset in offsets.items()}
         self._reader.assign([*asked])
         try:
             for tp, offset in asked.items():
                 self._reader.seek(tp, offset)
-            timestamps: dict[Partition, int] = {}
+            timestamps: dict[Partition, int | None] = {}
             while unread := [tp for tp in asked if await self._reader.position(tp) <= asked[tp]]:
                 batches = await self._reader.getmany(*unread, timeout_ms=1000)
                 for tp, (first, *_) in batches.items():
                     if first.offset == asked[tp]:  # compaction may have removed the record
                         timestamps[tp.topic, tp.partition] = first.timestamp
+            for partition in offsets.keys() - timestamps.keys():
+                if await self._holds_marker(TopicPartition(*partition), offsets[partition]):
+                    timestamps[partition] = None
             return timestamps
         finally:
             self._reader.assign(_NO_PARTITIONS)
+
+    async def _holds_marker(self, tp: TopicPartition, offset: int) -> bool:
+        """Whether the marker of a transaction stands at an offset; no consumer returns those."""
+        client = self._reader._client
+        asked = [(tp.topic, [(tp.partition, offset, 1)])]  # a batch comes whole in any case
+        request = FetchRequest(1_000, 1, 1, READ_UNCOMMITTED, asked)
+        answer = await client.send(client.cluster.leader_for_partition(tp), request)
+        ((_, ((_, error, *_, batches),)),) = answer.topics
+        if error:
+            raise for_code(error)()
+        records = MemoryRecords(batches)
+        batch: Any = records.next_batch() if records.has_next() else None
+        return batch is not None and batch.is_control_batch and batch.base_offset == offset
 
     async def _read_firsts(self, ranges: Mapping[Partition, range]) -> dict[Partition, int]:
         if self._committed is None:

@@ -42,13 +42,16 @@ def unconfirmed(world: "World", order: Order, events: list[Event]) -> Iterator[s
         for event in cancelled
         if event.id not in revoked and (again is None or event.due > again)
     ]
+    last: Event | None = None
     for event in events:
+        if event.says == AUTO_CANCEL:
+            last = event  # one before may be revoked
         if event.says != UNCONFIRMED:
             continue
-        if within is None or not cancelled:
+        if within is None or last is None:
             yield f"{order.order_id}: {event.says}, out of nothing"
             continue
-        asked = cancelled[0].decided_at + timedelta(seconds=within)
+        asked = last.decided_at + timedelta(seconds=within)
         if event.stored_at < asked:
             yield f"{order.order_id}: {event.says} TOO EARLY by {asked - event.stored_at}"
         if any(at < asked for at in confirmed):

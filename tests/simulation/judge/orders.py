@@ -66,7 +66,9 @@ def judge_order(world: "World", order: Order, events: list[Event]) -> Iterator[s
     starts = (ORDER_CREATED, ready_status(world))
     dues |= {one.fact.occurred_at + timedelta(seconds=WINDOW) for one in order.facts
              if isinstance(one.fact, Act) and one.fact.status in starts}  # fmt: skip
-    yield from reminded_rightly(order, entered, alive, dues, reminded)
+    # Nor need the last extension be the one that counts in the end.
+    once = {one.due for one in with_extensions(order, terms)}
+    yield from reminded_rightly(order, entered, alive, dues | once, reminded)
     if not possible:
         if events:
             yield f"{who}: decided, and its clock never started"

@@ -132,4 +132,17 @@ PLANTED = (
             ),
         ),
     ),
+    PlantedFault(
+        "a marker at the offset of the last record read is taken for a hole of compaction",
+        "a lane that has to halt stays halted",
+        70000,
+        69337,
+        (
+            (
+                "worker/freshness/same_log.py",
+                "        if timestamp != marks[partition].timestamp:\n",
+                "        if timestamp not in (None, marks[partition].timestamp):\n",
+            ),
+        ),
+    ),
 )
