@@ -22,13 +22,13 @@ class Halted(PlazoError):
 class OtherLog(Halted):
     """A log is not the one that was read: it was cut, or its topic was made again.
 
-    A ``lasting`` finding can be stored. Another may pass: a leader that was deposed, and does not
-    know it, tells the same for a while.
+    ``lasting``: it must be kept, since the log may lose what shows it.
     """
 
-    def __init__(self, topic: str, partition: int, reason: str, *, lasting: bool = True) -> None:
+    def __init__(self, topic: str, partition: int, reason: str, *, lasting: bool = False) -> None:
         super().__init__(f"{topic}/{partition} {reason}")
         self.log = topic, partition
+        self.reason = reason
         self.lasting = lasting
 
 

@@ -45,7 +45,7 @@ SERVER_TIMES = {"told_at", "second"}
 EVER = timedelta(days=9_000)
 # Statements of which only the number of rows counts.
 COUNTED = {"update_lane", "release_lane", "start_position", "identify_topic", "delete_notices",
-           "raise_partition_coverage",
+           "raise_partition_coverage", "keep_finding",
            "disarm_deadlines", "postpone_deadlines", "update_outcomes", "mark_published",
            "mark_dead_letters_published", "insert_dead_letters",
            "arm_deadlines", "insert_changes", "mark_changes_counted", "refuse_changes",
@@ -76,6 +76,7 @@ class Statements:
                 rng.choice([None, START]), rng.choice([None, b"a"])),
             "identify_topic": lambda: ("t1", self.lane(), b"b"),
             "raise_partition_coverage": lambda: ("t1", self.lane(), self.moment()),
+            "keep_finding": lambda: ("t1", self.lane(), "was cut"),
             "begin_batch": self.batch,
             "enter_orders": self.entering,
             "existing_orders": lambda: (text_array(self.orders()),),

@@ -58,7 +58,7 @@ class _Database:
             {
                 "topic": topic, "partition": partition, "next_offset": offset,
                 "last_offset": 9, "last_timestamp": 1, "topic_id": None,
-                "covered_since": None,
+                "covered_since": None, "other_log": None,
             }
             for (topic, partition), offset in self.positions.items()
         ]  # fmt: skip

@@ -279,7 +279,7 @@ class Prover:
         A log that lost its last records, and has grown to its old end, shows in nothing else: what
         it holds below our position was never read.
         """
-        new = [p for p in stored if self._recognised.get(p) != tips[p].log]
+        new = [p for p in stored if self._recognised.get(p) != tips[p].log or stored[p].other]
         if not new:
             return
         try:

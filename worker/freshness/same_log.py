@@ -15,13 +15,14 @@ class Stored(NamedTuple):
     """What the database knows of a log: next offset, last record read, and the id of its topic.
 
     Of a log that was ``cut``, or that a person set back, no lane may have read the records below
-    the position.
+    the position. ``other`` is the reason why it was found not to be the log that was read.
     """
 
     next_offset: int
     mark: Mark | None
     topic_id: bytes | None
     cut: bool
+    other: str | None
 
     @classmethod
     def of(cls, row: Any) -> "Stored":
@@ -29,7 +30,8 @@ class Stored(NamedTuple):
         mark = None
         if row["last_offset"] is not None:
             mark = Mark(row["last_offset"], row["last_timestamp"])
-        return cls(row["next_offset"], mark, row["topic_id"], row["covered_since"] is not None)
+        cut = row["covered_since"] is not None
+        return cls(row["next_offset"], mark, row["topic_id"], cut, row["other_log"])
 
 
 class Logs(Protocol):
@@ -68,15 +70,16 @@ async def check_same(
     for partition, (begin, end, _, topic_id) in bounds.items():
         if (was := stored.get(partition)) is None:
             continue
+        if was.other is not None:
+            raise OtherLog(*partition, was.other)
         if topic_id != was.topic_id and None not in (topic_id, was.topic_id):
             raise OtherLog(
                 *partition, "belongs to another topic of the same name: it was made again"
             )
         if was.next_offset > end:
+            # It may pass: a leader that was deposed, and does not know it, tells the same.
             raise OtherLog(
-                *partition,
-                f"ends at {end}, before its stored position {was.next_offset}",
-                lasting=False,
+                *partition, f"ends at {end}, before its stored position {was.next_offset}"
             )
         if was.mark is not None and begin <= was.mark.offset < end:
             marks[partition] = was.mark
@@ -89,14 +92,14 @@ async def check_same(
         if timestamp != marks[partition].timestamp:
             offset = marks[partition].offset
             raise OtherLog(
-                *partition, f"was cut: offset {offset} is not the record that was read there"
+                *partition,
+                f"was cut: offset {offset} is not the record that was read there",
+                lasting=True,
             )
     for partition, offset in (await logs.first_records(gaps)).items():
         raise OtherLog(
             *partition,
             f"was cut: offset {offset} holds a record, and none was read there",
-            # Without a mark, this check is all that halts the lane, and it ends where the log
-            # counts as cut.
-            lasting=stored[partition].mark is not None,
+            lasting=True,
         )
     return bounds

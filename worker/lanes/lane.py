@@ -38,6 +38,8 @@ class Lane:
         self.marks: dict[Partition, Mark] = {}
         # The logs that no longer held all that was to be read, or that a person set back.
         self.cut: set[Partition] = set()
+        # Why logs are not those that were read.
+        self.others: dict[Partition, str] = {}
         # Of the topics, where a broker told them.
         self.topic_ids: dict[Partition, bytes] = {}
         self.next_fires_at: datetime | None = None
@@ -89,6 +91,9 @@ class Lane:
             (r["topic"], r["partition"]): r["topic_id"] for r in rows if r["topic_id"] is not None
         }
         self.cut = {(r["topic"], r["partition"]) for r in rows if r["covered_since"] is not None}
+        self.others = {
+            (r["topic"], r["partition"]): r["other_log"] for r in rows if r["other_log"] is not None
+        }
         return dict(self.positions)
 
     async def start_position(
@@ -116,15 +121,15 @@ class Lane:
         if topic_id is not None:
             self.topic_ids[partition] = topic_id
 
-    async def raise_coverage(self, partition: Partition, since: datetime) -> None:
-        """Keep that the evidence in a log is complete from this time on only.
+    async def keep_finding(self, partition: Partition, reason: str) -> None:
+        """Keep why a log is not the one that was read, until a person sets its position back.
 
         Raises: as :meth:`fence`.
         """
         async with self.lock, self.database.transaction() as tx:
             await self.fence(tx)
-            await tx.execute("raise_partition_coverage", *partition, since)
-        self.cut.add(partition)
+            await tx.execute("keep_finding", *partition, reason)
+        self.others[partition] = reason
 
     async def identify(self, topic_ids: Mapping[Partition, bytes]) -> None:
         """Keep the ids of topics whose positions are older than this knowledge.

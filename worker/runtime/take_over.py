@@ -80,18 +80,24 @@ async def recognise(
 ) -> Mapping[Partition, Bounds]:
     """Check that the logs are those that this lane has read.
 
-    A lasting finding is stored: its evidence counts as incomplete from now on. Compaction or
-    retention may remove the difference, and the lane would go on without records it never read.
+    A finding is kept if compaction or retention may remove what shows it: the lane would go on
+    without records that it never read.
 
     Raises: as :func:`worker.freshness.same_log.check_same`.
     """
     stored = {
-        place: Stored(position, lane.marks.get(place), lane.topic_ids.get(place), place in lane.cut)
+        place: Stored(
+            position,
+            lane.marks.get(place),
+            lane.topic_ids.get(place),
+            place in lane.cut,
+            lane.others.get(place),
+        )
         for place, position in lane.positions.items()
     }
     try:
         return await check_same(services.offsets, partitions, stored)
     except OtherLog as error:
         if error.lasting:
-            await lane.raise_coverage(error.log, services.clocks.latest())
+            await lane.keep_finding(error.log, error.reason)
         raise

@@ -94,6 +94,7 @@ def lane_positions(tx: "Tx", lane: int, topics: list[str]) -> list[Row]:
             "last_timestamp",
             "topic_id",
             "covered_since",
+            "other_log",
         )
         for row in tx.scan("positions")
         if row["partition"] == lane and row["topic"] in topics
@@ -118,7 +119,7 @@ def lanes_as_stored(tx: "Tx", lanes: list[int]) -> list[Row]:
 def positions(tx: "Tx") -> list[Row]:
     names = (
         "topic", "partition", "next_offset", "last_offset", "last_timestamp", "topic_id",
-        "covered_since", "begins_at",
+        "covered_since", "begins_at", "other_log",
     )  # fmt: skip
     adopted_at = tx.database.adopted_at
     return [row.only(*names).but(adopted_at=adopted_at) for row in tx.scan("positions")]
@@ -147,7 +148,18 @@ def start_position(
     tx.put("positions", key, Row(topic=topic, partition=partition, next_offset=next_offset,
                                  covered_since=covered_since, begins_at=begins_at,
                                  topic_id=topic_id,
-                                 last_offset=None, last_timestamp=None))  # fmt: skip
+                                 last_offset=None, last_timestamp=None,
+                                 other_log=before and before["other_log"]))  # fmt: skip
+    return 1
+
+
+@statement
+def keep_finding(tx: "Tx", topic: str, partition: int, reason: str) -> "Statement":
+    key = (topic, partition)
+    if tx.get("positions", key) is None:
+        return 0
+    yield "positions", key
+    tx.put("positions", key, tx.newest("positions", key).but(other_log=reason))
     return 1
 
 

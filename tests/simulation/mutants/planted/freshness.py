@@ -107,14 +107,14 @@ PLANTED = (
         ),
     ),
     PlantedFault(
-        "a log of which no record was ever read counts as cut, and the lane goes on",
+        "a finding is kept, and nobody looks at it",
         "a lane that has to halt stays halted",
-        41000,
-        40855,
+        80000,
+        79491,
         (
             (
                 "worker/freshness/same_log.py",
-                "            lasting=stored[partition].mark is not None,\n",
+                "        if was.other is not None:\n            raise OtherLog(*partition, was.other)\n",
                 "",
             ),
         ),
