@@ -52,7 +52,9 @@ class Log:
         # Another topic of this name has another id; a log that was cut has another leader.
         self.topic_id = FIRST_ID
         self.leader_epoch = 0
-        # What retention has removed, whether or not somebody had read it.
+        # Whether retention has removed offsets, and their records, whether or not somebody had read
+        # them.
+        self.shortened = False
         self.retained: list[Record] = []
         # What compaction has removed in between.
         self.compacted: list[Record] = []
@@ -117,6 +119,7 @@ class Log:
         ]
         del self.entries[:count]
         self.begin += count
+        self.shortened |= count > 0
         self.wake()
 
     def compact(self, count: int) -> None:

@@ -126,13 +126,13 @@ def _forget_retained(world: "World") -> Iterator[str]:
         world.losses.forget(log, unseen)
         lost = [one for one in log.retained if (topic, number, one.offset) not in read]
         world.losses.forget(log, lost)
-        if not log.retained:
+        if not log.shortened:
             continue
         found = tables["positions"][topic, number]["covered_since"] is not None
         if lost and not found:
             yield f"{topic}/{number}: {len(lost)} records were lost, and nobody knows"
         # Where nothing but offsets without records is gone, a worker cannot know that.
-        if topic == STATUS and log.retained and found:
+        if topic == STATUS and found:
             world.found_lost.add(number)
 
 
