@@ -52,9 +52,12 @@ class Reminders:
                 )
                 for loaded in cases:
                     order = loaded.order
+                    if loaded.finding is not None:
+                        # To move its deadline is to take its verdict back, which is not done here.
+                        continue
                     try:
                         case, moved = deadlines.settle(loaded, facts[order.order_id])
-                        if moved or case.finding is not None or sweep.now > order.due:
+                        if moved or sweep.now > order.due:
                             continue
                         decisions = remind(
                             case, reminds_at[order.order_id], self._planned(case.order)

@@ -30,6 +30,19 @@ PLANTED = (
         ),
     ),
     PlantedFault(
+        "a late reminder moves the deadline of a decided order, and its verdict stands",
+        "an extension in time takes the auto-cancel back",
+        86000,
+        85542,
+        (
+            (
+                "worker/decide/reminders.py",
+                "                    if loaded.finding is not None:\n",
+                "                    if False:\n",
+            ),
+        ),
+    ),
+    PlantedFault(
         "a reminder not put away",
         "each reminder comes once",
         200,
