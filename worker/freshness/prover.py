@@ -107,6 +107,8 @@ class Prover:
         # The logs that were found to be those that were read; and those that were not.
         self._recognised: dict[Partition, object] = {}
         self._others: set[Partition] = set()
+        # By log, the end at which it was recognised, if not all was read up to there.
+        self._unsettled: Ends = {}
         self._wanted = asyncio.Event()
         self._proven = asyncio.Condition()
         self._progress = asyncio.Event()
@@ -190,6 +192,8 @@ class Prover:
         try:
             await self._probe_for_waiting()
             positions = await self._positions()
+            if any(_reached(queue[0].ends, positions) for queue in self._pending.values()):
+                await self._settle(positions)
         except KafkaUnavailable as error:
             return self._hold(Guard.PROBE, str(error), 1.0)
         except DatabaseUnavailable as error:
@@ -282,14 +286,35 @@ class Prover:
         new = [p for p in stored if self._recognised.get(p) != tips[p].log or stored[p].other]
         if not new:
             return
+        await self._check(new, stored)
+        self._recognised.update((p, tips[p].log) for p in new)
+        self._others.difference_update(new)
+        self._unsettled.update((p, tips[p].end) for p in new if stored[p].next_offset < tips[p].end)
+
+    async def _settle(self, positions: Mapping[Partition, int]) -> None:
+        """Check logs again that were recognised before all was read up to their end.
+
+        A client may hold records of a log that was cut since. They are stored after the log was
+        recognised, and in place of the records that it holds now.
+        """
+        reached = [p for p, end in self._unsettled.items() if positions.get(p, 0) >= end]
+        if not reached:
+            return
+        await self._check(reached, await self._stored())
+        for partition in reached:
+            del self._unsettled[partition]
+
+    async def _check(
+        self, partitions: Collection[Partition], stored: Mapping[Partition, Stored]
+    ) -> None:
         try:
-            await check_same(self._probe, new, stored)
+            await check_same(self._probe, partitions, stored)
         except OtherLog as error:
             self._others.add(error.log)
             self._void([error.log])
+            # It is found again at each probe.
+            self._recognised.pop(error.log, None)
             raise KafkaUnavailable(str(error)) from None
-        self._recognised.update((p, tips[p].log) for p in new)
-        self._others.difference_update(new)
 
     def is_another(self, partition: Partition) -> bool:
         """Whether the log of a partition was found to be another than the one that was read."""

@@ -145,4 +145,17 @@ PLANTED = (
             ),
         ),
     ),
+    PlantedFault(
+        "a log is recognised before the last records of the one before it are stored",
+        "no auto-cancel against evidence, where a log was cut",
+        100000,
+        99584,
+        (
+            (
+                "worker/freshness/prover.py",
+                "                await self._settle(positions)\n",
+                "                pass\n",
+            ),
+        ),
+    ),
 )
