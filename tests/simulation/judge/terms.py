@@ -25,7 +25,7 @@ from tests.end_to_end.oracle import (
 )
 from tests.end_to_end.reader import Event
 from tests.simulation.kafka import BASE
-from tests.simulation.scenario.records import STATUS, Order
+from tests.simulation.scenario.records import STATUS, Change, Order
 from tests.simulation.scenario.rules import LEAST_WINDOW, WINDOW
 
 if TYPE_CHECKING:
@@ -133,7 +133,13 @@ def possible_terms(world: "World", order: Order, first: Terms) -> list[Terms]:
             before = [one for one in order.facts if one.stored_at <= change.stored_at]
             # By the verdict itself: what came later may have been read with the change.
             at_verdict = [one for one in before if one.stored_at < first.fires_at]
-            stands = all(_stands(first, one) for one in (at_verdict, before, order.facts))
+            # By any deadline that it had until then.
+            sooner = [one for one in order.changes if one.stored_at < change.stored_at]
+            stands = all(
+                _stands(terms, one)
+                for terms in [first, *_extended(first, sooner)]
+                for one in (at_verdict, before, order.facts)
+            )
             in_time = change.occurred_at <= first.due and stands
             known = change.stored_at < first.fires_at or in_time
             (certain if known else possible).add(BASE + timedelta(seconds=change.due))
@@ -258,9 +264,13 @@ def terms_alive_again(
 
 def with_extensions(order: Order, terms: Terms) -> list[Terms]:
     """The terms by each of its extensions."""
+    return _extended(terms, order.changes)
+
+
+def _extended(terms: Terms, changes: Iterable[Change]) -> list[Terms]:
     return [
-        replace(terms, window=timedelta(seconds=change.due - order.entered))
-        for change in order.changes
+        replace(terms, window=BASE + timedelta(seconds=change.due) - terms.entered_at)
+        for change in changes
         if change.due is not None
     ]
 
