@@ -36,14 +36,15 @@ def judge_course(
     allowed = " or ".join(sorted({str(ending.told) for ending in result.endings}))
     if AUTO_CANCEL in told and not result.may_cancel:
         yield f"{who}: FALSE CANCEL, told {told}, expected {allowed}"
-    elif not events and result.speaks:
-        yield f"{who}: MISSED, expected {allowed}"
     elif not any(
         (stands, told)
         == (one.standing - before, tuple(each for each in one.told if each not in before))
         for one in result.endings
     ):
-        yield f"{who}: WRONG, told {told}, expected {allowed}"
+        if not events and result.speaks:
+            yield f"{who}: MISSED, expected {allowed}"
+        else:
+            yield f"{who}: WRONG, told {told}, expected {allowed}"
     for event in events:
         yield from _event(world, order, terms, facts, event)
 
