@@ -120,6 +120,17 @@ def test_a_topic_that_stamps_records_itself_needs_no_limit_on_their_times() -> N
     assert "timestamps" not in {check.name for check in judged(cluster(configs=configs))}
 
 
+def test_a_log_that_was_found_to_be_cut_is_a_fault_whatever_it_holds_now() -> None:
+    logs = {(STATUSES, 2): Bounds(0, 9, None)}
+    found = judged(
+        cluster(logs=logs), lanes=OWNED, positions={(STATUSES, 2): 9},
+        other_logs={(STATUSES, 2): "was cut: offset 7"},
+    )  # fmt: skip
+    (fault,) = (one for one in found if one.status == Status.FAULT)
+    assert fault.name == "lane 2"
+    assert fault.finding == f"it halts: {STATUSES}/2 was cut: offset 7"
+
+
 async def test_check_takes_no_progress_for_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     """Between any two questions a worker publishes one more verdict and reads one more record."""
     look = count(1)

@@ -187,9 +187,10 @@ async def _database_facts(settings: Settings, database: Database) -> DatabaseFac
 async def _read_rows(database: Database, facts: DatabaseFacts) -> None:
     async with database.transaction(one_snapshot=True) as tx:
         facts.lanes = await tx.rows("check_lanes")
-        facts.positions = {
-            (row["topic"], row["partition"]): row["next_offset"]
-            for row in await tx.rows("positions")
+        positions = {(row["topic"], row["partition"]): row for row in await tx.rows("positions")}
+        facts.positions = {place: row["next_offset"] for place, row in positions.items()}
+        facts.other_logs = {
+            place: row["other_log"] for place, row in positions.items() if row["other_log"]
         }
         facts.dead_letters = await tx.rows("check_dead_letters")
         notices = await tx.row("check_notices")

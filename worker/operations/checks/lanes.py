@@ -69,6 +69,9 @@ def _halts(
     lanes: Mapping[int, Any], kafka: KafkaFacts | Outage, database: DatabaseFacts
 ) -> Iterator[Check]:
     """The halts of lanes, each of which is visible from outside."""
+    advice = "see `plazo runbook PlazoLaneHalted` before anything is set back"
+    for (topic, number), reason in sorted(database.other_logs.items()):
+        yield Check(f"lane {number}", Status.FAULT, f"it halts: {topic}/{number} {reason}", advice)
     if isinstance(kafka, Outage):
         return
     for (topic, number), position in sorted(database.positions.items()):
@@ -77,7 +80,7 @@ def _halts(
                 f"lane {number}", Status.FAULT,
                 f"it halts: {topic}/{number} ends at {end}, but was read up to {position}: the "
                 "topic was truncated or created again",
-                "see `plazo runbook PlazoLaneHalted` before anything is set back",
+                advice,
             )  # fmt: skip
     for number, last in sorted(kafka.published.items()):
         sequence = lanes[number]["sequence"] if number in lanes else 0
@@ -86,7 +89,7 @@ def _halts(
                 f"lane {number}", Status.FAULT,
                 f"it halts: the decisions topic holds sequence {last}, the database only "
                 f"{sequence}: an older back-up was restored, or another database is in use",
-                "see `plazo runbook PlazoLaneHalted` before anything is set back",
+                advice,
             )  # fmt: skip
 
 

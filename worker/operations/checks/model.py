@@ -109,6 +109,8 @@ class DatabaseFacts:
     schema: str
     lanes: Sequence[Mapping[str, Any]] = ()
     positions: Mapping[Partition, int] = field(default_factory=dict)
+    # Why logs are not those that were read.
+    other_logs: Mapping[Partition, str] = field(default_factory=dict)
     dead_letters: Sequence[Mapping[str, Any]] = ()
     notices: int = 0
     overdue: int = 0
