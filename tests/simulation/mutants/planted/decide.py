@@ -32,8 +32,8 @@ PLANTED = (
     PlantedFault(
         "a late reminder moves the deadline of a decided order, and its verdict stands",
         "an extension in time takes the auto-cancel back",
-        86000,
-        85542,
+        10000,
+        9102,
         (
             (
                 "worker/decide/reminders.py",
