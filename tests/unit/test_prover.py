@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.waiting import eventually
 from worker.clock import Clocks, SystemClock
+from worker.decide.sweep import SweepFrame
 from worker.freshness.evidence import EvidenceScope, ProofOutlived
 from worker.freshness.prover import _BELIEVED, _LATE, Ends, Prover
 from worker.kafka.offsets import Bounds, Tip
@@ -281,6 +282,17 @@ async def test_of_two_clocks_the_slower_is_the_earliest() -> None:
     assert await _measure(clocks, clock, -600) == before - timedelta(minutes=10)
     assert clocks.latest() == before
     assert clocks.earliest() == before - timedelta(minutes=10)
+
+
+async def test_a_sweep_holds_its_proof_against_the_slower_clock() -> None:
+    clock = _Clock()
+    clocks = Clocks(clock)
+    nothing: Any = None
+    frame = SweepFrame(nothing, clock, clocks, nothing, 1, nothing)
+    await _measure(clocks, clock, -600)
+    assert frame.time() == (clock.now() - timedelta(minutes=10), clock.monotonic())
+    await _measure(clocks, clock, 600)
+    assert frame.time() == (clock.now(), clock.monotonic())
 
 
 @pytest.mark.parametrize("read_after", [0, 2, 5])

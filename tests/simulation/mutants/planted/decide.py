@@ -127,17 +127,4 @@ PLANTED = (
             ),
         ),
     ),
-    PlantedFault(
-        "a proof held against our clock alone",
-        "no false cancel",
-        4000,
-        3250,
-        (
-            (
-                SWEEP,
-                "return self._clocks.earliest(), self.clock.monotonic()",
-                "return self.clock.now(), self.clock.monotonic()",
-            ),
-        ),
-    ),
 )

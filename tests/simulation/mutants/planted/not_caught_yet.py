@@ -333,4 +333,17 @@ NOT_CAUGHT_YET = (
             ),
         ),
     ),
+    PlantedFault(
+        "a proof held against our clock alone",
+        "no false cancel",
+        4000,
+        None,  # tests/unit/test_prover.py catches it
+        (
+            (
+                SWEEP,
+                "return self._clocks.earliest(), self.clock.monotonic()",
+                "return self.clock.now(), self.clock.monotonic()",
+            ),
+        ),
+    ),
 )
