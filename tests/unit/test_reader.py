@@ -141,8 +141,19 @@ def reader(log: Any) -> Reader:
         log,
         log.recognise,
         log.is_another,
+        {ORDERS: "a"},
         log.fetch,
     )
+
+
+async def test_a_leader_that_came_during_the_take_over_is_looked_at() -> None:
+    log = Log([b"1"])
+    log.connection = "b"
+    one = reader(log)
+    await one.read()
+    assert log.looks == 1
+    await one.read()
+    assert log.looks == 1
 
 
 async def read_all(log: Log) -> None:
@@ -279,8 +290,9 @@ async def test_a_lane_that_stops_while_it_waits_for_a_schema_reads_nothing() -> 
 
     turns: Any = _Turns()
     one = Reader(
-        log.lane, log, log, turns, 1, 9, {}, stopped, log, log.recognise, log.is_another, log.fetch
-    )  # type: ignore[arg-type]
+        log.lane, log, log, turns, 1, 9, {}, stopped, log, log.recognise, log.is_another,
+        {ORDERS: "a"}, log.fetch,
+    )  # type: ignore[arg-type]  # fmt: skip
     assert await one.read() is None
     assert log.lane.positions == {ORDERS: 0}
     assert not log.applied

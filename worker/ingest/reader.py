@@ -1,6 +1,6 @@
 """Reads the records of a lane and applies them, a batch at a time."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import NoReturn, Protocol, TypeVar
@@ -68,6 +68,7 @@ class Reader:
     :class:`Halted` if they are not. A log may be replaced or cut while the worker is frozen, or
     together with its broker. The client would go on at its position, and never read what the new
     log holds below. ``is_another`` says whether the prover found that: its client sees more.
+    ``sources`` are those of before the lane was taken over: its logs were checked after that.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class Reader:
         clock: Clock,
         recognise: Callable[[], Awaitable[bool]],
         is_another: Callable[[Partition], bool],
+        sources: Mapping[Partition, object],
         fetch_schemas: Callable[[Collection[SchemaId]], Awaitable[bool]] | None = None,
     ) -> None:
         self._lane = lane
@@ -98,7 +100,9 @@ class Reader:
         self._recognise = recognise
         self._is_another = is_another
         self._fetch_schemas = fetch_schemas
-        self._sources = self._sources_now()
+        self._sources: dict[Partition, object] = {
+            p: (source, False) for p, source in sources.items()
+        }
         self._pulled_at = clock.monotonic()
         self._frozen = False
 

@@ -328,8 +328,8 @@ def _add_status(rows: Rows, record: Record, event: OrderStatusChanged, entry: En
 def affects(status: str, meaning: Meaning, entry: Entry) -> Affected:
     """Return the set to which an act of this status adds its order."""
     if status in entry.clocks:
-        # An order that waits for this status has no deadline. The lane that enters the order at
-        # this moment must meet the act, whatever else the status means.
+        # An order that waits for this status has no deadline. Another lane may enter the order at
+        # this moment. It must see this act, whatever else the status means.
         return Affected.TOUCHED
     if meaning is Meaning.READY:
         return Affected.READY

@@ -323,8 +323,8 @@ class OffsetReader:
                         firsts[tp.topic, tp.partition] = first.offset
                 for tp, gap in [*asked.items()]:
                     position = await reader.position(tp)
-                    # Compaction leaves holes, even at the end of a log. Two rounds without
-                    # progress, once the broker has told that records could follow, prove one.
+                    # Compaction leaves holes, even at the end of a log. The broker tells where
+                    # readable records end. Two rounds without progress before there prove a hole.
                     stood[tp, position] += (reader.last_stable_offset(tp) or 0) >= gap.stop
                     if position >= gap.stop or stood[tp, position] > 1:
                         del asked[tp]

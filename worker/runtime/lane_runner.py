@@ -137,6 +137,8 @@ class LaneRunner:
             # would fence its rightful owner.
             await self._consumer.confirm(self._left_at)
         services = self._services
+        # Before the logs are checked: a leader that comes during the check may have another log.
+        sources = {p: self._consumer.source(p) for p in self.partitions}
         lane = await take_over(services, self.number, self.partitions)
         self.last_timestamp.update((p, mark.timestamp) for p, mark in lane.marks.items())
         self._consumer.seek(lane.positions)
@@ -148,7 +150,7 @@ class LaneRunner:
         tasks = LaneTasks(parts, services, self._group, self._stopping, self._read_one)
         self._tasks = tasks
         try:
-            await tasks.run(self._consumer, assignment, self.last_timestamp)
+            await tasks.run(self._consumer, assignment, self.last_timestamp, sources)
         finally:
             self.lane = self.relay = self._tasks = None
             if services.brake:

@@ -1,7 +1,7 @@
 """The tasks that work on a lane under one epoch: read, decide, remind, reconsider, publish."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -72,11 +72,17 @@ class LaneTasks:
         """Report that orders of this lane must be judged again."""
         self._noticed.set()
 
-    async def run(self, consumer: Consumer, assignment: int, reached: dict[Partition, int]) -> None:
+    async def run(
+        self,
+        consumer: Consumer,
+        assignment: int,
+        reached: dict[Partition, int],
+        sources: Mapping[Partition, object],
+    ) -> None:
         """Work until stopped; then publish all committed events.
 
         ``reached`` is the timestamp of the last record of each partition, in milliseconds; the
-        reader updates it.
+        reader updates it. ``sources`` as in :class:`Reader`.
 
         Raises: the first fault of any task.
         """
@@ -93,6 +99,7 @@ class LaneTasks:
             self._clock,
             self._recognise,
             self._services.prover.is_another,
+            sources,
             partial(schemas.fetch, self._lane.number) if schemas else None,
         )
         # Tasks and no gather(): once a fault has ended a gather, its cancellation leaves the other
@@ -234,7 +241,7 @@ class LaneTasks:
                 more = result.more
 
     async def _look_again(self) -> None:
-        """Look for orders that wait for a clock that was told to start."""
+        """Find orders that still wait for a clock although its start is known."""
         if not (clocks := sorted(self._services.policies.clocks)):
             return
         while not self._stopping.is_set():

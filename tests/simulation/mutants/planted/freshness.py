@@ -158,4 +158,17 @@ PLANTED = (
             ),
         ),
     ),
+    PlantedFault(
+        "a leader that came while a lane was taken over is taken for the one that was checked",
+        "a lane whose log was cut halts",
+        122000,
+        121844,
+        (
+            (
+                "worker/ingest/reader.py",
+                "            p: (source, False) for p, source in sources.items()\n",
+                "            p: now for p, now in self._sources_now().items()\n",
+            ),
+        ),
+    ),
 )
